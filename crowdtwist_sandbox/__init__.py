@@ -1,0 +1,1 @@
+"""A fake CrowdTwist over real HTTP, for developing and testing pipelines against."""

@@ -1,0 +1,1 @@
+"""HTTP client of the CrowdTwist read API. Knows nothing of Singer."""

@@ -1,0 +1,1 @@
+"""Singer streams: name, keys, schema and replication of each resource."""
