@@ -1,1 +1,145 @@
-"""JSON Schemas of the streams, one file each."""
+"""JSON Schemas of the streams, one file each, and what of them may leave the tap.
+
+Every property, nested ones too, has a `description` and an `x-sensitivity`:
+
+* `credential`: lets somebody act as the member. Never emitted.
+* `spendable`: a code worth money to whoever holds it. Never emitted.
+* `direct_identifier`: names a person or leads to one.
+* `personal`: describes a person, or holds what only the program can tell.
+* `business`: the catalog, points, CrowdTwist's own numbers, flags, instants.
+
+The files share parts by one rule: `"$ref": "file.json#/path"` stands for the members of the object
+that it points to, in its place, and members that follow it win over those of the same name. The
+rule also holds among the members of `properties`, where it shares a whole group of them. Targets
+do not resolve references, so the functions below return schemas without any.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from functools import cache, lru_cache
+from importlib import resources
+from typing import Any
+
+WITHHELD_SENSITIVITIES = frozenset({"credential", "spendable"})
+
+# Read against a name in lower snake case.
+CREDENTIAL_NAME = re.compile(
+    r"""
+      password | passwd | passphrase                       # wherever they stand
+    | (?:^|_) (?: o?auth\d* | authorization | authentication | bearer | jwt | pwd ) (?:_|$)
+    | (?: api | access | private | secret | signing | encryption ) _?keys? \d* (?:_|$)
+    | hash_?algorithm
+    | (?: tokens? | secrets? | (?:^|_) (?: salts? | credentials? ) ) \d*
+      (?: _ (?: encrypted | hash | hashed | ids? | raw | value | v?\d+ ) )* $
+    """,
+    re.VERBOSE,
+)
+_CAMEL_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_SEPARATORS = re.compile(r"[\W_]+")
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Return the names of all streams, sorted."""
+    files = (file.name for file in resources.files(__name__).iterdir())
+    return tuple(
+        sorted(
+            name.removesuffix(".json")
+            for name in files
+            if name.endswith(".json") and not name.startswith("_")
+        )
+    )
+
+
+def annotated(stream: str) -> dict[str, Any]:
+    """Return the whole schema of a stream, sensitivities and withheld properties included.
+
+    It is what the tap itself works from. Every call returns a copy of its own.
+    """
+    return copy.deepcopy(_annotated(stream))
+
+
+def published(stream: str) -> dict[str, Any]:
+    """Return the schema that catalogs and SCHEMA messages carry.
+
+    It lacks the withheld properties and the `x-sensitivity` keyword, which is the tap's own.
+    Every call returns a copy of its own.
+    """
+    schema: dict[str, Any] = _publishable(_annotated(stream))
+    return schema
+
+
+@cache
+def withheld(stream: str) -> frozenset[str]:
+    """Return the names of the top-level properties that are never emitted."""
+    properties = _annotated(stream)["properties"]
+    return frozenset(name for name, schema in properties.items() if _is_withheld(schema))
+
+
+@lru_cache(maxsize=1024)
+def is_credential_name(name: str) -> bool:
+    """Tell whether the name of a property that no schema knows says that it is a credential.
+
+    Names are compared word by word, in snake case or camel case: `accessToken` and `api_key` are
+    credentials; `token_count` and `secretary` are not. A doubtful name counts as a credential, for
+    a column that is missing can be added, and one that has leaked cannot be called back. Properties
+    that a schema knows are judged by their `x-sensitivity` alone.
+    """
+    snake_case = _SEPARATORS.sub("_", _CAMEL_HUMP.sub("_", name)).strip("_").lower()
+    return CREDENTIAL_NAME.search(snake_case) is not None
+
+
+@cache
+def _file(name: str) -> dict[str, Any]:
+    text = resources.files(__name__).joinpath(name).read_text(encoding="utf-8")
+    content: dict[str, Any] = json.loads(text)
+    return content
+
+
+@cache
+def _annotated(stream: str) -> dict[str, Any]:
+    schema: dict[str, Any] = _inlined(_file(f"{stream}.json"))
+    return schema
+
+
+def _inlined(node: Any) -> Any:
+    """Return a copy of a node in which every reference is replaced by what it points to."""
+    if isinstance(node, list):
+        return [_inlined(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    result: dict[str, Any] = {}
+    for key, value in node.items():
+        if key == "$ref":
+            result.update(_referenced(value))
+        else:
+            result[key] = _inlined(value)
+    return result
+
+
+def _referenced(reference: str) -> dict[str, Any]:
+    file, _, path = reference.partition("#/")
+    node = _file(file)
+    for step in path.split("/"):
+        node = node[step]
+    members: dict[str, Any] = _inlined(node)
+    return members
+
+
+def _is_withheld(schema: dict[str, Any]) -> bool:
+    return schema.get("x-sensitivity") in WITHHELD_SENSITIVITIES
+
+
+def _publishable(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_publishable(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: _publishable(value)
+        for key, value in node.items()
+        if key != "x-sensitivity" and not (isinstance(value, dict) and _is_withheld(value))
+    }
