@@ -1,0 +1,28 @@
+"""All that the hosts of one sandbox share: its world, its clock, its limits and its books."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crowdtwist_sandbox.clock import Clock
+from crowdtwist_sandbox.ledger import Ledger
+from crowdtwist_sandbox.limits import Bucket
+from crowdtwist_sandbox.wire.encoder import Encoder
+from crowdtwist_sandbox.wire.fields import FIELDS
+from crowdtwist_sandbox.world.world import World
+
+if TYPE_CHECKING:
+    from crowdtwist_sandbox.options import SandboxOptions
+
+
+class Engine:
+    """The state of one sandbox."""
+
+    def __init__(self, options: SandboxOptions) -> None:
+        self.options = options
+        self.world = World(options.seed, options.members, options.today)
+        self.clock = Clock(options.today)
+        self.ledger = Ledger()
+        per_minute = options.requests_per_minute
+        self.bucket = Bucket(per_minute) if per_minute else None
+        self.encoders = {stream: Encoder(stream, drift=options.drift) for stream in FIELDS}

@@ -1,0 +1,116 @@
+"""One call of an endpoint: its parameters, its member, and the shapes of answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from crowdtwist_sandbox.hosts import errors
+from crowdtwist_sandbox.hosts.exchange import Refusal
+from crowdtwist_sandbox.wire.paging import NONE, Pager, Quirks
+from crowdtwist_sandbox.world.dice import key_of
+from crowdtwist_sandbox.world.identity import index_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from crowdtwist_sandbox.engine import Engine
+    from crowdtwist_sandbox.hosts.exchange import Request
+    from crowdtwist_sandbox.world.listing import Listing, Member
+
+MAIN_ID_TYPES = (
+    "id",
+    "email",
+    "third_party_id",
+    "mobile_phone_number",
+    "username",
+    "facebook_user_id",
+    "twitter_user_id",
+)
+POS_ID_TYPES = ("id", "email", "third_party_id", "mobile_phone_number")
+_NO_USER = "Unable to find user."
+
+
+class Call:
+    """A request to an endpoint, at the day on which it came in."""
+
+    __slots__ = ("day", "engine", "ident", "request", "world")
+
+    def __init__(self, engine: Engine, request: Request, ident: str) -> None:
+        self.engine = engine
+        self.world = engine.world
+        self.day = engine.clock.day
+        self.request = request
+        self.ident = ident
+
+    def member(self, id_types: Collection[str] = MAIN_ID_TYPES) -> Member:
+        """The member that the path names, on the main host."""
+        id_type = self.request.params.get("id_type", "id")
+        if id_type not in id_types:
+            raise errors.param_error("Invalid id_type.")
+        return self._find(id_type, Refusal(errors.flat(404, "page_not_found", _NO_USER)))
+
+    def pos_member(self) -> Member:
+        """The member that the path names, on the POS host."""
+        id_type = self.request.params.get("id_type", "id")
+        if id_type not in POS_ID_TYPES:
+            raise errors.pos_error(400, "param_error", "Invalid id_type.")
+        return self._find(id_type, errors.pos_error(404, "page_not_found", _NO_USER))
+
+    def _find(self, id_type: str, missing: Refusal) -> Member:
+        index = index_of(id_type, self.ident)
+        if index is None or not self.world.population.has(index, self.day):
+            raise missing
+        return self.world.member(index, self.day)
+
+    def page_size(self, default: int, maximum: int) -> int:
+        """The page size asked for; one that is no number is the default, like such a page."""
+        text = self.request.params.get("page_size", "")
+        try:
+            size = int(text)
+        except ValueError:
+            return default
+        if not 1 <= size <= maximum:
+            raise errors.param_error(f"page_size must be between 1 and {maximum}.")
+        return size
+
+    def array(self, stream: str, listing: Listing, member: Member) -> list[dict[str, Any]]:
+        """Rows as sent, without an envelope."""
+        encode = self.engine.encoders[stream].encode
+        return [encode(row, roll, member) for row, roll in listing.rows()]
+
+    def envelope(
+        self, stream: str, key: str, listing: Listing, size: int, member: Member | None = None
+    ) -> dict[str, Any]:
+        """A page of rows and its paging object."""
+        options = self.engine.options
+        index = member.index if member else 0
+        roll = key_of(self.world.key, "envelope " + stream, index)
+        params = self.request.params
+        pager = Pager(
+            f"http://{self.request.header(b'host')}{self.request.path}",
+            {name: text for name, text in params.items() if name not in {"page", "api_key"}},
+            options.api_key,
+            "previous_page" if options.drift and stream == "activities" else "prev_page",
+            Quirks.of(roll) if options.quirks else NONE,
+        )
+        page = pager.page(listing.items, params.get("page"), size)
+        encode = self.engine.encoders[stream].encode
+        rows = [encode(*listing.row(item), member) for item in page.items]
+        paging: Any = page.paging
+        if options.drift and stream in {"redemptions", "user_rewards"} and roll % 2:
+            paging = [paging]
+        if options.quirks and stream == "redemptions" and (roll >> 4) % 2:
+            key = "redemptions"
+        return {"paging": paging, key: rows}
+
+
+def both_or_none(
+    call: Call, names: tuple[str, str], refuse: Callable[[str], NoReturn]
+) -> tuple[str, str] | None:
+    """Two parameters that are only valid together; None where neither is given."""
+    first, second = (call.request.params.get(name) for name in names)
+    if first is None and second is None:
+        return None
+    if first is None or second is None:
+        refuse(f"{names[0]} and {names[1]} must be used together.")
+    return first, second

@@ -1,0 +1,133 @@
+"""The control surface under /_sandbox: the sandbox's clock, its roster, its truth and its books."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from crowdtwist_sandbox.truth import truth
+from crowdtwist_sandbox.world.identity import ID_TYPES, email, member_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from starlette.requests import Request
+
+    from crowdtwist_sandbox.engine import Engine
+
+_CHUNK = 500  # lines
+_encode = msgspec.json.Encoder().encode
+
+
+def _chunks(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Join lines into larger pieces, since each piece costs a switch of threads."""
+    chunk: list[bytes] = []
+    for line in lines:
+        chunk.append(line)
+        if len(chunk) == _CHUNK:
+            yield b"\n".join(chunk) + b"\n"
+            chunk.clear()
+    if chunk:
+        yield b"\n".join(chunk) + b"\n"
+
+
+def _stream(lines: Iterable[bytes], media_type: str) -> Response:
+    return StreamingResponse(_chunks(lines), media_type=media_type)
+
+
+def _refuse(message: str) -> Response:
+    return JSONResponse({"error": "param_error", "message": message}, status_code=400)
+
+
+def roster_lines(engine: Engine, id_type: str, form: str) -> Iterator[bytes]:
+    """The roster as text, CSV with a header, or JSON lines; ids of `id` are numbers in JSON."""
+    population, day = engine.world.population, engine.clock.day
+    spell = ID_TYPES[id_type]
+    if form == "csv":
+        yield b"member_id,email"
+    for index in range(population.size(day)):
+        text = spell(index)
+        if text is None:
+            continue
+        if form == "csv":
+            yield f"{text},{email(index)}".encode()
+        elif form == "jsonl":
+            yield _encode({"id": member_id(index) if id_type == "id" else text})
+        else:
+            yield text.encode()
+
+
+class Control:
+    """Handlers of the control surface of one sandbox."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def clock(self, _request: Request) -> Response:
+        """GET clock."""
+        return JSONResponse(self._engine.clock.face())
+
+    async def advance(self, request: Request) -> Response:
+        """POST advance, with `{"days": 1}`; an empty body is one day."""
+        body = await request.body()
+        try:
+            asked: Any = msgspec.json.decode(body) if body else {}
+            days = asked.get("days", 1) if isinstance(asked, dict) else None
+            if not isinstance(days, int) or isinstance(days, bool):
+                return _refuse("days: must be a whole number")
+            self._engine.clock.advance(days)
+        except (ValueError, msgspec.DecodeError) as error:
+            return _refuse(str(error))
+        return JSONResponse(self._engine.clock.face())
+
+    async def roster(self, request: Request) -> Response:
+        """GET roster, with `id_type` and `format` (text, csv, jsonl)."""
+        id_type = request.query_params.get("id_type", "id")
+        form = request.query_params.get("format", "text")
+        media = {"text": "text/plain", "csv": "text/csv", "jsonl": "application/jsonl"}
+        if id_type not in ID_TYPES or form not in media:
+            return _refuse("id_type or format: unknown")
+        return _stream(roster_lines(self._engine, id_type, form), media[form])
+
+    async def truth(self, request: Request) -> Response:
+        """GET truth/{stream}, with `day` if not today's."""
+        text = request.query_params.get("day")
+        try:
+            day = None if text is None else int(text)
+            rows = truth(self._engine, request.path_params["stream"], day)
+        except ValueError as error:
+            return _refuse(str(error))
+        return _stream(map(_encode, rows), "application/jsonl")
+
+    async def counts(self, _request: Request) -> Response:
+        """GET counts."""
+        return JSONResponse(self._engine.ledger.counts())
+
+    async def requests(self, _request: Request) -> Response:
+        """GET requests."""
+        return JSONResponse(self._engine.ledger.requests())
+
+    async def reset(self, _request: Request) -> Response:
+        """POST reset."""
+        self._engine.ledger.reset()
+        return JSONResponse(self._engine.ledger.counts())
+
+
+def control_app(engine: Engine) -> Starlette:
+    """The control surface as an application."""
+    control = Control(engine)
+    return Starlette(
+        routes=[
+            Route("/_sandbox/clock", control.clock),
+            Route("/_sandbox/advance", control.advance, methods=["POST"]),
+            Route("/_sandbox/roster", control.roster),
+            Route("/_sandbox/truth/{stream}", control.truth),
+            Route("/_sandbox/counts", control.counts),
+            Route("/_sandbox/requests", control.requests),
+            Route("/_sandbox/reset", control.reset, methods=["POST"]),
+        ]
+    )

@@ -1,0 +1,35 @@
+"""The error bodies of the API.
+
+The main host answers `{"error", "message"}`; "User Purchase History" of the POS host nests an
+object with the reasons under `error`.
+"""
+
+from __future__ import annotations
+
+from crowdtwist_sandbox.hosts.exchange import Answer, Refusal
+
+
+def flat(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Answer:
+    """An error of the main host, or of the gateway before both."""
+    return Answer(status, {"error": code, "message": message}, headers)
+
+
+def nested(status: int, code: str, message: str) -> Answer:
+    """An error of the POS host's purchase listing."""
+    reasons = [{"reason": code, "message": message}]
+    return Answer(status, {"error": {"code": status, "message": message, "errors": reasons}})
+
+
+NOT_FOUND = flat(404, "page_not_found", "The requested page does not exist.")
+NO_AUTH = flat(403, "invalid_auth", "Authentication failed.")
+NOT_GET = flat(405, "method_not_allowed", "This sandbox only reads.", {"allow": "GET"})
+
+
+def param_error(message: str) -> Refusal:
+    """A parameter is missing or wrong, on the main host."""
+    return Refusal(flat(400, "param_error", message))
+
+
+def pos_error(status: int, code: str, message: str) -> Refusal:
+    """Something is wrong, on the POS host."""
+    return Refusal(nested(status, code, message))

@@ -1,0 +1,105 @@
+"""The ASGI application of a host: every request comes in here, every response goes out here."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple
+
+from crowdtwist_sandbox import auth
+from crowdtwist_sandbox.hosts import errors, main, pos
+from crowdtwist_sandbox.hosts.call import Call
+from crowdtwist_sandbox.hosts.exchange import Answer, Deliver, Refusal, Request, deliver
+from crowdtwist_sandbox.hosts.routes import Match, Routes
+from crowdtwist_sandbox.limits import retry_after
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from crowdtwist_sandbox.engine import Engine
+    from crowdtwist_sandbox.hosts.routes import Handler
+
+CONTROL_PREFIX = "/_sandbox"
+
+
+class Host(NamedTuple):
+    """What tells a host from another: its name, its endpoints, and whom it lets in."""
+
+    name: str
+    handlers: Mapping[str, Handler]
+    allows: Callable[[Request], bool]
+
+
+class Front:
+    """One host. Order of refusals: too many, not GET, not allowed, not found, wrong parameters."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        host: Host,
+        *,
+        control: ASGIApp | None = None,
+        deliver: Deliver = deliver,
+    ) -> None:
+        self._engine = engine
+        self._name = host.name
+        self._routes = Routes(host.handlers)
+        self._allows = host.allows
+        self._control = control
+        self._deliver = deliver
+        self._latency = engine.options.latency_ms / 1000
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if self._control is not None and scope["path"].startswith(CONTROL_PREFIX):
+            await self._control(scope, receive, send)
+            return
+        request = Request(scope)
+        match = self._routes.match(request.segments)
+        answer = self._answer(request, match)
+        asked = (request.method, request.path, request.query)
+        self._engine.ledger.record(self._name, match.template, asked, answer.status)
+        if self._latency:
+            await asyncio.sleep(self._latency)
+        await self._deliver(request, answer, send)
+
+    def _answer(self, request: Request, match: Match) -> Answer:
+        bucket = self._engine.bucket
+        if bucket is not None and (wait := bucket.take()):
+            after = retry_after(self._engine.options.retry_after, wait)
+            headers = None if after is None else {"retry-after": after}
+            return errors.flat(429, "too_many_requests", "Too many requests.", headers)
+        if request.method != "GET":
+            return errors.NOT_GET
+        if not self._allows(request):
+            return errors.NO_AUTH
+        if match.handler is None:
+            return errors.NOT_FOUND
+        try:
+            return Answer(200, match.handler(Call(self._engine, request, match.ident)))
+        except Refusal as refusal:
+            return refusal.answer
+
+
+def main_host(engine: Engine, control: ASGIApp, deliver: Deliver = deliver) -> Front:
+    """The main host; the control surface lives on its port."""
+    options = engine.options
+    public, private = options.hmac_public_key, options.hmac_private_key
+
+    def allows(request: Request) -> bool:
+        if public and private:
+            return auth.is_signed(request, public, private)
+        return auth.key_anywhere(request, options.api_key)
+
+    return Front(engine, Host("api", main.HANDLERS, allows), control=control, deliver=deliver)
+
+
+def pos_host(engine: Engine, deliver: Deliver = deliver) -> Front:
+    """The POS host: it takes the key in the header only, signed requests or not."""
+    key = engine.options.api_key
+
+    def allows(request: Request) -> bool:
+        return auth.key_in_header(request, key)
+
+    return Front(engine, Host("pos", pos.HANDLERS, allows), deliver=deliver)

@@ -1,0 +1,213 @@
+"""Endpoints of the main host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from crowdtwist_sandbox.hosts import errors
+from crowdtwist_sandbox.hosts.call import MAIN_ID_TYPES
+from crowdtwist_sandbox.hosts.dates import unix_range, year_range
+from crowdtwist_sandbox.hosts.exchange import Refusal
+from crowdtwist_sandbox.world.identity import index_of, member_id
+from crowdtwist_sandbox.world.instants import DAY, clock_text
+from crowdtwist_sandbox.world.redemption_rows import expires
+from crowdtwist_sandbox.world.rewards import SOLD_OUT
+
+if TYPE_CHECKING:
+    from crowdtwist_sandbox.hosts.call import Call
+    from crowdtwist_sandbox.hosts.routes import Handler
+
+_COUPON_ID_TYPES = ("id", "email", "third_party_id", "mobile_phone_number", "username")
+_ANONYMOUS_ID_TYPES = ("id", "third_party_id")
+_PERSONAL = frozenset(
+    {
+        "first_name",
+        "middle_name",
+        "last_name",
+        "date_of_birth",
+        "email_address",
+        "username",
+        "mobile_phone_number",
+        "gender_id",
+        "gender",
+        "street_address_1",
+        "street_address_2",
+        "postal_code",
+        "city",
+        "state",
+        "facebook_user_id",
+        "pinterest_user_id",
+        "inst_username",
+        "inst_user_id",
+        "referral_url",
+        "custom_data",
+    }
+)
+_TRUE = ("1", "true")
+_DELETION_STEPS = ("Deletion_initiated", "Deletion_in_progress", "Deletion_completed")
+
+
+def activities(call: Call) -> Any:
+    """Page "Activities-Extended (v2.1)"."""
+    listing = call.world.catalog("activities", call.day)
+    return call.envelope("activities", "activities", listing, call.page_size(10, 25))
+
+
+def rewards(call: Call) -> Any:
+    """Page "Rewards": inactive ones too, unless `active_only`; `sort_by` needs `order`."""
+    listing = call.world.catalog("rewards", call.day)
+    params = call.request.params
+    indexes = list(listing.items)
+    if params.get("active_only") in _TRUE:
+        indexes = [index for index in indexes if call.world.rewards.is_active(index)]
+    if ("sort_by" in params) != ("order" in params):
+        raise errors.param_error("sort_by and order must be used together.")
+    if params.get("sort_by") == "points":
+        indexes.sort(key=call.world.rewards.price, reverse=params["order"] == "desc")
+    listing = listing._replace(items=indexes)
+    return call.envelope("rewards", "rewards", listing, call.page_size(25, 25))
+
+
+def badges(call: Call) -> Any:
+    """Page "Badges"."""
+    listing = call.world.catalog("badges", call.day)
+    return call.envelope("badges", "badges", listing, call.page_size(10, 25))
+
+
+def profile(call: Call) -> Any:
+    """Page "User Profile"; `pii` present without a value means false."""
+    pii = call.request.params.get("pii", "true").lower() in _TRUE
+    member = call.member(MAIN_ID_TYPES if pii else _ANONYMOUS_ID_TYPES)
+    row, roll = call.world.profile(member)
+    sent = call.engine.encoders["users"].encode(row, roll, member)
+    return sent if pii else {name: sent[name] for name in sent if name not in _PERSONAL}
+
+
+def user_activities(call: Call) -> Any:
+    """Page "User Activities": what the member may do, as a bare array."""
+    member = call.member()
+    listing = call.world.listing("user_activities", member)
+    return call.array("user_activities", listing, member)
+
+
+def activity_history(call: Call) -> Any:
+    """Page "User Activity History": what the member did; the range is on `date_created`."""
+    member = call.member()
+    size = call.page_size(10, 25)
+    listing = call.world.listing("user_activity_history", member)
+    bounds = unix_range(call)
+    if bounds:
+        lines = [line for line in listing.items if bounds[0] <= line.created <= bounds[1]]
+        listing = listing._replace(items=lines)
+    return call.envelope("user_activity_history", "activities", listing, size, member)
+
+
+def user_rewards(call: Call) -> Any:
+    """Page "User Rewards": those sold out only with `include_soldout=true`."""
+    member = call.member()
+    size = call.page_size(10, 10)
+    listing = call.world.listing("user_rewards", member)
+    if call.request.params.get("include_soldout") == "true":
+        sold_out = [index for index in SOLD_OUT if call.world.rewards.is_active(index)]
+        listing = listing._replace(items=sorted({*listing.items, *sold_out}))
+    return call.envelope("user_rewards", "rewards", listing, size, member)
+
+
+def redemption_history(call: Call) -> Any:
+    """Page "User Redemption History v2.2"."""
+    member = call.member()
+    size = call.page_size(10, 10)
+    listing = call.world.listing("redemptions", member)
+    bounds = year_range(call)
+    if bounds:
+        orders = [order for order in listing.items if bounds[0] <= order.at < bounds[1]]
+        listing = listing._replace(items=orders)
+    return call.envelope("redemptions", "rewards", listing, size, member)
+
+
+def points_expiration(call: Call) -> Any:
+    """Page "Points Expiration": an error body with status 200 where no rule is configured."""
+    member = call.member()
+    if not call.engine.options.expiration_rule:
+        return {"error": "page_not_found", "message": "No expiration rule is configured."}
+    encode = call.engine.encoders["points_expiration"].encode
+    answer: dict[str, list[Any]] = {
+        "redemption_period_points_expiration": [],
+        "inactivity_points_expiration": [],
+    }
+    for row, roll in call.world.expirations(member):
+        sent = encode(row, roll)
+        answer[sent.pop("rule_type") + "_points_expiration"].append(sent)
+    if call.engine.options.drift and member.index % 2:
+        answer = {name: entries for name, entries in answer.items() if entries}
+    return answer
+
+
+def receipts(call: Call) -> Any:
+    """Page "User Receipt History"."""
+    member = call.member()
+    size = call.page_size(10, 25)
+    if not call.engine.options.receipt_scanning:
+        answer = errors.flat(400, "receipt_scanning_inactive", "Receipt scanning is not active.")
+        raise Refusal(answer)
+    listing = call.world.listing("receipts", member)
+    return call.envelope("receipts", "submitted_receipts", listing, size, member)
+
+
+def usable_coupons(call: Call) -> Any:
+    """Page "Usable Coupons": expired ones too, unless `expired=false`."""
+    member = call.member(_COUPON_ID_TYPES)
+    listing = call.world.listing("coupons", member)
+    if call.request.params.get("expired", "true").lower() not in _TRUE:
+        usable = [order for order in listing.items if expires(order) > member.now]
+        listing = listing._replace(items=usable)
+    return call.array("coupons", listing, member)
+
+
+def user_badges(call: Call) -> Any:
+    """Page "User Badges"."""
+    member = call.member()
+    size = call.page_size(10, 25)
+    listing = call.world.listing("user_badges", member)
+    return call.envelope("user_badges", "badges", listing, size, member)
+
+
+def deletion(call: Call) -> Any:
+    """Page "User Deletion Status"; completed two days after it was initiated."""
+    index = index_of("id", call.ident)
+    population = call.world.population
+    known = index is not None and index < population.size(call.day)
+    if index is None or not known or population.has(index, call.day):
+        raise Refusal(errors.flat(404, "page_not_found", "User is not queued."))
+    since = population.deleted(index)
+    history = [
+        {
+            "status": step,
+            "date": clock_text((call.world.first_day + since + number) * DAY + 36_000) + "+00:00",
+        }
+        for number, step in enumerate(_DELETION_STEPS)
+        if since + number <= call.day
+    ]
+    return {
+        "user_id": member_id(index),
+        "initiated_by": "operator@example.test" if index % 2 else "Privacy key",
+        "status": history[-1]["status"],
+        "status_history": history,
+    }
+
+
+HANDLERS: dict[str, Handler] = {
+    "/v2.1/activities/extended": activities,
+    "/v2.1/rewards": rewards,
+    "/v2.1/badges": badges,
+    "/v2/users/{id}": profile,
+    "/v2/users/{id}/activities": user_activities,
+    "/v2.1/users/{id}/activity_history": activity_history,
+    "/v2.1/users/{id}/rewards": user_rewards,
+    "/v2.2/users/{id}/redemption_history": redemption_history,
+    "/v2/users/{id}/points_expiration": points_expiration,
+    "/v2/users/{id}/receipts": receipts,
+    "/v2/users/{id}/usable_coupons": usable_coupons,
+    "/v2.1/users/{id}/badges": user_badges,
+    "/v2/users/delete/{id}": deletion,
+}

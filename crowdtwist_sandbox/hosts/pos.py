@@ -1,0 +1,26 @@
+"""Endpoints of the POS host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from crowdtwist_sandbox.hosts.dates import purchase_days
+
+if TYPE_CHECKING:
+    from crowdtwist_sandbox.hosts.call import Call
+    from crowdtwist_sandbox.hosts.routes import Handler
+
+_PAGE_SIZE = 10
+
+
+def purchases(call: Call) -> Any:
+    """Page "User Purchase History": ten a page, the days filter `last_date_purchased`."""
+    member = call.pos_member()
+    start, end = purchase_days(call)
+    listing = call.world.listing("purchases", member)
+    items = [item for item in listing.items if start <= item.last < end]
+    listing = listing._replace(items=items)
+    return call.envelope("purchases", "purchases", listing, _PAGE_SIZE, member)
+
+
+HANDLERS: dict[str, Handler] = {"/users/{id}/purchases": purchases}

@@ -1,0 +1,71 @@
+"""What a sandbox can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta, timezone
+
+DEFAULT_KEY = "sandbox-key"
+_DAYS_BACK = 5
+
+
+def default_today() -> date:
+    """Five days before the real date in UTC, so that a few days can be advanced at once."""
+    return datetime.now(timezone.utc).date() - timedelta(days=_DAYS_BACK)
+
+
+@dataclass(frozen=True)
+class SandboxOptions:
+    """Settings of a sandbox; the defaults suit a first look.
+
+    Attributes:
+        members: size of the roster on day 0.
+        seed: another seed is another world; the same seed is the same world, byte for byte.
+        today: the date of day 0.
+        port: of the main host, 0 for any free one.
+        pos_port: of the POS host, 0 for any free one.
+        api_key: the key that both hosts accept.
+        latency_ms: how long every answer is held back.
+        requests_per_minute: of both hosts together; 0 is no limit.
+        retry_after: what a 429 says in Retry-After: "seconds" (the wait, rounded up), "none" (no
+            such header), or a fixed number of seconds.
+        drift: types, property names and optional properties vary as on the live service.
+        quirks: paging and envelopes misbehave more than is documented.
+        expiration_rule: a points-expiration rule is configured.
+        receipt_scanning: the program scans receipts.
+        hmac_public_key: with the private one: the main host takes signed requests only.
+        hmac_private_key: see above.
+    """
+
+    members: int = 300
+    seed: int = 1
+    today: date = field(default_factory=default_today)
+    port: int = 0
+    pos_port: int = 0
+    api_key: str = field(default=DEFAULT_KEY, repr=False)
+    latency_ms: float = 0
+    requests_per_minute: int = 0
+    retry_after: str = "none"
+    drift: bool = True
+    quirks: bool = False
+    expiration_rule: bool = True
+    receipt_scanning: bool = True
+    hmac_public_key: str | None = None
+    hmac_private_key: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be served.
+
+        Raises:
+            ValueError: with a sentence that names the option.
+        """
+        if self.members < 1:
+            raise ValueError("members: a sandbox needs at least one member")
+        if self.latency_ms < 0 or self.requests_per_minute < 0:
+            raise ValueError("latency_ms and requests_per_minute: must not be negative")
+        if self.retry_after not in {"seconds", "none"} and not self.retry_after.isdecimal():
+            raise ValueError("retry_after: must be seconds, none or a number of seconds")
+        if bool(self.hmac_public_key) != bool(self.hmac_private_key):
+            raise ValueError("hmac_public_key and hmac_private_key: give both or none")
+        if not self.api_key:
+            raise ValueError("api_key: must not be empty")

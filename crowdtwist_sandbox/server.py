@@ -1,0 +1,193 @@
+"""A running sandbox: both hosts in one background thread."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from importlib import import_module
+from importlib.util import find_spec
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from crowdtwist_sandbox.engine import Engine
+from crowdtwist_sandbox.hosts.control import control_app
+from crowdtwist_sandbox.hosts.front import CONTROL_PREFIX, main_host, pos_host
+from crowdtwist_sandbox.options import SandboxOptions
+from crowdtwist_sandbox.truth import truth
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from starlette.types import ASGIApp
+    from typing_extensions import Self
+
+_HOST = "127.0.0.1"
+_TICK = 0.002
+_GRACE = 1  # seconds for requests in flight when the sandbox stops
+
+
+def _bind(port: int) -> socket.socket:
+    """A listening socket on loopback.
+
+    Raises:
+        OSError: the port is taken, or not ours to take; the message is a sentence.
+    """
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((_HOST, port))
+        sock.listen(2048)
+    except (OSError, OverflowError) as error:
+        sock.close()
+        reason = getattr(error, "strerror", None) or error
+        raise OSError(
+            f"Port {port} of {_HOST} cannot be used ({reason}): choose another."
+        ) from None
+    return sock
+
+
+class Sandbox:
+    """A fake CrowdTwist, from `with Sandbox(options) as sandbox:` until the block ends.
+
+    Its methods say the same as the control surface does over HTTP, and may be called from any
+    thread.
+    """
+
+    def __init__(self, options: SandboxOptions | None = None) -> None:
+        self.options = options or SandboxOptions()
+        self.engine = Engine(self.options)
+        self.api_url = self.pos_url = self.control_url = ""
+        self._servers: list[uvicorn.Server] = []
+        self._sockets: list[socket.socket] = []
+        self._thread: Thread | None = None
+
+    @property
+    def api_key(self) -> str:
+        """The key that both hosts accept."""
+        return self.options.api_key
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Bind both ports and serve.
+
+        Raises:
+            OSError: a port cannot be used.
+        """
+        apps: list[ASGIApp] = [
+            main_host(self.engine, control_app(self.engine)),
+            pos_host(self.engine),
+        ]
+        try:
+            for port in (self.options.port, self.options.pos_port):
+                self._sockets.append(_bind(port))
+        except OSError:
+            self.stop()
+            raise
+        self._servers = [uvicorn.Server(_config(app)) for app in apps]
+        self.api_url, self.pos_url = (
+            f"http://{_HOST}:{sock.getsockname()[1]}" for sock in self._sockets
+        )
+        self.control_url = self.api_url + CONTROL_PREFIX
+        ready = Event()
+        self._thread = Thread(target=self._run, args=(ready,), name="crowdtwist-sandbox")
+        self._thread.start()
+        ready.wait()
+
+    def stop(self) -> None:
+        """Stop serving; no thread and no socket stays behind."""
+        for server in self._servers:
+            server.should_exit = True
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        for sock in self._sockets:
+            sock.close()
+        self._sockets.clear()
+
+    def _run(self, ready: Event) -> None:
+        loop = _new_loop()
+        try:
+            loop.run_until_complete(self._serve(ready))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.run_until_complete(loop.shutdown_default_executor())
+        finally:
+            loop.close()
+            ready.set()
+
+    async def _serve(self, ready: Event) -> None:
+        tasks = [
+            asyncio.create_task(server.serve(sockets=[sock]))
+            for server, sock in zip(self._servers, self._sockets, strict=True)
+        ]
+        while not all(server.started for server in self._servers):  # noqa: ASYNC110 - no event
+            await asyncio.sleep(_TICK)
+        ready.set()
+        await asyncio.gather(*tasks)
+
+    def advance(self, days: int = 1) -> dict[str, Any]:
+        """Let days pass; returns the clock."""
+        self.engine.clock.advance(days)
+        return self.engine.clock.face()
+
+    def clock(self) -> dict[str, Any]:
+        """The day's number, its date, and the instant at which the sandbox stands."""
+        return self.engine.clock.face()
+
+    def roster(self, id_type: str = "id") -> list[str]:
+        """The ids of all who ever joined, ascending by numeric id."""
+        return list(self.engine.world.population.roster(self.engine.clock.day, id_type))
+
+    def truth(self, stream: str, day: int | None = None) -> Iterator[dict[str, Any]]:
+        """The canonical rows of a stream; see the module `truth`."""
+        return truth(self.engine, stream, day)
+
+    def counts(self) -> dict[str, Any]:
+        """How often each endpoint answered with each status since the last reset."""
+        return self.engine.ledger.counts()
+
+    def requests(self) -> list[dict[str, Any]]:
+        """The latest 10,000 requests."""
+        return self.engine.ledger.requests()
+
+    def reset(self) -> None:
+        """Forget counts and requests."""
+        self.engine.ledger.reset()
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """The fastest event loop at hand; there is no uvloop on Windows."""
+    if find_spec("uvloop") is None:  # pragma: no cover - it is there wherever this is tested
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = import_module("uvloop").new_event_loop()
+    return loop
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        access_log=False,
+        log_config=None,
+        log_level="critical",
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=60,
+        timeout_graceful_shutdown=_GRACE,
+    )

@@ -1,0 +1,1 @@
+"""How truth looks on the wire: field forms, drift, unknown properties, paging and its quirks."""

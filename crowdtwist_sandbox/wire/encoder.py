@@ -1,0 +1,53 @@
+"""From a canonical row to the object that the API sends, with or without drift."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from crowdtwist_sandbox.wire import surprises
+from crowdtwist_sandbox.wire.fields import FIELDS
+from crowdtwist_sandbox.wire.forms import TEXT
+from crowdtwist_sandbox.world.dice import MASK
+
+if TYPE_CHECKING:
+    from crowdtwist_sandbox.wire.forms import Form
+    from crowdtwist_sandbox.world.listing import Member
+    from crowdtwist_sandbox.world.program import Row
+
+_NULLS_LEFT_OUT = 6  # one row in so many leaves its nulls out
+
+
+class Encoder:
+    """Writes rows of one stream; every choice is the row's roll, so it never changes."""
+
+    def __init__(self, stream: str, *, drift: bool) -> None:
+        self._stream = stream
+        self._drift = drift
+        self._plain = {name: kind.plain for name, kind in FIELDS[stream].items()}
+        self._drifts: dict[str, tuple[int, tuple[Form, ...]]] = {
+            name: (2 * number + 1, kind.drifts)
+            for number, (name, kind) in enumerate(FIELDS[stream].items())
+        }
+
+    def encode(self, row: Row, roll: int, member: Member | None = None) -> Row:
+        """The row as sent."""
+        if not self._drift:
+            plain = self._plain
+            same = TEXT.plain
+            return {
+                name: None if value is None else plain.get(name, same)(value)
+                for name, value in row.items()
+            }
+        sent: dict[str, Any] = {}
+        drifts = self._drifts
+        keep_nulls = roll % _NULLS_LEFT_OUT != 0
+        for name, value in row.items():
+            if value is None:
+                if keep_nulls:
+                    sent[name] = None
+            elif name in drifts:
+                factor, forms = drifts[name]
+                sent[name] = forms[((roll * factor & MASK) >> 40) % len(forms)](value)
+            else:
+                sent[name] = value
+        return surprises.apply(self._stream, row, sent, roll, member)

@@ -1,0 +1,112 @@
+"""Page-number paging, with the oddities of the documented one and, if asked for, some more.
+
+"Activities-Extended (v2.1)" tells the rules: no page or a page that is not a number is the first
+one; page 0 or below is empty and points to page 1; a page beyond the end is empty and points to the
+last real one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlencode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+FOREIGN = "https://other-host.invalid"
+
+
+class Quirks(NamedTuple):
+    """Oddities of one listing beyond the documented ones."""
+
+    foreign_host: bool = False
+    last_points_to: str = ""  # "itself" or "first"
+    empty_middle: bool = False
+    no_total: bool = False
+    overlap: bool = False
+    total_as_text: bool = False
+
+    @classmethod
+    def of(cls, roll: int) -> Quirks:
+        """The oddities that a listing's roll gives it; about one in 16 has none."""
+        return cls(
+            foreign_host=bool(roll >> 8 & 1),
+            last_points_to=("", "itself", "first", "")[roll >> 16 & 3],
+            empty_middle=roll >> 24 & 3 == 0,
+            no_total=roll >> 32 & 3 == 0,
+            overlap=bool(roll >> 40 & 1),
+            total_as_text=roll >> 48 & 3 == 0,
+        )
+
+
+NONE = Quirks()
+
+
+class Page(NamedTuple):
+    """What to answer: which items, and the paging object."""
+
+    items: Sequence[Any]
+    paging: dict[str, Any]
+
+
+class Pager(NamedTuple):
+    """Cuts a listing into pages and writes the links between them.
+
+    `url` is the listing's own address without query, `params` the query to repeat in the links
+    without page and key; the key stands in every link, as on the live service.
+    """
+
+    url: str
+    params: Mapping[str, str]
+    api_key: str
+    previous_name: str = "prev_page"
+    quirks: Quirks = NONE
+
+    def page(self, items: Sequence[Any], asked: str | None, size: int) -> Page:
+        """One page of the items."""
+        quirks = self.quirks
+        step = size - 1 if quirks.overlap and size > 1 else size
+        total = len(items)
+        pages = 1 + max(0, -(-(total - size) // step)) if total else 0
+        gap = 2 if quirks.empty_middle and pages > 2 else 0  # noqa: PLR2004 - room for a middle
+        pages += bool(gap)
+        number = _page_number(asked)
+        before = after = None
+        shown: Sequence[Any] = ()
+        if number < 1:
+            after = 1
+        elif number > max(pages, 1):
+            before = after = max(pages, 1)
+        else:
+            before = number - 1 or None
+            after = number + 1 if number < pages else None
+            if number != gap:
+                start = (number - 1 - (1 if gap and number > gap else 0)) * step
+                shown = items[start : start + size]
+        if number == pages and quirks.last_points_to:
+            after = number if quirks.last_points_to == "itself" else 1
+        paging: dict[str, Any] = {
+            "total": str(total) if quirks.total_as_text else total,
+            "pages": pages,
+            "next_page": self._link(after, FOREIGN if quirks.foreign_host else ""),
+            self.previous_name: self._link(before, ""),
+        }
+        if quirks.no_total:
+            del paging["total"]
+        return Page(shown, paging)
+
+    def _link(self, number: int | None, foreign: str) -> str | None:
+        if number is None:
+            return None
+        url = self.url
+        if foreign:
+            url = foreign + "/" + url.split("/", 3)[3]
+        return f"{url}?{urlencode({**self.params, 'page': number, 'api_key': self.api_key})}"
+
+
+def _page_number(asked: str | None) -> int:
+    """The page asked for; the first one where that is no number."""
+    try:
+        return int(asked) if asked else 1
+    except ValueError:
+        return 1

@@ -1,0 +1,81 @@
+"""What drift does to a row's property names: renamed, left out, or new.
+
+"API Best Practices" announces that properties may appear at any time; the rest is what samples
+show. Truth asks the same questions, so that it knows which ids are missing and what was added.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from crowdtwist_sandbox.world.dice import mix
+
+if TYPE_CHECKING:
+    from crowdtwist_sandbox.world.listing import Member
+    from crowdtwist_sandbox.world.program import Row
+
+NEW_PROPERTY = "new_property_2026"
+MISSPELT = "points_expiringpoin"
+_VALUES: tuple[Any, ...] = (7, "neu ☂", [1, "two", None], {"deep": {"er": True}}, 1.5, False, "")
+_SLOTS = (
+    "password",
+    "salt",
+    "facebook_access_token",
+    "twitter_oauth_token",
+    "twitter_oauth_token_secret",
+    "pinterest_access_token",
+    "inst_access_token",
+)
+_WITHOUT_ID = {"user_activity_history": ("user_activity_id", 3), "redemptions": ("order_id", 4)}
+
+
+def left_out_id(stream: str, member: Member | None) -> str | None:
+    """The id that this member's rows lack: so it is for one member in seven."""
+    if member is None or stream not in _WITHOUT_ID:
+        return None
+    name, rest = _WITHOUT_ID[stream]
+    return name if member.index % 7 == rest else None
+
+
+def added(stream: str, row: Row, roll: int) -> Row:
+    """Properties that no documentation knows, as they are sent."""
+    extra: Row = {}
+    if roll % 11 == 0:
+        extra[NEW_PROPERTY] = _VALUES[(roll >> 8) % len(_VALUES)]
+    if stream == "points_expiration" and _is_misspelt(row, roll):
+        extra[MISSPELT] = row["points_expiring"]
+    return extra
+
+
+def removed(stream: str, row: Row, roll: int) -> str | None:
+    """The documented property that a misspelt one replaces."""
+    return "points_expiring" if stream == "points_expiration" and _is_misspelt(row, roll) else None
+
+
+def canaries(roll: int) -> Row:
+    """Secrets on a profile: each starts with CANARY-, so that a leak is easy to find."""
+    filled: Row = {}
+    if roll % 3 == 0:
+        for number, name in enumerate(_SLOTS):
+            filled[name] = f"CANARY-{name}-{mix(roll + number):x}"
+    if roll % 5 == 0:
+        filled["some_token"] = f"CANARY-some-token-{roll:x}"
+        filled["partner_secret"] = f"CANARY-partner-secret-{roll:x}"
+    return filled
+
+
+def apply(stream: str, row: Row, sent: Row, roll: int, member: Member | None) -> Row:
+    """Change the properties of a row that is about to be sent, and return it."""
+    for name in (left_out_id(stream, member), removed(stream, row, roll)):
+        if name is not None:
+            del sent[name]
+    if stream == "users":
+        sent.update(canaries(roll))
+    elif stream == "activities" and (roll >> 16) % 3 == 0:
+        sent["activity_tag"] = sent.pop("activity_tags")
+    sent.update(added(stream, row, roll))
+    return sent
+
+
+def _is_misspelt(row: Row, roll: int) -> bool:
+    return "points_redeemed" in row and (roll >> 20) % 12 == 0

@@ -1,0 +1,59 @@
+"""When a member's points lapse. Shape follows the page "Points Expiration"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crowdtwist_sandbox.world.dice import STEP, key_of, mix
+from crowdtwist_sandbox.world.instants import DAY, date_of, month_end
+
+if TYPE_CHECKING:
+    from crowdtwist_sandbox.world.program import Row
+    from crowdtwist_sandbox.world.timeline import Timeline
+
+_PAST, _AHEAD = 3, 6
+_INACTIVITY = 365 * DAY
+
+
+def expirations(key: int, index: int, life: Timeline, now: int) -> list[Row]:
+    """Ten months (three past, the current one, six ahead), then the inactivity rule if any.
+
+    Each row tells its `rule_type`, which on the wire is the array it stands in. The clock part of
+    a month's end is not always midnight.
+    """
+    today = date_of(now // DAY)
+    this_month = today.year * 12 + today.month - 1
+    roll = key_of(key, "expiration", index)
+    clock = (0, 14_400, 86_399)[roll % 3]
+    rows: list[Row] = []
+    left = life.redeemable_points
+    for month in range(this_month - _PAST, this_month + _AHEAD + 1):
+        start = month_end(month // 12, month % 12) + DAY
+        end = month_end(month // 12, month % 12 + 1)
+        past = month < this_month
+        expiring = 0 if past else min(left, mix(roll + month * STEP) % 200)
+        left -= expiring
+        rows.append(
+            {
+                "rule_type": "redemption_period",
+                "expiration_date": end + clock,
+                "points_expired": sum(n for at, n in life.expiries if start <= at < end + DAY),
+                "points_expiring": expiring,
+                "points_redeemed": sum(
+                    order.cost for order in life.redemptions if start <= order.at < end + DAY
+                ),
+            }
+        )
+    qualified = [line.created for line in life.completions if line.points > 0]
+    if qualified:
+        lapse = qualified[-1] + _INACTIVITY
+        rows.append(
+            {
+                "rule_type": "inactivity",
+                "last_qualified_date": qualified[-1],
+                "expiration_date": lapse,
+                "days_until_expiry": max(0, (lapse - now) // DAY),
+                "points_expiring": life.redeemable_points,
+            }
+        )
+    return rows

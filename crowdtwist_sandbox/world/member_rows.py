@@ -1,0 +1,183 @@
+"""Canonical rows of the member streams that come as lists.
+
+Shapes follow the pages "User Activities", "User Activity History", "User Purchase History",
+"User Rewards", "User Redemption History v2.2", "User Receipt History", "Usable Coupons" and
+"User Badges".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crowdtwist_sandbox.world import words
+from crowdtwist_sandbox.world.dice import Dice, key_of, mix
+from crowdtwist_sandbox.world.instants import DAY
+from crowdtwist_sandbox.world.listing import Listing
+from crowdtwist_sandbox.world.program import BADGES, Row, activity_count, activity_id
+from crowdtwist_sandbox.world.redemption_rows import coupons, redemptions
+from crowdtwist_sandbox.world.rewards import REWARDS, SOLD_OUT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crowdtwist_sandbox.world.listing import Member
+    from crowdtwist_sandbox.world.timeline import Completion, Purchase
+    from crowdtwist_sandbox.world.world import World
+
+_VARIANTS = 8  # a member sees a catalog row in one of a few shapes
+_AVAILABLE = (
+    "id",
+    "title",
+    "description",
+    "num_points",
+    "image",
+    "category_id",
+    "type_id",
+    "date_start",
+    "date_end",
+    "min_tier_id",
+    "show_as_locked_by_tier",
+    "extra_data",
+)
+
+
+def _available(world: World, member: Member) -> Listing:
+    """Activities the member may do: about a third of the catalog."""
+    indexes = [
+        index
+        for index in range(activity_count(member.day))
+        if (member.roll >> (index % 61)) % 3 == 0
+    ]
+
+    def row(index: int) -> tuple[Row, int]:
+        full = world.program.activity(index)
+        variant = index * _VARIANTS + member.index % _VARIANTS
+        return {name: full[name] for name in _AVAILABLE}, key_of(world.key, "available", variant)
+
+    return Listing(indexes, row)
+
+
+def _visible_rewards(world: World, member: Member) -> Listing:
+    """Active rewards the member can see, without those sold out."""
+    indexes = [
+        index
+        for index in range(REWARDS)
+        if world.rewards.is_active(index)
+        and index not in SOLD_OUT
+        and (member.roll >> (index % 59)) % 4 == 1
+    ]
+
+    def row(index: int) -> tuple[Row, int]:
+        variant = index * _VARIANTS + member.index % _VARIANTS
+        return world.rewards.reward(index, member.day), key_of(world.key, "visible", variant)
+
+    return Listing(indexes, row)
+
+
+def _history(_world: World, member: Member) -> Listing:
+    """Completions, newest first; a redemption is a line with negative points."""
+
+    def row(line: Completion) -> tuple[Row, int]:
+        roll = mix(line.roll ^ line.number)
+        if line.activity is not None:
+            name, activity = f"activity {line.activity:03d}", activity_id(line.activity)
+        elif line.points > 0:
+            name, activity = "Purchase", 700_000_001
+        else:
+            name, activity = "Rédemption", 700_000_002
+        built: Row = {
+            "user_activity_id": line.number,
+            "activity_id": activity,
+            "name": name,
+            "num_points": line.points,
+            "notes": f"Café <b>№{roll % 100}</b> & more" if roll % 4 == 0 else None,
+            "date_created": line.created,
+            "date_awarded": line.awarded,
+            "activity_date": line.awarded,
+            "show_as_locked_by_tier": (roll >> 8) % 9 == 0,
+            "min_tier_id": 1 + (roll >> 12) % 4 if (roll >> 16) % 5 == 0 else None,
+            "extra_data": {"channel": "app", "n": roll % 7} if (roll >> 20) % 4 == 0 else None,
+        }
+        if (roll >> 24) % 4 == 0:
+            built["activity_name"] = name
+        return built, roll
+
+    return Listing(member.life.completions[::-1], row)
+
+
+def _purchases(_world: World, member: Member) -> Listing:
+    """Orders and receipts, in no useful order; the two types may share an id."""
+
+    def row(item: Purchase) -> tuple[Row, int]:
+        is_order = item.roll % 4 != 0
+        number = f"{item.sequence:05d}"
+        if not is_order:  # odd ones carry the id of the order before them, if that is one
+            odd = item.sequence % 2
+            number = f"{item.sequence - odd:05d}{'' if odd else 'R'}"
+        built: Row = {
+            "last_date_purchased": item.last,
+            "purchase_id": f"ORD-{member.index}/{number}",
+            "purchase_id_type": "order_id" if is_order else "receipt_id",
+            "purchase_total": item.cents / 100,
+            "total_points_awarded": item.awarded,
+            "total_points_earned": item.earned,
+        }
+        if (item.roll >> 50) % 5 == 0:
+            built["points_awaiting_fulfillment"] = item.earned - item.awarded
+        return built, mix(item.roll ^ item.sequence)
+
+    return Listing(sorted(member.life.purchases, key=lambda item: item.roll), row)
+
+
+def _receipts(_world: World, member: Member) -> Listing:
+    """Receipts submitted with a third of the purchases; scanned on the day after."""
+
+    def row(item: Purchase) -> tuple[Row, int]:
+        roll = mix(item.roll ^ 7)
+        scanned = item.first // DAY < member.now // DAY
+        result, text = words.SCAN_RESULTS[roll % len(words.SCAN_RESULTS)]
+        file_id = f"{mix(roll):016x}"
+        return {
+            "id": (member.index + 1) * 100_000 + item.sequence,
+            "date_submitted": item.first,
+            "file_id": file_id,
+            "file_name": f"reçu {item.sequence}.jpg",
+            "file_url": f"https://receipts.example.test/{file_id}.jpg?sig={roll % 999}",
+            "scan_result": result if scanned else "NOT_SCANNED",
+            "scan_result_text": text if scanned else None,
+        }, roll
+
+    items = [item for item in member.life.purchases if item.roll % 3 == 0]
+    return Listing(items, row)
+
+
+def _badges(world: World, member: Member) -> Listing:
+    """Badges the member meets, with counters."""
+    earned = member.life.total_points // 500
+    indexes = [index for index in range(BADGES) if (member.roll >> (index % 53)) % 3 != 0]
+
+    def row(index: int) -> tuple[Row, int]:
+        roll = key_of(member.roll, "badge", index)
+        dice = Dice(roll)
+        lifetime = min(earned, dice.below(6))
+        counts = {
+            "earned_lifetime": lifetime,
+            "earned_unique": min(lifetime, 1),
+            "earned_total": lifetime,
+            "unearned": dice.below(3),
+        }
+        return world.program.badge(index) | {"user_counts": counts}, roll
+
+    return Listing(indexes, row)
+
+
+LISTINGS: dict[str, Callable[[World, Member], Listing]] = {
+    "user_activities": _available,
+    "user_activity_history": _history,
+    "purchases": _purchases,
+    "user_rewards": _visible_rewards,
+    "redemptions": redemptions,
+    "receipts": _receipts,
+    "coupons": coupons,
+    "user_badges": _badges,
+}

@@ -1,0 +1,113 @@
+"""Canonical rows of redemptions, and of the coupons that some of them bring.
+
+Shapes follow the pages "User Redemption History v2.2" and "Usable Coupons".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from crowdtwist_sandbox.world import identity, words
+from crowdtwist_sandbox.world.dice import Dice, mix
+from crowdtwist_sandbox.world.instants import DAY
+from crowdtwist_sandbox.world.listing import Listing
+from crowdtwist_sandbox.world.rewards import group_id, reward_id
+
+if TYPE_CHECKING:
+    from crowdtwist_sandbox.world.listing import Member
+    from crowdtwist_sandbox.world.program import Row
+    from crowdtwist_sandbox.world.timeline import Redemption
+    from crowdtwist_sandbox.world.world import World
+
+_VALID = 90 * DAY
+
+
+def redemptions(world: World, member: Member) -> Listing:
+    """Orders of rewards, newest first."""
+
+    def row(order: Redemption) -> tuple[Row, int]:
+        roll = mix(order.roll ^ order.number)
+        dice = Dice(roll)
+        reward = world.rewards.reward(order.reward, member.day)
+        user_id = identity.member_id(member.index)
+        has_coupon = _has_coupon(order)
+        shipped = not has_coupon and dice.one_in(2)
+
+        def if_shipped(value: Any) -> Any:
+            return value if shipped else None
+
+        built: Row = {
+            "order_id": str(order.number),
+            "order_date": order.at,
+            "reward_id": reward_id(order.reward),
+            "reward_group_id": group_id(order.reward),
+            "title": reward["title"],
+            "description": reward["description"],
+            "category": dice.pick((None, "Vouchers")),
+            "category_name": dice.pick((None, "Vouchers")),
+            "color": reward["color"],
+            "size": reward["size"],
+            "reference_id": reward["reference_id"],
+            "extra_data": reward["extra_data"],
+            "quantity": order.quantity,
+            "total_points_redeemed": order.cost,
+            "ending_balance": order.balance,
+            "codes": [f"CODE-{roll:x}-{number}" for number in range(order.quantity)]
+            if has_coupon
+            else [],
+            "digital_download": "https://dl.example.test/x"
+            if reward["is_digital_download"]
+            else None,
+            "shipping_first_name": if_shipped("Ada"),
+            "shipping_last_name": if_shipped("Sample"),
+            "shipping_street_address_1": if_shipped("1 Straße"),
+            "shipping_street_address_2": if_shipped(dice.pick((None, "c/o Ng"))),
+            "shipping_city": if_shipped("Köln"),
+            "shipping_state": None,
+            "shipping_postal_code": if_shipped("00501"),
+            "shipping_country": if_shipped("Germany"),
+            "shipping_phone": if_shipped("+15550000000"),
+        }
+        if dice.one_in(3):
+            built["reward_title"] = reward["title"]
+        if dice.one_in(4):
+            built["custom_data"] = {"gift": "ja", "lines": ["1", "2"]}
+        if dice.one_in(5):
+            built["redeeming_user_id"] = user_id
+            built["household_breakdown"] = [{"user_id": user_id, "num_points": order.cost}]
+        return built, roll
+
+    return Listing(member.life.redemptions[::-1], row)
+
+
+def _has_coupon(order: Redemption) -> bool:
+    return order.roll % 2 == 0
+
+
+def expires(order: Redemption) -> int:
+    """When the coupon of an order stops being usable."""
+    return order.at + _VALID
+
+
+def coupons(world: World, member: Member) -> Listing:
+    """Unused coupons, expired ones included; some coupons have been used and are gone."""
+
+    def row(order: Redemption) -> tuple[Row, int]:
+        roll = mix(order.roll ^ 11)
+        reward = world.rewards.reward(order.reward, member.day)
+        return {
+            "reward_id": reward_id(order.reward),
+            "reward_category_id": words.REWARD_CATEGORIES[roll % 3][0],
+            "redeem_order_id": str(order.number),
+            "redeem_order_coupon_id": str(order.number * 10 + 1),
+            "total_points_redeemed": order.cost,
+            "ending_balance": order.balance,
+            "coupon_code": f"COUPON-{roll:x}",
+            "expiration_date": expires(order),
+            "extra_data": reward["extra_data"],
+        }, roll
+
+    orders = [
+        order for order in member.life.redemptions if _has_coupon(order) and order.roll % 5 != 0
+    ]
+    return Listing(orders, row)

@@ -1,0 +1,122 @@
+"""The reward catalog, by day. Shapes follow the pages "Rewards" and "Reward Details"."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from crowdtwist_sandbox.world import words
+from crowdtwist_sandbox.world.dice import Dice, key_of
+from crowdtwist_sandbox.world.instants import DAY
+
+if TYPE_CHECKING:
+    from crowdtwist_sandbox.world.program import Row
+
+REWARDS = 61
+_BARE = 3
+_FULL = 4
+SOLD_OUT = (7, 8)
+_UNLIMITED = 9_999_999
+
+
+def reward_id(index: int) -> int:
+    """CrowdTwist's id of a reward variation."""
+    return 9001 + 2 * index
+
+
+def group_id(index: int) -> int:
+    """The id that variations in size or colour share, two by two."""
+    return 330 + index // 2
+
+
+class Rewards:
+    """Rewards. Number 3 has every null it may have, number 4 none; 7 and 8 are sold out."""
+
+    def __init__(self, key: int, first_day: int) -> None:
+        self._key = key
+        self._first_day = first_day
+        self._fixed = lru_cache(maxsize=REWARDS)(self._build)
+
+    def price(self, index: int) -> int:
+        """Points for one piece."""
+        price: int = self._fixed(index)["num_points"]
+        return price
+
+    def reward(self, index: int, day: int) -> Row:
+        """One reward; its stock shrinks a little each day."""
+        row = self._fixed(index)
+        total: int = row["total_quantity"]
+        if index in SOLD_OUT:
+            left = 0
+        elif total == _UNLIMITED:
+            left = total
+        else:
+            left = max(1, total - 5 - key_of(self._key, "sold", index) % 3 * max(day, 0))
+        coupons = row["total_coupons"]
+        return row | {"current_quantity": left, "remaining_coupons": min(coupons, left)}
+
+    def is_active(self, index: int) -> bool:
+        """Whether members may redeem it at all."""
+        return bool(self._fixed(index)["is_enabled"])
+
+    def _build(self, index: int) -> Row:
+        dice = Dice(key_of(self._key, "reward", index))
+
+        def maybe(value: Any) -> Any:
+            absent = dice.one_in(3)
+            return value if index == _FULL or (index != _BARE and not absent) else None
+
+        start = (self._first_day - 1300 + dice.below(150)) * DAY + dice.below(DAY)
+        endless = index != _FULL and dice.one_in(2)
+        end = None if endless or index == _BARE else start + (1500 + dice.below(300)) * DAY
+        total = _UNLIMITED if index not in SOLD_OUT and dice.one_in(4) else dice.between(50, 500)
+        period = maybe(dice.pick(words.PERIODS)) or (None, None)
+        name, subscription = dice.pick(words.SEGMENTS)
+        return {
+            "id": reward_id(index),
+            "group_id": group_id(index),
+            "title": f"{dice.pick(words.PRIZES)} {index}",
+            "description": dice.pick(words.DESCRIPTIONS),
+            "num_points": 50 * dice.between(1, 8),
+            "current_quantity": total,
+            "total_quantity": total,
+            "date_start": start,
+            "date_end": end,
+            "date_end_redeemable": None if end is None else end + 30 * DAY,
+            "no_end_date": end is None,
+            "is_enabled": index in {_FULL, *SOLD_OUT} or not dice.one_in(6),
+            "is_shipping_required": dice.one_in(3),
+            "is_phone_number_required": dice.one_in(5),
+            "is_digital_download": dice.one_in(4),
+            "is_min_age_required": dice.one_in(6),
+            "show_as_locked": dice.one_in(7),
+            "min_age": maybe(18),
+            "sweepstake_winners": maybe(dice.between(1, 9)),
+            "featured_order_num": maybe(dice.between(1, 20)),
+            "max_select_quantity": maybe(dice.between(1, 5)),
+            "max_per_user": maybe(dice.between(1, 10)),
+            "min_tier_id": maybe(dice.between(1, 4)),
+            "category_id": maybe(dice.pick(words.REWARD_CATEGORIES)[0]),
+            "reference_id": maybe(f"SKU-{index:04d} "),
+            "color": maybe(dice.pick(words.COLORS)),
+            "size": maybe(dice.pick(words.SIZES)),
+            "total_coupons": min(total, 1000),
+            "remaining_coupons": min(total, 1000),
+            "freq_cap": maybe(dice.between(1, 4)),
+            "freq_period_id": period[0],
+            "freq_period_name": period[1],
+            "additional_images": [
+                f"https://cdn.example.test/reward/{index}/{number}.png"
+                for number in range(dice.below(3))
+            ],
+            "image": maybe(f"https://cdn.example.test/reward/{index}.png"),
+            "reward_terms": maybe("<ul><li>Não acumulável</li></ul>"),
+            "extra_data": maybe({"supplier": "Nörd", "eco": True}),
+            "segment": maybe(
+                {
+                    "name": name,
+                    "subscription_id": subscription,
+                    "eligibility_type": dice.pick(("inclusion", "exclusion")),
+                }
+            ),
+        }

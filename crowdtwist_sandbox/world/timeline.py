@@ -1,0 +1,252 @@
+"""What one member did up to a day, in order, with the points after each step.
+
+The walk is causal: a later day adds events, it never changes what an earlier day has shown, but for
+purchases (a later receipt under the same order). Recording times of one member are all different,
+so that no two rows of a listing are equal even without their ids.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from crowdtwist_sandbox.world.dice import STEP, key_of, mix
+from crowdtwist_sandbox.world.instants import DAY, date_of, month_end
+from crowdtwist_sandbox.world.population import Population, is_heavy
+from crowdtwist_sandbox.world.program import Program, activity_count
+from crowdtwist_sandbox.world.rewards import REWARDS, Rewards
+from crowdtwist_sandbox.world.words import TIERS
+
+_SECONDS = 86_000  # of a day; the rest is room to move a colliding event
+_COMPLETION, _RECEIPT, _LATER_RECEIPT, _REDEMPTION, _EXPIRY = range(5)
+_SEQUENCE = 100_000  # events of one member
+_EAGER = 9830  # of 65,536: 15 % of members do something on a day
+_FIRST_DAILY = -2  # daily life starts a little before day 0, so that day 0 has recent purchases
+
+
+class Completion(NamedTuple):
+    """A line of the points ledger; negative points are a redemption."""
+
+    number: int
+    created: int
+    awarded: int
+    activity: int | None
+    points: int
+    roll: int
+
+
+class Purchase(NamedTuple):
+    """An order or a receipt, with everything booked under it so far."""
+
+    sequence: int
+    first: int
+    last: int
+    cents: int
+    earned: int
+    awarded: int
+    roll: int
+
+
+class Redemption(NamedTuple):
+    """An order of a reward."""
+
+    number: int
+    at: int
+    reward: int
+    quantity: int
+    cost: int
+    balance: int
+    roll: int
+
+
+class Timeline(NamedTuple):
+    """All of a member's life up to a day; lists are in order of time."""
+
+    joined_at: int
+    updated_at: int
+    completions: list[Completion]
+    purchases: list[Purchase]
+    redemptions: list[Redemption]
+    expiries: list[tuple[int, int]]
+    total_points: int
+    redeemable_points: int
+    purchased_points: int
+    tier: int
+    tier_since: int
+    moved: int
+
+
+class Historian:
+    """Writes timelines."""
+
+    def __init__(
+        self, key: int, first_day: int, population: Population, program: Program, rewards: Rewards
+    ) -> None:
+        self._key = key
+        self._first_day = first_day
+        self._population = population
+        self._program = program
+        self._rewards = rewards
+
+    def timeline(self, index: int, day: int) -> Timeline:
+        """A member's timeline at the end of a day."""
+        joined = self._population.joined(index)
+        joined_at = (self._first_day + joined) * DAY + key_of(self._key, "hour", index) % 3600
+        events = self._before(index, joined)
+        moved, moved_at = self._daily(index, joined, day, events)
+        if index % 6 == 0:
+            events += self._month_ends(index, joined, day)
+        last = (self._first_day + day + 1) * DAY
+        events = [event for event in events if event[0] < last]
+        events.sort()
+        return self._walk(index, max(joined_at, moved_at), joined_at, moved, events)
+
+    def _before(self, index: int, joined: int) -> list[tuple[int, int, int, int]]:
+        """Events between sign-up and the days of daily life."""
+        span = _FIRST_DAILY - joined
+        shape = key_of(self._key, "shape", index)
+        if span <= 0 or (shape % 12 == 0 and not is_heavy(index)):
+            return []
+        if is_heavy(index):
+            amounts = (260 + shape % 300, 60 + (shape >> 16) % 40, 40 + (shape >> 24) % 30)
+        else:
+            amounts = ((shape >> 8) % 10, (shape >> 16) % 4, (shape >> 24) % 3)
+        events = []
+        for kind, amount in zip((_COMPLETION, _RECEIPT, _REDEMPTION), amounts, strict=True):
+            key = key_of(shape, "event", kind)
+            for number in range(amount):
+                roll = mix(key + number * STEP)
+                start = (self._first_day + joined + 1 + roll % span) * DAY
+                at = start + (roll >> 20) % _SECONDS
+                events.append((at, kind, kind * 1000 + number, roll))
+                if kind == _RECEIPT:
+                    _add_later_receipt(events, at, kind * 1000 + number, roll)
+        return events
+
+    def _daily(
+        self, index: int, joined: int, day: int, events: list[tuple[int, int, int, int]]
+    ) -> tuple[int, int]:
+        """Add each day's events; tell the last move to another city (which roll, when)."""
+        key = key_of(self._key, "daily", index)
+        moved = key
+        moved_at = 0
+        start = max(joined, _FIRST_DAILY)
+        if joined <= 0 and key_of(self._key, "shape", index) % 12 == 0 and not is_heavy(index):
+            start = 1
+        for today in range(start, day + 1):
+            roll = mix(key + today * STEP)
+            midnight = (self._first_day + today) * DAY
+            if (roll >> 32) % 50 == 0:
+                moved = roll
+                moved_at = midnight + (roll >> 40) % _SECONDS
+            if roll & 0xFFFF >= _EAGER and today != joined:
+                continue
+            base = 10_000 + (today - _FIRST_DAILY) * 20
+            for number in range(1 + (roll >> 16) % 3):
+                each = mix(roll + number)
+                events.append(
+                    (midnight + (each >> 20) % _SECONDS, _COMPLETION, base + number, each)
+                )
+            if (roll >> 20) % 3 == 0:
+                each = mix(roll + 8)
+                at = midnight + (each >> 20) % _SECONDS
+                events.append((at, _RECEIPT, base + 8, each))
+                _add_later_receipt(events, at, base + 8, each)
+            if (roll >> 24) % 4 == 0:
+                each = mix(roll + 12)
+                events.append((midnight + (each >> 20) % _SECONDS, _REDEMPTION, base + 12, each))
+        return moved, moved_at
+
+    def _month_ends(self, index: int, joined: int, day: int) -> list[tuple[int, int, int, int]]:
+        """Days on which points of an expiring member lapse: month ends, from two years ago on."""
+        events = []
+        today = date_of(self._first_day + day)
+        since = (self._first_day + max(joined, -730)) * DAY
+        months = (date_of(self._first_day).year - 3) * 12
+        for month in range(months, today.year * 12 + today.month):
+            at = month_end(month // 12, month % 12 + 1)
+            if at > since:
+                roll = mix(key_of(self._key, "expiry", index) + month * STEP)
+                events.append((at, _EXPIRY, 0, roll))
+        return events
+
+    def _walk(
+        self,
+        index: int,
+        touched: int,
+        joined_at: int,
+        moved: int,
+        events: list[tuple[int, int, int, int]],
+    ) -> Timeline:
+        completions: list[Completion] = []
+        purchases: dict[int, Purchase] = {}
+        redemptions: list[Redemption] = []
+        expiries: list[tuple[int, int]] = []
+        total = balance = bought = tier = at = 0
+        tier_since = joined_at
+        prefix = (index + 1) * _SEQUENCE
+        for time, kind, sequence, roll in events:
+            at = max(time, at + 1)
+            if kind == _EXPIRY:
+                lapsed = min(balance, roll % 40)
+                balance -= lapsed
+                expiries.append((at, lapsed))
+                continue
+            activity: int | None = None
+            awarded = at
+            if kind == _COMPLETION:
+                activity = (roll >> 8) % activity_count(at // DAY - self._first_day)
+                points = self._program.activity_points(activity)
+                if (roll >> 40) % 10 == 0:
+                    awarded = at - (1 + (roll >> 44) % 4) * DAY
+            elif kind == _REDEMPTION:
+                reward = (roll >> 8) % REWARDS
+                quantity = 2 if (roll >> 40) % 6 == 0 else 1
+                cost = min(balance, quantity * self._rewards.price(reward))
+                points = -cost
+                order = Redemption(
+                    prefix + sequence, at, reward, quantity, cost, balance - cost, roll
+                )
+                redemptions.append(order)
+            else:
+                cents = 100 + (roll >> (16 if kind == _RECEIPT else 32)) % 20_000
+                earned = cents // 100
+                points = min(earned, 150)
+                old = purchases.get(sequence) or Purchase(sequence, at, at, 0, 0, 0, roll)
+                purchases[sequence] = old._replace(
+                    last=at,
+                    cents=old.cents + cents,
+                    earned=old.earned + earned,
+                    awarded=old.awarded + points,
+                )
+                bought += points
+            if kind == _LATER_RECEIPT:
+                sequence += 1  # noqa: PLW2901 - its own line in the ledger
+            completions.append(Completion(prefix + sequence, at, awarded, activity, points, roll))
+            balance += points
+            total += max(points, 0)
+            while tier + 1 < len(TIERS) and total >= TIERS[tier + 1][1]:
+                tier += 1
+                tier_since = at
+        return Timeline(
+            joined_at,
+            max(touched, at),
+            completions,
+            list(purchases.values()),
+            redemptions,
+            expiries,
+            total,
+            balance,
+            bought,
+            tier,
+            tier_since,
+            moved,
+        )
+
+
+def _add_later_receipt(
+    events: list[tuple[int, int, int, int]], at: int, sequence: int, roll: int
+) -> None:
+    """One purchase in four gets another receipt, one to three days later."""
+    if (roll >> 40) % 4 == 0:
+        midnight = at - at % DAY + (1 + (roll >> 44) % 3) * DAY
+        events.append((midnight + (roll >> 30) % _SECONDS, _LATER_RECEIPT, sequence, roll))
