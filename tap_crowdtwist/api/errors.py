@@ -1,0 +1,204 @@
+"""What an answer means: one table from (status, error code) to a verdict and a sentence.
+
+Sources: the Developer Help Center pages of each endpoint for codes and statuses, "API Best
+Practices" for 5xx during downtime. A 429 is in no vendor page; an integrator reports it.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+
+class Verdict(enum.Enum):
+    """What the client does about an answer."""
+
+    RETRY = "retry"
+    SLOW_DOWN = "slow down"
+    MEMBER_MISSING = "member missing"
+    NOT_CONFIGURED = "not configured"
+    FATAL = "fatal"
+
+
+class ApiError(Exception):
+    """CrowdTwist did not give the answer that was asked for.
+
+    Attributes:
+        endpoint: name of the endpoint that was asked.
+        status: HTTP status, or None where no answer came.
+        code: the API's own error code, shortened, or "" where it sent none.
+    """
+
+    def __init__(
+        self, sentence: str, *, endpoint: str, status: int | None = None, code: str = ""
+    ) -> None:
+        facts = ", ".join(
+            [endpoint, *([f"HTTP {status}"] if status else []), *([code] if code else [])]
+        )
+        super().__init__(f"{sentence} ({facts})")
+        self.sentence = sentence
+        self.endpoint = endpoint
+        self.status = status
+        self.code = code
+
+
+class MemberMissingError(ApiError):
+    """There is no such member (any more), or not under this id_type."""
+
+
+class NotConfiguredError(ApiError):
+    """The loyalty program does not have this resource."""
+
+
+class FatalApiError(ApiError):
+    """No further request can succeed until a person changes something."""
+
+
+class ExhaustedError(ApiError):
+    """Every attempt failed in a way that may pass; the retries are used up."""
+
+
+class Fault(NamedTuple):
+    """What an error body says: the API's code and its short message."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row of the table: matches an answer, says what it means."""
+
+    verdict: Verdict
+    sentence: str
+    statuses: frozenset[int] | None = None
+    codes: frozenset[str] | None = None
+    member: bool | None = None
+
+    def matches(self, status: int, code: str, *, of_member: bool) -> bool:
+        """Tell whether this row is about the given answer."""
+        return (
+            (self.statuses is None or status in self.statuses)
+            and (self.codes is None or code in self.codes)
+            and (self.member is None or self.member is of_member)
+        )
+
+
+def _statuses(*ranges: int | range) -> frozenset[int]:
+    return frozenset(n for r in ranges for n in (r if isinstance(r, range) else (r,)))
+
+
+_OK = _statuses(range(200, 300))
+_SERVER = _statuses(range(500, 600))
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        Verdict.NOT_CONFIGURED,
+        "The program has no such rule or feature, so there is nothing to read",
+        statuses=_OK,
+        codes=frozenset({"page_not_found"}),
+    ),
+    Rule(
+        Verdict.NOT_CONFIGURED,
+        "The program does not use this feature",
+        codes=frozenset({"receipt_scanning_inactive", "not_configured"}),
+    ),
+    Rule(
+        Verdict.MEMBER_MISSING,
+        "CrowdTwist knows no such member under this `id_type`",
+        codes=frozenset({"user_not_found"}),
+        member=True,
+    ),
+    Rule(
+        Verdict.MEMBER_MISSING,
+        "CrowdTwist knows no such member under this `id_type`",
+        statuses=_statuses(404),
+        member=True,
+    ),
+    Rule(
+        Verdict.NOT_CONFIGURED,
+        "CrowdTwist does not offer this resource on this host",
+        statuses=_statuses(404),
+    ),
+    Rule(
+        Verdict.FATAL,
+        "CrowdTwist refuses the credentials: check `api_key`, `client_id`, `environment` and "
+        "`auth_method`",
+        statuses=_statuses(401),
+    ),
+    Rule(
+        Verdict.FATAL,
+        "CrowdTwist refuses the credentials: check `api_key`, `client_id`, `environment` and "
+        "`auth_method`",
+        codes=frozenset({"invalid_auth"}),
+    ),
+    Rule(
+        Verdict.NOT_CONFIGURED,
+        "The key may not read this resource",
+        statuses=_statuses(403),
+        codes=frozenset({"access_denied", "forbidden"}),
+    ),
+    Rule(
+        Verdict.FATAL,
+        "CrowdTwist refuses the request: check `api_key`, `client_id`, `environment` and "
+        "`auth_method`",
+        statuses=_statuses(403),
+    ),
+    Rule(
+        Verdict.SLOW_DOWN,
+        "CrowdTwist refuses requests for coming too fast: lower `requests_per_minute`",
+        statuses=_statuses(429),
+    ),
+    Rule(Verdict.RETRY, "CrowdTwist did not answer in time", statuses=_statuses(408)),
+    Rule(Verdict.RETRY, "CrowdTwist has a fault", statuses=_SERVER),
+    Rule(
+        Verdict.FATAL,
+        "The host answers with a redirect, which is never followed: check `api_url` and `pos_url`",
+        statuses=_statuses(range(300, 400)),
+    ),
+    Rule(Verdict.RETRY, "CrowdTwist answers with an error in place of data", statuses=_OK),
+    Rule(Verdict.FATAL, "CrowdTwist finds fault with the request"),
+)
+"""First match wins. The last row matches everything, so every answer has a verdict."""
+
+_CODE_LENGTH = 60
+
+
+def fault_of(payload: Any) -> Fault | None:
+    """Read an error body in any of its three forms, or None where the payload is data.
+
+    Forms: `{"error": code, "message": text}` on the main host, `{"system", "reason", "message"}`
+    of POS writes, `{"error": {"code", "message", "errors": [{"reason", "message"}]}}` of the POS
+    purchase history.
+    """
+    if not isinstance(payload, dict):
+        return None
+    error = payload.get("error")
+    if isinstance(error, str):
+        return Fault(error[:_CODE_LENGTH], str(payload.get("message", "")))
+    if isinstance(error, dict) and "message" in error:
+        reasons = error.get("errors")
+        first = reasons[0] if isinstance(reasons, list) and reasons else {}
+        reason = first.get("reason") if isinstance(first, dict) else None
+        return Fault(str(reason or error.get("code") or "")[:_CODE_LENGTH], str(error["message"]))
+    if isinstance(payload.get("reason"), str) and "message" in payload:
+        return Fault(payload["reason"][:_CODE_LENGTH], str(payload["message"]))
+    return None
+
+
+def judge(status: int, code: str, *, of_member: bool) -> Rule:
+    """Find the row of the table for an answer.
+
+    Args:
+        status: the HTTP status.
+        code: the API's error code, "" where the body holds none.
+        of_member: whether the resource is one of a member, so that "not found" is about them.
+    """
+    return next(rule for rule in RULES if rule.matches(status, code, of_member=of_member))
+
+
+def is_fine(status: int, fault: Fault | None) -> bool:
+    """Tell whether an answer is the data that was asked for."""
+    return status == HTTPStatus.OK and fault is None

@@ -1,0 +1,168 @@
+"""Follows a listing from page to page, by page number alone.
+
+`paging.next_page` is a URL that carries the key and may name another host, so it is read for its
+page number and never requested. Beyond the end CrowdTwist answers with an empty page that links
+back to a real one (Activities-Extended), so a page that was seen before is never asked again.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+PAGE_PARAMETERS = ("page", "page_number")
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page, as far as it tells where the listing stands.
+
+    Attributes:
+        rows: the rows on it.
+        parameter: name of the page parameter that `next_page` uses.
+        next_number: the page that `next_page` points to, or None.
+        pages: how many pages there are, or None where it does not say.
+        total: how many rows there are, or None where it does not say.
+    """
+
+    rows: list[Any]
+    parameter: str = PAGE_PARAMETERS[0]
+    next_number: int | None = None
+    pages: int | None = None
+    total: int | None = None
+
+
+@dataclass
+class Listing:
+    """All pages of one listing.
+
+    Attributes:
+        pages: the rows of each page, in the order read.
+        total: the largest `paging.total` seen, or None.
+        oddities: what was wrong with the paging, one sentence each.
+    """
+
+    pages: list[list[Any]] = field(default_factory=list)
+    total: int | None = None
+    oddities: list[str] = field(default_factory=list)
+
+
+def _count(value: Any) -> int | None:
+    """Read a count that may be an int, a float or digits; anything else is not a count."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, float):
+        return int(value) if math.isfinite(value) and value >= 0 else None
+    if isinstance(value, str):
+        digits = value.strip()
+        return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 12 else None  # noqa: PLR2004 - no listing has more
+    return value if isinstance(value, int) and value >= 0 else None
+
+
+def _target(link: Any) -> tuple[str, int] | None:
+    """Read the page parameter and number out of a `next_page` link."""
+    if not isinstance(link, str):
+        return None
+    try:
+        query = parse_qs(urlsplit(link).query)
+    except ValueError:
+        return None
+    for parameter in PAGE_PARAMETERS:
+        number = _count(query.get(parameter, [""])[0])
+        if number:
+            return parameter, number
+    return None
+
+
+def read(payload: Any, envelope: tuple[str, ...], beside: tuple[str, ...] = ()) -> Page | None:
+    """Read one page, or None where the payload does not look like a listing.
+
+    Args:
+        payload: the decoded body: an object with rows and `paging`, or a bare array.
+        envelope: the keys under which the rows may stand.
+        beside: properties that may stand once beside the rows and are copied into each.
+    """
+    if isinstance(payload, list):
+        return Page(payload, pages=1)
+    if not isinstance(payload, dict):
+        return None
+    key = next((key for key in envelope if isinstance(payload.get(key), list)), None)
+    if key is None:
+        nothing = any(key in payload and not payload[key] for key in envelope)
+        if not nothing and "paging" not in payload:
+            return None
+    rows = payload[key] if key else []
+    for name in beside:
+        if name in payload:
+            rows = [{name: payload[name], **row} if isinstance(row, dict) else row for row in rows]
+    paging = payload.get("paging")
+    if isinstance(paging, list):
+        paging = paging[0] if paging else None
+    if not isinstance(paging, dict):
+        return Page(rows)
+    target = _target(paging.get("next_page"))
+    return Page(
+        rows,
+        parameter=target[0] if target else PAGE_PARAMETERS[0],
+        next_number=target[1] if target else None,
+        pages=_count(paging.get("pages")),
+        total=_count(paging.get("total")),
+    )
+
+
+def successor(page: Page, number: int, seen: Iterable[int]) -> tuple[int | None, str]:
+    """Decide which page to ask for after this one.
+
+    The listing ends when `next_page` and `pages` agree that it does, or at an empty page that
+    points nowhere further.
+
+    Args:
+        page: the page just read.
+        number: its number.
+        seen: all page numbers read so far, this one included.
+
+    Returns:
+        The next page's number, or None at the end; and a sentence where something is odd, or "".
+    """
+    fresh = page.next_number is not None and page.next_number not in seen
+    if fresh:
+        return page.next_number, ""
+    ended = page.pages is None or number >= page.pages
+    if not page.rows or ended:
+        if page.next_number is None or not page.rows:
+            return None, ""
+        return None, "next_page points to a page that was read before"
+    onward = next((n for n in range(number + 1, (page.pages or 0) + 1) if n not in seen), None)
+    if onward is None:
+        return None, "next_page points to a page that was read before"
+    told = "nowhere" if page.next_number is None else "to a page that was read before"
+    return onward, f"next_page points {told} although more pages are announced"
+
+
+def follow(ask: Callable[[str, int], Page]) -> Listing:
+    """Read a listing to its end.
+
+    Args:
+        ask: fetches a page by the name of the page parameter and its number.
+    """
+    listing = Listing()
+    seen: set[int] = set()
+    number: int | None = 1
+    parameter = PAGE_PARAMETERS[0]
+    while number is not None:
+        page = ask(parameter, number)
+        seen.add(number)
+        listing.pages.append(page.rows)
+        if page.total is not None:
+            listing.total = max(page.total, listing.total or 0)
+        if page.next_number is not None:
+            parameter = page.parameter
+        number, oddity = successor(page, number, seen)
+        if oddity and oddity not in listing.oddities:
+            listing.oddities.append(oddity)
+    return listing

@@ -1,0 +1,245 @@
+"""The settings as users see them: names, types, defaults, descriptions; and their plain checks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jsonschema import Draft202012Validator
+from singer_sdk import typing as th
+
+from tap_crowdtwist.api.endpoints import ENVIRONMENTS
+from tap_crowdtwist.errors import SettingError
+from tap_crowdtwist.roster import ID_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping
+
+    from jsonschema import ValidationError
+
+AUTH_METHODS = ("query", "header", "hmac")
+_ID_LIST = {"type": "array", "items": {"type": ["string", "integer"]}}
+
+DECLARATION: dict[str, Any] = th.PropertiesList(
+    th.Property(
+        "api_key",
+        th.StringType,
+        secret=True,
+        title="API key",
+        description="Key of the CrowdTwist API, from Control Center or your Oracle account team.",
+    ),
+    th.Property(
+        "client_id",
+        th.StringType,
+        title="Client ID",
+        description="Your client number, as in the host name `api512.crowdtwist.com`.",
+    ),
+    th.Property(
+        "environment",
+        th.StringType,
+        default="production",
+        allowed_values=list(ENVIRONMENTS),
+        title="Environment",
+        description="Which installation of CrowdTwist to read.",
+    ),
+    th.Property(
+        "api_url",
+        th.StringType,
+        title="API URL",
+        description="Base URL of the main host, in place of the one made of `environment` and "
+        "`client_id`. https, or http on loopback.",
+    ),
+    th.Property(
+        "pos_url",
+        th.StringType,
+        title="POS URL",
+        description="Base URL of the point-of-sale host, which serves purchases; likewise.",
+    ),
+    th.Property(
+        "auth_method",
+        th.StringType,
+        default="query",
+        allowed_values=list(AUTH_METHODS),
+        title="Authentication",
+        description="How requests to the main host are authenticated: the key in the query (as "
+        "documented), in a header, or an HMAC signature. The POS host always gets the header.",
+    ),
+    th.Property(
+        "hmac_public_key",
+        th.StringType,
+        secret=True,
+        title="HMAC public key",
+        description="Needed when `auth_method` is hmac.",
+    ),
+    th.Property(
+        "hmac_private_key",
+        th.StringType,
+        secret=True,
+        title="HMAC private key",
+        description="Needed when `auth_method` is hmac.",
+    ),
+    th.Property(
+        "user_ids",
+        th.CustomType(_ID_LIST),
+        title="Member ids",
+        description="The members to read, as a list. CrowdTwist cannot list its members.",
+    ),
+    th.Property(
+        "user_ids_path",
+        th.StringType,
+        title="Member file",
+        description="File with the members to read: text with one id a line, CSV with a header, "
+        "or JSON lines. A path, a glob, or a URL such as s3://bucket/members.csv.",
+    ),
+    th.Property(
+        "user_ids_column",
+        th.StringType,
+        title="Member column",
+        description="CSV column or JSON property that holds the ids, where it is not obvious.",
+    ),
+    th.Property(
+        "id_type",
+        th.StringType,
+        default="id",
+        allowed_values=list(ID_TYPES),
+        title="Id type",
+        description="What the given ids are. Anything but `id` costs one more request per member, "
+        "to learn the CrowdTwist id that every stream carries as `user_id`.",
+    ),
+    th.Property(
+        "shard",
+        th.StringType,
+        title="Shard",
+        description='Read only one part of the members: "2/8" is part 2 of 8.',
+    ),
+    th.Property(
+        "start_date",
+        th.DateTimeType,
+        title="Start date",
+        description="Earliest history, purchases and redemptions to read on the first sync. "
+        "Everything if not set.",
+    ),
+    th.Property(
+        "lookback_days",
+        th.IntegerType(minimum=0),
+        default=7,
+        title="Lookback",
+        description="Days before the last sync that are read again, for rows that arrive late or "
+        "change.",
+    ),
+    th.Property(
+        "requests_per_minute",
+        th.IntegerType(minimum=1, maximum=10_000),
+        default=5000,
+        title="Rate limit",
+        description="The most requests sent in any minute. CrowdTwist allows 10,000 per program, "
+        "and your storefront shares them.",
+    ),
+    th.Property(
+        "max_concurrency",
+        th.IntegerType(minimum=1, maximum=256),
+        default=16,
+        title="Concurrency",
+        description="How many requests may be under way at once.",
+    ),
+    th.Property(
+        "request_timeout",
+        th.IntegerType(minimum=1),
+        default=60,
+        title="Timeout",
+        description="Seconds to wait for one answer.",
+    ),
+    th.Property(
+        "max_retries",
+        th.IntegerType(minimum=0),
+        default=5,
+        title="Retries",
+        description="How often a failed request is tried again.",
+    ),
+    th.Property(
+        "checkpoint_interval",
+        th.IntegerType(minimum=0),
+        default=10,
+        title="Checkpoint interval",
+        description="Seconds between STATE messages, which is what an interrupted run may have "
+        "to read again.",
+    ),
+    th.Property(
+        "max_missing_ratio",
+        th.NumberType(minimum=0, maximum=1),
+        default=0.5,
+        title="Missing members",
+        description="The run fails if CrowdTwist does not know a larger part of the members: "
+        "`id_type` or the roster is then likely wrong. 1 accepts any.",
+    ),
+    th.Property(
+        "max_failed_members",
+        th.IntegerType(minimum=0),
+        default=100,
+        title="Failed members",
+        description="The run stops when more members than this fail in one stream; up to it they "
+        "are asked again by the next run.",
+    ),
+).to_dict()
+"""JSON Schema of the settings, the source of `--about`, the README's table and meltano.yml."""
+
+SECRETS = frozenset(
+    name for name, schema in DECLARATION["properties"].items() if schema.get("secret")
+)
+
+_KINDS = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+}
+
+
+def check(config: MutableMapping[str, Any], declaration: Mapping[str, Any]) -> None:
+    """Fill in defaults and check each setting by itself.
+
+    Numbers may come as text, as they do from environment variables.
+
+    Args:
+        config: the configuration; changed in place.
+        declaration: JSON Schema of the settings.
+
+    Raises:
+        SettingError: a setting is not as declared. The message never holds its value.
+    """
+    for name, schema in declaration["properties"].items():
+        value = config.get(name)
+        if value is None and "default" in schema:
+            config[name] = schema["default"]
+        elif isinstance(value, str) and {"integer", "number"} & set(schema["type"]):
+            config[name] = _number(value)
+        elif isinstance(value, int) and "string" in schema["type"] and name == "client_id":
+            config[name] = str(value)
+    for error in Draft202012Validator(dict(declaration)).iter_errors(dict(config)):
+        raise SettingError(str(error.absolute_path[0]), _sentence(error))
+
+
+def _number(text: str) -> Any:
+    if text.strip().lstrip("+-").isdecimal():
+        return int(text)
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _sentence(error: ValidationError) -> str:
+    wanted: Any = error.validator_value
+    if error.validator == "type":
+        kinds = [wanted] if isinstance(wanted, str) else wanted
+        names = " or ".join(_KINDS[kind] for kind in kinds if kind != "null")
+        entry = [f" (entry {place + 1})" for place in error.absolute_path if type(place) is int]
+        return f"must be {names}{''.join(entry)}"
+    if error.validator == "enum":
+        return f"must be one of {', '.join(map(str, filter(None, wanted)))}"
+    if error.validator == "minimum":
+        return f"must be at least {wanted}"
+    if error.validator == "maximum":
+        return f"must be at most {wanted}"
+    return "is not as `tap-crowdtwist --about` describes it"

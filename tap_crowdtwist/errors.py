@@ -1,0 +1,23 @@
+"""The errors that end a run, each with the one sentence a person needs.
+
+Whatever is raised here reaches the user as its message alone, without a traceback, so a message
+says what is wrong, for whom, and which setting to change. It never holds the value of a secret.
+"""
+
+from __future__ import annotations
+
+
+class TapError(Exception):
+    """Something that ends the run and that the user can act on."""
+
+
+class SettingError(TapError):
+    """A setting is missing, malformed, or at odds with another one."""
+
+    def __init__(self, setting: str, problem: str) -> None:
+        super().__init__(f"Setting `{setting}`: {problem}")
+        self.setting = setting
+
+
+class IncompleteError(TapError):
+    """The run came to its end, but not everything that should be there is."""

@@ -1,0 +1,67 @@
+"""Who a member of the roster is to CrowdTwist: the numeric id behind any other kind of id.
+
+Learnt once per member from the profile (`GET /v2/users/{id}?id_type=…`), whichever stream comes
+first, and kept in 8 bytes per member. With it every other resource is asked for by numeric id,
+so the hosts' different lists of accepted id types do not matter.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, Any
+
+from tap_crowdtwist import values
+from tap_crowdtwist.api.endpoints import USER
+
+if TYPE_CHECKING:
+    from tap_crowdtwist.api.client import Client
+    from tap_crowdtwist.roster import Roster
+
+_UNKNOWN = 0
+
+
+class Identities:
+    """The CrowdTwist ids of a roster's members, by position. Safe to share between threads."""
+
+    def __init__(self, roster: Roster, client: Client) -> None:
+        self._roster = roster
+        self._client = client
+        self._numeric = roster.id_type == "id"
+        self._known = array("q", [] if self._numeric else [_UNKNOWN] * len(roster))
+
+    def user_id(self, position: int) -> int:
+        """Give the CrowdTwist id of a member, asking for it if need be.
+
+        Raises:
+            ApiError: the profile cannot be read; `MemberMissingError` if there is none.
+        """
+        if self._numeric:
+            return int(self._roster[position])
+        return self._known[position] or int(self.profile(position)["id"])
+
+    def profile(self, position: int) -> dict[str, Any]:
+        """Read a member's profile, by whatever kind of id the roster has.
+
+        Returns:
+            The profile, with `id` as an int.
+
+        Raises:
+            ApiError: as `user_id` does.
+        """
+        member = self._roster[position]
+        params = () if self._numeric else (("id_type", self._roster.id_type),)
+        profile: dict[str, Any] = self._client.get(USER, member, params, _profile)
+        if not self._numeric:
+            self._known[position] = profile["id"]
+        return profile
+
+
+def _profile(payload: Any) -> dict[str, Any] | None:
+    """Accept an object with a usable id; anything else is not a profile."""
+    if not isinstance(payload, dict):
+        return None
+    try:
+        user_id = values.integer(payload["id"])
+    except (KeyError, values.MisfitError):
+        return None
+    return {**payload, "id": user_id} if user_id else None

@@ -1,0 +1,184 @@
+"""Raw row -> record: types, unknown properties, credentials. Compiled once per stream.
+
+A property that the schema does not know is kept in `additional_properties`; a value that does not
+fit its type is null in its column and kept raw there. Neither fails a row, both are counted, and
+each is warned about once. Credentials are left out, known ones by their tag, others by name.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tap_crowdtwist import values
+from tap_crowdtwist.schemas import is_credential_name
+from tap_crowdtwist.values import MisfitError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+logger = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+Converter = Callable[[Any], Any]
+Breadcrumb = tuple[str, ...]
+
+EXTRA = "additional_properties"
+
+_SCALARS: dict[tuple[str, str | None], Converter] = {
+    ("integer", None): values.integer,
+    ("number", None): values.number,
+    ("boolean", None): values.boolean,
+    ("string", None): values.text,
+    ("string", "date-time"): values.instant,
+    ("string", "date"): values.day,
+}
+
+
+class Normaliser:
+    """Makes records of one stream out of raw rows.
+
+    Args:
+        stream: the stream's name, for warnings.
+        schema: its JSON Schema, as the catalog has it.
+        keys: its key properties.
+        selected: tells whether the property at a breadcrumb is wanted.
+        withheld: known properties that are never emitted.
+        aliases: other names under which the API sends a property.
+    """
+
+    def __init__(
+        self,
+        stream: str,
+        schema: Mapping[str, Any],
+        keys: Iterable[str],
+        *,
+        selected: Callable[[Breadcrumb], bool] = lambda _: True,
+        withheld: Iterable[str] = (),
+        aliases: Mapping[str, str] | None = None,
+    ) -> None:
+        self._stream = stream
+        self._keys = tuple(keys)
+        self._selected = selected
+        self._misfits: list[str] = []
+        self.counts: Counter[str] = Counter()
+        columns = self._members(schema, ())
+        self._blank = dict.fromkeys(columns)
+        self._extra = columns.pop(EXTRA, None) is not None
+        self._ignored = frozenset(withheld) | schema["properties"].keys() - columns.keys()
+        self._columns = columns | {
+            alias: columns[name] for alias, name in (aliases or {}).items() if name in columns
+        }
+        self._aliases = {a: n for a, n in (aliases or {}).items() if n in columns}
+        self._ignored |= {a for a, n in (aliases or {}).items() if n not in columns}
+
+    def __call__(self, row: Row) -> Row | None:
+        """Make a record, or return None where the row lacks a value for its key."""
+        record: Row = self._blank.copy()
+        extra: Row = {}
+        columns = self._columns
+        for name, value in row.items():
+            convert = columns.get(name)
+            if convert is None:
+                if name not in self._ignored and not is_credential_name(name):
+                    extra[name] = scrub(value)
+                    self._note("unknown property", name)
+            elif value is not None:
+                try:
+                    record[self._aliases.get(name, name)] = convert(value)
+                except MisfitError:
+                    self._misfits.append(name)
+                if self._misfits:
+                    extra[name] = scrub(value)
+                    self._report()
+        if self._extra and extra:
+            record[EXTRA] = extra
+        for key in self._keys:
+            if record[key] is None:
+                self._note("row without a value for its key", key)
+                return None
+        return record
+
+    def _report(self) -> None:
+        for path in self._misfits:
+            self._note("value that does not fit its type", path)
+        self._misfits.clear()
+
+    def _note(self, what: str, path: str) -> None:
+        first = not self.counts[f"{what}: {path}"]
+        self.counts[f"{what}: {path}"] += 1
+        if first:
+            logger.warning("%s: %s: `%s` (said once)", self._stream, what, path)
+
+    def _members(self, schema: Mapping[str, Any], at: Breadcrumb) -> dict[str, Converter]:
+        return {
+            name: self._converter(node, (*at, "properties", name))
+            for name, node in schema["properties"].items()
+            if self._selected((*at, "properties", name))
+        }
+
+    def _converter(self, node: Mapping[str, Any], at: Breadcrumb) -> Converter:
+        declared = node.get("type", ())
+        kinds = [declared] if isinstance(declared, str) else [k for k in declared if k != "null"]
+        kind = kinds[0] if len(kinds) == 1 else None
+        if kind == "array":
+            return self._array(self._converter(node.get("items") or {}, (*at, "items")), at)
+        if kind == "object":
+            return self._object(node, at) if node.get("properties") else _open
+        if kind is None:
+            return scrub
+        return _SCALARS.get((kind, node.get("format"))) or _SCALARS[kind, None]
+
+    def _object(self, node: Mapping[str, Any], at: Breadcrumb) -> Converter:
+        columns = self._members(node, at)
+        ignored = node["properties"].keys() - columns.keys()
+
+        def convert(value: Any) -> Row | None:
+            members = values.open_object(value)
+            if members is None:
+                return None
+            result: Row = dict.fromkeys(columns)
+            for name, member in members.items():
+                inner = columns.get(name)
+                if inner is not None:
+                    result[name] = self._nested(inner, member, at, name)
+                elif name not in ignored and not is_credential_name(name):
+                    result[name] = scrub(member)
+            return result
+
+        return convert
+
+    def _array(self, item: Converter, at: Breadcrumb) -> Converter:
+        def convert(value: Any) -> list[Any]:
+            if not isinstance(value, list):
+                raise MisfitError
+            return [self._nested(item, element, at, "[]") for element in value]
+
+        return convert
+
+    def _nested(self, convert: Converter, value: Any, at: Breadcrumb, name: str) -> Any:
+        if value is None:
+            return None
+        try:
+            return convert(value)
+        except MisfitError:
+            path = [step for step in at if step not in {"properties", "items"}]
+            self._misfits.append(".".join([*path, name]))
+            return None
+
+
+def scrub(value: Any) -> Any:
+    """Copy a value of unknown shape without the members that are named like credentials."""
+    if isinstance(value, dict):
+        return {
+            name: scrub(member) for name, member in value.items() if not is_credential_name(name)
+        }
+    if isinstance(value, list):
+        return [scrub(item) for item in value]
+    return value
+
+
+def _open(value: Any) -> Row | None:
+    return scrub(values.open_object(value))  # type: ignore[no-any-return]

@@ -1,0 +1,142 @@
+"""Who to ask about: the members of a run, sorted, unique, and this shard's only.
+
+Numeric CrowdTwist ids are kept as 8 bytes each, any other id as text. CrowdTwist has no endpoint
+that lists members, so a roster always comes from the user (`sources`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tap_crowdtwist.errors import SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+Member = int | str
+"""A member's id as the roster has it: an int under `id_type` id, else text."""
+
+ID_TYPES = (
+    "id",
+    "email",
+    "third_party_id",
+    "mobile_phone_number",
+    "username",
+    "facebook_user_id",
+    "twitter_user_id",
+)
+"""What a roster's ids may be. Source: the `id_type` parameter of User Profile."""
+
+LARGEST_ID = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One part of a roster split by a stable hash: part `number` of `count`, counted from 1."""
+
+    number: int = 1
+    count: int = 1
+
+    @classmethod
+    def parse(cls, text: str | None) -> Shard:
+        """Read "2/8".
+
+        Raises:
+            SettingError: the text is not two positive integers, the first no larger.
+        """
+        if not text:
+            return cls()
+        number, slash, count = text.partition("/")
+        if slash and number.isascii() and number.isdigit() and count.isascii() and count.isdigit():
+            shard = cls(int(number), int(count))
+            if 1 <= shard.number <= shard.count:
+                return shard
+        raise SettingError("shard", 'must look like "2/8", part 2 of 8, counted from 1')
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+    def holds(self, member: Member) -> bool:
+        """Tell whether a member belongs to this shard, the same on every machine."""
+        if self.count == 1:
+            return True
+        digest = hashlib.blake2b(str(member).encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "big") % self.count == self.number - 1
+
+
+class Roster:
+    """The members of a run in the order in which they are asked about.
+
+    Args:
+        members: ids, in any order, repeats allowed; all int or all text.
+        id_type: what the ids are.
+        shard: the part to keep.
+    """
+
+    def __init__(
+        self, members: Iterable[Member], id_type: str = "id", shard: Shard | None = None
+    ) -> None:
+        self.id_type = id_type
+        self.shard = shard or Shard()
+        self.total = 0
+        """How many ids were given, before sorting, repeats and shards."""
+        kept = filter(self.shard.holds, self._counted(members))
+        self._members: Sequence[Member]
+        if id_type == "id":
+            numbers = array("q", map(int, kept))
+            self._members = array("q", _unique(sorted(numbers)))
+        else:
+            self._members = sorted(set(kept), key=str)
+
+    def _counted(self, members: Iterable[Member]) -> Iterator[Member]:
+        for member in members:
+            self.total += 1
+            yield member
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(self._members)
+
+    def after(self, cursor: Member | None) -> int:
+        """Give the position of the first member after a cursor; 0 where there is none.
+
+        The cursor need not be in the roster: members come and go between runs.
+        """
+        if cursor is None:
+            return 0
+        return bisect_right(self._members, cursor)
+
+    def find(self, member: Member) -> int | None:
+        """Give the position of a member, or None if the roster does not hold them."""
+        if isinstance(member, str) is (self.id_type == "id"):
+            return None
+        place = bisect_left(self._members, member)
+        return place if place < len(self) and self._members[place] == member else None
+
+    def __getitem__(self, position: int) -> Member:
+        return self._members[position]
+
+
+def _unique(members: Iterable[int]) -> Iterator[int]:
+    last: int | None = None
+    for member in members:
+        if member != last:
+            yield member
+        last = member
+
+
+def parse_id(text: str, id_type: str) -> Member | None:
+    """Read one id of the given type, or None where the text is not one."""
+    stripped = text.strip()
+    if id_type != "id":
+        return stripped or None
+    if not (stripped.isascii() and stripped.isdigit()):
+        return None
+    number = int(stripped) if len(stripped) <= len(str(LARGEST_ID)) else LARGEST_ID + 1
+    return number if 0 < number <= LARGEST_ID else None

@@ -1,0 +1,131 @@
+"""The settings of a run, checked against each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from tap_crowdtwist.api.endpoints import Host, base_url
+from tap_crowdtwist.api.transport import LOOPBACK
+from tap_crowdtwist.declaration import DECLARATION
+from tap_crowdtwist.errors import SettingError
+from tap_crowdtwist.roster import Shard
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["DECLARATION", "Settings"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a run, checked against each other."""
+
+    urls: Mapping[Host, str]
+    auth_method: str
+    api_key: str
+    hmac_keys: tuple[str, str]
+    user_ids: tuple[Any, ...]
+    user_ids_path: str | None
+    user_ids_column: str | None
+    id_type: str
+    shard: Shard
+    start_date: datetime | None
+    lookback: timedelta
+    requests_per_minute: int
+    max_concurrency: int
+    request_timeout: float
+    max_retries: int
+    checkpoint_interval: float
+    max_missing_ratio: float
+    max_failed_members: int
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Settings:
+        """Check a configuration that fits the declaration.
+
+        Raises:
+            SettingError: settings are missing or contradict each other.
+        """
+        method = config["auth_method"]
+        if not config.get("api_key"):
+            raise SettingError("api_key", "is missing; CrowdTwist answers nothing without it")
+        keys = (config.get("hmac_public_key") or "", config.get("hmac_private_key") or "")
+        if method == "hmac" and not all(keys):
+            name = "hmac_public_key" if not keys[0] else "hmac_private_key"
+            raise SettingError(name, "is missing, although `auth_method` is hmac")
+        return cls(
+            urls={host: _url(config, host) for host in Host},
+            auth_method=method,
+            api_key=_one_line("api_key", config["api_key"]),
+            hmac_keys=(
+                _one_line("hmac_public_key", keys[0]),
+                _one_line("hmac_private_key", keys[1]),
+            ),
+            user_ids=tuple(config.get("user_ids") or ()),
+            user_ids_path=config.get("user_ids_path") or None,
+            user_ids_column=config.get("user_ids_column") or None,
+            id_type=config["id_type"],
+            shard=Shard.parse(config.get("shard")),
+            start_date=_instant("start_date", config.get("start_date")),
+            lookback=timedelta(days=config["lookback_days"]),
+            requests_per_minute=config["requests_per_minute"],
+            max_concurrency=config["max_concurrency"],
+            request_timeout=config["request_timeout"],
+            max_retries=config["max_retries"],
+            checkpoint_interval=config["checkpoint_interval"],
+            max_missing_ratio=config["max_missing_ratio"],
+            max_failed_members=config["max_failed_members"],
+        )
+
+
+def _one_line(name: str, value: str) -> str:
+    stripped = value.strip()
+    if not (stripped.isascii() and stripped.isprintable()):
+        raise SettingError(name, "holds characters that cannot be sent; copy it again")
+    return stripped
+
+
+def _url(config: Mapping[str, Any], host: Host) -> str:
+    name = "api_url" if host is Host.MAIN else "pos_url"
+    override = (config.get(name) or "").strip()
+    if not override:
+        client_id = str(config.get("client_id") or "").strip()
+        if not client_id:
+            raise SettingError(
+                "client_id", f"is missing; give it, or both `api_url` and `pos_url` (no `{name}`)"
+            )
+        if not client_id.isascii() or not client_id.replace("-", "").isalnum():
+            raise SettingError("client_id", "must be the client number alone, such as 512")
+        return base_url(host, config["environment"], client_id)
+    try:
+        parts = urlsplit(override)
+        wrong = not parts.hostname or bool(parts.query or parts.fragment or parts.username)
+        _ = parts.port
+    except ValueError:
+        wrong = True
+    if wrong or parts.scheme not in {"http", "https"}:
+        raise SettingError(name, "must be a plain URL such as https://api512.crowdtwist.com")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        raise SettingError(name, "must begin with https://, since the key would travel unprotected")
+    return override.rstrip("/")
+
+
+def _instant(name: str, value: str | None) -> datetime | None:
+    if not value:
+        return None
+    text = value.strip().replace("Z", "+00:00")
+    try:
+        moment = (
+            datetime.combine(date.fromisoformat(text), datetime.min.time())
+            if len(text) == len("2026-01-31")
+            else datetime.fromisoformat(text)
+        )
+    except ValueError:
+        raise SettingError(
+            name, "must be a date such as 2026-01-31 or 2026-01-31T00:00:00Z"
+        ) from None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    return aware.astimezone(timezone.utc)

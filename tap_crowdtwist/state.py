@@ -1,0 +1,169 @@
+"""The state of a sweep: where it stands, what it owes, and from when it reads.
+
+One entry per stream, whatever the number of members:
+
+    {"replication_key": "last_date_purchased", "replication_key_value": "2026-11-19T02:00:00Z",
+     "sweep": {"started_at": "…", "since": "…", "after": 1200345, "retry": [88001]}}
+
+`after` moves only past members whose rows are all written. A run that finds a sweep resumes it
+with the same bounds. When the sweep is complete its start becomes the bookmark, since every
+member was read after that moment. Members that kept failing stay in `retry`, with the bound they
+are owed from, and are asked first by the next run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from tap_crowdtwist.errors import TapError
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    from tap_crowdtwist.roster import Member, Roster
+
+
+@dataclass
+class Sweep:
+    """A walk over the roster for one stream.
+
+    Attributes:
+        started_at: when it began, the future bookmark; aware, UTC, whole seconds.
+        since: rows dated earlier are not needed; None for everything.
+        after: the last member whose rows are all written.
+        retry: members that kept failing, in roster order.
+        retry_since: the bound that the members in `retry` are owed from.
+    """
+
+    started_at: datetime
+    since: datetime | None
+    after: Member | None = None
+    retry: list[Member] = field(default_factory=list)
+    retry_since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What decides where a sweep starts.
+
+    Attributes:
+        now: the present.
+        replication_key: the property the bookmark is about, or None for a full table.
+        start_date: the earliest row wanted at all.
+        lookback: how far before the bookmark to read again.
+    """
+
+    now: datetime
+    replication_key: str | None
+    start_date: datetime | None
+    lookback: timedelta
+
+    def since(self, bookmark: datetime | None) -> datetime | None:
+        """Give the lower bound of a new sweep."""
+        if bookmark is None or self.replication_key is None:
+            return self.start_date
+        bound = bookmark - self.lookback
+        return max(bound, self.start_date) if self.start_date else bound
+
+
+def begin(state: MutableMapping[str, Any], plan: Plan, roster: Roster) -> Sweep:
+    """Resume the sweep that a state holds, or start a new one.
+
+    Raises:
+        TapError: the state is of another shard or `id_type`, or is not one of ours.
+    """
+    _same_roster(state, roster)
+    try:
+        bookmark = (
+            _instant(state.get("replication_key_value"))
+            if state.get("replication_key") == plan.replication_key
+            else None
+        )
+        stored = state.get("sweep") or {}
+        since = plan.since(bookmark)
+        retry = list(stored.get("retry") or ())
+        retry_since = _instant(stored.get("retry_since")) if retry else None
+        if "started_at" in stored:
+            resumed = _instant(stored.get("since"))
+            if resumed is None or (since is not None and resumed <= since):
+                started_at = _instant(stored["started_at"]) or plan.now
+                after = stored.get("after")
+                return Sweep(started_at, resumed, after, retry, retry_since)
+    except (AttributeError, TypeError, ValueError):
+        raise TapError(
+            "The state given to the tap cannot be read; remove this stream's bookmark to read "
+            "it from the start"
+        ) from None
+    return Sweep(plan.now.replace(microsecond=0), since, None, retry, retry_since)
+
+
+def save(state: MutableMapping[str, Any], sweep: Sweep, roster: Roster) -> None:
+    """Write a sweep that is under way into the state."""
+    stored: dict[str, Any] = {"started_at": spell(sweep.started_at)}
+    if sweep.since is not None:
+        stored["since"] = spell(sweep.since)
+    if sweep.after is not None:
+        stored["after"] = sweep.after
+    stored |= _owed(sweep)
+    state["sweep"] = stored
+    _mark_roster(state, roster)
+
+
+def finish(state: MutableMapping[str, Any], sweep: Sweep, plan: Plan, roster: Roster) -> None:
+    """Write a complete sweep into the state: the bookmark moves, the cursor goes."""
+    state.pop("sweep", None)
+    if owed := _owed(sweep):
+        state["sweep"] = owed
+    if plan.replication_key is not None:
+        state["replication_key"] = plan.replication_key
+        state["replication_key_value"] = spell(sweep.started_at)
+    _mark_roster(state, roster)
+
+
+def failed(sweep: Sweep, member: Member, since: datetime | None) -> None:
+    """Note that a member is owed its rows from a bound on."""
+    if not sweep.retry:
+        sweep.retry_since = since
+    elif since is None or sweep.retry_since is None:
+        sweep.retry_since = None
+    else:
+        sweep.retry_since = min(since, sweep.retry_since)
+    if member not in sweep.retry:
+        sweep.retry.append(member)
+
+
+def spell(moment: datetime) -> str:
+    """Spell an instant as RFC 3339 in UTC."""
+    return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+
+
+def _owed(sweep: Sweep) -> dict[str, Any]:
+    if not sweep.retry:
+        return {}
+    owed: dict[str, Any] = {"retry": list(sweep.retry)}
+    if sweep.retry_since is not None:
+        owed["retry_since"] = spell(sweep.retry_since)
+    return owed
+
+
+def _instant(value: str | None) -> datetime | None:
+    if value is None:
+        return None
+    moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def _mark_roster(state: MutableMapping[str, Any], roster: Roster) -> None:
+    state["roster"] = {"id_type": roster.id_type, "shard": str(roster.shard)}
+
+
+def _same_roster(state: MutableMapping[str, Any], roster: Roster) -> None:
+    known = state.get("roster") or {}
+    for name, present in (("id_type", roster.id_type), ("shard", str(roster.shard))):
+        if known.get(name, present) != present:
+            raise TapError(
+                f"Setting `{name}`: the state was written with {known[name]!r}, so it says nothing "
+                f"about {present!r}; use a state of its own for each, or start without one"
+            )

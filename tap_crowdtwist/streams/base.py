@@ -1,0 +1,113 @@
+"""What every stream has in common: its schema, and how its rows become RECORD messages."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.singerlib import RecordMessage
+from singer_sdk.streams import Stream
+from typing_extensions import override
+
+from tap_crowdtwist import schemas
+from tap_crowdtwist.records import Normaliser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_crowdtwist.api.endpoints import Endpoint
+    from tap_crowdtwist.records import Row
+    from tap_crowdtwist.run import Run
+    from tap_crowdtwist.tap import TapCrowdTwist
+
+
+class CrowdTwistStream(Stream):
+    """A stream of CrowdTwist.
+
+    The SDK's own loop over records is replaced (`_sync_records`): it searches, copies and checks
+    per record what here is decided once per stream, and it moves bookmarks by record, which an
+    API without any promised order does not allow.
+    """
+
+    name: str
+    endpoint: ClassVar[Endpoint]
+    aliases: ClassVar[Mapping[str, str]] = {}
+    notes: ClassVar[str] = ""
+    """What a user should know of the stream, for the README."""
+
+    emit_activate_version_messages = False
+
+    def __init__(self, tap: TapCrowdTwist) -> None:
+        super().__init__(tap, schema=schemas.published(self.name))
+        self._crowdtwist = tap
+
+    @property
+    def run(self) -> Run:
+        """What the streams of this run share."""
+        return self._crowdtwist.run
+
+    @cached_property
+    def normaliser(self) -> Normaliser:
+        """Makes this stream's records; compiled from the catalog's schema and selection."""
+        return Normaliser(
+            self.name,
+            self.effective_schema,
+            self.primary_keys,
+            selected=lambda breadcrumb: bool(self.mask[breadcrumb]),
+            withheld=schemas.withheld(self.name),
+            aliases=self.aliases,
+        )
+
+    @override
+    def get_batch_config(self, config: Mapping[str, Any]) -> None:
+        """Give none: rows go out as they come, and STATE follows them."""
+
+    @override
+    def get_records(self, context: Context | None) -> Iterable[Record]:
+        """Give the records of the stream, in the order in which they are written."""
+        return self._sync_records(context, write_messages=False)
+
+    @cached_property
+    def _mapped(self) -> bool:
+        """Whether the user's settings transform records further (stream maps, flattening)."""
+        maps = self.stream_maps
+        return (
+            len(maps) != 1
+            or type(maps[0]) is not SameRecordTransform
+            or bool(maps[0].flattening_options)
+        )
+
+    def _write(
+        self, rows: Iterable[Row], extracted: datetime, *, write: bool, version: int | None = None
+    ) -> Iterator[Row]:
+        """Turn rows into records, write each, and yield it.
+
+        Args:
+            rows: raw rows.
+            extracted: when they were received.
+            write: whether RECORD messages are wanted.
+            version: the table version of the records, where the stream replaces the table.
+        """
+        tally = self.run.tally(self.name)
+        normalise, send = self.normaliser, self._tap.write_message
+        for row in rows:
+            record = normalise(row)
+            if record is None:
+                tally.refused += 1
+                continue
+            self._check_max_record_limit(tally.records)
+            if write:
+                if self._mapped:
+                    for stream_map in self.stream_maps:
+                        mapped = stream_map.transform(record)
+                        if mapped is not None:
+                            alias = stream_map.stream_alias
+                            send(RecordMessage(alias, mapped, version, extracted))
+                else:
+                    send(RecordMessage(self.name, record, version, extracted))
+            tally.records += 1
+            yield record

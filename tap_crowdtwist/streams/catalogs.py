@@ -1,0 +1,70 @@
+"""Streams of the loyalty program itself: what can be done, won and earned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import override
+
+from tap_crowdtwist.api import endpoints
+from tap_crowdtwist.api.errors import NotConfiguredError
+from tap_crowdtwist.streams.base import CrowdTwistStream
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from singer_sdk.helpers.types import Context
+
+    from tap_crowdtwist.records import Row
+
+
+class ProgramStream(CrowdTwistStream):
+    """A catalog of the program, read whole on every run.
+
+    Records carry a table version, and ACTIVATE_VERSION follows once all are written, so that
+    targets can remove what the program no longer has.
+    """
+
+    primary_keys = ("id",)
+
+    @override
+    def _sync_records(
+        self, context: Context | None = None, *, write_messages: bool = True
+    ) -> Generator[Row, Any, Any]:
+        version = self._tap.initialized_at
+        with self.get_record_counter() as counter, self.get_sync_timer():
+            try:
+                rows = self.run.client.rows(self.endpoint)
+            except NotConfiguredError as error:
+                self.logger.warning("%s: %s; it has no rows", self.name, error)
+                self.run.tally(self.name).skipped = error.sentence
+                return
+            extracted = self.run.now()
+            for record in self._write(rows, extracted, write=write_messages, version=version):
+                counter.increment()
+                yield record
+            if rows and write_messages:
+                self._write_activate_version_message(version)
+
+
+class Activities(ProgramStream):
+    """The activities catalog: everything that members can earn points for."""
+
+    name = "activities"
+    endpoint = endpoints.ACTIVITIES
+    aliases: ClassVar[Mapping[str, str]] = {"activity_tag": "activity_tags"}
+
+
+class Rewards(ProgramStream):
+    """The rewards catalog, inactive rewards included."""
+
+    name = "rewards"
+    endpoint = endpoints.REWARDS
+
+
+class Badges(ProgramStream):
+    """The badges catalog."""
+
+    name = "badges"
+    endpoint = endpoints.BADGES
+    selected_by_default = False

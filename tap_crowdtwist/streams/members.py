@@ -1,0 +1,180 @@
+"""Streams of members, each one resource of every member in the roster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import override
+
+from tap_crowdtwist import keys, values
+from tap_crowdtwist.api import endpoints
+from tap_crowdtwist.state import spell
+from tap_crowdtwist.streams.swept import MemberStream
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from tap_crowdtwist.records import Row
+
+
+class Users(MemberStream):
+    """Profiles of members."""
+
+    name = "users"
+    endpoint = endpoints.USER
+    primary_keys = ("id",)
+    replicable_by = ("date_last_updated",)
+    notes = (
+        "Every profile is asked for; incremental by `date_last_updated` only filters the output."
+    )
+
+    @override
+    def fetch(self, position: int, since: datetime | None, until: datetime) -> list[Row]:
+        return [self.run.identities.profile(position)]
+
+    @override
+    def wanted(self, row: Row, since: datetime | None) -> bool:
+        if since is None or self.replication_key is None:
+            return True
+        try:
+            updated = values.instant(row["date_last_updated"])
+        except (KeyError, values.MisfitError):
+            return True
+        return updated is None or updated >= spell(since)
+
+
+class UserActivities(MemberStream):
+    """What each member may do: the activities open to them, done or not."""
+
+    name = "user_activities"
+    endpoint = endpoints.USER_ACTIVITIES
+    primary_keys = ("user_id", "id")
+
+
+class UserActivityHistory(MemberStream):
+    """What each member did: completed activities and the points for them."""
+
+    name = "user_activity_history"
+    endpoint = endpoints.ACTIVITY_HISTORY
+    primary_keys = ("id",)
+    replication_key = "date_created"
+    replicable_by = ("date_created",)
+
+    @override
+    def fetch(self, position: int, since: datetime | None, until: datetime) -> list[Row]:
+        rows = super().fetch(position, since, until)
+        keys.assign(rows, "user_activity_id", _COMPLETION)
+        return rows
+
+
+class Purchases(MemberStream):
+    """Purchases of each member: orders and receipts."""
+
+    name = "purchases"
+    endpoint = endpoints.PURCHASES
+    primary_keys = ("user_id", "purchase_id_type", "purchase_id")
+    replication_key = "last_date_purchased"
+    replicable_by = ("last_date_purchased",)
+
+
+class UserRewards(MemberStream):
+    """The active rewards that each member can see."""
+
+    name = "user_rewards"
+    endpoint = endpoints.USER_REWARDS
+    primary_keys = ("user_id", "id")
+
+
+class Redemptions(MemberStream):
+    """Rewards that each member redeemed points for."""
+
+    name = "redemptions"
+    endpoint = endpoints.REDEMPTIONS
+    primary_keys = ("id",)
+    replication_key = "order_date"
+    replicable_by = ("order_date",)
+
+    @override
+    def fetch(self, position: int, since: datetime | None, until: datetime) -> list[Row]:
+        rows = super().fetch(position, since, until)
+        keys.assign(rows, "order_id", _REDEMPTION)
+        return rows
+
+
+class PointsExpiration(MemberStream):
+    """Points of each member that expired or will, one row per rule and date."""
+
+    name = "points_expiration"
+    endpoint = endpoints.POINTS_EXPIRATION
+    primary_keys = ("user_id", "rule_type", "expiration_date")
+    aliases: ClassVar[Mapping[str, str]] = {"points_expiringpoin": "points_expiring"}
+
+    @override
+    def fetch(self, position: int, since: datetime | None, until: datetime) -> list[Row]:
+        user_id = self.run.identities.user_id(position)
+        entries = self.run.client.get(self.endpoint, user_id, accept=_expirations)
+        return [{**entry, "user_id": user_id} for entry in entries]
+
+
+class Receipts(MemberStream):
+    """Receipts that each member submitted."""
+
+    name = "receipts"
+    endpoint = endpoints.RECEIPTS
+    primary_keys = ("user_id", "id")
+    selected_by_default = False
+
+
+class Coupons(MemberStream):
+    """Coupons that each member got for points and has not used."""
+
+    name = "coupons"
+    endpoint = endpoints.COUPONS
+    primary_keys = ("user_id", "redeem_order_coupon_id")
+    selected_by_default = False
+
+
+class UserBadges(MemberStream):
+    """Badges of each member."""
+
+    name = "user_badges"
+    endpoint = endpoints.USER_BADGES
+    primary_keys = ("user_id", "id")
+    selected_by_default = False
+
+
+_COMPLETION = {
+    "user_id": values.integer,
+    "activity_id": values.integer,
+    "date_created": values.instant,
+    "date_awarded": values.instant,
+    "num_points": values.integer,
+}
+_REDEMPTION = {
+    "user_id": values.integer,
+    "order_date": values.instant,
+    "reward_id": values.integer,
+    "title": values.text,
+    "reward_title": values.text,
+    "color": values.text,
+    "size": values.text,
+    "quantity": values.integer,
+    "total_points_redeemed": values.integer,
+}
+_RULES = {
+    "redemption_period_points_expiration": "redemption_period",
+    "inactivity_points_expiration": "inactivity",
+}
+
+
+def _expirations(payload: Any) -> list[Row] | None:
+    """Flatten the two arrays, each of which may be missing, null or empty (Points Expiration)."""
+    if not isinstance(payload, dict) or (payload and not payload.keys() & _RULES.keys()):
+        return None
+    return [
+        {**entry, "rule_type": rule}
+        for key, rule in _RULES.items()
+        for entry in payload.get(key) or ()
+        if isinstance(entry, dict)
+    ]

@@ -1,0 +1,119 @@
+"""The tap: settings in, the shared parts of a run built once, the list of streams."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk import Tap
+from singer_sdk.helpers._util import load_json
+from singer_sdk.helpers.capabilities import (
+    CapabilitiesEnum,
+    PluginCapabilities,
+    TapCapabilities,
+)
+from typing_extensions import override
+
+from tap_crowdtwist import summary
+from tap_crowdtwist.declaration import DECLARATION, SECRETS, check
+from tap_crowdtwist.errors import SettingError
+from tap_crowdtwist.redact import REDACTOR
+from tap_crowdtwist.run import Run, utc_now
+from tap_crowdtwist.settings import Settings
+from tap_crowdtwist.streams import STREAMS
+from tap_crowdtwist.streams.swept import MemberStream
+from tap_crowdtwist.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from typing import IO
+
+    from singer_sdk.plugin_base import _ConfigInput
+
+    from tap_crowdtwist.streams.base import CrowdTwistStream
+
+
+class TapCrowdTwist(Tap):
+    """Reads a brand's loyalty program out of Oracle CrowdTwist."""
+
+    name = "tap-crowdtwist"
+    config_jsonschema = DECLARATION
+    message_writer_class = Writer
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        TapCapabilities.CATALOG,
+        TapCapabilities.STATE,
+        TapCapabilities.DISCOVER,
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+
+    now: Callable[[], datetime] = staticmethod(utc_now)
+    """Tells the present."""
+
+    clock: Callable[[], float] = staticmethod(time.monotonic)
+    """Tells seconds that never run backwards."""
+
+    @cached_property
+    def run(self) -> Run:
+        """What the streams of this run share."""
+        agent = f"{self.name}/{self.plugin_version}"
+        return Run(Settings.from_config(self.config), agent, self.now, self.clock)
+
+    @override
+    def discover_streams(self) -> list[CrowdTwistStream]:
+        return [stream(self) for stream in STREAMS]
+
+    @override
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check the settings in words that never hold a value, unlike the SDK's."""
+        REDACTOR.learn(str(self._config[name]) for name in SECRETS if self._config.get(name))
+        self.append_builtin_config(self.config_jsonschema)
+        try:
+            check(self._config, self.config_jsonschema)
+            Settings.from_config(self._config)
+        except SettingError as error:
+            if raise_errors:
+                raise
+            return [str(error)]
+        return []
+
+    @classmethod
+    @override
+    def invoke(
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        state: IO[str] | None = None,
+        catalog: IO[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Run the tap: read what is selected, then say what became of it.
+
+        Raises:
+            TapError: something is missing from the output, or the run could not go on.
+        """
+        super(Tap, cls).invoke(about=about, about_format=about_format)
+        cls.print_version(print_fn=cls.logger.info)
+        tap = cls(
+            config=config.config if config else {},
+            state=load_json(state.read()) if state else None,
+            catalog=load_json(catalog.read()) if catalog else None,
+            parse_env_config=bool(config and config.parse_env),
+        )
+        if any(
+            isinstance(stream, MemberStream) and stream.selected for stream in tap.streams.values()
+        ):
+            tap.logger.info("The roster has %d members", len(tap.run.roster))
+        with closing(tap.run):
+            try:
+                tap.sync_all()
+            finally:
+                summary.report(tap.run, tap.logger)
+        summary.check(tap.run)

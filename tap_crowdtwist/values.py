@@ -1,0 +1,196 @@
+"""Turns a raw value, in any of the forms the API is seen to use, into the value of its type.
+
+Samples and tables of the Help Center disagree about types: ids come as ints and as text, booleans
+as true, 1 and "1", instants as epoch seconds (int, text, negative) and as ISO 8601 with any
+offset. Each function takes a value that is not null and returns the typed one, or None for a
+blank text, or raises `MisfitError`. All of them are pure.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import date, datetime, timedelta, timezone
+from typing import Any
+
+import msgspec
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MILLISECONDS = 10**11
+"""An epoch beyond this many seconds (the year 5138) is one in milliseconds."""
+
+_SMALLEST, _LARGEST = -(2**63), 2**63 - 1
+_INTEGER = re.compile(r"[+-]?\d{1,19}(?:\.0*)?")
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_CANONICAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_INSTANT = re.compile(
+    r"(\d{4}-\d\d-\d\d)"
+    r"(?:[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9}))?\s*(Z|z|[+-]\d\d(?::?\d\d)?)?)?"
+)
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+
+
+class MisfitError(ValueError):
+    """A value does not fit the type of its property."""
+
+
+def text(value: Any) -> str:
+    """Give a text; numbers and booleans are spelled out."""
+    if type(value) is str:
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    raise MisfitError
+
+
+def integer(value: Any) -> int | None:
+    """Give an integer of 64 bits, the widest that warehouses keep."""
+    if type(value) is str:
+        stripped = value.strip()
+        if not stripped:
+            return None
+        if not _INTEGER.fullmatch(stripped):
+            raise MisfitError
+        value = int(stripped.partition(".")[0])
+    elif isinstance(value, float):
+        if not value.is_integer():
+            raise MisfitError
+        value = int(value)
+    elif type(value) is not int:
+        raise MisfitError
+    if _SMALLEST <= value <= _LARGEST:
+        return int(value)
+    raise MisfitError
+
+
+def number(value: Any) -> float | None:
+    """Give a finite number."""
+    if type(value) is str:
+        stripped = value.strip()
+        if not stripped:
+            return None
+        if not _NUMBER.fullmatch(stripped):
+            raise MisfitError
+        value = float(stripped)
+    elif isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise MisfitError
+    if math.isfinite(value):
+        finite: float = value
+        return finite
+    raise MisfitError
+
+
+def boolean(value: Any) -> bool | None:
+    """Give a boolean out of true, 1, "1", "true" and their opposites."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, (int, float)):
+        if value in (0, 1):
+            return bool(value)
+        raise MisfitError
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if not word:
+            return None
+        if word in _BOOLEANS:
+            return _BOOLEANS[word]
+    raise MisfitError
+
+
+def instant(value: Any) -> str | None:
+    """Give an instant as RFC 3339 in UTC, such as 2026-02-03T14:05:00Z.
+
+    Epochs are seconds, or milliseconds where seconds would lie beyond the year 5138. A text
+    without an offset is UTC. A fraction of a second is kept, to the microsecond, unless zero.
+    """
+    if type(value) is str:
+        if _CANONICAL.fullmatch(value):
+            return _checked(value)
+        stripped = value.strip()
+        if not stripped:
+            return None
+        if _NUMBER.fullmatch(stripped):
+            return _spell(_from_epoch(float(stripped) if "." in stripped else int(stripped)))
+        return _spell(_from_text(stripped))
+    return _spell(_from_epoch(value))
+
+
+def day(value: Any) -> str | None:
+    """Give a date, YYYY-MM-DD: the date as written, or the day in UTC of an epoch."""
+    if type(value) is str:
+        stripped = value.strip()
+        if not stripped:
+            return None
+        if _NUMBER.fullmatch(stripped):
+            return _from_epoch(float(stripped)).date().isoformat()
+        match = _INSTANT.fullmatch(stripped)
+        if match is None:
+            raise MisfitError
+        try:
+            return date.fromisoformat(match[1]).isoformat()
+        except ValueError:
+            raise MisfitError from None
+    return _from_epoch(value).date().isoformat()
+
+
+def open_object(value: Any) -> dict[str, Any] | None:
+    """Give an object whose members are up to the program; it may come as JSON text."""
+    if isinstance(value, str):
+        if not value.strip():
+            return None
+        try:
+            value = msgspec.json.decode(value)
+        except (msgspec.MsgspecError, RecursionError):
+            raise MisfitError from None
+    if isinstance(value, dict):
+        return value
+    if value == [] or value is None:
+        return {} if value == [] else None
+    raise MisfitError
+
+
+def _checked(canonical: str) -> str:
+    try:
+        datetime.fromisoformat(canonical[:-1])
+    except ValueError:
+        raise MisfitError from None
+    return canonical
+
+
+def _from_epoch(value: Any) -> datetime:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise MisfitError
+    try:
+        seconds = value / 1000 if abs(value) >= _MILLISECONDS else value
+        return _EPOCH + timedelta(seconds=seconds)
+    except (OverflowError, ValueError):
+        raise MisfitError from None
+
+
+def _from_text(value: str) -> datetime:
+    match = _INSTANT.fullmatch(value)
+    if match is None:
+        raise MisfitError
+    the_day, clock, fraction, offset = match.groups()
+    try:
+        moment = datetime.fromisoformat(f"{the_day}T{clock or '00:00'}")
+        moment = moment.replace(
+            microsecond=int((fraction or "0").ljust(6, "0")[:6]), tzinfo=timezone.utc
+        )
+        return moment - _offset(offset)
+    except (OverflowError, ValueError):
+        raise MisfitError from None
+
+
+def _offset(spelled: str | None) -> timedelta:
+    if spelled is None or spelled in "Zz":
+        return timedelta()
+    digits = spelled[1:].replace(":", "")
+    distance = timedelta(hours=int(digits[:2]), minutes=int(digits[2:] or 0))
+    return -distance if spelled[0] == "-" else distance
+
+
+def _spell(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
