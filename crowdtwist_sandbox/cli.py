@@ -62,8 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     del given["command"]
     patience = given.pop("max_seconds")
     stopped = Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda _number, _frame: stopped.set())
+    before = {
+        number: signal.signal(number, lambda _number, _frame: stopped.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         with Sandbox(SandboxOptions(**given)) as sandbox:
             urls = {
@@ -77,6 +79,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         sys.stderr.write(f"crowdtwist-sandbox: {error}\n")
         return 1
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return 0
 
 

@@ -28,7 +28,7 @@ class Quirks(NamedTuple):
 
     @classmethod
     def of(cls, roll: int) -> Quirks:
-        """The oddities that a listing's roll gives it; about one in 16 has none."""
+        """The oddities that a listing's roll gives it; few have none."""
         return cls(
             foreign_host=bool(roll >> 8 & 1),
             last_points_to=("", "itself", "first", "")[roll >> 16 & 3],

@@ -8,8 +8,8 @@ from crowdtwist_sandbox.world.dice import STEP, key_of, mix
 from crowdtwist_sandbox.world.instants import DAY, date_of, month_end
 
 if TYPE_CHECKING:
+    from crowdtwist_sandbox.world.events import Timeline
     from crowdtwist_sandbox.world.program import Row
-    from crowdtwist_sandbox.world.timeline import Timeline
 
 _PAST, _AHEAD = 3, 6
 _INACTIVITY = 365 * DAY

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from crowdtwist_sandbox.world.events import Timeline
     from crowdtwist_sandbox.world.program import Row
-    from crowdtwist_sandbox.world.timeline import Timeline
     from crowdtwist_sandbox.world.world import World
 
 

@@ -20,8 +20,8 @@ from crowdtwist_sandbox.world.rewards import REWARDS, SOLD_OUT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from crowdtwist_sandbox.world.events import Completion, Purchase
     from crowdtwist_sandbox.world.listing import Member
-    from crowdtwist_sandbox.world.timeline import Completion, Purchase
     from crowdtwist_sandbox.world.world import World
 
 _VARIANTS = 8  # a member sees a catalog row in one of a few shapes

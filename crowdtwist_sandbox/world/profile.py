@@ -9,8 +9,8 @@ from crowdtwist_sandbox.world.dice import Dice, key_of
 from crowdtwist_sandbox.world.instants import DAY
 
 if TYPE_CHECKING:
+    from crowdtwist_sandbox.world.events import Timeline
     from crowdtwist_sandbox.world.program import Row
-    from crowdtwist_sandbox.world.timeline import Timeline
 
 _MAINTENANCE = 30 * DAY
 

@@ -14,9 +14,9 @@ from crowdtwist_sandbox.world.listing import Listing
 from crowdtwist_sandbox.world.rewards import group_id, reward_id
 
 if TYPE_CHECKING:
+    from crowdtwist_sandbox.world.events import Redemption
     from crowdtwist_sandbox.world.listing import Member
     from crowdtwist_sandbox.world.program import Row
-    from crowdtwist_sandbox.world.timeline import Redemption
     from crowdtwist_sandbox.world.world import World
 
 _VALID = 90 * DAY

@@ -7,9 +7,8 @@ so that no two rows of a listing are equal even without their ids.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from crowdtwist_sandbox.world.dice import STEP, key_of, mix
+from crowdtwist_sandbox.world.events import Completion, Purchase, Redemption, Timeline
 from crowdtwist_sandbox.world.instants import DAY, date_of, month_end
 from crowdtwist_sandbox.world.population import Population, is_heavy
 from crowdtwist_sandbox.world.program import Program, activity_count
@@ -18,61 +17,10 @@ from crowdtwist_sandbox.world.words import TIERS
 
 _SECONDS = 86_000  # of a day; the rest is room to move a colliding event
 _COMPLETION, _RECEIPT, _LATER_RECEIPT, _REDEMPTION, _EXPIRY = range(5)
-_SEQUENCE = 100_000  # events of one member
+_SEQUENCE = 1_000_000  # room for the events of one member
+_LATER = 500_000  # ledger lines of later receipts
 _EAGER = 9830  # of 65,536: 15 % of members do something on a day
 _FIRST_DAILY = -2  # daily life starts a little before day 0, so that day 0 has recent purchases
-
-
-class Completion(NamedTuple):
-    """A line of the points ledger; negative points are a redemption."""
-
-    number: int
-    created: int
-    awarded: int
-    activity: int | None
-    points: int
-    roll: int
-
-
-class Purchase(NamedTuple):
-    """An order or a receipt, with everything booked under it so far."""
-
-    sequence: int
-    first: int
-    last: int
-    cents: int
-    earned: int
-    awarded: int
-    roll: int
-
-
-class Redemption(NamedTuple):
-    """An order of a reward."""
-
-    number: int
-    at: int
-    reward: int
-    quantity: int
-    cost: int
-    balance: int
-    roll: int
-
-
-class Timeline(NamedTuple):
-    """All of a member's life up to a day; lists are in order of time."""
-
-    joined_at: int
-    updated_at: int
-    completions: list[Completion]
-    purchases: list[Purchase]
-    redemptions: list[Redemption]
-    expiries: list[tuple[int, int]]
-    total_points: int
-    redeemable_points: int
-    purchased_points: int
-    tier: int
-    tier_since: int
-    moved: int
 
 
 class Historian:
@@ -90,7 +38,7 @@ class Historian:
     def timeline(self, index: int, day: int) -> Timeline:
         """A member's timeline at the end of a day."""
         joined = self._population.joined(index)
-        joined_at = (self._first_day + joined) * DAY + key_of(self._key, "hour", index) % 3600
+        joined_at = (self._first_day + joined) * DAY + key_of(self._key, "hour", index) % 60
         events = self._before(index, joined)
         moved, moved_at = self._daily(index, joined, day, events)
         if index % 6 == 0:
@@ -220,7 +168,7 @@ class Historian:
                 )
                 bought += points
             if kind == _LATER_RECEIPT:
-                sequence += 1  # noqa: PLW2901 - its own line in the ledger
+                sequence += _LATER  # noqa: PLW2901 - its own line in the ledger
             completions.append(Completion(prefix + sequence, at, awarded, activity, points, roll))
             balance += points
             total += max(points, 0)

@@ -1,0 +1,57 @@
+"""What happens in a member's life."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Completion(NamedTuple):
+    """A line of the points ledger; negative points are a redemption."""
+
+    number: int
+    created: int
+    awarded: int
+    activity: int | None
+    points: int
+    roll: int
+
+
+class Purchase(NamedTuple):
+    """An order or a receipt, with everything booked under it so far."""
+
+    sequence: int
+    first: int
+    last: int
+    cents: int
+    earned: int
+    awarded: int
+    roll: int
+
+
+class Redemption(NamedTuple):
+    """An order of a reward."""
+
+    number: int
+    at: int
+    reward: int
+    quantity: int
+    cost: int
+    balance: int
+    roll: int
+
+
+class Timeline(NamedTuple):
+    """All of a member's life up to a day; lists are in order of time."""
+
+    joined_at: int
+    updated_at: int
+    completions: list[Completion]
+    purchases: list[Purchase]
+    redemptions: list[Redemption]
+    expiries: list[tuple[int, int]]
+    total_points: int
+    redeemable_points: int
+    purchased_points: int
+    tier: int
+    tier_since: int
+    moved: int
