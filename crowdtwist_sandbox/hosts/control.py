@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,7 +15,7 @@ from crowdtwist_sandbox.truth import truth
 from crowdtwist_sandbox.world.identity import ID_TYPES, email, member_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import AsyncIterator, Iterable, Iterator
 
     from starlette.requests import Request
 
@@ -25,18 +27,20 @@ _encode = msgspec.json.Encoder().encode
 
 def _chunks(lines: Iterable[bytes]) -> Iterator[bytes]:
     """Join lines into larger pieces, since each piece costs a switch of threads."""
-    chunk: list[bytes] = []
-    for line in lines:
-        chunk.append(line)
-        if len(chunk) == _CHUNK:
-            yield b"\n".join(chunk) + b"\n"
-            chunk.clear()
-    if chunk:
+    rest = iter(lines)
+    while chunk := list(islice(rest, _CHUNK)):
         yield b"\n".join(chunk) + b"\n"
 
 
+async def _in_background(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Compute each piece in the loop's own pool of threads, which ends with the loop."""
+    loop = asyncio.get_running_loop()
+    while (chunk := await loop.run_in_executor(None, next, chunks, b"")) != b"":
+        yield chunk
+
+
 def _stream(lines: Iterable[bytes], media_type: str) -> Response:
-    return StreamingResponse(_chunks(lines), media_type=media_type)
+    return StreamingResponse(_in_background(_chunks(lines)), media_type=media_type)
 
 
 def _refuse(message: str) -> Response:

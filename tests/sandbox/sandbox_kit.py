@@ -6,12 +6,12 @@ import json
 from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-import requests
-
 from crowdtwist_sandbox import Sandbox, SandboxOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import requests
 
 TODAY = date(2026, 3, 10)
 KEY = "sandbox-key"
@@ -134,7 +134,8 @@ STREAMS = [*LISTINGS, "users", "points_expiration"]
 
 
 def sandbox(**options: Any) -> Sandbox:
-    return Sandbox(SandboxOptions(**{"members": 60, "seed": 3, "today": TODAY} | options))
+    given: dict[str, Any] = {"members": 60, "seed": 3, "today": TODAY, **options}
+    return Sandbox(SandboxOptions(**given))
 
 
 class Client:
@@ -173,8 +174,8 @@ class Client:
             return
         pages, page = 1, 1
         while page <= pages:
-            params = {"page": page, "page_size": size}
-            body = self.get(path, pos=stream == "purchases", **params).json()
+            pos = stream == "purchases"
+            body = self.get(path, pos=pos, page=page, page_size=size).json()
             paging = body["paging"]
             pages = (paging[0] if isinstance(paging, list) else paging)["pages"]
             yield from body[key]
@@ -205,7 +206,7 @@ def instant(value: Any) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def value_of(name: str, value: Any) -> Any:
+def value_of(name: str, value: Any) -> Any:  # noqa: PLR0911 - one line for each kind
     """A value in canonical form, by the name of its field."""
     if value is None:
         return None
@@ -249,9 +250,8 @@ def canonical(stream: str, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_credential(name: str) -> bool:
-    return (
-        name in {"salt", "hash_algorithm_id", "password_generated", "password"}
-        or name.endswith(("_token", "_secret"))
+    return name in {"salt", "hash_algorithm_id", "password_generated", "password"} or name.endswith(
+        ("_token", "_secret")
     )
 
 
