@@ -1,0 +1,67 @@
+# Needs Python 3.10+, git and make; everything else is installed into .venv.
+# make PYTHON=python3.12 builds it with another Python, make VENV=... elsewhere.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+WORKERS ?= auto
+# Added to the command line of pytest: make test ARGS="-k roster"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint format types docs docs-check build check clean
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
+		while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
+
+demo: $(VENV)/.demo ## Sync a made-up loyalty program into DuckDB, twice
+	@exec $(BIN)/python -m crowdtwist_sandbox.demo
+
+test: $(VENV)/.dev ## Run the tests; COVERAGE=1 measures and enforces coverage
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(if $(COVERAGE),--cov) $(ARGS)
+
+lint: $(VENV)/.dev ## Check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.dev ## Mend style where that is mechanical
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(VENV)/.dev ## Check types
+	$(BIN)/mypy
+
+docs: $(VENV)/.dev ## Regenerate what README.md, meltano.yml and .env.example take from the code
+	$(BIN)/python -m docs.generate
+
+docs-check: $(VENV)/.dev ## Fail if `make docs` would change anything
+	$(BIN)/python -m docs.generate --check
+
+build: $(VENV)/.dev ## Build the sdist and the wheel into dist/
+	$(BIN)/python -m build --outdir dist
+
+check: lint types docs-check test ## Everything that has to pass
+
+clean: ## Remove what make made, the demo's output included
+	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* output/demo
+	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The demo needs less than the tests, so it has less to wait for.
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	@echo "Installing the tap, the sandbox and Meltano into $(VENV)"
+	@$(PIP) --editable '.[sandbox,demo]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	@echo "Installing everything that development needs into $(VENV)"
+	@$(PIP) --editable '.[sandbox,dev]'
+	@touch $(VENV)/.demo $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "$(PYTHON) is older than Python 3.10: make PYTHON=/path/to/a/newer/python"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,1 @@
+"""What README.md, meltano.yml and .env.example take from the code."""

@@ -1,0 +1,212 @@
+"""Write into README.md, meltano.yml and .env.example what they repeat of the code.
+
+`python -m docs.generate` rewrites the parts between the markers `begin: <part>` and `end: <part>`;
+with `--check` it changes nothing and fails if it would.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tap_crowdtwist.api.endpoints import Host
+from tap_crowdtwist.declaration import DECLARATION
+from tap_crowdtwist.streams import STREAMS
+from tap_crowdtwist.tap import TapCrowdTwist
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tap_crowdtwist.streams.base import CrowdTwistStream
+
+ROOT = Path(__file__).resolve().parents[1]
+_KINDS = {"number": "decimal", "integer": "integer", "boolean": "boolean", "array": "array"}
+_YAML_WIDTH = 92
+
+Schema = dict[str, Any]
+
+
+def own_settings() -> dict[str, Schema]:
+    """Return the settings that the tap declares itself."""
+    settings: dict[str, Schema] = DECLARATION["properties"]
+    return dict(settings)
+
+
+def all_settings() -> dict[str, Schema]:
+    """Return the settings of `--about`: the tap's own, then the SDK's."""
+    declaration = copy.deepcopy(DECLARATION)
+    TapCrowdTwist.append_builtin_config(declaration)
+    settings: dict[str, Schema] = declaration["properties"]
+    return settings
+
+
+def plugin_settings() -> str:
+    """Render the settings as Meltano wants them."""
+    return _yaml([_plugin_setting(name, schema) for name, schema in all_settings().items()], 4)
+
+
+def _plugin_setting(name: str, schema: Schema) -> dict[str, Any]:
+    setting: dict[str, Any] = {"name": name, "label": schema.get("title", name)}
+    setting["kind"] = _kind(schema)
+    if schema.get("secret"):
+        setting["sensitive"] = True
+    if "enum" in schema:
+        setting["options"] = [{"label": value, "value": value} for value in schema["enum"]]
+    if schema.get("default") is not None:
+        setting["value"] = schema["default"]
+    setting["description"] = schema["description"]
+    return setting
+
+
+def _type(schema: Schema) -> str:
+    types = schema["type"]
+    if isinstance(types, str):
+        return types
+    first: str = next(name for name in types if name != "null")
+    return first
+
+
+def _kind(schema: Schema) -> str:
+    if "enum" in schema:
+        return "options"
+    if schema.get("format") == "date-time":
+        return "date_iso8601"
+    return _KINDS.get(_type(schema), _type(schema))
+
+
+def capabilities() -> str:
+    """Render the tap's capabilities as Meltano wants them."""
+    return _yaml([capability.value for capability in TapCrowdTwist.capabilities], 4)
+
+
+def selection() -> str:
+    """Render the streams that are on by default as Meltano's selection rules."""
+    return _yaml([f"{stream.name}.*" for stream in STREAMS if stream.selected_by_default], 4)
+
+
+def _yaml(content: Any, indent: int) -> str:
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=_YAML_WIDTH)
+    return "".join(" " * indent + line for line in text.splitlines(keepends=True))
+
+
+def settings_table() -> str:
+    """Render the tap's own settings for the README."""
+    rows = []
+    for name, schema in own_settings().items():
+        kind = " \\| ".join(f"`{value}`" for value in schema.get("enum", ())) or _plain_type(schema)
+        default = schema.get("default")
+        shown = "" if default is None else f"`{default}`"
+        secret = " *Secret.*" if schema.get("secret") else ""
+        rows.append((f"`{name}`", kind, shown, schema["description"] + secret))
+    return _table(("Setting", "Type", "Default", "What it does"), rows)
+
+
+def _plain_type(schema: Schema) -> str:
+    return "date" if schema.get("format") == "date-time" else _type(schema)
+
+
+def streams_table() -> str:
+    """Render the streams for the README."""
+    rows = [
+        (
+            f"`{stream.name}`",
+            f"`{stream.endpoint.path}`",
+            "POS" if stream.endpoint.host is Host.POS else "main",
+            ", ".join(f"`{name}`" for name in stream.primary_keys),
+            _replication(stream),
+            "yes" if stream.selected_by_default else "no",
+            _notes(stream),
+        )
+        for stream in STREAMS
+    ]
+    return _table(
+        ("Stream", "Resource", "Host", "Key", "Replication", "On by default", "Notes"), rows
+    )
+
+
+def _replication(stream: type[CrowdTwistStream]) -> str:
+    key = stream.replication_key
+    return f"incremental, `{key}`" if isinstance(key, str) else "full table"
+
+
+def _notes(stream: type[CrowdTwistStream]) -> str:
+    summary = (stream.__doc__ or "").partition("\n\n")[0]
+    return " ".join(f"{summary} {stream.notes}".split())
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def env_example() -> str:
+    """Render every setting as an environment variable; only what has to be set is uncommented."""
+    blocks = []
+    for name, schema in all_settings().items():
+        variable = f"TAP_CROWDTWIST_{name.upper()}"
+        default = schema.get("default")
+        mark = "" if name in {"api_key", "client_id"} else "#"
+        kind = "" if _kind(schema) not in {"array", "object"} else " As JSON."
+        comment = " ".join(schema["description"].split())
+        value = "" if default is None else default
+        blocks.append(f"# {comment}{kind}\n{mark}{variable}={value}\n")
+    return "\n" + "\n".join(blocks)
+
+
+PARTS = {
+    "README.md": {"settings": settings_table, "streams": streams_table},
+    "meltano.yml": {
+        "capabilities": capabilities,
+        "settings": plugin_settings,
+        "select": selection,
+    },
+    ".env.example": {"settings": env_example},
+}
+"""The generated parts of each file."""
+
+
+def regenerated(file: str, text: str) -> str:
+    """Return the text of a file with its generated parts renewed.
+
+    Raises:
+        ValueError: a marker is missing.
+    """
+    for part, render in PARTS[file].items():
+        comment = r"<!-- {} -->" if file.endswith(".md") else "# {}"
+        begin, end = (re.escape(comment.format(f"{word}: {part}")) for word in ("begin", "end"))
+        found = re.search(rf"^ *{begin}\n(.*?)^ *{end}$", text, re.DOTALL | re.MULTILINE)
+        if not found:
+            raise ValueError(f"{file}: there are no markers `begin: {part}` and `end: {part}`")
+        text = text[: found.start(1)] + render() + text[found.end(1) :]
+    return text
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Regenerate, or check; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m docs.generate", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing, fail if it would")
+    check: bool = parser.parse_args(argv).check
+    stale = []
+    for file in PARTS:
+        path = ROOT / file
+        old = path.read_text(encoding="utf-8")
+        new = regenerated(file, old)
+        if new != old:
+            stale.append(file)
+            if not check:
+                path.write_text(new, encoding="utf-8")
+    if check and stale:
+        sys.stderr.write(f"{', '.join(stale)}: not what the code says; run `make docs`\n")
+        return 1
+    sys.stdout.write(f"{', '.join(stale) or 'Nothing'} changed\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
