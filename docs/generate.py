@@ -131,7 +131,7 @@ def streams_table() -> str:
 
 
 def _replication(stream: type[CrowdTwistStream]) -> str:
-    key = stream.replication_key
+    key: Any = stream.replication_key  # a property of the SDK where no stream sets it
     return f"incremental, `{key}`" if isinstance(key, str) else "full table"
 
 
