@@ -83,7 +83,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         for number, handler in before.items():
             signal.signal(number, handler)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -22,6 +22,7 @@ def nested(status: int, code: str, message: str) -> Answer:
 
 NOT_FOUND = flat(404, "page_not_found", "The requested page does not exist.")
 NO_AUTH = flat(403, "invalid_auth", "Authentication failed.")
+FAILED = flat(500, "internal_error", "An internal error occurred.")
 NOT_GET = flat(405, "method_not_allowed", "This sandbox only reads.", {"allow": "GET"})
 
 

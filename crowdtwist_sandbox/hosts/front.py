@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from crowdtwist_sandbox import auth
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from crowdtwist_sandbox.hosts.routes import Handler
 
 CONTROL_PREFIX = "/_sandbox"
+_log = logging.getLogger(__name__)
 
 
 class Host(NamedTuple):
@@ -52,7 +54,7 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if self._control is not None and scope["path"].startswith(CONTROL_PREFIX):
+        if self._control is not None and scope["path"].startswith(CONTROL_PREFIX + "/"):
             await self._control(scope, receive, send)
             return
         request = Request(scope)
@@ -65,6 +67,21 @@ class Front:
         await self._deliver(request, answer, send)
 
     def _answer(self, request: Request, match: Match) -> Answer:
+        turned_away = self._turn_away(request)
+        if turned_away is not None:
+            return turned_away
+        if match.handler is None:
+            return errors.NOT_FOUND
+        try:
+            return Answer(200, match.handler(Call(self._engine, request, match.ident)))
+        except Refusal as refusal:
+            return refusal.answer
+        except Exception:  # noqa: BLE001 - a fault of ours is answered like one of theirs
+            _log.exception("The sandbox itself failed at %s", match.template)
+            return errors.FAILED
+
+    def _turn_away(self, request: Request) -> Answer | None:
+        """The answer to a request that no endpoint gets to see."""
         bucket = self._engine.bucket
         if bucket is not None and (wait := bucket.take()):
             after = retry_after(self._engine.options.retry_after, wait)
@@ -72,14 +89,7 @@ class Front:
             return errors.flat(429, "too_many_requests", "Too many requests.", headers)
         if request.method != "GET":
             return errors.NOT_GET
-        if not self._allows(request):
-            return errors.NO_AUTH
-        if match.handler is None:
-            return errors.NOT_FOUND
-        try:
-            return Answer(200, match.handler(Call(self._engine, request, match.ident)))
-        except Refusal as refusal:
-            return refusal.answer
+        return None if self._allows(request) else errors.NO_AUTH
 
 
 def main_host(engine: Engine, control: ASGIApp, deliver: Deliver = deliver) -> Front:

@@ -18,7 +18,7 @@ from crowdtwist_sandbox.cli import main
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-COMMAND = [sys.executable, "-m", "crowdtwist_sandbox.cli", "serve"]
+COMMAND = [sys.executable, "-m", "crowdtwist_sandbox", "serve"]
 ANY_PORTS = ["--port", "0", "--pos-port", "0"]
 
 
