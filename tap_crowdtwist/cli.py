@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def main(args: Sequence[str] | None = None) -> None:
+def main(args: Sequence[str] | None = None, tap: type[TapCrowdTwist] = TapCrowdTwist) -> None:
     """Run the tap with the arguments of the command line, or with the given ones."""
-    command = TapCrowdTwist.cli
+    command = tap.cli
     guard_logging()
-    logger = logging.getLogger(TapCrowdTwist.name)
+    logger = logging.getLogger(tap.name)
     try:
-        command.main(args, prog_name=TapCrowdTwist.name)
+        command.main(args, prog_name=tap.name)
     except (TapError, ApiError) as error:
         logger.critical("%s", error)
     except BrokenPipeError:
