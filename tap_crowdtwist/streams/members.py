@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
@@ -12,7 +12,6 @@ from tap_crowdtwist.state import spell
 from tap_crowdtwist.streams.swept import MemberStream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from tap_crowdtwist.records import Row
@@ -108,7 +107,6 @@ class PointsExpiration(MemberStream):
     name = "points_expiration"
     endpoint = endpoints.POINTS_EXPIRATION
     primary_keys = ("user_id", "rule_type", "expiration_date")
-    aliases: ClassVar[Mapping[str, str]] = {"points_expiringpoin": "points_expiring"}
 
     @override
     def fetch(self, position: int, since: datetime | None, until: datetime) -> list[Row]:
