@@ -1,0 +1,133 @@
+"""What a demo reads from the database: counts, the comparison with the truth, one query."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from contextlib import closing
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    Row = Mapping[str, Any]
+    Key = tuple[str, ...]
+
+QUERY = """\
+WITH spending AS (
+  SELECT user_id, count(*) AS purchases, sum(purchase_total) AS spent
+  FROM crowdtwist.purchases GROUP BY user_id
+)
+SELECT
+  coalesce(fan_level, 'none') AS tier,
+  count(*) AS members,
+  sum(redeemable_points) AS points_to_spend,
+  coalesce(sum(purchases), 0) AS purchases,
+  round(coalesce(sum(spent), 0) / count(*), 2) AS spent_per_member
+FROM crowdtwist.users LEFT JOIN spending ON spending.user_id = users.id
+GROUP BY tier
+ORDER BY spent_per_member DESC"""
+"""What an analyst of a loyalty program asks first: is a higher tier worth more?"""
+
+
+class Truth:
+    """The rows that a stream's table has to hold: the union of several days' listings.
+
+    A row that the API sends without an id has no key that can be known here, so it is only
+    counted.
+    """
+
+    def __init__(self, key: Sequence[str]) -> None:
+        self.key = key
+        self.known: set[Key] = set()
+        self._unknown: Counter[str] = Counter()
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Add the listing of a day."""
+        unknown: Counter[str] = Counter()
+        for row in rows:
+            if any(row[name] is None for name in self.key):
+                unknown[json.dumps(row, sort_keys=True)] += 1
+            else:
+                self.known.add(_key(row[name] for name in self.key))
+        self._unknown |= unknown
+
+    def __len__(self) -> int:
+        return len(self.known) + self._unknown.total()
+
+    def differences(self, table: Iterable[Key]) -> list[str]:
+        """Say what the keys of a table lack, and what they have too much."""
+        found = set(table)
+        missing, other = self.known - found, len(found - self.known)
+        unknown = self._unknown.total()
+        sentences = []
+        if missing:
+            sentences.append(f"{len(missing)} rows are missing, such as {min(missing)}")
+        if other != unknown:
+            sentences.append(f"{other} rows have a key of the tap's making instead of {unknown}")
+        return sentences
+
+
+def _key(values: Iterable[Any]) -> Key:
+    return tuple(
+        value.isoformat() + "Z" if isinstance(value, datetime) else str(value) for value in values
+    )
+
+
+class Warehouse:
+    """The tables of a DuckDB file, which is opened for each look only, since DuckDB locks it."""
+
+    def __init__(self, path: Path, schema: str = "crowdtwist") -> None:
+        self.path = path
+        self._schema = schema
+
+    def count(self, stream: str, since: datetime | None = None) -> int:
+        """Count the rows of a stream, or those written since an instant in UTC."""
+        sql = f"SELECT count(*) FROM {self._table(stream)}"  # noqa: S608 - the names are the tap's
+        rows = (
+            self.query(sql)[1]
+            if since is None
+            else self.query(f"{sql} WHERE _sdc_extracted_at >= ?", [since.replace(tzinfo=None)])[1]
+        )
+        count: int = rows[0][0]
+        return count
+
+    def keys(self, stream: str, key: Sequence[str]) -> list[Key]:
+        """Read the key of each row of a stream."""
+        columns = ", ".join(f'"{name}"' for name in key)
+        rows = self.query(f"SELECT {columns} FROM {self._table(stream)}")[1]  # noqa: S608 - likewise
+        return [_key(row) for row in rows]
+
+    def query(
+        self, sql: str, values: Sequence[Any] = ()
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Run a query; returns the names of its columns, and its rows."""
+        with closing(duckdb.connect(str(self.path), read_only=True)) as connection:
+            result = connection.execute(sql, values)
+            return [column[0] for column in result.description or ()], result.fetchall()
+
+    def _table(self, stream: str) -> str:
+        return f'"{self._schema}"."{stream}"'
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Lay out rows under a head, numbers to the right."""
+    cells = [[_cell(value) for value in row] for row in (head, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if place == 0 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in cells
+    ]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(f"  {line}" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:,}"
