@@ -51,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(f"\nStopped by {signal.Signals(stopped.args[0]).name}; nothing is left running")
         return 128 + int(stopped.args[0])
     except (DemoError, MeltanoError, OSError) as error:
-        sys.stderr.write(f"\n{error}\n\nThe demo failed. The whole log: {given.directory}\n")
+        log = MeltanoProject(given.directory).log
+        sys.stderr.write(f"\n{error}\n\nThe demo failed. Meltano's log: {log}\n")
         return 1
     return 0
 
@@ -94,7 +95,9 @@ class Demo:
             DemoError: the tables differ from what the sandbox holds.
             MeltanoError: a command of Meltano failed.
         """
-        with Sandbox(self.options) as sandbox:
+        sandbox = Sandbox(self.options)
+        try:  # not `with`: a signal may come while it starts
+            sandbox.start()
             self._announce(
                 f"The sandbox, a fake CrowdTwist of {self.options.members} members, answers at "
                 f"{sandbox.api_url}"
@@ -113,6 +116,8 @@ class Demo:
             began = datetime.now(timezone.utc)
             self._sync(sandbox, "Second run")
             self._announce("Comparing the tables with what the sandbox holds")
+        finally:
+            sandbox.stop()
         self._conclude(first, began)
 
     def _sync(self, sandbox: Sandbox, title: str) -> None:

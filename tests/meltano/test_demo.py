@@ -1,0 +1,112 @@
+"""The demo shows what it promises, and cleans up however it ends."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from crowdtwist_sandbox import demo
+from crowdtwist_sandbox.demo_warehouse import Truth, table
+
+if TYPE_CHECKING:
+    from crowdtwist_sandbox.demo_project import MeltanoProject
+
+pytestmark = [pytest.mark.xdist_group("meltano"), pytest.mark.timeout(180)]
+
+
+def test_demo_compares_both_runs_with_the_truth_and_answers_a_question(
+    project: MeltanoProject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+    for _ in range(2):  # a second demo starts afresh
+        assert demo.main(["--members", "12", "--directory", str(project.root)]) == 0
+        said = capsys.readouterr().out
+        assert "meltano run tap-crowdtwist target-duckdb" in said
+        assert "Every row of the sandbox is in its table, and none besides." in said
+        rows = {line.split()[0]: line.split()[1:] for line in said.splitlines() if line.strip()}
+        first, second, held, expected = map(int, (n.replace(",", "") for n in rows["purchases"]))
+        assert 0 < second < first <= held == expected
+        assert int(rows["Bronze"][0]) > 0
+
+    assert handlers == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+
+@pytest.mark.parametrize(
+    ("number", "step", "code"), [(signal.SIGINT, "[3/6]", 130), (signal.SIGTERM, "[2/6]", 143)]
+)
+def test_stopped_demo_leaves_nothing_running(
+    project: MeltanoProject, number: signal.Signals, step: str, code: int
+) -> None:
+    command = [sys.executable, "-m", "crowdtwist_sandbox.demo", "--directory", str(project.root)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        while not process.stdout.readline().startswith(step):
+            assert process.poll() is None
+        await_children(project.root)
+
+        process.send_signal(number)
+
+        assert process.wait(30) == code
+        assert f"Stopped by {number.name}; nothing is left running" in process.stdout.read()
+    assert running_in(project.root) == []
+
+
+def await_children(root: Path) -> None:
+    """Wait until Meltano runs; where processes cannot be listed, there is nothing to wait for."""
+    deadline = time.monotonic() + 30
+    while Path("/proc/self/environ").exists() and not running_in(root):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def running_in(root: Path) -> list[str]:
+    """List the commands of other processes that have the directory in their environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(root).encode() in (process / "environ").read_bytes().split(b"PWD=")[-1]:
+                found.append((process / "cmdline").read_text(encoding="utf-8"))
+        except OSError:
+            continue
+    return found
+
+
+def test_failure_is_told_with_the_place_of_the_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "not a directory"
+    file.touch()
+
+    assert demo.main(["--members", "2", "--directory", str(file)]) == 1
+    assert f"The demo failed. Meltano's log: {file / 'meltano.log'}" in capsys.readouterr().err
+
+
+def test_truth_counts_rows_without_an_id_once_for_both_days() -> None:
+    truth = Truth(("user_id", "id"))
+    truth.add([{"user_id": 1, "id": "a"}, {"user_id": 1, "id": None}])
+    truth.add([{"user_id": 1, "id": "b"}, {"user_id": 1, "id": None}])
+
+    assert len(truth) == 3
+    assert truth.differences([("1", "a"), ("1", "b"), ("1", "made up")]) == []
+    assert truth.differences([("1", "a"), ("1", "made up"), ("2", "made up")]) == [
+        "1 rows are missing, such as ('1', 'b')",
+        "2 rows have a key of the tap's making instead of 1",
+    ]
+
+
+def test_table_lays_numbers_to_the_right() -> None:
+    assert table(("stream", "rows"), [("users", 1234), ("purchases", 5)]).splitlines() == [
+        "  stream      rows",
+        "  ---------  -----",
+        "  users      1,234",
+        "  purchases      5",
+    ]

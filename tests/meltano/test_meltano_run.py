@@ -1,0 +1,155 @@
+"""`meltano run`, for real: what arrives is what the sandbox holds, today and a day later."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from crowdtwist_sandbox import Sandbox, SandboxOptions
+from crowdtwist_sandbox.demo_project import MeltanoError
+from crowdtwist_sandbox.demo_warehouse import Truth, Warehouse
+from tap_crowdtwist.streams import STREAMS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from crowdtwist_sandbox.demo_project import MeltanoProject
+
+    Row = dict[str, Any]
+
+pytestmark = pytest.mark.xdist_group("meltano")
+
+MEMBERS = 25
+KEYS = {stream.name: tuple(stream.primary_keys) for stream in STREAMS}
+INCREMENTAL = {"user_activity_history", "purchases", "redemptions"}
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(SandboxOptions(members=MEMBERS, seed=5)) as sandbox:
+        yield sandbox
+
+
+def sync(project: MeltanoProject, sandbox: Sandbox, loader: str, **settings: str) -> None:
+    """Run every stream into a loader, for the members of the sandbox's present day."""
+    roster = project.root / "members.txt"
+    roster.write_text("\n".join(sandbox.roster()), encoding="utf-8")
+    environment = {
+        "TAP_CROWDTWIST_API_KEY": sandbox.api_key,
+        "TAP_CROWDTWIST_API_URL": sandbox.api_url,
+        "TAP_CROWDTWIST_POS_URL": sandbox.pos_url,
+        "TAP_CROWDTWIST_USER_IDS_PATH": str(roster),
+        "TAP_CROWDTWIST_REQUESTS_PER_MINUTE": "10000",
+        "TAP_CROWDTWIST__SELECT": '["*.*"]',
+        "TARGET_DUCKDB_PATH": str(project.root / "warehouse.duckdb"),
+        "TARGET_JSONL_DESTINATION_PATH": str(project.root / "jsonl"),
+    }
+    project.run(loader, {**environment, **settings})
+
+
+def key(stream: str, row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in KEYS[stream])
+
+
+def keyed(stream: str, rows: Iterable[Row]) -> list[Row]:
+    """Leave out the rows whose id the API does not send, which the truth cannot know."""
+    return [row for row in rows if None not in key(stream, row)]
+
+
+@pytest.mark.timeout(240)
+def test_duckdb_holds_the_truth_of_both_days(project: MeltanoProject, sandbox: Sandbox) -> None:
+    warehouse = Warehouse(project.root / "warehouse.duckdb")
+    truth = {stream: Truth(names) for stream, names in KEYS.items()}
+
+    for day in (0, 1):
+        sync(project, sandbox, "target-duckdb")
+
+        for stream, expected in truth.items():
+            rows = list(sandbox.truth(stream))
+            expected.add(rows)
+            assert rows, stream
+            assert warehouse.count(stream) == len(expected), stream
+            assert expected.differences(warehouse.keys(stream, KEYS[stream])) == [], stream
+            found = {key(stream, row): row for row in loaded(warehouse, stream)}
+            for row in keyed(stream, rows):
+                assert comparable(found[key(stream, row)], row) == comparable(row, row), stream
+        if day == 0:
+            sandbox.advance()
+
+
+def loaded(warehouse: Warehouse, stream: str) -> Iterator[Row]:
+    """Read a table back in the forms of the truth."""
+    columns, rows = warehouse.query(f'SELECT * FROM crowdtwist."{stream}"')  # noqa: S608 - our own names
+    types = dict(
+        warehouse.query(
+            "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = ?",
+            [stream],
+        )[1]
+    )
+    for row in rows:
+        yield {name: told(value, types[name]) for name, value in zip(columns, row, strict=True)}
+
+
+def told(value: Any, kind: str) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat() + "Z"
+    return json.loads(value) if kind == "JSON" and value is not None else value
+
+
+def comparable(row: Row, like: Row) -> Row:
+    """Leave out what target-duckdb does not tell apart: null, empty text, nothing in a list."""
+    return {name: row.get(name) for name in like if row.get(name) not in ("", None, [], {})}
+
+
+@pytest.mark.timeout(240)
+def test_json_lines_hold_what_each_run_is_about(project: MeltanoProject, sandbox: Sandbox) -> None:
+    sync(project, sandbox, "target-jsonl")
+    first = read(project.root / "jsonl")
+    before = {stream: list(sandbox.truth(stream)) for stream in KEYS}
+    sandbox.advance()
+    sync(project, sandbox, "target-jsonl")
+    second = {
+        stream: rows[len(first[stream]) :] for stream, rows in read(project.root / "jsonl").items()
+    }
+    after = {stream: list(sandbox.truth(stream)) for stream in KEYS}
+
+    for stream in KEYS:
+        assert_same(stream, first[stream], before[stream])
+        if stream in INCREMENTAL:
+            known = {key(stream, row) for row in keyed(stream, before[stream])}
+            new = {key(stream, row) for row in keyed(stream, after[stream])} - known
+            assert new <= {key(stream, row) for row in second[stream]}, stream
+            assert len(second[stream]) < len(after[stream]) / 2, stream
+        else:
+            assert_same(stream, second[stream], after[stream])
+
+
+def read(directory: Path) -> dict[str, list[Row]]:
+    return {
+        path.stem: [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        for path in sorted(directory.glob("*.jsonl"))
+    }
+
+
+def assert_same(stream: str, rows: list[Row], truth: list[Row]) -> None:
+    assert len(rows) == len(truth), stream
+    assert max(Counter(key(stream, row) for row in rows).values()) == 1, stream
+    found = {key(stream, row): row for row in rows}
+    for row in keyed(stream, truth):
+        assert {name: found[key(stream, row)].get(name) for name in row} == row, stream
+
+
+@pytest.mark.timeout(120)
+def test_a_failed_sync_shows_the_end_of_its_log(project: MeltanoProject, sandbox: Sandbox) -> None:
+    with pytest.raises(MeltanoError, match="api_key") as caught:
+        sync(project, sandbox, "target-jsonl", TAP_CROWDTWIST_API_KEY="made-up-key")
+
+    message = str(caught.value)
+    assert message.endswith("`meltano run tap-crowdtwist target-jsonl` ended with 1")
+    assert "Traceback" not in message
+    assert "made-up-key" not in project.log.read_text(encoding="utf-8")
