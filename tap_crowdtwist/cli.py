@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tap_crowdtwist.api.errors import ApiError
 from tap_crowdtwist.errors import TapError
 from tap_crowdtwist.redact import guard_logging
+from tap_crowdtwist.stop import StoppedError
 from tap_crowdtwist.tap import TapCrowdTwist
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ def main(args: Sequence[str] | None = None, tap: type[TapCrowdTwist] = TapCrowdT
     logger = logging.getLogger(tap.name)
     try:
         command.main(args, prog_name=tap.name)
+    except StoppedError as error:
+        logger.critical("%s", error)
+        sys.exit(128 + error.signum)
     except (TapError, ApiError) as error:
         logger.critical("%s", error)
     except BrokenPipeError:

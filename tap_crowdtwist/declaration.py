@@ -128,7 +128,7 @@ DECLARATION: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "requests_per_minute",
-        th.IntegerType(minimum=1, maximum=10_000),
+        th.IntegerType(minimum=1),
         default=5000,
         title="Rate limit",
         description="The most requests sent in any minute. CrowdTwist allows 10,000 per program, "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
 from itertools import chain
@@ -16,13 +15,19 @@ from tap_crowdtwist.api.throttle import Throttle
 from tap_crowdtwist.api.transport import Transport
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.identity import Identities
+from tap_crowdtwist.progress import Progress
 from tap_crowdtwist.roster import Roster
 from tap_crowdtwist.sources import from_files, from_setting
+from tap_crowdtwist.stop import Stop
+from tap_crowdtwist.sweep import Crew
+from tap_crowdtwist.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from requests.auth import AuthBase
+    from singer_sdk.streams import Stream
 
     from tap_crowdtwist.settings import Settings
 
@@ -30,31 +35,6 @@ if TYPE_CHECKING:
 def utc_now() -> datetime:
     """Give the present, aware, in UTC."""
     return datetime.now(timezone.utc)
-
-
-@dataclass
-class Tally:
-    """What became of one stream.
-
-    Attributes:
-        records: records written.
-        asked: members asked about.
-        missing: members that CrowdTwist does not know.
-        failed: members that kept failing.
-        unconfigured: members for whom the program lacks the resource.
-        refused: rows left out for want of a key.
-        skipped: why the stream was not read at all, or "".
-        wrong_roster: whether so many members are missing that the roster must be wrong.
-    """
-
-    records: int = 0
-    asked: int = 0
-    missing: int = 0
-    failed: int = 0
-    unconfigured: int = 0
-    refused: int = 0
-    skipped: str = ""
-    wrong_roster: bool = False
 
 
 class Run:
@@ -77,8 +57,11 @@ class Run:
         self.settings = settings
         self.now = now
         self.clock = clock
-        self.client = build_client(settings, user_agent)
+        self.stop = Stop()
+        self.crew = Crew(settings.max_concurrency, self.listen)
+        self.client = build_client(settings, user_agent, self.stop, self.crew)
         self.tallies: dict[str, Tally] = {}
+        self._progress = Progress(self.client.traffic, clock)
 
     @cached_property
     def roster(self) -> Roster:
@@ -94,24 +77,42 @@ class Run:
         """Give the tally of a stream."""
         return self.tallies.setdefault(stream, Tally())
 
+    def progress(self, stream: Stream) -> AbstractContextManager[None]:
+        """Tell how far the sweep of a stream is, while it runs."""
+        return self._progress.of(stream.name, self.tally(stream.name), len(self.roster))
+
+    def listen(self) -> None:
+        """Do what has to be done from time to time: say how far it is, and stop if asked to.
+
+        Raises:
+            StoppedError: the run was asked to stop.
+        """
+        self._progress.tick()
+        self.stop.heed()
+
     def close(self) -> None:
-        """Close every connection."""
+        """Stop the workers and close every connection."""
+        self.stop.wish()
+        self.crew.close()
         self.client.close()
 
 
-def build_client(settings: Settings, user_agent: str) -> Client:
+def build_client(settings: Settings, user_agent: str, stop: Stop, crew: Crew) -> Client:
     """Build the API client that settings describe."""
-    main: AuthBase = {
-        "query": lambda: QueryKey(settings.api_key),
-        "header": lambda: HeaderKey(settings.api_key),
-        "hmac": lambda: HmacSignature(*settings.hmac_keys),
-    }[settings.auth_method]()
+    key = HeaderKey(settings.api_key)
+    main: AuthBase = key
+    if settings.auth_method == "query":
+        main = QueryKey(settings.api_key)
+    elif settings.auth_method == "hmac":
+        main = HmacSignature(*settings.hmac_keys)
     return Client(
         settings.urls,
-        {Host.MAIN: main, Host.POS: HeaderKey(settings.api_key)},
+        {Host.MAIN: main, Host.POS: key},
         Transport(settings.max_concurrency, settings.request_timeout, user_agent),
-        Throttle(settings.requests_per_minute),
+        Throttle(settings.requests_per_minute, sleep=stop.sleep),
         max_retries=settings.max_retries,
+        gather=crew.gather,
+        sleep=stop.sleep,
     )
 
 

@@ -3,12 +3,14 @@
 One entry per stream, whatever the number of members:
 
     {"replication_key": "last_date_purchased", "replication_key_value": "2026-11-19T02:00:00Z",
-     "sweep": {"started_at": "…", "since": "…", "after": 1200345, "retry": [88001]}}
+     "roster": {"id_type": "id", "shard": "1/1", "sums": "…", "largest": 1200999},
+     "sweep": {"started_at": "…", "since": "…", "after": 1200345, "retry": [88001], …}}
 
 `after` moves only past members whose rows are all written. A run that finds a sweep resumes it
 with the same bounds. When the sweep is complete its start becomes the bookmark, since every
 member was read after that moment. Members that kept failing stay in `retry`, with the bound they
-are owed from, and are asked first by the next run.
+are owed from, and are asked first by the next run. `roster` tells whom the last complete sweep
+knew (`known`), so that a member who joined since then is read from `start_date`.
 """
 
 from __future__ import annotations
@@ -18,9 +20,10 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.errors import TapError
+from tap_crowdtwist.known import Sketch, newcomers
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Callable, MutableMapping
 
     from tap_crowdtwist.roster import Member, Roster
 
@@ -35,6 +38,7 @@ class Sweep:
         after: the last member whose rows are all written.
         retry: members that kept failing, in roster order.
         retry_since: the bound that the members in `retry` are owed from.
+        roster: whom the sweep knew when it began; None where that is not needed.
     """
 
     started_at: datetime
@@ -42,6 +46,7 @@ class Sweep:
     after: Member | None = None
     retry: list[Member] = field(default_factory=list)
     retry_since: datetime | None = None
+    roster: Sketch | None = None
 
 
 @dataclass(frozen=True)
@@ -90,13 +95,24 @@ def begin(state: MutableMapping[str, Any], plan: Plan, roster: Roster) -> Sweep:
             if resumed is None or (since is not None and resumed <= since):
                 started_at = _instant(stored["started_at"]) or plan.now
                 after = stored.get("after")
-                return Sweep(started_at, resumed, after, retry, retry_since)
+                sketch = Sketch.load(stored.get("roster"))
+                return Sweep(started_at, resumed, after, retry, retry_since, sketch)
     except (AttributeError, TypeError, ValueError):
         raise TapError(
             "The state given to the tap cannot be read; remove this stream's bookmark to read "
             "it from the start"
         ) from None
-    return Sweep(plan.now.replace(microsecond=0), since, None, retry, retry_since)
+    sketch = Sketch.of(roster) if plan.replication_key is not None else None
+    return Sweep(plan.now.replace(microsecond=0), since, None, retry, retry_since, sketch)
+
+
+def newcomer(state: MutableMapping[str, Any], roster: Roster) -> Callable[[Member], bool]:
+    """Give what tells whether a member joined the roster since the last complete sweep.
+
+    A state without such knowledge, as one written by hand, counts as knowing everyone.
+    """
+    known = Sketch.load(state.get("roster"))
+    return newcomers(known, roster) if known else lambda _: False
 
 
 def save(state: MutableMapping[str, Any], sweep: Sweep, roster: Roster) -> None:
@@ -106,9 +122,10 @@ def save(state: MutableMapping[str, Any], sweep: Sweep, roster: Roster) -> None:
         stored["since"] = spell(sweep.since)
     if sweep.after is not None:
         stored["after"] = sweep.after
-    stored |= _owed(sweep)
-    state["sweep"] = stored
-    _mark_roster(state, roster)
+    if sweep.roster is not None:
+        stored["roster"] = sweep.roster.dump()
+    state["sweep"] = stored | _owed(sweep)
+    state["roster"] = {**(state.get("roster") or {}), **_roster(roster)}
 
 
 def finish(state: MutableMapping[str, Any], sweep: Sweep, plan: Plan, roster: Roster) -> None:
@@ -119,7 +136,7 @@ def finish(state: MutableMapping[str, Any], sweep: Sweep, plan: Plan, roster: Ro
     if plan.replication_key is not None:
         state["replication_key"] = plan.replication_key
         state["replication_key_value"] = spell(sweep.started_at)
-    _mark_roster(state, roster)
+    state["roster"] = _roster(roster) | (sweep.roster.dump() if sweep.roster else {})
 
 
 def failed(sweep: Sweep, member: Member, since: datetime | None) -> None:
@@ -155,8 +172,8 @@ def _instant(value: str | None) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
-def _mark_roster(state: MutableMapping[str, Any], roster: Roster) -> None:
-    state["roster"] = {"id_type": roster.id_type, "shard": str(roster.shard)}
+def _roster(roster: Roster) -> dict[str, Any]:
+    return {"id_type": roster.id_type, "shard": str(roster.shard)}
 
 
 def _same_roster(state: MutableMapping[str, Any], roster: Roster) -> None:

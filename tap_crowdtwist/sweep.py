@@ -1,51 +1,240 @@
 """Walks members through a fetch, many at a time, and gives the results in the order asked.
 
-A bounded window of members is under way or waiting for its turn, so memory does not grow with the
-roster, and what comes out does not depend on how many requests were in flight.
+Work comes in two kinds. An *errand* is one member of one sweep; its result has a place in the
+order of the roster. A *leaf* is a part of an errand that can be done beside its other parts (one
+page of a long listing), and goes before further errands, so that a member with hundreds of pages
+does not hold up those behind it.
+
+A bounded window of errands is under way or waiting for its turn, so memory grows neither with the
+roster nor with the rows. What comes out does not depend on how many workers there are.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from concurrent.futures import Future
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+T = TypeVar("T")
 
-_AHEAD = 4
-"""Members waiting for their turn per worker: one slow member does not idle the others."""
+AHEAD = 16
+"""Errands per worker that may be under way, or done and waiting for their turn."""
+
+_LISTEN = 0.2
+"""Seconds after which whoever waits looks whether the run should stop."""
+
+_PATIENCE = 2.0
+"""Seconds that closing waits for requests under way; the threads are daemons beyond that."""
 
 
-def sweep(
-    items: Iterable[Item], fetch: Callable[[Item], Result], concurrency: int
-) -> Iterator[tuple[Item, Result]]:
-    """Yield each item with what its fetch returned, in the order of the items.
+class _ClosedError(Exception):
+    """The crew is closing; leaves an errand in the middle."""
+
+
+class _Task:
+    """Something to do, and what came of it."""
+
+    __slots__ = ("call", "done", "error", "leaf", "value")
+
+    def __init__(self, call: Callable[[], Any], *, leaf: bool) -> None:
+        self.call = call
+        self.leaf = leaf
+        self.done = False
+        self.value: Any = None
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self.value = self.call()
+        except BaseException as error:  # noqa: BLE001 - raised where the result is taken
+            self.error = error
+
+    def result(self) -> Any:
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+class Sweep(Generic[Item, Result]):
+    """One walk of items through a fetch, as the crew keeps it."""
+
+    def __init__(self, items: Iterable[Item], fetch: Callable[[Item], Result]) -> None:
+        self._items = iter(items)
+        self._fetch = fetch
+        self.slots: deque[tuple[Item, _Task]] = deque()
+        self.exhausted = False
+
+    def next_task(self) -> _Task | None:
+        """Take the next item, give it its place, and return what is to be done for it."""
+        for item in self._items:
+            task = _Task(partial(self._fetch, item), leaf=False)
+            self.slots.append((item, task))
+            return task
+        self.exhausted = True
+        return None
+
+
+class Crew:
+    """The worker threads of a run, started when there is work.
 
     Args:
-        items: what to walk; read lazily.
-        fetch: called in a worker thread. What it raises is raised here, at the item's place,
-            after everything before it was yielded.
-        concurrency: how many fetches may be under way at once.
-
-    Closing the iterator early waits for the fetches under way and starts no other.
+        workers: how many things may be done at once.
+        heed: called by whoever waits; raises when the run should stop.
+        ahead: errands per worker that may be under way or waiting for their turn.
     """
-    source = iter(items)
-    pool = ThreadPoolExecutor(concurrency, thread_name_prefix="sweep")
-    under_way: deque[tuple[Item, Future[Result]]] = deque()
-    try:
-        for item in islice(source, concurrency * _AHEAD):
-            under_way.append((item, pool.submit(fetch, item)))
-        while under_way:
-            item, future = under_way.popleft()
-            result = future.result()
-            for following in islice(source, 1):
-                under_way.append((following, pool.submit(fetch, following)))
-            yield item, result
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+
+    def __init__(
+        self, workers: int, heed: Callable[[], None] = lambda: None, ahead: int = AHEAD
+    ) -> None:
+        self._workers = workers
+        self._window = workers * ahead
+        self._stop = heed
+        self._lock = threading.Lock()
+        self._work = threading.Condition(self._lock)
+        self._turn = threading.Condition(self._lock)
+        self._leaf_done = threading.Condition(self._lock)
+        self._awaited: _Task | None = None
+        self._sweeps: deque[Sweep[Any, Any]] = deque()
+        self._leaves: deque[_Task] = deque()
+        self._outstanding = 0
+        self._threads: list[threading.Thread] = []
+        self._closed = False
+
+    def add(self, items: Iterable[Item], fetch: Callable[[Item], Result]) -> Sweep[Item, Result]:
+        """Take on a sweep; its items are read lazily, after those of the sweeps before it.
+
+        Args:
+            items: what to walk. Read by the workers, one at a time.
+            fetch: called by the workers.
+        """
+        sweep = Sweep(items, fetch)
+        with self._lock:
+            self._sweeps.append(sweep)
+            self._work.notify_all()
+        if not self._threads:
+            self._threads = [
+                threading.Thread(target=self._labour, name=f"crew-{n}", daemon=True)
+                for n in range(self._workers)
+            ]
+            for thread in self._threads:
+                thread.start()
+        return sweep
+
+    def results(self, sweep: Sweep[Item, Result]) -> Iterator[tuple[Item, Result]]:
+        """Yield each item of a sweep with what its fetch returned, in the order of the items.
+
+        What a fetch raises is raised here, at the item's place, after everything before it was
+        yielded; so is what `heed` raises. Closing the iterator early abandons the sweep.
+        """
+        try:
+            while (slot := self._take(sweep)) is not None:
+                yield slot[0], slot[1].result()
+        finally:
+            self._abandon(sweep)
+
+    def gather(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+        """Do several things side by side, with whatever workers are free, and wait for all.
+
+        To be called by a worker. What a call raises is raised here, the first in order.
+        """
+        tasks = [_Task(call, leaf=True) for call in calls]
+        with self._lock:
+            self._leaves.extend(tasks[1:])
+            self._work.notify(len(tasks) - 1)
+        self._finish(tasks[0])
+        while (leaf := self._another_leaf(tasks)) is not None:
+            self._finish(leaf)
+        return [task.result() for task in tasks]
+
+    def close(self) -> None:
+        """Stop all workers. Those in the middle of a request are waited for, but not for long."""
+        with self._lock:
+            self._closed = True
+            for condition in (self._work, self._turn, self._leaf_done):
+                condition.notify_all()
+        for thread in self._threads:
+            thread.join(_PATIENCE / len(self._threads))
+
+    def _take(self, sweep: Sweep[Item, Result]) -> tuple[Item, _Task] | None:
+        """Wait for the first result of a sweep; None when there are no more."""
+        while True:
+            with self._lock:
+                if sweep.slots and sweep.slots[0][1].done:
+                    self._outstanding -= 1
+                    self._work.notify()
+                    return sweep.slots.popleft()
+                if sweep.exhausted and not sweep.slots:
+                    return None
+                self._awaited = sweep.slots[0][1] if sweep.slots else None
+                self._turn.wait(_LISTEN)
+            self._stop()
+
+    def _abandon(self, sweep: Sweep[Any, Any]) -> None:
+        with self._lock:
+            self._outstanding -= len(sweep.slots)
+            sweep.slots.clear()
+            sweep.exhausted = True
+            if sweep in self._sweeps:
+                self._sweeps.remove(sweep)
+            self._work.notify_all()
+
+    def _another_leaf(self, wanted: list[_Task]) -> _Task | None:
+        """Take a leaf that nobody does yet, or wait; None when all the wanted ones are done."""
+        with self._lock:
+            while not all(task.done for task in wanted):
+                if self._closed:
+                    raise _ClosedError
+                if self._leaves:
+                    return self._leaves.popleft()
+                self._leaf_done.wait()
+        return None
+
+    def _labour(self) -> None:
+        while (task := self._next()) is not None:
+            self._finish(task)
+
+    def _finish(self, task: _Task) -> None:
+        task.run()
+        with self._lock:
+            task.done = True
+            if task.leaf:
+                self._leaf_done.notify_all()
+            elif self._awaited is None or self._awaited is task:
+                self._turn.notify()
+
+    def _next(self) -> _Task | None:
+        with self._lock:
+            while not self._closed:
+                if self._leaves:
+                    return self._leaves.popleft()
+                if self._outstanding < self._window and (task := self._errand()) is not None:
+                    return task
+                self._work.wait()
+        return None
+
+    def _errand(self) -> _Task | None:
+        while self._sweeps:
+            sweep = self._sweeps[0]
+            try:
+                task = sweep.next_task()
+            except Exception as error:  # noqa: BLE001 - told to whoever takes the results
+                task = _Task(partial(_raise, error), leaf=False)
+                sweep.slots.append((None, task))
+                sweep.exhausted = True
+            if sweep.exhausted:
+                self._sweeps.popleft()
+                self._turn.notify()
+            if task is not None:
+                self._outstanding += 1
+                return task
+        return None
+
+
+def _raise(error: Exception) -> None:
+    raise error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import time
 from contextlib import closing
 from functools import cached_property
@@ -29,6 +31,7 @@ from tap_crowdtwist.writer import Writer
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+    from types import FrameType
     from typing import IO
 
     from singer_sdk.plugin_base import _ConfigInput
@@ -64,6 +67,13 @@ class TapCrowdTwist(Tap):
         agent = f"{self.name}/{self.plugin_version}"
         return Run(Settings.from_config(self.config), agent, self.now, self.clock)
 
+    def begin_next(self, stream: MemberStream) -> None:
+        """Let the workers go on with the sweep after this one, whose last members are under way."""
+        sweeps = [s for s in self.streams.values() if isinstance(s, MemberStream) and s.selected]
+        following = sweeps[sweeps.index(stream) + 1 :]
+        if following:
+            following[0].begin()
+
     @override
     def discover_streams(self) -> list[CrowdTwistStream]:
         return [stream(self) for stream in STREAMS]
@@ -81,6 +91,14 @@ class TapCrowdTwist(Tap):
                 raise
             return [str(error)]
         return []
+
+    @override
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """Stop at the next safe point: rows are whole, the state is written, then the run ends."""
+        signal.signal(signum, signal.SIG_DFL)
+        if "run" not in self.__dict__:
+            sys.exit(128 + signum)
+        self.run.stop.wish(signum)
 
     @classmethod
     @override

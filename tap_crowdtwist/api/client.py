@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import backoff
@@ -25,7 +25,7 @@ from tap_crowdtwist.api.errors import ExhaustedError, Verdict
 from tap_crowdtwist.api.transport import NoAnswerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from requests.auth import AuthBase
 
@@ -46,6 +46,14 @@ _RAISES: dict[Verdict, type[errors.ApiError]] = {
     Verdict.NOT_CONFIGURED: errors.NotConfiguredError,
     Verdict.FATAL: errors.FatalApiError,
 }
+
+
+T = TypeVar("T")
+
+
+def in_turn(calls: Sequence[Callable[[], T]]) -> list[T]:
+    """Do one call after the other."""
+    return [call() for call in calls]
 
 
 _NOT_DATA = "CrowdTwist answers with something that is not the data asked for"
@@ -90,6 +98,7 @@ class Client:
         transport: sends the requests.
         throttle: paces them.
         max_retries: attempts after the first before a request counts as failed.
+        gather: does several calls, side by side if it can, and returns their results in order.
         sleep: waits between attempts, in seconds.
     """
 
@@ -101,6 +110,7 @@ class Client:
         throttle: Throttle,
         *,
         max_retries: int = 5,
+        gather: Callable[[Sequence[Callable[[], Any]]], list[Any]] = in_turn,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._urls = urls
@@ -108,6 +118,7 @@ class Client:
         self._transport = transport
         self._throttle = throttle
         self._max_retries = max_retries
+        self._gather = gather
         self._sleep = sleep
         self._lock = threading.Lock()
         self._ledger = listing.Ledger()
@@ -148,7 +159,7 @@ class Client:
         waits = _waits()
         attempts = refusals = 0
         while True:
-            self._throttle.acquire()
+            departed = self._throttle.acquire()
             self._count(endpoint, again=attempts + refusals > 0)
             outcome = self._attempt(endpoint, url, accept)
             if outcome.verdict is None:
@@ -157,7 +168,7 @@ class Client:
                 raise outcome.error(_RAISES[outcome.verdict], endpoint)
             if outcome.verdict is Verdict.SLOW_DOWN:
                 refusals += 1
-                self._refused(outcome.pause)
+                self._refused(departed, outcome.pause)
             else:
                 attempts += 1
             if attempts > self._max_retries or refusals > _REFUSALS:
@@ -187,13 +198,19 @@ class Client:
             ApiError: as `get` does.
         """
         until = until or datetime.now(timezone.utc)
-        spans = [
-            listing.complete(
-                partial(self._listing, endpoint, member, params + span), endpoint, self._ledger
+        readings = [
+            partial(
+                listing.complete,
+                partial(self._listing, endpoint, member, params + span),
+                endpoint,
+                self._ledger,
             )
             for span in dates.queries(endpoint.dates, since, until)
         ]
-        return listing.union(spans, endpoint.key)
+        return listing.union(self._several(readings), endpoint.key)
+
+    def _several(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+        return self._gather(calls) if len(calls) > 1 else in_turn(calls)
 
     def _listing(
         self, endpoint: Endpoint, member: int | str | None, params: dates.Params
@@ -210,7 +227,7 @@ class Client:
             )
             return page
 
-        return paging.follow(ask)
+        return paging.follow(ask, self._several)
 
     def _attempt(self, endpoint: Endpoint, url: str, accept: Callable[[Any], Any]) -> _Outcome:
         try:
@@ -226,7 +243,6 @@ class Client:
             wanted = None if payload is None else accept(payload)
             if wanted is None:
                 return _Outcome(Verdict.RETRY, _NOT_DATA, answer.status)
-            self._throttle.answered()
             return _Outcome(None, "", answer.status, wanted=wanted)
         code = fault.code if fault else ""
         rule = errors.judge(answer.status, code, of_member=endpoint.of_member)
@@ -245,10 +261,10 @@ class Client:
             self.traffic.requests[endpoint.name] += 1
             self.traffic.retried += again
 
-    def _refused(self, pause: float | None) -> None:
+    def _refused(self, departed: float, pause: float | None) -> None:
         with self._lock:
             self.traffic.refused += 1
-        self._throttle.refused(pause)
+        self._throttle.refused(departed, pause)
 
 
 def _page(body: Any, endpoint: Endpoint) -> paging.Page | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 PAGE_PARAMETERS = ("page", "page_number")
+
+_AT_ONCE = 32
+"""Pages that are fetched side by side at the most, so that a lie about their number is bounded."""
 
 
 @dataclass(frozen=True)
@@ -144,18 +148,30 @@ def successor(page: Page, number: int, seen: Iterable[int]) -> tuple[int | None,
     return onward, f"next_page points {told} although more pages are announced"
 
 
-def follow(ask: Callable[[str, int], Page]) -> Listing:
+def follow(
+    ask: Callable[[str, int], Page],
+    several: Callable[[list[Callable[[], Page]]], list[Page]] | None = None,
+) -> Listing:
     """Read a listing to its end.
 
     Args:
         ask: fetches a page by the name of the page parameter and its number.
+        several: does such calls side by side. Pages that are announced are then fetched at once,
+            and still judged one after the other, as if they had been asked for in turn.
     """
     listing = Listing()
     seen: set[int] = set()
+    ahead: dict[int, Page] = {}
+    announced = 0
     number: int | None = 1
     parameter = PAGE_PARAMETERS[0]
     while number is not None:
-        page = ask(parameter, number)
+        if several is not None and number > 1 and number not in ahead:
+            wanted = [n for n in range(number, number + _AT_ONCE) if n <= announced]
+            fetched = several([partial(ask, parameter, n) for n in wanted or [number]])
+            ahead = dict(zip(wanted or [number], fetched, strict=True))
+        page = ahead.pop(number) if number in ahead else ask(parameter, number)
+        announced = page.pages or 0
         seen.add(number)
         listing.pages.append(page.rows)
         if page.total is not None:

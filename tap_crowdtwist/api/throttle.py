@@ -1,8 +1,8 @@
 """One pace for all requests of a run: every attempt of every worker passes here.
 
 The ceiling of 10,000 requests a minute belongs to the whole program (Cloud Service Descriptions),
-storefront included, so the pace is a promise: even, without bursts, and slower for everybody as
-soon as CrowdTwist refuses one request.
+storefront included, so `requests_per_minute` is a promise over any minute: evenly spaced, without
+bursts, and slower for everybody as soon as CrowdTwist refuses one request.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import threading
 import time
 from typing import TYPE_CHECKING
+
+from tap_crowdtwist.api.pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,15 +22,15 @@ CATCH_UP = 0.1
 
 
 class Throttle:
-    """Hands out departure times, evenly spaced.
+    """Lets requests depart one by one.
 
-    At most `per_minute` requests depart in any 60 seconds: the spacing is computed for the
-    minute plus the catch-up allowance, so that even a hurried stretch keeps the promise.
+    The spacing is computed for a minute plus the catch-up allowance, less the one request that
+    fits on both ends of it, so that no 60 seconds ever see more than `per_minute` departures.
 
     Args:
         per_minute: the most requests to let through in any minute.
         clock: a monotonic clock, in seconds.
-        sleep: waits for that many seconds.
+        sleep: waits for that many seconds; what it raises is raised to whoever was waiting.
     """
 
     def __init__(
@@ -39,40 +41,42 @@ class Throttle:
     ) -> None:
         self._clock = clock
         self._sleep = sleep
+        self._gate = threading.Lock()
         self._lock = threading.Lock()
-        self._fastest = (MINUTE + CATCH_UP) / max(per_minute - 1, 1)
-        self._spacing = self._fastest
+        self._pace = Pace(max(per_minute - 1, 1) / (MINUTE + CATCH_UP))
         self._next = clock()
+        self._resume = self._next
         self.waited = 0.0
+        """Seconds in which requests were ready to go but held back by the pace or a pause."""
 
-    def acquire(self) -> None:
-        """Wait until the next request may depart."""
-        with self._lock:
-            now = self._clock()
-            departure = max(self._next, now - CATCH_UP)
-            self._next = departure + self._spacing
-        wait = departure - now
-        if wait > 0:
-            self._sleep(wait)
-            with self._lock:
-                self.waited += wait
+    def acquire(self) -> float:
+        """Wait until the next request may depart.
 
-    def refused(self, retry_after: float | None) -> None:
+        Returns:
+            The moment of departure, for `refused`.
+        """
+        with self._gate:
+            while True:
+                with self._lock:
+                    now = self._clock()
+                    wait = max(self._next, self._resume) - now
+                    if wait <= 0:
+                        spacing = 1 / self._pace.departed(now)
+                        self._next = max(self._next, now - CATCH_UP) + spacing
+                        return now
+                    self.waited += wait
+                self._sleep(wait)
+
+    def refused(self, departed: float, retry_after: float | None) -> None:
         """Slow everyone down, since CrowdTwist refused a request.
 
         Args:
-            retry_after: seconds that CrowdTwist asks to pause for, or None where it did not say.
+            departed: when that request had departed.
+            retry_after: seconds for which CrowdTwist asks to pause, or None if it did not say.
         """
         with self._lock:
             now = self._clock()
+            if self._pace.refused(now, departed):
+                self._next = max(self._next, now + 1 / self._pace.rate)
             if retry_after is not None:
-                self._next = max(self._next, now + retry_after)
-            else:
-                self._spacing *= 2
-                self._next = max(self._next, now + self._spacing)
-
-    def answered(self) -> None:
-        """Recover a little of the pace, since CrowdTwist answered."""
-        if self._spacing > self._fastest:
-            with self._lock:
-                self._spacing = max(self._fastest, self._spacing * 0.99)
+                self._resume = max(self._resume, now + retry_after)

@@ -8,16 +8,10 @@ from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from tap_crowdtwist import state
-from tap_crowdtwist.api.errors import (
-    ApiError,
-    ExhaustedError,
-    FatalApiError,
-    MemberMissingError,
-    NotConfiguredError,
-)
-from tap_crowdtwist.errors import IncompleteError, SettingError, TapError
+from tap_crowdtwist.api.errors import ApiError, ExhaustedError, FatalApiError
+from tap_crowdtwist.errors import TapError
 from tap_crowdtwist.streams.base import CrowdTwistStream
-from tap_crowdtwist.sweep import sweep
+from tap_crowdtwist.streams.verdicts import judge, judge_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -26,16 +20,11 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from tap_crowdtwist.records import Row
-
-_CERTAIN = 200
-"""Members asked without finding a single one before the roster is taken for a wrong one."""
-
-_UNCONFIGURED = 25
-"""Members in a row, from the first on, that lack a resource before the program is said to."""
+    from tap_crowdtwist.sweep import Sweep
 
 
 class Errand(NamedTuple):
-    """One member to ask about, and from when on."""
+    """One member to ask about, and from when on; owed, if an earlier sweep failed to read them."""
 
     position: int
     since: datetime | None
@@ -50,6 +39,14 @@ class Haul(NamedTuple):
     error: ApiError | None
 
 
+class Walk(NamedTuple):
+    """A sweep that has begun: its state, what decided its bounds, and its results to come."""
+
+    state: state.Sweep
+    plan: state.Plan
+    under_way: Sweep[Errand, Haul] | None
+
+
 class MemberStream(CrowdTwistStream):
     """One resource of every member.
 
@@ -59,6 +56,8 @@ class MemberStream(CrowdTwistStream):
 
     replicable_by: ClassVar[tuple[str, ...]] = ()
     """Properties by which the stream can be replicated incrementally."""
+
+    _walk: Walk | None = None
 
     def fetch(self, position: int, since: datetime | None, until: datetime) -> list[Row]:
         """Read the rows of one member, in a worker thread.
@@ -78,6 +77,17 @@ class MemberStream(CrowdTwistStream):
         """Tell whether a row belongs into the output of a sweep with this bound."""
         return True
 
+    def begin(self) -> Walk:
+        """Begin the sweep, or resume it, and let the workers start on it."""
+        if self._walk is None:
+            plan = self._plan()
+            begun = state.begin(self.stream_state, plan, self.run.roster)
+            under_way = None
+            if self.ABORT_AT_RECORD_COUNT is None:
+                under_way = self.run.crew.add(self._errands(begun), self._asker(begun))
+            self._walk = Walk(begun, plan, under_way)
+        return self._walk
+
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
         """Give none: the bookmark is the start of the sweep."""
@@ -87,30 +97,41 @@ class MemberStream(CrowdTwistStream):
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[Row, Any, Any]:
         run, tally = self.run, self.run.tally(self.name)
-        plan = self._plan()
-        walk = state.begin(self.stream_state, plan, run.roster)
+        walk = self.begin()
         due = run.clock() + run.settings.checkpoint_interval
-        with self.get_record_counter() as counter, self.get_sync_timer():
+        with self.get_record_counter() as counter, self.get_sync_timer(), run.progress(self):
             try:
-                for errand, haul in sweep(
-                    self._errands(walk), self._asker(walk), run.settings.max_concurrency
-                ):
-                    self._judge(errand, haul, walk)
+                for errand, haul in self._results(walk):
+                    judge(self, errand, haul, walk.state)
                     if tally.skipped:
                         break
                     rows = [row for row in haul.rows if self.wanted(row, errand.since)]
                     for record in self._write(rows, haul.extracted, write=write_messages):
                         counter.increment()
                         yield record
-                    self._moved(errand, haul, walk)
+                    self._moved(errand, haul, walk.state)
                     if run.clock() >= due:
-                        self._checkpoint(walk)
+                        self._checkpoint(walk.state)
                         due = run.clock() + run.settings.checkpoint_interval
-                self._conclude(walk, plan)
+                if judge_all(self):
+                    state.finish(self.stream_state, walk.state, walk.plan, run.roster)
             except Exception:
                 if not tally.wrong_roster:
-                    self._checkpoint(walk)
+                    self._checkpoint(walk.state)
                 raise
+            finally:
+                self._walk = None
+
+    def _results(self, walk: Walk) -> Iterator[tuple[Errand, Haul]]:
+        if walk.under_way is None:  # a dry run, which needs few members
+            ask = self._asker(walk.state)
+            yield from ((errand, ask(errand)) for errand in self._errands(walk.state))
+            return
+        for result in self.run.crew.results(walk.under_way):
+            if walk.under_way.exhausted:
+                self._crowdtwist.begin_next(self)
+            yield result
+            self.run.listen()
 
     def _plan(self) -> state.Plan:
         settings = self.run.settings
@@ -124,14 +145,17 @@ class MemberStream(CrowdTwistStream):
         return state.Plan(self.run.now(), key, settings.start_date, settings.lookback)
 
     def _errands(self, walk: state.Sweep) -> Iterator[Errand]:
-        roster = self.run.roster
+        """Give whom to ask, and from when: first who is owed, then the rest of the roster."""
+        roster, start = self.run.roster, self.run.settings.start_date
         owed = [place for member in walk.retry if (place := roster.find(member)) is not None]
         walk.retry[:] = [roster[place] for place in owed]
-        yield from (Errand(place, walk.retry_since, owed=True) for place in owed)
+        yield from [Errand(place, walk.retry_since, owed=True) for place in owed]
         done = frozenset(owed)
+        is_new = state.newcomer(self.stream_state, roster)
         for place in range(roster.after(walk.after), len(roster)):
             if place not in done:
-                yield Errand(place, walk.since, owed=False)
+                since = start if is_new(roster[place]) else walk.since
+                yield Errand(place, since, owed=False)
 
     def _asker(self, walk: state.Sweep) -> Callable[[Errand], Haul]:
         def ask(errand: Errand) -> Haul:
@@ -145,30 +169,6 @@ class MemberStream(CrowdTwistStream):
 
         return ask
 
-    def _judge(self, errand: Errand, haul: Haul, walk: state.Sweep) -> None:
-        """Count what came of an errand, and stop where going on makes no sense."""
-        tally, settings = self.run.tally(self.name), self.run.settings
-        tally.asked += 1
-        error = haul.error
-        if isinstance(error, MemberMissingError):
-            tally.missing += 1
-            if tally.missing == tally.asked >= _CERTAIN and settings.max_missing_ratio < 1:
-                self._wrong_roster()
-        elif isinstance(error, NotConfiguredError):
-            tally.unconfigured += 1
-            if tally.unconfigured == 1:
-                self.logger.warning("%s: %s (said once)", self.name, error)
-            if tally.unconfigured == tally.asked >= _UNCONFIGURED:
-                tally.skipped = error.sentence
-        elif error is not None:
-            tally.failed += 1
-            state.failed(walk, self.run.roster[errand.position], errand.since)
-            if tally.failed > settings.max_failed_members:
-                raise IncompleteError(
-                    f"{self.name}: {tally.failed} members failed, more than `max_failed_members` "
-                    f"allows; the last one because: {error}"
-                )
-
     def _moved(self, errand: Errand, haul: Haul, walk: state.Sweep) -> None:
         member = self.run.roster[errand.position]
         if not errand.owed:
@@ -179,26 +179,3 @@ class MemberStream(CrowdTwistStream):
     def _checkpoint(self, walk: state.Sweep) -> None:
         state.save(self.stream_state, walk, self.run.roster)
         self._tap.state_writer.write_state(self.tap_state)
-
-    def _conclude(self, walk: state.Sweep, plan: state.Plan) -> None:
-        tally = self.run.tally(self.name)
-        if tally.asked and tally.missing / tally.asked > self.run.settings.max_missing_ratio:
-            self._wrong_roster()
-        if tally.asked and tally.unconfigured == tally.asked:
-            tally.skipped = tally.skipped or "No member has this resource"
-            self.stream_state.pop("sweep", None)
-            self.logger.warning("%s: %s, so the stream has no rows", self.name, tally.skipped)
-            return
-        state.finish(self.stream_state, walk, plan, self.run.roster)
-
-    def _wrong_roster(self) -> None:
-        """Fail, and forget the sweep: its members have to be asked again when that is mended."""
-        tally = self.run.tally(self.name)
-        tally.wrong_roster = True
-        self.stream_state.pop("sweep", None)
-        raise SettingError(
-            "id_type",
-            f"CrowdTwist does not know {tally.missing} of {tally.asked} members asked for "
-            f"{self.name} as {self.run.roster.id_type!r}; check it and the roster, or raise "
-            "`max_missing_ratio` if so many are gone",
-        )

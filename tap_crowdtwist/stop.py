@@ -1,0 +1,48 @@
+"""How a run is asked to stop, and how whoever waits learns of it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+from tap_crowdtwist.errors import TapError
+
+
+class StoppedError(TapError):
+    """The run was asked to stop. What was written is in the state; the next run goes on there."""
+
+    def __init__(self, signum: int = signal.SIGTERM) -> None:
+        name = signal.Signals(signum).name
+        super().__init__(f"Stopped by {name}; the next run goes on where the last STATE stands")
+        self.signum = signum
+
+
+class Stop:
+    """A wish to stop: made by a signal handler, noticed by everyone who waits."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._signum = signal.SIGTERM
+
+    def wish(self, signum: int = signal.SIGTERM) -> None:
+        """Ask the run to stop."""
+        self._signum = signal.Signals(signum)
+        self._event.set()
+
+    def heed(self) -> None:
+        """Go on, unless asked to stop.
+
+        Raises:
+            StoppedError: the run was asked to stop.
+        """
+        if self._event.is_set():
+            raise StoppedError(self._signum)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, unless asked to stop.
+
+        Raises:
+            StoppedError: the run was asked to stop.
+        """
+        if self._event.wait(seconds):
+            raise StoppedError(self._signum)

@@ -1,0 +1,85 @@
+"""What becomes of a sweep when members cannot be read: counted, owed, or the end of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+from tap_crowdtwist import state
+from tap_crowdtwist.api.errors import MemberMissingError, NotConfiguredError
+from tap_crowdtwist.errors import IncompleteError, SettingError
+
+if TYPE_CHECKING:
+    from tap_crowdtwist.streams.swept import Errand, Haul, MemberStream
+
+CERTAIN = 200
+"""Members asked without finding a single one before the roster is taken for a wrong one."""
+
+UNCONFIGURED = 25
+"""Members in a row, from the first on, that lack a resource before the program is said to."""
+
+MAX_OWED = 4096
+"""Characters that the ids of failed members may take in the state."""
+
+
+def judge(stream: MemberStream, errand: Errand, haul: Haul, walk: state.Sweep) -> None:
+    """Count what came of an errand, and stop where going on makes no sense.
+
+    Raises:
+        SettingError: CrowdTwist knows none of the members asked for so far.
+        IncompleteError: more members failed than are worth going on for.
+    """
+    tally, settings = stream.run.tally(stream.name), stream.run.settings
+    tally.asked += 1
+    error = haul.error
+    if error is None:
+        return
+    if isinstance(error, MemberMissingError):
+        tally.missing += 1
+        if tally.missing == tally.asked >= CERTAIN and settings.max_missing_ratio < 1:
+            _wrong_roster(stream)
+    elif isinstance(error, NotConfiguredError):
+        tally.unconfigured += 1
+        if tally.unconfigured == 1:
+            stream.logger.warning("%s: %s (said once)", stream.name, error)
+        if tally.unconfigured == tally.asked >= UNCONFIGURED:
+            tally.skipped = error.sentence
+    else:
+        tally.failed += 1
+        stream.logger.debug("%s: a member failed: %s", stream.name, error)
+        state.failed(walk, stream.run.roster[errand.position], errand.since)
+        owed = sum(len(str(member)) for member in walk.retry)
+        if tally.failed > settings.max_failed_members or owed > MAX_OWED:
+            raise IncompleteError(
+                f"{stream.name}: {tally.failed} members failed, more than `max_failed_members` "
+                f"allows; the last one because: {error}"
+            )
+
+
+def judge_all(stream: MemberStream) -> bool:
+    """Tell whether a sweep that came to its end counts as complete.
+
+    Raises:
+        SettingError: too many members are missing.
+    """
+    tally = stream.run.tally(stream.name)
+    if tally.asked and tally.missing / tally.asked > stream.run.settings.max_missing_ratio:
+        _wrong_roster(stream)
+    if tally.asked and tally.unconfigured == tally.asked:
+        tally.skipped = tally.skipped or "no member has this resource"
+        stream.stream_state.pop("sweep", None)
+        stream.logger.warning("%s has no rows: %s", stream.name, tally.skipped)
+        return False
+    return True
+
+
+def _wrong_roster(stream: MemberStream) -> NoReturn:
+    """Fail, and forget the sweep: its members have to be asked again when that is mended."""
+    tally = stream.run.tally(stream.name)
+    tally.wrong_roster = True
+    stream.stream_state.pop("sweep", None)
+    raise SettingError(
+        "id_type",
+        f"CrowdTwist does not know {tally.missing} of {tally.asked} members asked for "
+        f"{stream.name} as {stream.run.roster.id_type!r}; check it and the roster, or raise "
+        "`max_missing_ratio` if so many are gone",
+    )
