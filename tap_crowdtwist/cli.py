@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import json
 import logging
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk.plugin_base import _ConfigInput
 
 from tap_crowdtwist.api.errors import ApiError
 from tap_crowdtwist.errors import TapError
@@ -14,12 +19,17 @@ from tap_crowdtwist.tap import TapCrowdTwist
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import IO
+
+    import click
 
 
 def main(args: Sequence[str] | None = None, tap: type[TapCrowdTwist] = TapCrowdTwist) -> None:
     """Run the tap with the arguments of the command line, or with the given ones."""
     command = tap.cli
     guard_logging()
+    for option in command.params:
+        option.callback = _READERS.get(str(option.name), option.callback)
     logger = logging.getLogger(tap.name)
     try:
         command.main(args, prog_name=tap.name)
@@ -36,3 +46,37 @@ def main(args: Sequence[str] | None = None, tap: type[TapCrowdTwist] = TapCrowdT
     else:
         return
     sys.exit(1)
+
+
+def _config(_ctx: click.Context, _option: click.Parameter, paths: Sequence[str]) -> _ConfigInput:
+    """Merge the files of `--config`, the last one on top; ENV stands for the environment."""
+    merged: dict[str, Any] = {}
+    for path in paths:
+        if path != "ENV":
+            try:
+                text = Path(path).read_bytes()
+            except OSError as error:
+                raise TapError(f"Option `--config`: {path!r}: {error.strerror}") from None
+            merged |= _object("config", path, text)
+    return _ConfigInput(merged, "ENV" in paths)
+
+
+def _file(_ctx: click.Context, option: click.Parameter, file: IO[str] | None) -> IO[str] | None:
+    """Look into the file of `--state` or `--catalog`."""
+    if file is None:
+        return None
+    return io.StringIO(json.dumps(_object(str(option.name), file.name, file.read())))
+
+
+def _object(option: str, path: str, text: str | bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if isinstance(value, dict):
+        return value
+    raise TapError(f"Option `--{option}`: {path!r} does not hold a JSON object")
+
+
+_READERS: dict[str, Any] = {"config": _config, "state": _file, "catalog": _file}
+"""Read the files that options name, in place of the SDK: its errors do not tell which it was."""
