@@ -133,6 +133,7 @@ def tap_at(present: datetime) -> type[TapCrowdTwist]:
     """The tap, living at a given instant and free of the rate limit."""
 
     class TapUnderTest(TapCrowdTwist):
+        __doc__ = TapCrowdTwist.__doc__
         now = staticmethod(lambda: present)
 
         @cached_property
@@ -145,7 +146,7 @@ def tap_at(present: datetime) -> type[TapCrowdTwist]:
 
 
 @contextmanager
-def _process_untouched() -> Iterator[None]:
+def process_untouched() -> Iterator[None]:
     """Put back what the SDK's command line changes in the process."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
@@ -169,7 +170,7 @@ def run_cli(*args: str | Path, present: datetime = PRESENT) -> Result:
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
     err = io.StringIO()
     code = 0
-    with _process_untouched(), redirect_stdout(out), redirect_stderr(err):
+    with process_untouched(), redirect_stdout(out), redirect_stderr(err):
         try:
             main([str(arg) for arg in args], tap_at(present))
         except SystemExit as stopped:
