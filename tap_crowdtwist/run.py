@@ -45,6 +45,7 @@ class Run:
         user_agent: how the tap introduces itself.
         now: tells the present, aware, in UTC.
         clock: a monotonic clock, in seconds.
+        transport: sends the requests; made from the settings if not given.
     """
 
     def __init__(
@@ -53,13 +54,17 @@ class Run:
         user_agent: str,
         now: Callable[[], datetime] = utc_now,
         clock: Callable[[], float] = time.monotonic,
+        transport: Transport | None = None,
     ) -> None:
         self.settings = settings
         self.now = now
         self.clock = clock
         self.stop = Stop()
         self.crew = Crew(settings.max_concurrency, self.listen)
-        self.client = build_client(settings, user_agent, self.stop, self.crew)
+        transport = transport or Transport(
+            settings.max_concurrency, settings.request_timeout, user_agent
+        )
+        self.client = build_client(settings, transport, self.stop, self.crew)
         self.tallies: dict[str, Tally] = {}
         self._progress = Progress(self.client.traffic, clock)
 
@@ -97,7 +102,7 @@ class Run:
         self.client.close()
 
 
-def build_client(settings: Settings, user_agent: str, stop: Stop, crew: Crew) -> Client:
+def build_client(settings: Settings, transport: Transport, stop: Stop, crew: Crew) -> Client:
     """Build the API client that settings describe."""
     key = HeaderKey(settings.api_key)
     main: AuthBase = key
@@ -108,7 +113,7 @@ def build_client(settings: Settings, user_agent: str, stop: Stop, crew: Crew) ->
     return Client(
         settings.urls,
         {Host.MAIN: main, Host.POS: key},
-        Transport(settings.max_concurrency, settings.request_timeout, user_agent),
+        transport,
         Throttle(settings.requests_per_minute, sleep=stop.sleep),
         max_retries=settings.max_retries,
         gather=crew.gather,
