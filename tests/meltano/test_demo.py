@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,20 +64,18 @@ def test_stopped_demo_leaves_nothing_running(
 def await_children(root: Path) -> None:
     """Wait until Meltano runs; where processes cannot be listed, there is nothing to wait for."""
     deadline = time.monotonic() + 30
-    while Path("/proc/self/environ").exists() and not running_in(root):
+    while Path("/proc/self/cwd").exists() and not running_in(root):
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
 def running_in(root: Path) -> list[str]:
-    """List the commands of other processes that have the directory in their environment."""
+    """List the processes that work in a directory."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if str(root).encode() in (process / "environ").read_bytes().split(b"PWD=")[-1]:
+        with suppress(OSError):
+            if (process / "cwd").readlink() == root:
                 found.append((process / "cmdline").read_text(encoding="utf-8"))
-        except OSError:
-            continue
     return found
 
 

@@ -1,0 +1,200 @@
+"""What README.md, meltano.yml and .env.example say of the settings and streams is true."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from docs import generate
+from tap_crowdtwist import schemas
+
+ROOT = Path(__file__).resolve().parents[1]
+DEFAULT_STREAMS = [
+    "activities",
+    "rewards",
+    "users",
+    "user_activities",
+    "user_activity_history",
+    "purchases",
+    "user_rewards",
+    "redemptions",
+    "points_expiration",
+]
+KINDS = {
+    "string": "string",
+    "integer": "integer",
+    "number": "decimal",
+    "boolean": "boolean",
+    "array": "array",
+    "object": "object",
+}
+
+
+@pytest.fixture(scope="module")
+def about() -> Any:
+    """What `tap-crowdtwist --about` says."""
+    result = subprocess.run(
+        [sys.executable, "-m", "tap_crowdtwist", "--about", "--format=json"],
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=60,
+    )
+    return json.loads(result.stdout)
+
+
+@pytest.fixture(scope="module")
+def project() -> Any:
+    return yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def extractor(project: Any) -> Any:
+    (extractor,) = project["plugins"]["extractors"]
+    return extractor
+
+
+def test_generated_parts_are_current() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "docs.generate", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert (result.returncode, result.stdout, result.stderr) == (0, "Nothing changed\n", "")
+
+
+def test_generator_replaces_what_stands_between_the_markers() -> None:
+    text = "# before\n# begin: settings\nstale\n# end: settings\n# after\n"
+
+    renewed = generate.regenerated(".env.example", text)
+
+    assert renewed.startswith("# before\n# begin: settings\n")
+    assert renewed.endswith("\n# end: settings\n# after\n")
+    assert "stale" not in renewed
+    assert generate.regenerated(".env.example", renewed) == renewed
+
+
+def test_generator_misses_markers() -> None:
+    with pytest.raises(
+        ValueError, match=r"^\.env\.example: there are no markers `begin: settings`"
+    ):
+        generate.regenerated(".env.example", "no markers")
+
+
+def test_extractor_has_every_setting_with_its_kind_default_and_sensitivity(
+    about: Any, extractor: Any
+) -> None:
+    declared = about["settings"]["properties"]
+    settings = {setting["name"]: setting for setting in extractor["settings"]}
+
+    assert list(settings) == list(declared)
+    for name, schema in declared.items():
+        setting = settings[name]
+        assert setting["label"] == schema["title"], name
+        assert setting["description"] == schema["description"], name
+        assert setting.get("value") == schema.get("default"), name
+        assert setting.get("sensitive", False) is bool(schema.get("secret")), name
+        if "enum" in schema:
+            assert setting["kind"] == "options", name
+            assert [option["value"] for option in setting["options"]] == schema["enum"], name
+        elif schema.get("format") == "date-time":
+            assert setting["kind"] == "date_iso8601", name
+        else:
+            assert setting["kind"] == KINDS[one_type(schema)], name
+
+
+def one_type(schema: dict[str, Any]) -> str:
+    types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    (only,) = set(types) - {"null"}
+    return str(only)
+
+
+def test_secrets_are_the_ones_known() -> None:
+    secrets = {name for name, schema in generate.all_settings().items() if schema.get("secret")}
+
+    assert secrets == {"api_key", "hmac_public_key", "hmac_private_key"}
+
+
+def test_extractor_has_the_capabilities_of_the_tap(about: Any, extractor: Any) -> None:
+    assert extractor["capabilities"] == about["capabilities"]
+
+
+def test_extractor_selects_the_streams_that_are_on_by_default(extractor: Any) -> None:
+    assert extractor["select"] == [f"{stream}.*" for stream in DEFAULT_STREAMS]
+
+
+def test_every_plugin_is_defined_in_the_file_and_every_loader_is_pinned(project: Any) -> None:
+    loaders = project["plugins"]["loaders"]
+
+    assert [loader["name"] for loader in loaders] == [
+        "target-jsonl",
+        "target-duckdb",
+        "target-postgres",
+    ]
+    for loader in loaders:
+        assert loader["namespace"], loader["name"]
+        assert all("==" in requirement for requirement in loader["pip_url"].split())
+        settings = {setting["name"]: setting for setting in loader["settings"]}
+        assert all(setting["kind"] and setting["description"] for setting in settings.values())
+        assert set(loader["config"]) <= set(settings)
+        for name in {"password", "token", "sqlalchemy_url"} & set(settings):
+            assert settings[name]["sensitive"] is True
+
+
+def test_usage_is_reported_to_nobody(project: Any) -> None:
+    assert project["send_anonymous_usage_stats"] is False
+
+
+def test_env_example_lists_every_setting_with_its_default(about: Any) -> None:
+    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    found = (re.match(r"#?(TAP_\w+)=(.*)$", line) for line in lines)
+    values = {match[1]: match[2] for match in found if match}
+
+    declared = about["settings"]["properties"]
+    assert values == {
+        f"TAP_CROWDTWIST_{name.upper()}": str(schema.get("default", ""))
+        for name, schema in declared.items()
+    }
+    assert [line for line in lines if line and not line.startswith("#")] == [
+        "TAP_CROWDTWIST_API_KEY=",
+        "TAP_CROWDTWIST_CLIENT_ID=",
+    ]
+
+
+@pytest.mark.parametrize("command", ["make demo", "make test"])
+def test_readme_shows_the_commands(command: str) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+
+    assert re.search(rf"^{command}\b", readme, re.MULTILINE)
+    assert f"\n{command.split()[1]}:" in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def test_readme_names_every_stream_and_every_setting_of_the_tap() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \|", readme, re.MULTILINE)
+
+    assert set(rows) >= {*schemas.names(), *generate.own_settings()} - {"stream_maps"}
+
+
+def test_links_within_the_readme_lead_somewhere() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    anchors = {
+        re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+        for title in re.findall(r"^#+ (.+)$", readme, re.MULTILINE)
+    }
+
+    for target in re.findall(r"\]\(([^)]+)\)", readme):
+        if target.startswith("#"):
+            assert target[1:] in anchors, target
+        elif not target.startswith("https://"):
+            assert (ROOT / target).exists(), target

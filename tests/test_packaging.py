@@ -1,0 +1,119 @@
+"""The built wheel, installed alone and away from the sources, is a working tap."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from crowdtwist_sandbox import Sandbox, SandboxOptions
+from tap_crowdtwist import schemas
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+pytestmark = [pytest.mark.xdist_group("packaging"), pytest.mark.timeout(240)]
+
+ROOT = Path(__file__).resolve().parents[1]
+OURS = ("PYTHON", "VIRTUAL_ENV", "TAP_", "COV", "PYTEST")
+
+
+def run(command: Sequence[str | Path], cwd: Path, *, code: int = 0) -> str:
+    """Run a command that knows nothing of the sources; returns what it printed."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    result = subprocess.run(
+        command,
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+    assert result.returncode == code, result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the sdist that was built from the checkout."""
+    target = tmp_path_factory.mktemp("dist")
+    run([sys.executable, "-m", "build", "--outdir", target, ROOT], target)
+    (wheel,) = target.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def bin_directory(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Programs of an environment with nothing but the wheel and what it requires."""
+    home = tmp_path_factory.mktemp("installed")
+    run([sys.executable, "-m", "venv", home / "venv"], home)
+    programs = home / "venv" / "bin"
+    run([programs / "python", "-m", "pip", "install", "--quiet", wheel], home)
+    return programs
+
+
+def test_wheel_holds_the_schemas_the_types_and_the_licence_only(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+
+    assert {f"tap_crowdtwist/schemas/{stream}.json" for stream in schemas.names()} <= names
+    assert {"tap_crowdtwist/py.typed", "crowdtwist_sandbox/py.typed"} <= names
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+    assert {name.split("/")[0].split("-")[0] for name in names} == {
+        "tap_crowdtwist",
+        "crowdtwist_sandbox",
+    }
+
+
+def test_about_and_discovery_need_no_extra(bin_directory: Path, tmp_path: Path) -> None:
+    about = json.loads(
+        run([bin_directory / "tap-crowdtwist", "--about", "--format=json"], tmp_path)
+    )
+    assert about["name"] == "tap-crowdtwist"
+    assert about["version"] == "0.1.0"
+
+    config = write_config(tmp_path, api_key="unused", client_id="512")
+    catalog = json.loads(
+        run([bin_directory / "tap-crowdtwist", "--config", config, "--discover"], tmp_path)
+    )
+    assert sorted(stream["stream"] for stream in catalog["streams"]) == list(schemas.names())
+
+    installed = run([bin_directory / "python", "-m", "pip", "list", "--format=freeze"], tmp_path)
+    names = {line.partition("==")[0].lower() for line in installed.splitlines()}
+    assert not names & {"starlette", "uvicorn", "meltano", "duckdb", "pytest"}
+
+
+def test_tap_syncs_without_the_sources(bin_directory: Path, tmp_path: Path) -> None:
+    where = run(
+        [bin_directory / "python", "-c", "import tap_crowdtwist as t; print(t.__file__)"], tmp_path
+    )
+    assert Path(where.strip()).is_relative_to(bin_directory.parent)
+
+    with Sandbox(SandboxOptions(members=3)) as sandbox:
+        config = write_config(
+            tmp_path,
+            api_key=sandbox.api_key,
+            api_url=sandbox.api_url,
+            pos_url=sandbox.pos_url,
+            user_ids=sandbox.roster(),
+        )
+        output = run([bin_directory / "tap-crowdtwist", "--config", config], tmp_path)
+        members = {row["id"] for row in sandbox.truth("users")}
+
+    messages = [json.loads(line) for line in output.splitlines()]
+    records = [message for message in messages if message["type"] == "RECORD"]
+    assert {m["record"]["id"] for m in records if m["stream"] == "users"} == members
+    assert messages[-1]["type"] == "STATE"
+
+
+def write_config(directory: Path, **settings: Any) -> Path:
+    path = directory / "config.json"
+    path.write_text(json.dumps(settings), encoding="utf-8")
+    return path
