@@ -7,6 +7,7 @@ so the hosts' different lists of accepted id types do not matter.
 
 from __future__ import annotations
 
+import threading
 from array import array
 from typing import TYPE_CHECKING, Any
 
@@ -28,16 +29,29 @@ class Identities:
         self._client = client
         self._numeric = roster.id_type == "id"
         self._known = array("q", [] if self._numeric else [_UNKNOWN] * len(roster))
+        self._turns: dict[int, threading.Lock] = {}
+        self._guard = threading.Lock()
 
     def user_id(self, position: int) -> int:
         """Give the CrowdTwist id of a member, asking for it if need be.
+
+        Whoever asks about a member first is waited for by the others.
 
         Raises:
             ApiError: the profile cannot be read; `MemberMissingError` if there is none.
         """
         if self._numeric:
             return int(self._roster[position])
-        return self._known[position] or int(self.profile(position)["id"])
+        if known := self._known[position]:
+            return known
+        with self._guard:
+            turn = self._turns.setdefault(position, threading.Lock())
+        with turn:
+            try:
+                return self._known[position] or int(self.profile(position)["id"])
+            finally:
+                with self._guard:
+                    self._turns.pop(position, None)
 
     def profile(self, position: int) -> dict[str, Any]:
         """Read a member's profile, by whatever kind of id the roster has.
