@@ -7,7 +7,6 @@ with `--check` it changes nothing and fails if it would.
 from __future__ import annotations
 
 import argparse
-import copy
 import re
 import sys
 from pathlib import Path
@@ -32,18 +31,22 @@ _YAML_WIDTH = 92
 Schema = dict[str, Any]
 
 
-def own_settings() -> dict[str, Schema]:
-    """Return the settings that the tap declares itself."""
-    settings: dict[str, Schema] = DECLARATION["properties"]
-    return dict(settings)
-
-
 def all_settings() -> dict[str, Schema]:
     """Return the settings of `--about`: the tap's own, then the SDK's."""
-    declaration = copy.deepcopy(DECLARATION)
+    return {**own_settings(), **_sdk_settings()}
+
+
+def own_settings() -> dict[str, Schema]:
+    """Return the settings that the tap declares itself."""
+    properties: dict[str, Schema] = DECLARATION["properties"]
+    sdk = _sdk_settings()  # added to the declaration where the tap has run in this process
+    return {name: schema for name, schema in properties.items() if name not in sdk}
+
+
+def _sdk_settings() -> dict[str, Schema]:
+    declaration: dict[str, dict[str, Schema]] = {"properties": {}}
     TapCrowdTwist.append_builtin_config(declaration)
-    settings: dict[str, Schema] = declaration["properties"]
-    return settings
+    return declaration["properties"]
 
 
 def plugin_settings() -> str:

@@ -183,7 +183,7 @@ def test_readme_names_every_stream_and_every_setting_of_the_tap() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \|", readme, re.MULTILINE)
 
-    assert set(rows) >= {*schemas.names(), *generate.own_settings()} - {"stream_maps"}
+    assert set(rows) >= {*schemas.names(), *generate.own_settings()}
 
 
 def test_links_within_the_readme_lead_somewhere() -> None:
