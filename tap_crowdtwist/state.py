@@ -82,18 +82,18 @@ def begin(state: MutableMapping[str, Any], plan: Plan, roster: Roster) -> Sweep:
     _same_roster(state, roster)
     try:
         bookmark = (
-            _instant(state.get("replication_key_value"))
+            instant(state.get("replication_key_value"))
             if state.get("replication_key") == plan.replication_key
             else None
         )
         stored = state.get("sweep") or {}
         since = plan.since(bookmark)
         retry = list(stored.get("retry") or ())
-        retry_since = _instant(stored.get("retry_since")) if retry else None
+        retry_since = instant(stored.get("retry_since")) if retry else None
         if "started_at" in stored:
-            resumed = _instant(stored.get("since"))
+            resumed = instant(stored.get("since"))
             if resumed is None or (since is not None and resumed <= since):
-                started_at = _instant(stored["started_at"]) or plan.now
+                started_at = instant(stored["started_at"]) or plan.now
                 after = stored.get("after")
                 sketch = Sketch.load(stored.get("roster"))
                 return Sweep(started_at, resumed, after, retry, retry_since, sketch)
@@ -115,9 +115,9 @@ def newcomer(state: MutableMapping[str, Any], roster: Roster) -> Callable[[Membe
     return newcomers(known, roster) if known else lambda _: False
 
 
-def save(state: MutableMapping[str, Any], sweep: Sweep, roster: Roster) -> None:
+def save(state: MutableMapping[str, Any], sweep: Sweep, roster: Roster, now: datetime) -> None:
     """Write a sweep that is under way into the state."""
-    stored: dict[str, Any] = {"started_at": spell(sweep.started_at)}
+    stored: dict[str, Any] = {"started_at": spell(sweep.started_at), "at": spell(now)}
     if sweep.since is not None:
         stored["since"] = spell(sweep.since)
     if sweep.after is not None:
@@ -128,8 +128,11 @@ def save(state: MutableMapping[str, Any], sweep: Sweep, roster: Roster) -> None:
     state["roster"] = {**(state.get("roster") or {}), **_roster(roster)}
 
 
-def finish(state: MutableMapping[str, Any], sweep: Sweep, plan: Plan, roster: Roster) -> None:
+def finish(
+    state: MutableMapping[str, Any], sweep: Sweep, plan: Plan, roster: Roster, now: datetime
+) -> None:
     """Write a complete sweep into the state: the bookmark moves, the cursor goes."""
+    state["completed_at"] = spell(now)
     state.pop("sweep", None)
     if owed := _owed(sweep):
         state["sweep"] = owed
@@ -165,7 +168,8 @@ def _owed(sweep: Sweep) -> dict[str, Any]:
     return owed
 
 
-def _instant(value: str | None) -> datetime | None:
+def instant(value: str | None) -> datetime | None:
+    """Read an instant of a state, or None where it has none."""
     if value is None:
         return None
     moment = datetime.fromisoformat(value.replace("Z", "+00:00"))

@@ -43,6 +43,11 @@ def report(run: Run, logger: logging.Logger) -> None:
     logger.info("Summary: %s", msgspec.json.encode({**totals, "streams": streams}).decode())
 
 
+def progressed(run: Run) -> bool:
+    """Tell whether a run got anywhere, so that going on is worth more than beginning anew."""
+    return any(tally.asked > tally.failed for tally in run.tallies.values())
+
+
 def check(run: Run) -> None:
     """Fail if anything is missing from the output.
 

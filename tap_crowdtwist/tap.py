@@ -18,12 +18,13 @@ from singer_sdk.helpers.capabilities import (
 )
 from typing_extensions import override
 
-from tap_crowdtwist import summary
+from tap_crowdtwist import continuation, summary
 from tap_crowdtwist.declaration import DECLARATION, SECRETS, check
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.redact import REDACTOR
 from tap_crowdtwist.run import Run, utc_now
 from tap_crowdtwist.settings import Settings
+from tap_crowdtwist.stop import StoppedError
 from tap_crowdtwist.streams import STREAMS
 from tap_crowdtwist.streams.swept import MemberStream
 from tap_crowdtwist.writer import Writer
@@ -69,10 +70,21 @@ class TapCrowdTwist(Tap):
 
     def begin_next(self, stream: MemberStream) -> None:
         """Let the workers go on with the sweep after this one, whose last members are under way."""
-        sweeps = [s for s in self.streams.values() if isinstance(s, MemberStream) and s.selected]
-        following = sweeps[sweeps.index(stream) + 1 :]
-        if following:
-            following[0].begin()
+        following = self.sweeps[self.sweeps.index(stream) + 1 :]
+        for sweep in following:
+            if not sweep.is_complete:
+                sweep.begin()
+                break
+
+    @property
+    def sweeps(self) -> list[MemberStream]:
+        """The selected member streams, in the order in which they are read."""
+        return [s for s in self.streams.values() if isinstance(s, MemberStream) and s.selected]
+
+    @cached_property
+    def continues(self) -> bool:
+        """Whether this run goes on with one that was cut short."""
+        return continuation.continues(self.state, self.now())
 
     @override
     def discover_streams(self) -> list[CrowdTwistStream]:
@@ -125,13 +137,33 @@ class TapCrowdTwist(Tap):
             catalog=load_json(catalog.read()) if catalog else None,
             parse_env_config=bool(config and config.parse_env),
         )
-        if any(
-            isinstance(stream, MemberStream) and stream.selected for stream in tap.streams.values()
-        ):
+        if tap.sweeps:
             tap.logger.info("The roster has %d members", len(tap.run.roster))
-        with closing(tap.run):
+        tap.sync()
+
+    def sync(self) -> None:
+        """Read what is selected, and say what became of it.
+
+        Raises:
+            TapError: something is missing from the output, or the run could not go on.
+        """
+        if self.continues:
+            self.logger.info("Going on with the run that was cut short")
+        else:
+            continuation.close(self.state)
+        with closing(self.run):
             try:
-                tap.sync_all()
+                self.sync_all()
+            except Exception as error:
+                if not isinstance(error, StoppedError) and not summary.progressed(self.run):
+                    self._close_run()
+                raise
+            else:
+                self._close_run()
             finally:
-                summary.report(tap.run, tap.logger)
-        summary.check(tap.run)
+                summary.report(self.run, self.logger)
+        summary.check(self.run)
+
+    def _close_run(self) -> None:
+        continuation.close(self.state)
+        self.state_writer.write_state(self.state)

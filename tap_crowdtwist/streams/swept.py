@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from tap_crowdtwist import state
 from tap_crowdtwist.api.errors import ApiError, ExhaustedError, FatalApiError
+from tap_crowdtwist.continuation import MARK
 from tap_crowdtwist.errors import TapError
 from tap_crowdtwist.streams.base import CrowdTwistStream
 from tap_crowdtwist.streams.verdicts import judge, judge_all
@@ -77,6 +78,11 @@ class MemberStream(CrowdTwistStream):
         """Tell whether a row belongs into the output of a sweep with this bound."""
         return True
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the run that this one continues has completed the stream."""
+        return self._crowdtwist.continues and MARK in self.stream_state
+
     def begin(self) -> Walk:
         """Begin the sweep, or resume it, and let the workers start on it."""
         if self._walk is None:
@@ -97,6 +103,9 @@ class MemberStream(CrowdTwistStream):
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[Row, Any, Any]:
         run, tally = self.run, self.run.tally(self.name)
+        if self.is_complete:
+            tally.skipped = "complete since the run that was cut short"
+            return
         walk = self.begin()
         due = run.clock() + run.settings.checkpoint_interval
         with self.get_record_counter() as counter, self.get_sync_timer(), run.progress(self):
@@ -114,7 +123,8 @@ class MemberStream(CrowdTwistStream):
                         self._checkpoint(walk.state)
                         due = run.clock() + run.settings.checkpoint_interval
                 if judge_all(self):
-                    state.finish(self.stream_state, walk.state, walk.plan, run.roster)
+                    moment = run.now()
+                    state.finish(self.stream_state, walk.state, walk.plan, run.roster, moment)
             except Exception:
                 if not tally.wrong_roster:
                     self._checkpoint(walk.state)
@@ -177,5 +187,5 @@ class MemberStream(CrowdTwistStream):
             walk.retry.remove(member)
 
     def _checkpoint(self, walk: state.Sweep) -> None:
-        state.save(self.stream_state, walk, self.run.roster)
+        state.save(self.stream_state, walk, self.run.roster, self.run.now())
         self._tap.state_writer.write_state(self.tap_state)
