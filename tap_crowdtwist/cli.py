@@ -65,7 +65,9 @@ def _file(_ctx: click.Context, option: click.Parameter, file: IO[str] | None) ->
     """Look into the file of `--state` or `--catalog`."""
     if file is None:
         return None
-    return io.StringIO(json.dumps(_object(str(option.name), file.name, file.read())))
+    with file:
+        text = file.read()
+    return io.StringIO(json.dumps(_object(str(option.name), file.name, text)))
 
 
 def _object(option: str, path: str, text: str | bytes) -> dict[str, Any]:
