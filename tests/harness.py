@@ -343,10 +343,12 @@ _VARYING: Sequence[tuple[re.Pattern[str], str]] = [
     for pattern, mask in (
         (r'"time_extracted":"[^"]*"', '"time_extracted":"…"'),
         (r'"version":\d+', '"version":0'),
+        (r'"sums":"[A-Za-z0-9+/=]+"', '"sums":"…"'),
         (r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[,.]\d{3}", "…"),
         (r"v\d+\.\d+\.\d+(?:\.?\w+)*, Meltano SDK v[\w.]+", "v…, Meltano SDK v…"),
         (r"\d+\.\d+ s\b", "… s"),
-        (r'"(pid|thread_id|value|seconds_waiting|seconds)":\s*[\d.e-]+', r'"\1": 0'),
+        (r'("metric":"sync_duration","value"):[\d.e-]+', r"\1:0"),
+        (r'"(pid|seconds_waiting|seconds)":[\d.e-]+', r'"\1":0'),
     )
 ]
 

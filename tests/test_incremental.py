@@ -21,7 +21,7 @@ from harness import (
 if TYPE_CHECKING:
     from crowdtwist_sandbox import Sandbox
 
-ADA, BEN, CLO = MEMBERS = [1000003, 1000010, 1000017]
+ADA, BEN, CLO = MEMBERS = [1000010, 1000024, 1000031]
 HEAVY = 1000094
 BOOKMARK = "2026-03-08T14:30:00Z"
 STREAMS = list(INCREMENTAL)
@@ -172,6 +172,15 @@ def test_a_cursor_may_name_a_member_who_has_left_the_roster(world: Sandbox) -> N
     state = seeded("purchases", "2026-02-08T12:00:00Z", sweep={**sweep, "after": BEN - 1})
     run_tap(world, "purchases", state=state, user_ids=MEMBERS, max_concurrency=1)
     assert list(dict.fromkeys(members(world))) == [BEN, CLO]
+
+
+def test_a_resumed_sweep_may_end_with_members_who_are_gone(world: Sandbox) -> None:
+    gone = 1000262
+    sweep = {"started_at": "2026-03-09T02:00:00Z", "after": gone - 1}
+    state = {"bookmarks": {"users": {"sweep": sweep}}}
+    result = run_tap(world, "users", state=state, user_ids=[*MEMBERS, gone])
+    assert members(world) == [gone]
+    assert "sweep" not in result.state["bookmarks"]["users"]
 
 
 def test_full_table_streams_are_resumed_too(world: Sandbox) -> None:
