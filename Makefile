@@ -21,7 +21,7 @@ demo: $(VENV)/.demo ## Sync a made-up loyalty program into DuckDB, twice
 	@exec $(BIN)/python -m crowdtwist_sandbox.demo
 
 test: $(VENV)/.dev ## Run the tests; COVERAGE=1 measures and enforces coverage
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(if $(COVERAGE),--cov) $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(if $(COVERAGE),--cov) $(ARGS)
 
 lint: $(VENV)/.dev ## Check style
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).resolve().parents[1]
 _OF_THE_USER = ("TAP_", "TARGET_", "MELTANO_")
 _GRACE = 10  # seconds between asking a command to stop and killing it
+_TICK = 0.01
 _INSTALL_SECONDS = 600
 _RUN_SECONDS = 600
 _TAIL = 30  # lines
@@ -129,8 +131,18 @@ def _group(
                 process.wait(_GRACE)
             _signal(process.pid, signal.SIGKILL)
             process.wait()
+            _await_end(process.pid)
 
 
 def _signal(group: int, number: int) -> None:
     with suppress(ProcessLookupError, PermissionError):  # the latter is macOS's for a dead group
         os.killpg(group, number)
+
+
+def _await_end(group: int) -> None:
+    """Wait until killed processes are gone; not for ever, since nobody may collect them."""
+    deadline = time.monotonic() + _GRACE
+    with suppress(ProcessLookupError, PermissionError):
+        while time.monotonic() < deadline:
+            os.killpg(group, 0)
+            time.sleep(_TICK)

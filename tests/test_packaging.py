@@ -18,7 +18,7 @@ from tap_crowdtwist import schemas
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-pytestmark = [pytest.mark.xdist_group("packaging"), pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = ("PYTHON", "VIRTUAL_ENV", "TAP_", "COV", "PYTEST")

@@ -1,4 +1,4 @@
-"""One Meltano project for the whole session, since its plugins take a while to install."""
+"""One Meltano project for a whole session, since its plugins take a while to install."""
 
 from __future__ import annotations
 

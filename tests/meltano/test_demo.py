@@ -18,7 +18,7 @@ from crowdtwist_sandbox.demo_warehouse import Truth, table
 if TYPE_CHECKING:
     from crowdtwist_sandbox.demo_project import MeltanoProject
 
-pytestmark = [pytest.mark.xdist_group("meltano"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(240)
 
 
 def test_demo_compares_both_runs_with_the_truth_and_answers_a_question(

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     Row = dict[str, Any]
 
-pytestmark = pytest.mark.xdist_group("meltano")
-
 MEMBERS = 25
 KEYS = {stream.name: tuple(stream.primary_keys) for stream in STREAMS}
 INCREMENTAL = {"user_activity_history", "purchases", "redemptions"}
