@@ -129,7 +129,7 @@ def test_a_csv_of_several_columns_asks_which_one(tmp_path: Path) -> None:
     path = str(tmp_path / "members.csv")
     said = sentence(run_with(tmp_path, user_ids=None, user_ids_path=path))
     assert said.startswith("Setting `user_ids_column`: ")
-    assert "'number', 'name'" in said
+    assert "members.csv" in said
 
 
 @pytest.mark.parametrize("stream", ["activities", "users", "purchases"])
