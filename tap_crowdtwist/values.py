@@ -20,12 +20,15 @@ _MILLISECONDS = 10**11
 """An epoch beyond this many seconds (the year 5138) is one in milliseconds."""
 
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
-_INTEGER = re.compile(r"[+-]?\d{1,19}(?:\.0*)?")
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
-_CANONICAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_INTEGER = re.compile(r"[+-]?\d{1,19}(?:\.0*)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_HOUR, _SIXTY = r"(?:[01]\d|2[0-3])", r"[0-5]\d"
+_CANONICAL = re.compile(rf"\d{{4}}-\d\d-\d\dT{_HOUR}:{_SIXTY}:{_SIXTY}Z", re.ASCII)
 _INSTANT = re.compile(
     r"(\d{4}-\d\d-\d\d)"
-    r"(?:[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9}))?\s*(Z|z|[+-]\d\d(?::?\d\d)?)?)?"
+    rf"(?:[Tt ]({_HOUR}:{_SIXTY})(?::({_SIXTY})(?:[.,](\d{{1,9}}))?)?"
+    rf"\s*([Zz]|[+-]{_HOUR}(?::?{_SIXTY})?)?)?",
+    re.ASCII,
 )
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -66,7 +69,7 @@ def integer(value: Any) -> int | None:
 
 
 def number(value: Any) -> float | None:
-    """Give a finite number."""
+    """Give a finite number, as a float where 64 bits cannot hold it as an integer."""
     if type(value) is str:
         stripped = value.strip()
         if not stripped:
@@ -76,6 +79,11 @@ def number(value: Any) -> float | None:
         value = float(stripped)
     elif isinstance(value, bool) or not isinstance(value, (int, float)):
         raise MisfitError
+    try:
+        if isinstance(value, float) or not _SMALLEST <= value <= _LARGEST:
+            value = float(value)
+    except OverflowError:
+        raise MisfitError from None
     if math.isfinite(value):
         finite: float = value
         return finite
@@ -111,10 +119,24 @@ def instant(value: Any) -> str | None:
         stripped = value.strip()
         if not stripped:
             return None
-        if _NUMBER.fullmatch(stripped):
-            return _spell(_from_epoch(float(stripped) if "." in stripped else int(stripped)))
-        return _spell(_from_text(stripped))
+        return _spell(_from_number(stripped) or moment(stripped))
     return _spell(_from_epoch(value))
+
+
+def moment(spelled: str) -> datetime:
+    """Read an ISO 8601 date or instant; without an offset it is in UTC, and so is the outcome."""
+    match = _INSTANT.fullmatch(spelled)
+    if match is None:
+        raise MisfitError
+    the_day, clock, second, fraction, offset = match.groups()
+    try:
+        local = datetime.fromisoformat(f"{the_day}T{clock or '00:00'}:{second or '00'}")
+        local = local.replace(
+            microsecond=int((fraction or "0").ljust(6, "0")[:6]), tzinfo=timezone.utc
+        )
+        return local - _offset(offset)
+    except (OverflowError, ValueError):
+        raise MisfitError from None
 
 
 def day(value: Any) -> str | None:
@@ -123,8 +145,9 @@ def day(value: Any) -> str | None:
         stripped = value.strip()
         if not stripped:
             return None
-        if _NUMBER.fullmatch(stripped):
-            return _from_epoch(float(stripped)).date().isoformat()
+        epoch = _from_number(stripped)
+        if epoch is not None:
+            return epoch.date().isoformat()
         match = _INSTANT.fullmatch(stripped)
         if match is None:
             raise MisfitError
@@ -142,12 +165,14 @@ def open_object(value: Any) -> dict[str, Any] | None:
             return None
         try:
             value = msgspec.json.decode(value)
-        except (msgspec.MsgspecError, RecursionError):
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
             raise MisfitError from None
     if isinstance(value, dict):
         return value
-    if value == [] or value is None:
-        return {} if value == [] else None
+    if value is None:
+        return None
+    if value == []:
+        return {}
     raise MisfitError
 
 
@@ -159,27 +184,21 @@ def _checked(canonical: str) -> str:
     return canonical
 
 
+def _from_number(spelled: str) -> datetime | None:
+    """Read an epoch spelled as text, or give None where the text is not a number."""
+    if not _NUMBER.fullmatch(spelled):
+        return None
+    whole = _INTEGER.fullmatch(spelled)
+    return _from_epoch(int(spelled.partition(".")[0]) if whole else float(spelled))
+
+
 def _from_epoch(value: Any) -> datetime:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise MisfitError
     try:
-        seconds = value / 1000 if abs(value) >= _MILLISECONDS else value
-        return _EPOCH + timedelta(seconds=seconds)
-    except (OverflowError, ValueError):
-        raise MisfitError from None
-
-
-def _from_text(value: str) -> datetime:
-    match = _INSTANT.fullmatch(value)
-    if match is None:
-        raise MisfitError
-    the_day, clock, fraction, offset = match.groups()
-    try:
-        moment = datetime.fromisoformat(f"{the_day}T{clock or '00:00'}")
-        moment = moment.replace(
-            microsecond=int((fraction or "0").ljust(6, "0")[:6]), tzinfo=timezone.utc
-        )
-        return moment - _offset(offset)
+        if abs(value) >= _MILLISECONDS:
+            return _EPOCH + timedelta(milliseconds=value)
+        return _EPOCH + timedelta(seconds=value)
     except (OverflowError, ValueError):
         raise MisfitError from None
 
@@ -192,5 +211,5 @@ def _offset(spelled: str | None) -> timedelta:
     return -distance if spelled[0] == "-" else distance
 
 
-def _spell(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
+def _spell(when: datetime) -> str:
+    return when.isoformat().replace("+00:00", "Z")
