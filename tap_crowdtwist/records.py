@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from tap_crowdtwist import values
 from tap_crowdtwist.schemas import is_credential_name
 from tap_crowdtwist.values import MisfitError
@@ -60,25 +62,26 @@ class Normaliser:
         aliases: Mapping[str, str] | None = None,
     ) -> None:
         self._stream = stream
+        self._schema = schema
         self._keys = tuple(keys)
         self._selected = selected
         self._misfits: list[str] = []
         self.counts: Counter[str] = Counter()
         columns = self._members(schema, ())
+        self._aliases = dict(aliases or {})
+        self._ignored = frozenset(withheld) | schema["properties"].keys() - columns.keys()
+        self._ignored |= {alias for alias, name in self._aliases.items() if name in self._ignored}
         self._blank = dict.fromkeys(columns)
         self._extra = columns.pop(EXTRA, None) is not None
-        self._ignored = frozenset(withheld) | schema["properties"].keys() - columns.keys()
-        self._columns = columns | {
-            alias: columns[name] for alias, name in (aliases or {}).items() if name in columns
-        }
-        self._aliases = {a: n for a, n in (aliases or {}).items() if n in columns}
-        self._ignored |= {a for a, n in (aliases or {}).items() if n not in columns}
+        self._columns = columns
 
     def __call__(self, row: Row) -> Row | None:
         """Make a record, or return None where the row lacks a value for its key."""
         record: Row = self._blank.copy()
         extra: Row = {}
         columns = self._columns
+        if self._aliases:
+            row = self._renamed(row)
         for name, value in row.items():
             convert = columns.get(name)
             if convert is None:
@@ -87,30 +90,57 @@ class Normaliser:
                     self._note("unknown property", name)
             elif value is not None:
                 try:
-                    record[self._aliases.get(name, name)] = convert(value)
+                    record[name] = convert(value)
                 except MisfitError:
                     self._misfits.append(name)
                 if self._misfits:
-                    extra[name] = scrub(value)
-                    self._report()
+                    extra[name] = self._misfitting(name, value)
         if self._extra and extra:
             record[EXTRA] = extra
-        for key in self._keys:
-            if record[key] is None:
-                self._note("row without a value for its key", key)
-                return None
+        lacking = next((key for key in self._keys if record[key] in {None, ""}), None)
+        if lacking is not None:
+            self._note("row without a value for its key", lacking)
+            return None
         return record
 
-    def _report(self) -> None:
+    def _renamed(self, row: Row) -> Row:
+        for alias, name in self._aliases.items():
+            if alias in row and row.get(name) is None:
+                others = {n: value for n, value in row.items() if n not in {alias, name}}
+                row = {**others, name: row[alias]}
+        return row
+
+    def _misfitting(self, name: str, value: Any) -> Any:
         for path in self._misfits:
             self._note("value that does not fit its type", path)
         self._misfits.clear()
+        return self._raw(value, self._schema["properties"][name], ("properties", name))
 
     def _note(self, what: str, path: str) -> None:
         first = not self.counts[f"{what}: {path}"]
         self.counts[f"{what}: {path}"] += 1
         if first:
             logger.warning("%s: %s: `%s` (said once)", self._stream, what, path)
+
+    def _raw(self, value: Any, node: Mapping[str, Any], at: Breadcrumb) -> Any:
+        """Copy a value that does not fit, without what is deselected or a credential by name."""
+        members = node.get("properties")
+        if members and isinstance(value, str):
+            value = _decoded(value)
+        if members and isinstance(value, dict):
+            return {
+                name: self._raw(member, members.get(name, {}), (*at, "properties", name))
+                for name, member in value.items()
+                if (
+                    self._selected((*at, "properties", name))
+                    if name in members
+                    else not is_credential_name(name)
+                )
+            }
+        if isinstance(value, list):
+            items = node.get("items") or {}
+            return [self._raw(item, items, (*at, "items")) for item in value]
+        return scrub(value)
 
     def _members(self, schema: Mapping[str, Any], at: Breadcrumb) -> dict[str, Converter]:
         return {
@@ -170,14 +200,31 @@ class Normaliser:
 
 
 def scrub(value: Any) -> Any:
-    """Copy a value of unknown shape without the members that are named like credentials."""
+    """Copy a value of unknown shape without the members that are named like credentials.
+
+    Texts that are JSON themselves, as push feeds have them, are searched too.
+    """
     if isinstance(value, dict):
         return {
             name: scrub(member) for name, member in value.items() if not is_credential_name(name)
         }
     if isinstance(value, list):
         return [scrub(item) for item in value]
-    return value
+    decoded = _decoded(value) if isinstance(value, str) else value
+    if decoded is value:
+        return value
+    clean = scrub(decoded)
+    return value if clean == decoded else msgspec.json.encode(clean).decode()
+
+
+def _decoded(text: str) -> Any:
+    """Decode a text that is a JSON object or array; give any other text back as it is."""
+    if not text.lstrip().startswith(("{", "[")):
+        return text
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return text
 
 
 def _open(value: Any) -> Row | None:
