@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tap_crowdtwist import values
 from tap_crowdtwist.values import MisfitError
 
 if TYPE_CHECKING:
@@ -33,26 +35,55 @@ def assign(rows: Iterable[Row], own: str, stable: Mapping[str, Callable[[Any], A
     """
     groups: dict[bytes, list[Row]] = defaultdict(list)
     for row in rows:
-        value = row.get(own)
-        if value is not None and str(value).strip():
-            row["id"] = str(value).strip()
+        value = _own(row.get(own))
+        if value:
+            row["id"] = value
         else:
             groups[_hash(row, stable)].append(row)
     for digest, equals in groups.items():
-        equals.sort(key=lambda row: msgspec.json.encode(row, order="deterministic"))
+        if len(equals) > 1:
+            equals.sort(key=lambda row: (_text(_rest(row, stable)), _text(row)))
         for number, row in enumerate(equals):
             row["id"] = f"{digest.hex()}-{number}"
 
 
+def _own(value: Any) -> str:
+    """Spell an id of the API's own, "" where there is none."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        return ""
+    return str(value).strip()
+
+
+def _rest(row: Row, stable: Mapping[str, Any]) -> Any:
+    """Give what orders rows that are equal in their stable fields: the other ones, in one form."""
+    return _loose({name: value for name, value in row.items() if name not in {*stable, "id"}})
+
+
+def _loose(value: Any) -> Any:
+    """Bring a value of unknown type into one form, whichever of its forms it came in."""
+    if isinstance(value, dict):
+        loose = {name: _loose(member) for name, member in value.items()}
+        return {name: member for name, member in loose.items() if member is not None}
+    if isinstance(value, list):
+        return [_loose(item) for item in value]
+    flag = _form(value, values.boolean)
+    return flag if isinstance(flag, bool) else _form(value, values.instant)
+
+
 def _hash(row: Row, stable: Mapping[str, Callable[[Any], Any]]) -> bytes:
-    values = [_form(row.get(name), convert) for name, convert in stable.items()]
-    return hashlib.blake2b(msgspec.json.encode(values), digest_size=16).digest()
+    forms = [_form(row.get(name), convert) for name, convert in stable.items()]
+    return hashlib.blake2b(_text(forms), digest_size=16).digest()
 
 
 def _form(value: Any, convert: Callable[[Any], Any]) -> Any:
     if value is None:
         return None
-    try:
-        return convert(value)
-    except MisfitError:
-        return value
+    with suppress(MisfitError):
+        value = convert(value)
+    return (value.strip() or None) if isinstance(value, str) else value
+
+
+def _text(value: Any) -> bytes:
+    return msgspec.json.encode(value, order="deterministic")
