@@ -7,10 +7,11 @@ that lists members, so a roster always comes from the user (`sources`).
 from __future__ import annotations
 
 import hashlib
+import re
 from array import array
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.errors import SettingError
 
@@ -32,6 +33,7 @@ ID_TYPES = (
 """What a roster's ids may be. Source: the `id_type` parameter of User Profile."""
 
 LARGEST_ID = 2**63 - 1
+_SHARD = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,9 @@ class Shard:
         """
         if not text:
             return cls()
-        number, slash, count = text.partition("/")
-        if slash and number.isascii() and number.isdigit() and count.isascii() and count.isdigit():
-            shard = cls(int(number), int(count))
+        match = _SHARD.fullmatch(text.strip())
+        if match is not None:
+            shard = cls(int(match[1]), int(match[2]))
             if 1 <= shard.number <= shard.count:
                 return shard
         raise SettingError("shard", 'must look like "2/8", part 2 of 8, counted from 1')
@@ -106,18 +108,23 @@ class Roster:
     def after(self, cursor: Member | None) -> int:
         """Give the position of the first member after a cursor; 0 where there is none.
 
-        The cursor need not be in the roster: members come and go between runs.
+        The cursor need not be in the roster: members come and go between runs. One of another
+        kind than the ids here says nothing about them, so it counts as none.
         """
-        if cursor is None:
+        if cursor is None or not self._comparable(cursor):
             return 0
         return bisect_right(self._members, cursor)
 
     def find(self, member: Member) -> int | None:
         """Give the position of a member, or None if the roster does not hold them."""
-        if isinstance(member, str) is (self.id_type == "id"):
+        if not self._comparable(member):
             return None
         place = bisect_left(self._members, member)
         return place if place < len(self) and self._members[place] == member else None
+
+    def _comparable(self, member: Any) -> bool:
+        """Tell whether a value that a state may hold is of the kind that the ids here are."""
+        return isinstance(member, (int, float) if self.id_type == "id" else str)
 
     def __getitem__(self, position: int) -> Member:
         return self._members[position]
