@@ -7,6 +7,7 @@ Practices" for 5xx during downtime. A 429 is in no vendor page; an integrator re
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -28,7 +29,7 @@ class ApiError(Exception):
     Attributes:
         endpoint: name of the endpoint that was asked.
         status: HTTP status, or None where no answer came.
-        code: the API's own error code, shortened, or "" where it sent none.
+        code: the API's own error code, or "" where it sent none.
     """
 
     def __init__(
@@ -151,6 +152,12 @@ RULES: tuple[Rule, ...] = (
         "CrowdTwist refuses requests for coming too fast: lower `requests_per_minute`",
         statuses=_statuses(429),
     ),
+    Rule(
+        Verdict.NOT_CONFIGURED,
+        "CrowdTwist lacks what it needs for this resource; ask Oracle support",
+        statuses=_SERVER,
+        codes=frozenset({"missing_field", "invalid_data"}),
+    ),
     Rule(Verdict.RETRY, "CrowdTwist did not answer in time", statuses=_statuses(408)),
     Rule(Verdict.RETRY, "CrowdTwist has a fault", statuses=_SERVER),
     Rule(
@@ -163,7 +170,7 @@ RULES: tuple[Rule, ...] = (
 )
 """First match wins. The last row matches everything, so every answer has a verdict."""
 
-_CODE_LENGTH = 60
+_CODE = re.compile(r"[A-Za-z]\w{0,59}|[0-9]{1,4}", re.ASCII)
 
 
 def fault_of(payload: Any) -> Fault | None:
@@ -177,15 +184,21 @@ def fault_of(payload: Any) -> Fault | None:
         return None
     error = payload.get("error")
     if isinstance(error, str):
-        return Fault(error[:_CODE_LENGTH], str(payload.get("message", "")))
+        return Fault(_code(error), str(payload.get("message", "")))
     if isinstance(error, dict) and "message" in error:
         reasons = error.get("errors")
         first = reasons[0] if isinstance(reasons, list) and reasons else {}
         reason = first.get("reason") if isinstance(first, dict) else None
-        return Fault(str(reason or error.get("code") or "")[:_CODE_LENGTH], str(error["message"]))
+        return Fault(_code(reason) or _code(error.get("code")), str(error["message"]))
     if isinstance(payload.get("reason"), str) and "message" in payload:
-        return Fault(payload["reason"][:_CODE_LENGTH], str(payload["message"]))
+        return Fault(_code(payload["reason"]), str(payload["message"]))
     return None
+
+
+def _code(value: Any) -> str:
+    """Read an error code; "" where there is none, or a sentence, which may name a person."""
+    spelled = str(value).strip() if isinstance(value, (str, int)) else ""
+    return spelled.lower() if _CODE.fullmatch(spelled) else ""
 
 
 def judge(status: int, code: str, *, of_member: bool) -> Rule:
