@@ -7,7 +7,8 @@ activity_history (Unix seconds, both or neither).
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import math
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from tap_crowdtwist.api.endpoints import DateFilter
@@ -24,6 +25,8 @@ WINDOW = timedelta(days=364)
 MARGIN = timedelta(days=1)
 """Added to the upper bound: `date_end` may exclude its own day, and clocks differ."""
 
+_LAST = datetime.max.replace(tzinfo=timezone.utc) - 2 * MARGIN
+
 
 def queries(dates: DateFilter | None, since: datetime | None, until: datetime) -> list[Params]:
     """Spell a range of instants as query parameters, one set per request needed.
@@ -38,11 +41,13 @@ def queries(dates: DateFilter | None, since: datetime | None, until: datetime) -
     """
     if dates is None or since is None:
         return [()]
+    since = min(since.astimezone(timezone.utc), _LAST)
+    end = max(since, until) + MARGIN
     if dates is DateFilter.UNIX:
-        return [_bounds(str(int(since.timestamp())), str(int((until + MARGIN).timestamp())))]
+        return [_bounds(str(math.floor(since.timestamp())), str(math.floor(end.timestamp())))]
     if dates is DateFilter.DAYS:
         return [(("date_start", since.date().isoformat()),)]
-    windows = _windows(since.date(), (until + MARGIN).date())
+    windows = _windows(since.date(), end.astimezone(timezone.utc).date())
     return [_bounds(start.isoformat(), end.isoformat()) for start, end in windows]
 
 
@@ -53,8 +58,8 @@ def _bounds(start: str, end: str) -> Params:
 def _windows(first: date, end: date) -> list[tuple[date, date]]:
     windows = []
     start = first
-    while start < max(end, first + MARGIN):
-        stop = min(start + WINDOW, max(end, first + MARGIN))
+    while start < end:
+        stop = start + min(WINDOW, end - start)
         windows.append((start, stop))
         start = stop
     return windows
