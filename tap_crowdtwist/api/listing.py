@@ -36,13 +36,13 @@ class Ledger:
     warned: set[tuple[str, str]] = field(default_factory=set)
     disagreements: Counter[str] = field(default_factory=Counter)
 
-    def warn_once(self, endpoint: str, sentence: str) -> None:
-        """Log a warning the first time that it is true of an endpoint."""
+    def warn_once(self, endpoint: str, sentence: str, *facts: object) -> None:
+        """Log a warning the first time that it is true of an endpoint, whatever the facts."""
         with self.lock:
             if (endpoint, sentence) in self.warned:
                 return
             self.warned.add((endpoint, sentence))
-        logger.warning("%s: %s", endpoint, sentence)
+        logger.warning(f"%s: {sentence}", endpoint, *facts)  # noqa: G004 - ours, with placeholders
 
     def believes_total(self, endpoint: str) -> bool:
         """Tell whether `paging.total` of an endpoint has been worth a second reading so far."""
@@ -55,29 +55,45 @@ class Ledger:
             self.disagreements[endpoint] += 1
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """What one reading of a listing brought."""
+
+    rows: list[Row]
+    total: int | None
+    moved: bool
+
+    @property
+    def fits(self) -> bool:
+        """Whether the rows are as many as announced, and nothing moved under way."""
+        return self.total is None or (len(self.rows) == self.total and not self.moved)
+
+
 def complete(read: Callable[[], Listing], endpoint: Endpoint, ledger: Ledger) -> list[Row]:
-    """Read a listing, and once more if the number of rows is not the announced one.
+    """Read a listing, and once more if its number of rows is not the announced one, or changes.
 
     Args:
         read: reads the listing from its first page to its last.
         endpoint: the resource, for its key and for what is logged.
         ledger: what is known of the listings of this run.
     """
-    first, total = _attempt(read, endpoint, ledger)
-    if total is None or len(first) == total or not ledger.believes_total(endpoint.name):
-        return first
-    second, total = _attempt(read, endpoint, ledger)
-    rows = union([first, second], endpoint.key)
-    if total is not None and len(rows) != total:
-        if len(first) == len(second) == len(rows):
-            ledger.disagreed(endpoint.name)
-        ledger.warn_once(endpoint.name, f"a listing has {len(rows)} rows but announces {total}")
+    first = _attempt(read, endpoint, ledger)
+    if first.fits or not ledger.believes_total(endpoint.name):
+        return first.rows
+    second = _attempt(read, endpoint, ledger)
+    if second.fits:
+        return second.rows
+    rows = union([first.rows, second.rows], endpoint.key)
+    if len(first.rows) == len(second.rows) == len(rows):
+        ledger.disagreed(endpoint.name)
+    if len(rows) != second.total:
+        ledger.warn_once(
+            endpoint.name, "a listing has %d rows but announces %s", len(rows), second.total
+        )
     return rows
 
 
-def _attempt(
-    read: Callable[[], Listing], endpoint: Endpoint, ledger: Ledger
-) -> tuple[list[Row], int | None]:
+def _attempt(read: Callable[[], Listing], endpoint: Endpoint, ledger: Ledger) -> _Reading:
     listing = read()
     for oddity in listing.oddities:
         ledger.warn_once(endpoint.name, oddity)
@@ -86,25 +102,35 @@ def _attempt(
         ledger.warn_once(
             endpoint.name, "a listing has rows that are not objects; they are left out"
         )
-    rows = _flatten(pages, endpoint.key, keyless_once=False)
+    rows = _flatten(pages if listing.total is not None else _abutting(pages), endpoint.key)
     if listing.total is not None and len(rows) > listing.total:
-        rows = _flatten(pages, endpoint.key, keyless_once=True)
-    return rows, listing.total
+        distinct = union(pages, endpoint.key)
+        if len(distinct) == listing.total:
+            rows = distinct
+    return _Reading(rows, listing.total, listing.moved)
 
 
-def _flatten(pages: list[list[Row]], key: tuple[str, ...], *, keyless_once: bool) -> list[Row]:
-    """Join pages. A row whose key was seen replaces the earlier one, at the earlier one's place.
+def _abutting(pages: list[list[Row]]) -> list[list[Row]]:
+    """Leave out of each page the rows at its start with which the page before it has ended.
 
-    Args:
-        pages: the rows of each page.
-        key: the properties that tell rows apart.
-        keyless_once: whether a row without a key that equals one of another page is that one.
+    Without a total, that is all that tells a row without a key that was answered twice, since rows
+    moved on by one place, from two rows that are alike.
     """
+    return [
+        page[_overlap(before, page) :] for before, page in zip([[], *pages], pages, strict=False)
+    ]
+
+
+def _overlap(before: list[Row], page: list[Row]) -> int:
+    return next((n for n in range(len(page), 0, -1) if before[-n:] == page[:n]), 0)
+
+
+def _flatten(pages: list[list[Row]], key: tuple[str, ...]) -> list[Row]:
+    """Join pages. A row whose key was seen replaces the earlier one, at the earlier one's place."""
     rows: dict[tuple[Any, ...], Row] = {}
     for number, page in enumerate(pages):
         for place, row in enumerate(page):
-            keyless = (_text(row),) if keyless_once else (number, place)
-            rows[identify(row, key) or keyless] = row
+            rows[identify(row, key) or (number, place)] = row
     return list(rows.values())
 
 
@@ -132,10 +158,8 @@ def union(spans: list[list[Row]], key: tuple[str, ...]) -> list[Row]:
 
 def identify(row: Row, key: tuple[str, ...]) -> tuple[str, ...] | None:
     """Give the values that tell a row apart, as text, or None where one is missing."""
-    values = tuple(row.get(name) for name in key)
-    if any(value is None or value == "" for value in values):
-        return None
-    return tuple(map(str, values))
+    values = tuple("" if (value := row.get(name)) is None else str(value).strip() for name in key)
+    return values if all(values) else None
 
 
 def _text(row: Row) -> bytes:

@@ -21,6 +21,9 @@ PAGE_PARAMETERS = ("page", "page_number")
 _AT_ONCE = 32
 """Pages that are fetched side by side at the most, so that a lie about their number is bounded."""
 
+_BARREN = 100
+"""Pages in a row, each empty or a copy of the one before, after which a listing is given up."""
+
 
 @dataclass(frozen=True)
 class Page:
@@ -48,11 +51,13 @@ class Listing:
     Attributes:
         pages: the rows of each page, in the order read.
         total: the largest `paging.total` seen, or None.
+        moved: whether `paging.total` changed from one page to another.
         oddities: what was wrong with the paging, one sentence each.
     """
 
     pages: list[list[Any]] = field(default_factory=list)
     total: int | None = None
+    moved: bool = False
     oddities: list[str] = field(default_factory=list)
 
 
@@ -95,12 +100,10 @@ def read(payload: Any, envelope: tuple[str, ...], beside: tuple[str, ...] = ()) 
         return Page(payload, pages=1)
     if not isinstance(payload, dict):
         return None
-    key = next((key for key in envelope if isinstance(payload.get(key), list)), None)
-    if key is None:
-        nothing = any(key in payload and not payload[key] for key in envelope)
-        if not nothing and "paging" not in payload:
-            return None
-    rows = payload[key] if key else []
+    arrays = [payload[key] for key in envelope if isinstance(payload.get(key), list)]
+    if not arrays and not _is_empty(payload, envelope, beside):
+        return None
+    rows: list[Any] = next(filter(None, arrays), [])
     for name in beside:
         if name in payload:
             rows = [{name: payload[name], **row} if isinstance(row, dict) else row for row in rows]
@@ -117,6 +120,19 @@ def read(payload: Any, envelope: tuple[str, ...], beside: tuple[str, ...] = ()) 
         pages=_count(paging.get("pages")),
         total=_count(paging.get("total")),
     )
+
+
+def _is_empty(payload: dict[str, Any], envelope: tuple[str, ...], beside: tuple[str, ...]) -> bool:
+    """Tell whether an object without the expected array is a listing of nothing.
+
+    It is where the array is null or the like; or where only `paging` is there, but nothing that
+    may be rows under a name that is not known.
+    """
+    present = [payload[key] for key in envelope if key in payload]
+    if present:
+        return not any(present)
+    others = [value for key, value in payload.items() if key not in {"paging", *beside}]
+    return "paging" in payload and not any(v for v in others if isinstance(v, (list, dict)))
 
 
 def successor(page: Page, number: int, seen: Iterable[int]) -> tuple[int | None, str]:
@@ -137,8 +153,10 @@ def successor(page: Page, number: int, seen: Iterable[int]) -> tuple[int | None,
     if fresh:
         return page.next_number, ""
     ended = page.pages is None or number >= page.pages
-    if not page.rows or ended:
-        if page.next_number is None or not page.rows:
+    if not page.rows:
+        return None, "" if ended else "an empty page ends a listing that announces more pages"
+    if ended:
+        if page.next_number is None:
             return None, ""
         return None, "next_page points to a page that was read before"
     onward = next((n for n in range(number + 1, (page.pages or 0) + 1) if n not in seen), None)
@@ -155,7 +173,8 @@ def follow(
     """Read a listing to its end.
 
     Args:
-        ask: fetches a page by the name of the page parameter and its number.
+        ask: fetches a page by the name of the page parameter and its number. It is called once
+            for each page that has rows of its own, and up to `_BARREN` times after each.
         several: does such calls side by side. Pages that are announced are then fetched at once,
             and still judged one after the other, as if they had been asked for in turn.
     """
@@ -165,6 +184,7 @@ def follow(
     announced = 0
     number: int | None = 1
     parameter = PAGE_PARAMETERS[0]
+    barren = 0
     while number is not None:
         if several is not None and number > 1 and number not in ahead:
             wanted = [n for n in range(number, number + _AT_ONCE) if n <= announced]
@@ -173,12 +193,17 @@ def follow(
         page = ahead.pop(number) if number in ahead else ask(parameter, number)
         announced = page.pages or 0
         seen.add(number)
+        copied = bool(listing.pages) and page.rows == listing.pages[-1]
+        barren = barren + 1 if copied or not page.rows else 0
         listing.pages.append(page.rows)
         if page.total is not None:
+            listing.moved |= listing.total not in {None, page.total}
             listing.total = max(page.total, listing.total or 0)
         if page.next_number is not None:
             parameter = page.parameter
         number, oddity = successor(page, number, seen)
+        if number is not None and barren >= _BARREN:
+            number, oddity = None, f"{_BARREN} pages in a row bring nothing new; the rest is left"
         if oddity and oddity not in listing.oddities:
             listing.oddities.append(oddity)
     return listing
