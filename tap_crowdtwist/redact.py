@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import base64
+import json
 import logging
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 MASK = "[redacted]"
 _SHORTEST = 4
 
 
 class Redactor:
-    """Replaces the values of secrets, also URL-encoded and in base64, by a mask."""
+    """Replaces the values of secrets, also URL-encoded, escaped and in base64, by a mask."""
 
     def __init__(self) -> None:
         self._forms: tuple[str, ...] = ()
@@ -25,18 +27,37 @@ class Redactor:
     def learn(self, secrets: Iterable[str]) -> None:
         """Add the values of secrets; those too short to tell apart are left out."""
         forms = set(self._forms)
-        for secret in secrets:
+        for secret in map(str.strip, secrets):
             if len(secret) >= _SHORTEST:
-                forms |= {secret, quote(secret, safe=""), quote_plus(secret)}
-                forms.add(base64.b64encode(secret.encode()).decode().rstrip("="))
-        self._forms = tuple(sorted(forms, key=len, reverse=True))
+                forms |= _forms(secret)
+        self._forms = tuple(sorted(forms))
 
     def __call__(self, text: str) -> str:
         """Give the text without any secret."""
-        for form in self._forms:
-            if form in text:
-                text = text.replace(form, MASK)
-        return text
+        spans = sorted(span for form in self._forms for span in _spans(form, text))
+        parts, end = [], 0
+        for start, stop in spans:
+            if start >= end:
+                parts += [text[end:start], MASK]
+            end = max(end, stop)
+        return "".join([*parts, text[end:]]) if parts else text
+
+
+def _forms(secret: str) -> set[str]:
+    """Spell a secret as URLs, JSON, Python's repr and base64 do."""
+    quoted = {quote(secret, safe=""), quote(secret), quote_plus(secret)}
+    lower = {re.sub("%..", lambda escape: escape[0].lower(), form) for form in quoted}
+    escaped = {json.dumps(secret)[1:-1], repr(secret)[1:-1]}
+    encoded = base64.b64encode(secret.encode()).decode().rstrip("=")
+    return {secret, encoded} | quoted | lower | escaped
+
+
+def _spans(form: str, text: str) -> Iterator[tuple[int, int]]:
+    """Yield where a form stands in a text, overlapping occurrences included."""
+    place = text.find(form)
+    while place >= 0:
+        yield place, place + len(form)
+        place = text.find(form, place + 1)
 
 
 REDACTOR = Redactor()
