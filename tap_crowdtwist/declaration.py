@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator
 from singer_sdk import typing as th
 
+from tap_crowdtwist import values
 from tap_crowdtwist.api.endpoints import ENVIRONMENTS
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.roster import ID_TYPES
@@ -120,7 +122,7 @@ DECLARATION: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "lookback_days",
-        th.IntegerType(minimum=0),
+        th.IntegerType(minimum=0, maximum=36_500),
         default=7,
         title="Lookback",
         description="Days before the last sync that are read again, for rows that arrive late or "
@@ -143,21 +145,21 @@ DECLARATION: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "request_timeout",
-        th.IntegerType(minimum=1),
+        th.IntegerType(minimum=1, maximum=3600),
         default=60,
         title="Timeout",
         description="Seconds to wait for one answer.",
     ),
     th.Property(
         "max_retries",
-        th.IntegerType(minimum=0),
+        th.IntegerType(minimum=0, maximum=100),
         default=5,
         title="Retries",
         description="How often a failed request is tried again.",
     ),
     th.Property(
         "checkpoint_interval",
-        th.IntegerType(minimum=0),
+        th.IntegerType(minimum=0, maximum=86_400),
         default=10,
         title="Checkpoint interval",
         description="Seconds between STATE messages, which is what an interrupted run may have "
@@ -210,23 +212,28 @@ def check(config: MutableMapping[str, Any], declaration: Mapping[str, Any]) -> N
     """
     for name, schema in declaration["properties"].items():
         value = config.get(name)
+        if {"integer", "number"} & set(schema["type"]):
+            value = _number(value, whole="integer" in schema["type"])
+            if name in config:
+                config[name] = value
         if value is None and "default" in schema:
             config[name] = schema["default"]
-        elif isinstance(value, str) and {"integer", "number"} & set(schema["type"]):
-            config[name] = _number(value)
-        elif isinstance(value, int) and "string" in schema["type"] and name == "client_id":
+        elif name == "client_id" and isinstance(value, int) and not isinstance(value, bool):
             config[name] = str(value)
     for error in Draft202012Validator(dict(declaration)).iter_errors(dict(config)):
         raise SettingError(str(error.absolute_path[0]), _sentence(error))
 
 
-def _number(text: str) -> Any:
-    if text.strip().lstrip("+-").isdecimal():
-        return int(text)
-    try:
-        return float(text)
-    except ValueError:
-        return text
+def _number(value: Any, *, whole: bool) -> Any:
+    """Read a number that may come as text, where blank is null; leave any other to the check."""
+    if isinstance(value, str):
+        try:
+            return values.integer(value) if whole else values.number(value)
+        except values.MisfitError:
+            return value
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return int(value) if whole and isinstance(value, float) and value.is_integer() else value
 
 
 def _sentence(error: ValidationError) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from tap_crowdtwist import values
 from tap_crowdtwist.api.endpoints import Host, base_url
 from tap_crowdtwist.api.transport import LOOPBACK
 from tap_crowdtwist.declaration import DECLARATION
@@ -15,8 +17,14 @@ from tap_crowdtwist.roster import Shard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 __all__ = ["DECLARATION", "Settings"]
+
+_FOREIGN = re.compile(r"[^!-~]|[?#@\\]")
+"""What a base URL must not hold: blanks, other alphabets, a query, a fragment, a user."""
+
+_CLIENT = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
 
 
 @dataclass(frozen=True)
@@ -25,10 +33,10 @@ class Settings:
 
     urls: Mapping[Host, str]
     auth_method: str
-    api_key: str
-    hmac_keys: tuple[str, str]
-    user_ids: tuple[Any, ...]
-    user_ids_path: str | None
+    api_key: str = field(repr=False)
+    hmac_keys: tuple[str, str] = field(repr=False)
+    user_ids: tuple[Any, ...] = field(repr=False)
+    user_ids_path: str | None = field(repr=False)
     user_ids_column: str | None
     id_type: str
     shard: Shard
@@ -50,20 +58,18 @@ class Settings:
             SettingError: settings are missing or contradict each other.
         """
         method = config["auth_method"]
-        if not config.get("api_key"):
+        api_key = _one_line(config, "api_key")
+        if not api_key:
             raise SettingError("api_key", "is missing; CrowdTwist answers nothing without it")
-        keys = (config.get("hmac_public_key") or "", config.get("hmac_private_key") or "")
+        keys = (_one_line(config, "hmac_public_key"), _one_line(config, "hmac_private_key"))
         if method == "hmac" and not all(keys):
             name = "hmac_public_key" if not keys[0] else "hmac_private_key"
             raise SettingError(name, "is missing, although `auth_method` is hmac")
         return cls(
             urls={host: _url(config, host) for host in Host},
             auth_method=method,
-            api_key=_one_line("api_key", config["api_key"]),
-            hmac_keys=(
-                _one_line("hmac_public_key", keys[0]),
-                _one_line("hmac_private_key", keys[1]),
-            ),
+            api_key=api_key,
+            hmac_keys=keys,
             user_ids=tuple(config.get("user_ids") or ()),
             user_ids_path=config.get("user_ids_path") or None,
             user_ids_column=config.get("user_ids_column") or None,
@@ -81,8 +87,8 @@ class Settings:
         )
 
 
-def _one_line(name: str, value: str) -> str:
-    stripped = value.strip()
+def _one_line(config: Mapping[str, Any], name: str) -> str:
+    stripped: str = (config.get(name) or "").strip()
     if not (stripped.isascii() and stripped.isprintable()):
         raise SettingError(name, "holds characters that cannot be sent; copy it again")
     return stripped
@@ -97,13 +103,12 @@ def _url(config: Mapping[str, Any], host: Host) -> str:
             raise SettingError(
                 "client_id", f"is missing; give it, or both `api_url` and `pos_url` (no `{name}`)"
             )
-        if not client_id.isascii() or not client_id.replace("-", "").isalnum():
+        if not _CLIENT.fullmatch(client_id):
             raise SettingError("client_id", "must be the client number alone, such as 512")
         return base_url(host, config["environment"], client_id)
     try:
         parts = urlsplit(override)
-        wrong = not parts.hostname or bool(parts.query or parts.fragment or parts.username)
-        _ = parts.port
+        wrong = not parts.hostname or parts.port == 0 or bool(_FOREIGN.search(override))
     except ValueError:
         wrong = True
     if wrong or parts.scheme not in {"http", "https"}:
@@ -116,16 +121,9 @@ def _url(config: Mapping[str, Any], host: Host) -> str:
 def _instant(name: str, value: str | None) -> datetime | None:
     if not value:
         return None
-    text = value.strip().replace("Z", "+00:00")
     try:
-        moment = (
-            datetime.combine(date.fromisoformat(text), datetime.min.time())
-            if len(text) == len("2026-01-31")
-            else datetime.fromisoformat(text)
-        )
-    except ValueError:
+        return values.moment(value.strip())
+    except values.MisfitError:
         raise SettingError(
             name, "must be a date such as 2026-01-31 or 2026-01-31T00:00:00Z"
         ) from None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-    return aware.astimezone(timezone.utc)
