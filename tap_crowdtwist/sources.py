@@ -7,6 +7,7 @@ A file may be a path, a glob or any URL that fsspec knows; what it holds is told
 from __future__ import annotations
 
 import csv
+import re
 from typing import TYPE_CHECKING, Any
 
 import fsspec
@@ -16,13 +17,20 @@ from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.roster import parse_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tap_crowdtwist.roster import Member
 
 _SETTING = "user_ids_path"
+_COLUMN = "user_ids_column"
 _COLUMNS = ("user_id", "member_id", "id")
 """Columns that are taken for the ids where the user names none, beside the `id_type` itself."""
+
+_WORDY = frozenset({"third_party_id", "username"})
+"""Types of ids that cannot be told from names of columns."""
+
+_NAME = re.compile(r"^[^@]*[^\W\d_][^@]*$")
+"""What may name a column: it has a letter and no @. A file without a header would lose a member."""
 
 
 def from_setting(user_ids: Iterable[Any], id_type: str) -> Iterator[Member]:
@@ -55,41 +63,64 @@ def from_files(path: str, id_type: str, column: str | None = None) -> Iterator[M
             path, mode="rt", encoding="utf-8-sig", newline="", compression="infer"
         )
     except (OSError, ValueError, ImportError) as error:
-        raise SettingError(_SETTING, f"cannot open {path!r}: {error}") from None
+        raise SettingError(_SETTING, f"cannot open {_named(path)}: {_reason(error)}") from None
     if not files:
-        raise SettingError(_SETTING, f"no file matches {path!r}")
+        raise SettingError(_SETTING, f"no file matches {_named(path)}")
     for file in files:
         yield from _from_file(file, id_type, column)
 
 
 def _from_file(file: Any, id_type: str, column: str | None) -> Iterator[Member]:
-    count = 0
+    count, name = 0, _named(file.path)
     try:
         with file as lines:
-            for where, value in _values(file.path, lines, id_type, column):
-                member = parse_id(value, id_type)
-                if member is None:
-                    problem = f"line {where} of {file.path!r} is not {_wanted(id_type)}"
-                    raise SettingError(_SETTING, f"{problem}; check `id_type` too")
+            for number, value in _values(file.path, lines, id_type, column):
+                yield _member(value, id_type, f"line {number} of {name}")
                 count += 1
-                yield member
+    except SettingError:
+        raise
     except FileNotFoundError:
-        raise SettingError(_SETTING, f"there is no file {file.path!r}") from None
-    except (OSError, UnicodeError, csv.Error) as error:
-        kind = "is not UTF-8 text" if isinstance(error, UnicodeError) else f"failed: {error}"
-        raise SettingError(_SETTING, f"reading {file.path!r} {kind}") from None
+        raise SettingError(_SETTING, f"there is no file {name}") from None
+    except UnicodeError:
+        raise SettingError(_SETTING, f"{name} is not UTF-8 text") from None
+    except Exception as error:  # noqa: BLE001 - each filesystem and compression has its own
+        raise SettingError(_SETTING, f"cannot read {name}: {_reason(error)}") from None
     if not count:
-        raise SettingError(_SETTING, f"{file.path!r} holds no ids")
+        raise SettingError(_SETTING, f"{name} holds no ids")
+
+
+def _member(value: str, id_type: str, where: str) -> Member:
+    member = parse_id(value, id_type)
+    if member is None:
+        raise SettingError(_SETTING, f"{where} is not {_wanted(id_type)}; check `id_type` too")
+    return member
+
+
+def _named(path: str) -> str:
+    """Name a file by the end of its path: what stands before may hold credentials, as URLs do."""
+    return repr(_plain(path).rpartition("/")[2])
+
+
+def _plain(path: str) -> str:
+    return path.partition("?")[0] if "://" in path else path
+
+
+def _reason(error: Exception) -> str:
+    """Say why a file cannot be read, without its path and without what it holds."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    told = isinstance(error, (ImportError, csv.Error))
+    return str(error) if told else type(error).__name__
 
 
 def _values(
     path: str, lines: Iterable[str], id_type: str, column: str | None
 ) -> Iterator[tuple[int, str]]:
-    stem = path.removesuffix(".gz").lower()
+    stem, name = _plain(path).lower().removesuffix(".gz"), _named(path)
     if stem.endswith(".csv"):
-        return _csv(path, lines, id_type, column)
+        return _csv(name, lines, id_type, column)
     if stem.endswith((".jsonl", ".ndjson")):
-        return _json_lines(path, lines, id_type, column)
+        return _json_lines(name, lines, id_type, column)
     return _text(lines)
 
 
@@ -100,48 +131,59 @@ def _text(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
 
 
 def _csv(
-    path: str, lines: Iterable[str], id_type: str, column: str | None
+    name: str, lines: Iterable[str], id_type: str, column: str | None
 ) -> Iterator[tuple[int, str]]:
-    reader = csv.reader(lines)
-    header = [name.strip() for name in next(reader, [])]
-    place = header.index(_column(path, header, id_type, column))
-    for row in reader:
-        if row:
-            yield reader.line_num, row[place] if place < len(row) else ""
+    reader = csv.reader(lines, strict=True)
+    rows = (row for row in reader if any(cell.strip() for cell in row))
+    header = [cell.strip() for cell in next(rows, [])]
+    if not header:
+        return
+    if not all(_NAME.search(cell) or not cell for cell in header):
+        raise SettingError(_SETTING, f"line 1 of {name} must name the columns")
+    place = header.index(_column(f"line 1 of {name}", header, id_type, column))
+    for row in rows:
+        yield reader.line_num, row[place] if place < len(row) else ""
 
 
 def _json_lines(
-    path: str, lines: Iterable[str], id_type: str, column: str | None
+    name: str, lines: Iterable[str], id_type: str, column: str | None
 ) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
+        where = f"line {number} of {name}"
         try:
             value = msgspec.json.decode(line)
-        except msgspec.MsgspecError:
-            raise SettingError(_SETTING, f"line {number} of {path!r} is not JSON") from None
-        if isinstance(value, dict):
-            value = value[_column(path, list(value), id_type, column)]
+        except (msgspec.MsgspecError, RecursionError):
+            raise SettingError(_SETTING, f"{where} is not JSON") from None
+        if isinstance(value, dict) and value:
+            value = value[_column(where, tuple(value), id_type, column)]
         fits = isinstance(value, (int, str)) and not isinstance(value, bool)
         yield number, str(value) if fits else ""
 
 
-def _column(path: str, names: list[Any], id_type: str, column: str | None) -> str:
+def _column(where: str, names: Sequence[str], id_type: str, column: str | None) -> str:
+    """Choose the column with the ids."""
     if column is not None:
         if column in names:
-            return column
-        raise SettingError("user_ids_column", f"{path!r} has no {column!r}; it has {_list(names)}")
+            return str(column)
+        raise SettingError(_COLUMN, f"{where} has no such column; it has {_told(names, id_type)}")
     if len(names) == 1:
-        return str(names[0])
-    usual = (id_type, *(_COLUMNS if id_type == "id" else ()))
+        return names[0]
+    usual: tuple[str, ...] = (id_type, *(_COLUMNS if id_type == "id" else ()))
     found = [name for name in dict.fromkeys(usual) if name in names]
     if len(found) == 1:
         return found[0]
-    raise SettingError("user_ids_column", f"say which of {_list(names)} of {path!r} holds the ids")
+    raise SettingError(
+        _COLUMN, f"say which column of {where} holds the ids; it has {_told(names, id_type)}"
+    )
 
 
-def _list(names: list[str]) -> str:
-    return ", ".join(map(repr, names[:20])) or "no columns"
+def _told(names: Sequence[str], id_type: str) -> str:
+    """List columns, unless what stands for them may be a member: a file may lack a header."""
+    if id_type in _WORDY:
+        return f"{len(names)} columns"
+    return ", ".join(repr(name) for name in names[:20] if _NAME.search(name))
 
 
 def _wanted(id_type: str) -> str:
