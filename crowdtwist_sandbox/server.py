@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from importlib import import_module
-from importlib.util import find_spec
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
-
-import uvicorn
 
 from crowdtwist_sandbox.engine import Engine
 from crowdtwist_sandbox.hosts.control import control_app
 from crowdtwist_sandbox.hosts.front import CONTROL_PREFIX, main_host, pos_host
 from crowdtwist_sandbox.options import SandboxOptions
+from crowdtwist_sandbox.serving import Server, new_loop
 from crowdtwist_sandbox.truth import truth
 
 if TYPE_CHECKING:
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
 
 _HOST = "127.0.0.1"
 _TICK = 0.002
-_GRACE = 1  # seconds for requests in flight when the sandbox stops
 
 
 def _bind(port: int) -> socket.socket:
@@ -60,9 +56,9 @@ class Sandbox:
         self.options = options or SandboxOptions()
         self.engine = Engine(self.options)
         self.api_url = self.pos_url = self.control_url = ""
-        self._servers: list[uvicorn.Server] = []
+        self._servers: list[Server] = []
         self._sockets: list[socket.socket] = []
-        self._thread: Thread | None = None
+        self._running: tuple[Thread, asyncio.AbstractEventLoop] | None = None
 
     @property
     def api_key(self) -> str:
@@ -97,29 +93,31 @@ class Sandbox:
         except OSError:
             self.stop()
             raise
-        self._servers = [uvicorn.Server(_config(app)) for app in apps]
+        self._servers = [Server(app) for app in apps]
         self.api_url, self.pos_url = (
             f"http://{_HOST}:{sock.getsockname()[1]}" for sock in self._sockets
         )
         self.control_url = self.api_url + CONTROL_PREFIX
         ready = Event()
-        self._thread = Thread(target=self._run, args=(ready,), name="crowdtwist-sandbox")
-        self._thread.start()
+        loop = new_loop()
+        thread = Thread(target=self._run, args=(loop, ready), name="crowdtwist-sandbox")
+        self._running = thread, loop
+        thread.start()
         ready.wait()
 
     def stop(self) -> None:
         """Stop serving; no thread and no socket stays behind."""
-        for server in self._servers:
-            server.should_exit = True
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        if self._running is not None:
+            thread, loop = self._running
+            for server in self._servers:
+                loop.call_soon_threadsafe(server.stop)
+            thread.join()
+            self._running = None
         for sock in self._sockets:
             sock.close()
         self._sockets.clear()
 
-    def _run(self, ready: Event) -> None:
-        loop = _new_loop()
+    def _run(self, loop: asyncio.AbstractEventLoop, ready: Event) -> None:
         try:
             loop.run_until_complete(self._serve(ready))
             loop.run_until_complete(loop.shutdown_asyncgens())
@@ -166,28 +164,3 @@ class Sandbox:
     def reset(self) -> None:
         """Forget counts and requests."""
         self.engine.ledger.reset()
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    """The fastest event loop at hand; there is no uvloop on Windows."""
-    if find_spec("uvloop") is None:  # pragma: no cover - it is there wherever this is tested
-        return asyncio.new_event_loop()
-    loop: asyncio.AbstractEventLoop = import_module("uvloop").new_event_loop()
-    return loop
-
-
-def _config(app: ASGIApp) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        access_log=False,
-        log_config=None,
-        log_level="critical",
-        server_header=False,
-        date_header=False,
-        timeout_keep_alive=60,
-        timeout_graceful_shutdown=_GRACE,
-    )
