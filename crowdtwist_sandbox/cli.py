@@ -10,6 +10,7 @@ from datetime import date
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
+from crowdtwist_sandbox.faults import CATALOGUE
 from crowdtwist_sandbox.options import DEFAULT_KEY, SandboxOptions, default_today
 from crowdtwist_sandbox.server import Sandbox
 
@@ -28,6 +29,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Print one line of JSON with the URLs, then serve until interrupted.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
+    commands.add_parser("faults", help="list the faults that --faults knows, with their kinds")
     switch = argparse.BooleanOptionalAction
 
     def add(name: str, *, default: Any, help: str, **more: Any) -> None:  # noqa: A002 - argparse's word
@@ -48,18 +50,29 @@ def _parser() -> argparse.ArgumentParser:
     add("--receipt-scanning", action=switch, default=True, help="receipts are scanned")
     add("--hmac-public-key", default=None, help="with the private one: demand signed requests")
     add("--hmac-private-key", default=None, help="see above")
+    add(
+        "--faults",
+        default=[],
+        action="append",
+        metavar="SPEC",
+        help="what goes wrong, like late:2=0.1 or reset_before@17,19; repeatable, or with commas",
+    )
     add("--max-seconds", type=float, default=None, help="stop by itself after that long")
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM.
+    """Serve until SIGINT or SIGTERM, or list the faults.
 
     Returns:
         0 after a quiet end, 1 for a port or an option that cannot be used.
     """
     given = vars(_parser().parse_args(argv))
-    del given["command"]
+    if given.pop("command") == "faults":
+        for name, (description, kind) in CATALOGUE.items():
+            sys.stdout.write(f"{name} ({kind}): {description}\n")
+        return 0
+    given["faults"] = ",".join(given["faults"])
     patience = given.pop("max_seconds")
     stopped = Event()
     before = {

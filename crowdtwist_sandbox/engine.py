@@ -1,10 +1,11 @@
-"""All that the hosts of one sandbox share: its world, its clock, its limits and its books."""
+"""All that the hosts of one sandbox share: its world, its clock, limits, faults and books."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from crowdtwist_sandbox.clock import Clock
+from crowdtwist_sandbox.faults.faults import Faults
 from crowdtwist_sandbox.ledger import Ledger
 from crowdtwist_sandbox.limits import Bucket
 from crowdtwist_sandbox.wire.encoder import Encoder
@@ -23,6 +24,8 @@ class Engine:
         self.world = World(options.seed, options.members, options.today)
         self.clock = Clock(options.today)
         self.ledger = Ledger()
+        self.faults = Faults(options.seed, options.api_key, self.ledger)
+        self.faults.set(options.faults)
         per_minute = options.requests_per_minute
         self.bucket = Bucket(per_minute) if per_minute else None
         self.encoders = {stream: Encoder(stream, drift=options.drift) for stream in FIELDS}

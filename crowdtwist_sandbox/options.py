@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 
+from crowdtwist_sandbox.faults.spec import parse
+
 DEFAULT_KEY = "sandbox-key"
 _DAYS_BACK = 5
 
@@ -35,6 +37,7 @@ class SandboxOptions:
         receipt_scanning: the program scans receipts.
         hmac_public_key: with the private one: the main host takes signed requests only.
         hmac_private_key: see above.
+        faults: what goes wrong, as told in the package `faults`; "" is nothing.
     """
 
     members: int = 300
@@ -52,6 +55,7 @@ class SandboxOptions:
     receipt_scanning: bool = True
     hmac_public_key: str | None = None
     hmac_private_key: str | None = field(default=None, repr=False)
+    faults: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be served.
@@ -69,3 +73,4 @@ class SandboxOptions:
             raise ValueError("hmac_public_key and hmac_private_key: give both or none")
         if not self.api_key:
             raise ValueError("api_key: must not be empty")
+        parse(self.faults)

@@ -153,8 +153,19 @@ class Sandbox:
         """The canonical rows of a stream; see the module `truth`."""
         return truth(self.engine, stream, day)
 
+    def set_faults(self, spec: str = "") -> None:
+        """Have these faults from now on, instead of those before; see the package `faults`.
+
+        Raises:
+            ValueError: with a sentence that says what is wrong with the spec.
+        """
+        self.engine.faults.set(spec)
+
     def counts(self) -> dict[str, Any]:
-        """How often each endpoint answered with each status since the last reset."""
+        """How often each endpoint answered with each status, and each fault came up.
+
+        All of it counts since the last reset.
+        """
         return self.engine.ledger.counts()
 
     def requests(self) -> list[dict[str, Any]]:

@@ -93,7 +93,7 @@ class Call:
             "previous_page" if options.drift and stream == "activities" else "prev_page",
             Quirks.of(roll) if options.quirks else NONE,
         )
-        page = pager.page(listing.items, params.get("page"), size)
+        page = self.engine.faults.page(pager, listing.items, params.get("page"), size)
         encode = self.engine.encoders[stream].encode
         rows = [encode(*listing.row(item), member) for item in page.items]
         paging: Any = page.paging

@@ -1,4 +1,4 @@
-"""The control surface under /_sandbox: the sandbox's clock, its roster, its truth and its books."""
+"""The control surface under /_sandbox: the sandbox's clock, roster, truth, faults and books."""
 
 from __future__ import annotations
 
@@ -107,6 +107,21 @@ class Control:
             return _refuse(str(error))
         return _stream(map(_encode, rows), "application/jsonl")
 
+    async def faults(self, request: Request) -> Response:
+        """GET faults, or POST them with `{"spec": "late:2=0.1"}`; an empty body clears them."""
+        faults = self._engine.faults
+        if request.method == "POST":
+            body = await request.body()
+            try:
+                asked: Any = msgspec.json.decode(body) if body else {"spec": ""}
+                spec = asked.get("spec") if isinstance(asked, dict) else None
+                if not isinstance(spec, str):
+                    return _refuse("spec: must be text")
+                faults.set(spec)
+            except (ValueError, msgspec.DecodeError) as error:
+                return _refuse(str(error))
+        return JSONResponse({"spec": faults.spec})
+
     async def counts(self, _request: Request) -> Response:
         """GET counts."""
         return JSONResponse(self._engine.ledger.counts())
@@ -130,6 +145,7 @@ def control_app(engine: Engine) -> Starlette:
             Route("/_sandbox/advance", control.advance, methods=["POST"]),
             Route("/_sandbox/roster", control.roster),
             Route("/_sandbox/truth/{stream}", control.truth),
+            Route("/_sandbox/faults", control.faults, methods=["GET", "POST"]),
             Route("/_sandbox/counts", control.counts),
             Route("/_sandbox/requests", control.requests),
             Route("/_sandbox/reset", control.reset, methods=["POST"]),

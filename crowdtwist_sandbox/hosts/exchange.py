@@ -10,9 +10,10 @@ import msgspec
 
 if TYPE_CHECKING:
     from starlette.types import Scope, Send
+    from typing_extensions import Self
 
 _GZIP_ABOVE = 500  # bytes
-_GZIP_WINDOW = 16 + zlib.MAX_WBITS
+GZIP_WINDOW = 16 + zlib.MAX_WBITS
 _encode = msgspec.json.Encoder().encode
 
 
@@ -48,14 +49,33 @@ class Request:
 
 
 class Answer:
-    """A status, a JSON body, and headers beyond the usual ones."""
+    """A status, a body (JSON unless it says otherwise), and headers beyond the usual ones."""
 
-    __slots__ = ("body", "headers", "status")
+    __slots__ = ("body", "headers", "media_type", "status")
 
     def __init__(self, status: int, payload: Any, headers: dict[str, str] | None = None) -> None:
         self.status = status
         self.body = _encode(payload)
+        self.media_type = "application/json"
         self.headers = headers or {}
+
+    @classmethod
+    def of_bytes(
+        cls, status: int, body: bytes, media_type: str, headers: dict[str, str] | None = None
+    ) -> Self:
+        """An answer whose body is not JSON, or not quite."""
+        answer = cls(status, None, headers)
+        answer.body = body
+        answer.media_type = media_type
+        return answer
+
+    def head(self) -> list[tuple[bytes, bytes]]:
+        """The headers, except for what depends on how the body is sent."""
+        return [
+            (b"content-type", self.media_type.encode()),
+            (b"cache-control", b"no-cache"),
+            *((name.encode(), value.encode()) for name, value in self.headers.items()),
+        ]
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault
@@ -67,10 +87,7 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault
 
 
 class Deliver(Protocol):
-    """Sends an answer. Every response of both hosts passes through one of these.
-
-    Whoever wants to hurt responses (delay, cut, replace, drop) wraps `deliver`.
-    """
+    """Sends an answer. Every response of both hosts passes through one of these or a fault."""
 
     async def __call__(self, request: Request, answer: Answer, send: Send) -> None:
         """Send the answer to the request."""
@@ -79,12 +96,11 @@ class Deliver(Protocol):
 async def deliver(request: Request, answer: Answer, send: Send) -> None:
     """Send the answer as it is, compressed where the client takes gzip and it pays."""
     body = answer.body
-    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-cache")]
+    headers = answer.head()
     if len(body) > _GZIP_ABOVE and "gzip" in request.header(b"accept-encoding"):
-        squeeze = zlib.compressobj(1, zlib.DEFLATED, _GZIP_WINDOW)
+        squeeze = zlib.compressobj(1, zlib.DEFLATED, GZIP_WINDOW)
         body = squeeze.compress(body) + squeeze.flush()
         headers.append((b"content-encoding", b"gzip"))
     headers.append((b"content-length", b"%d" % len(body)))
-    headers += [(name.encode(), value.encode()) for name, value in answer.headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

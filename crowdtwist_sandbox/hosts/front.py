@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from crowdtwist_sandbox import auth
+from crowdtwist_sandbox.faults.line import Line
 from crowdtwist_sandbox.hosts import errors, main, pos
 from crowdtwist_sandbox.hosts.call import Call
 from crowdtwist_sandbox.hosts.exchange import Answer, Deliver, Refusal, Request, deliver
@@ -59,12 +60,19 @@ class Front:
             return
         request = Request(scope)
         match = self._routes.match(request.segments)
+        faults = self._engine.faults
+        strike = faults.strike(request) if faults.on else None
         answer = self._answer(request, match)
+        if strike is not None:
+            answer = strike.spoil(answer)
         asked = (request.method, request.path, request.query)
         self._engine.ledger.record(self._name, match.template, asked, answer.status)
         if self._latency:
             await asyncio.sleep(self._latency)
-        await self._deliver(request, answer, send)
+        if strike is None:
+            await self._deliver(request, answer, send)
+        else:
+            await strike.deliver(answer, Line(scope, receive, send), self._deliver)
 
     def _answer(self, request: Request, match: Match) -> Answer:
         turned_away = self._turn_away(request)

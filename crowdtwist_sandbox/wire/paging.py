@@ -70,7 +70,7 @@ class Pager(NamedTuple):
         pages = 1 + max(0, -(-(total - size) // step)) if total else 0
         gap = 2 if quirks.empty_middle and pages > 2 else 0  # noqa: PLR2004 - room for a middle
         pages += bool(gap)
-        number = _page_number(asked)
+        number = page_number(asked)
         before = after = None
         shown: Sequence[Any] = ()
         if number < 1:
@@ -88,14 +88,20 @@ class Pager(NamedTuple):
         paging: dict[str, Any] = {
             "total": str(total) if quirks.total_as_text else total,
             "pages": pages,
-            "next_page": self._link(after, FOREIGN if quirks.foreign_host else ""),
-            self.previous_name: self._link(before, ""),
+            "next_page": self.link(after, FOREIGN if quirks.foreign_host else ""),
+            self.previous_name: self.link(before),
         }
         if quirks.no_total:
             del paging["total"]
         return Page(shown, paging)
 
-    def _link(self, number: int | None, foreign: str) -> str | None:
+    @property
+    def listing(self) -> str:
+        """What tells the listing from others, whatever the page: its path and parameters."""
+        return f"{self.url.split('/', 3)[3]}?{urlencode(sorted(self.params.items()))}"
+
+    def link(self, number: int | None, foreign: str = "") -> str | None:
+        """The address of a page, if it has a number, on this host or a foreign one."""
         if number is None:
             return None
         url = self.url
@@ -104,7 +110,7 @@ class Pager(NamedTuple):
         return f"{url}?{urlencode({**self.params, 'page': number, 'api_key': self.api_key})}"
 
 
-def _page_number(asked: str | None) -> int:
+def page_number(asked: str | None) -> int:
     """The page asked for; the first one where that is no number."""
     try:
         return int(asked) if asked else 1

@@ -101,8 +101,11 @@ def test_requests_are_counted_by_host_endpoint_and_status(client: Client) -> Non
             {"host": "api", "endpoint": template, "status": 404, "count": 1},
             {"host": "pos", "endpoint": "/users/{id}/purchases", "status": 200, "count": 1},
         ],
+        "faults": {},
+        "cookie_returned": 0,
     }
-    assert client.post("/reset").json() == {"total": 0, "requests": []}
+    nothing = {"total": 0, "requests": [], "faults": {}, "cookie_returned": 0}
+    assert client.post("/reset").json() == nothing
     client.get("/nowhere")
     client.sandbox.reset()
     assert client.sandbox.requests() == []

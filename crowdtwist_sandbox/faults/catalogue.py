@@ -1,0 +1,57 @@
+"""The table of all faults, written down once: as the functions that cause them."""
+
+from __future__ import annotations
+
+from inspect import getdoc
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from crowdtwist_sandbox.faults import answers, deliveries, lies
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+Kind = Literal["transient", "persistent", "fatal", "lie"]
+
+
+class Entry(NamedTuple):
+    """A fault as a client sees it.
+
+    `kind` is what a client may take it for: `transient` passes if asked again, `persistent` speaks
+    of this resource and does not sound as if it passed, `fatal` speaks of every request, and `lie`
+    is a wrong word about where a listing goes on or ends.
+    """
+
+    description: str
+    kind: Kind
+
+
+ANSWERS = {fault.__name__: fault for faults in answers.FAULTS.values() for fault in faults}
+DELIVERIES = {fault.__name__: fault for fault in deliveries.TRANSIENT}
+LIES = {fault.__name__: fault for fault in lies.LIES}
+
+PARAMETERS: Mapping[str, float] = {
+    "rate_limited": 1,
+    "rate_limited_date": 1,
+    "unavailable_later": 1,
+    "late": 5,
+    "drip": 5,
+    "bomb": 65,
+}
+"""The faults that take a number, and what it is if none is given: seconds, or megabytes (bomb)."""
+
+
+def _entry(fault: Callable[..., Any], kind: Kind) -> Entry:
+    return Entry(" ".join((getdoc(fault) or "").split()), kind)
+
+
+CATALOGUE: Mapping[str, Entry] = {
+    **{
+        fault.__name__: _entry(fault, kind)
+        for kind, faults in answers.FAULTS.items()
+        for fault in faults
+    },
+    **{name: _entry(fault, "transient") for name, fault in DELIVERIES.items()},
+    **{name: _entry(fault, "lie") for name, fault in LIES.items()},
+}
+"""Every fault by name."""

@@ -1,0 +1,20 @@
+"""What a fault is told of the request that it hits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from crowdtwist_sandbox.hosts.exchange import Request
+
+COOKIE = "crowdtwist_sandbox"
+"""The name of the cookie that no client should send back."""
+
+
+class Hit(NamedTuple):
+    """The request, its number, the key that the hosts accept, and the fault's parameter."""
+
+    request: Request
+    number: int
+    api_key: str
+    amount: float

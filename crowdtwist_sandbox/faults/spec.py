@@ -1,0 +1,97 @@
+"""Reads what the option `faults` says; the package's docstring tells the grammar."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from crowdtwist_sandbox.faults.catalogue import CATALOGUE, LIES, PARAMETERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_RULE = re.compile(r"(?P<name>\w+)(:(?P<amount>[^=@]*))?(=(?P<rate>[^@]*)|@(?P<number>.*))")
+_MOST = 3600  # seconds or megabytes
+_KINDS = tuple(dict.fromkeys(entry.kind for entry in CATALOGUE.values()))
+_MIXTURES: dict[str, tuple[str, ...]] = {
+    "all": tuple(CATALOGUE),
+    **{
+        kind: tuple(name for name, entry in CATALOGUE.items() if entry.kind == kind)
+        for kind in _KINDS
+    },
+}
+
+
+class Rule(NamedTuple):
+    """One part of a spec: its word, the faults it stands for, and when they come.
+
+    `amount` is the parameter if one was given; `numbers` are empty where there is a rate.
+    """
+
+    word: str
+    names: tuple[str, ...]
+    amount: float | None
+    rate: float
+    numbers: frozenset[int]
+
+    def only(self, *, lies: bool) -> Rule:
+        """The rule, limited to lies or to what is none."""
+        return self._replace(names=tuple(name for name in self.names if (name in LIES) is lies))
+
+
+def parse(spec: str) -> tuple[Rule, ...]:
+    """The rules of a spec, in order; none for an empty one.
+
+    Raises:
+        ValueError: with a sentence that says what is wrong, and with what.
+    """
+    return tuple(_rule(text) for text in _rules(spec))
+
+
+def _rules(spec: str) -> Iterator[str]:
+    """Split at commas, except between request numbers."""
+    rule = ""
+    for part in filter(None, map(str.strip, spec.split(","))):
+        if part.isdecimal() and "@" in rule:
+            rule += f",{part}"
+            continue
+        if rule:
+            yield rule
+        rule = part
+    if rule:
+        yield rule
+
+
+def _rule(text: str) -> Rule:
+    read = _RULE.fullmatch(text)
+    word = read["name"] if read else re.split("[:=@]", text, maxsplit=1)[0]
+    names = _MIXTURES.get(word) or ((word,) if word in CATALOGUE else ())
+    if not names:
+        known = ", ".join(_MIXTURES | dict(CATALOGUE))
+        raise ValueError(f"faults: {word} is unknown; known are {known}")
+    if read is None:
+        raise ValueError(f"faults: {word} needs a rate or request numbers, as {word}=0.1 or @3,9")
+    rate, numbers = 0.0, frozenset[int]()
+    if read["rate"] is not None:
+        rate = _number(read["rate"], 1, f"the rate of {word}")
+    else:
+        texts = read["number"].split(",")
+        if not all(each.isdecimal() and int(each) for each in texts):
+            raise ValueError(f"faults: the request numbers of {word} must be 1 or more")
+        numbers = frozenset(map(int, texts))
+    amount = None
+    if read["amount"] is not None:
+        if word not in PARAMETERS:
+            raise ValueError(f"faults: {word} takes no parameter; {', '.join(PARAMETERS)} do")
+        amount = _number(read["amount"], _MOST, f"the parameter of {word}")
+    return Rule(word, names, amount, rate, numbers)
+
+
+def _number(text: str, most: float, what: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= most:
+        raise ValueError(f"faults: {what} must be a number of 0 to {most}")
+    return number
