@@ -1,0 +1,238 @@
+"""Whatever happens between and within runs, every row arrives: a machine that tries."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import itertools
+import json
+import re
+from contextlib import redirect_stdout
+from datetime import datetime, timedelta, timezone
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+from crashes import Warehouse
+from harness import KEYS, process_untouched, select
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from singer_sdk.singerlib import StateMessage
+from typing_extensions import override
+
+from tap_crowdtwist.api.transport import Answer, NoAnswerError, Transport
+from tap_crowdtwist.errors import IncompleteError
+from tap_crowdtwist.run import Run
+from tap_crowdtwist.settings import Settings
+from tap_crowdtwist.tap import TapCrowdTwist
+from tap_crowdtwist.writer import Writer
+
+if TYPE_CHECKING:
+    from requests.auth import AuthBase
+    from singer_sdk.singerlib import Message
+
+START = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+PAGE = 10
+LARGEST_STATE = 64 * 1024
+
+
+class Host(Transport):
+    """CrowdTwist's purchase history, answered from a dictionary."""
+
+    def __init__(self, purchases: dict[int, list[dict[str, Any]]], failing: set[int]) -> None:
+        super().__init__(1, 1, "test")
+        self._purchases = purchases
+        self._failing = failing
+
+    @override
+    def get(self, url: str, auth: AuthBase) -> Answer:
+        parts = urlsplit(url)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        found = re.fullmatch(r"/users/(\d+)/purchases", parts.path)
+        assert found is not None, url
+        member = int(found[1])
+        if member in self._failing:
+            raise NoAnswerError("the connection was reset")
+        if member not in self._purchases:
+            return Answer(404, {}, b'{"error": "page_not_found", "message": "gone"}')
+        since = query.get("date_start", "")
+        rows = [r for r in self._purchases[member] if r["last_date_purchased"][:10] >= since]
+        page, pages = int(query["page"]), -(-len(rows) // PAGE)
+        link = f"https://elsewhere.test/?page={page + 1}&api_key=x" if page < pages else None
+        paging = {"total": len(rows), "pages": pages, "next_page": link, "prev_page": None}
+        body = {"purchases": rows[(page - 1) * PAGE : page * PAGE], "paging": paging}
+        return Answer(200, {}, json.dumps(body).encode())
+
+
+class CrashError(Exception):
+    """The process died here: nothing that follows reaches the target."""
+
+
+class MortalWriter(Writer):
+    """Collects messages, and dies after a number of them."""
+
+    def __init__(self, life: int | None) -> None:
+        super().__init__()
+        self.life = life
+        self.messages: list[dict[str, Any]] = []
+
+    @override
+    def write_message(self, message: Message) -> None:
+        if self.life is not None and len(self.messages) >= self.life:
+            raise CrashError
+        self.messages.append(json.loads(self.format_message(message)))
+        if isinstance(message, StateMessage):
+            assert len(json.dumps(self.messages[-1])) <= LARGEST_STATE
+
+
+class Sweeping(RuleBasedStateMachine):
+    """Members come and go and buy, requests fail, runs crash; a complete run has it all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = START
+        self.purchases: dict[int, list[dict[str, Any]]] = {}
+        self.roster: set[int] = set()
+        self.failing: set[int] = set()
+        self.warehouse = Warehouse(KEYS)
+        self.state: dict[str, Any] = {}
+        self.bought: dict[str, int] = {}
+        self.begun = 0
+
+    @initialize(members=st.sets(st.integers(1, 60), min_size=3, max_size=25))
+    def begin(self, members: set[int]) -> None:
+        for member in members:
+            self.join(member)
+
+    @rule(member=st.integers(1, 90))
+    def join(self, member: int) -> None:
+        """A member joins the roster, now or again; who is new has bought long ago already."""
+        self.roster.add(member)
+        if member not in self.purchases:
+            self.purchases[member] = []
+            for _ in range(member % 3):
+                self.buy(member, 400)
+
+    @precondition(lambda self: len(self.roster) > 3)
+    @rule(data=st.data())
+    def leave(self, data: st.DataObject) -> None:
+        self.roster.discard(data.draw(st.sampled_from(sorted(self.roster))))
+
+    @rule(data=st.data(), age=st.integers(0, 6), count=st.sampled_from([1, 1, 1, 25]))
+    def shop(self, data: st.DataObject, age: int, count: int) -> None:
+        member = data.draw(st.sampled_from(sorted(self.purchases)))
+        for _ in range(count):
+            self.buy(member, age)
+
+    def buy(self, member: int, age: int) -> None:
+        rows = self.purchases[member]
+        self.bought[f"{member}-{len(rows)}"] = len(self.bought)
+        moment = self.now - timedelta(days=age)
+        rows.append(
+            {
+                "purchase_id": f"{member}-{len(rows)}",
+                "purchase_id_type": "order_id",
+                "last_date_purchased": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "purchase_total": len(rows),
+            }
+        )
+
+    @rule(minutes=st.sampled_from([1, 30, 120, 1500, 6000]))
+    def wait(self, minutes: int) -> None:
+        self.now += timedelta(minutes=minutes)
+
+    @rule(data=st.data())
+    def some_requests_fail(self, data: st.DataObject) -> None:
+        members = sorted(self.purchases)
+        self.failing = set(data.draw(st.lists(st.sampled_from(members), max_size=4)))
+
+    @rule()
+    def all_is_well_again(self) -> None:
+        self.failing = set()
+
+    @rule(life=st.integers(0, 40), workers=st.integers(1, 6))
+    def crash(self, life: int, workers: int) -> None:
+        self.run(life, workers)
+
+    @rule(workers=st.integers(1, 6))
+    def complete(self, workers: int) -> None:
+        """A run that came to its end has what was bought before its sweep began."""
+        assert self.run(None, workers)
+        table = self.warehouse.tables.get("purchases", {})
+        for member in self.roster - self.failing:
+            for row in self.purchases[member]:
+                if self.bought[row["purchase_id"]] < self.begun:
+                    assert (member, "order_id", row["purchase_id"]) in table
+
+    def run(self, life: int | None, workers: int) -> bool:
+        """Run the tap, load what a target may rely on, and tell whether the run came to its end."""
+        writer = MortalWriter(life)
+        tap = self.tap(writer, workers)
+        stored = self.state.get("bookmarks", {}).get("purchases", {})
+        if "started_at" not in stored.get("sweep", {}) and not tap.continues:
+            self.begun = len(self.bought)
+        ended = True
+        with process_untouched(), redirect_stdout(io.StringIO()):
+            try:
+                tap.sync()
+            except CrashError:
+                ended = False
+            except IncompleteError:
+                assert self.failing
+        messages = writer.messages
+        states = [n for n, message in enumerate(messages) if message["type"] == "STATE"]
+        if states:
+            self.state = messages[states[-1]]["value"]
+            self.warehouse.load(messages[: states[-1] + 1])
+        asked = [m["record"]["user_id"] for m in messages if m["type"] == "RECORD"]
+        restarts = sum(later < earlier for earlier, later in itertools.pairwise(asked))
+        assert restarts <= 1, "owed members first, then the roster in its order"
+        return ended
+
+    def tap(self, writer: Writer, workers: int) -> TapCrowdTwist:
+        """A tap that lives now, reads the dictionary and writes to the given writer."""
+        present, host = self.now, Host(self.purchases, self.failing)
+
+        class Subject(TapCrowdTwist):
+            now = staticmethod(lambda: present)
+
+            @cached_property
+            def run(self) -> Run:
+                checked = Settings.from_config(self.config)
+                unhurried = dataclasses.replace(checked, requests_per_minute=10**7)
+                return Run(unhurried, "test", self.now, self.clock, host)
+
+        config = {
+            "api_key": "not-a-secret",
+            "client_id": "512",
+            "user_ids": sorted(self.roster),
+            "max_concurrency": workers,
+            "max_retries": 0,
+            "checkpoint_interval": 0,
+            "max_missing_ratio": 1,
+        }
+        return Subject(
+            config=config, state=self.state, catalog=select("purchases"), message_writer=writer
+        )
+
+    @invariant()
+    def the_state_is_small(self) -> None:
+        assert len(json.dumps(self.state)) <= LARGEST_STATE
+
+    def teardown(self) -> None:
+        """However it went so far: two runs without trouble have everything."""
+        self.failing = set()
+        self.complete(3)
+        self.complete(2)
+        assert self.begun == len(self.bought)
+
+
+Sweeping.TestCase.settings = settings(
+    max_examples=40,
+    stateful_step_count=14,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a failing run is short as it is
+    suppress_health_check=[HealthCheck.too_slow],
+)
+TestSweeping = Sweeping.TestCase

@@ -1,0 +1,129 @@
+"""`requests_per_minute` is a promise over any minute."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from clocks import FakeClock
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tap_crowdtwist.api.throttle import CATCH_UP, MINUTE, Throttle
+from tap_crowdtwist.stop import Stop, StoppedError
+
+
+def throttle(per_minute: int, clock: FakeClock) -> Throttle:
+    return Throttle(per_minute, clock, clock.sleep)
+
+
+def busiest(departures: list[float], span: float) -> int:
+    """The most departures within a span of seconds, both ends included."""
+    first, most = 0, 0
+    for last, moment in enumerate(departures):
+        while departures[first] < moment - span:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+def busiest_minute(departures: list[float]) -> int:
+    return busiest(departures, MINUTE)
+
+
+@pytest.mark.parametrize("per_minute", [2, 60, 5000, 10_000])
+def test_any_minute_stays_within_the_setting_and_uses_nearly_all_of_it(per_minute: int) -> None:
+    clock = FakeClock()
+    paced = throttle(per_minute, clock)
+    departures = [paced.acquire() for _ in range(3 * per_minute)]
+    assert busiest_minute(departures) <= per_minute
+    if per_minute >= 60:
+        assert busiest_minute(departures) >= 0.97 * per_minute
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(2, 3000),
+    st.lists(st.floats(0, 90), min_size=1, max_size=20),
+    st.lists(st.floats(0, 0.3), min_size=1, max_size=50),
+)
+def test_idling_and_stalling_never_buy_a_burst(
+    per_minute: int, idle: list[float], stalls: list[float]
+) -> None:
+    clock = FakeClock()
+    paced = throttle(per_minute, clock)
+    departures = []
+    for pause in idle:
+        clock.sleep(pause)
+        for stall in stalls:
+            departures.append(paced.acquire())
+            clock.sleep(stall)
+    assert busiest_minute(departures) <= per_minute
+    assert busiest(departures, 1.0) <= per_minute / MINUTE * (1 + CATCH_UP) + 2
+
+
+def test_a_retry_after_is_a_pause_for_everyone() -> None:
+    clock = FakeClock()
+    paced = throttle(6000, clock)
+    departed = paced.acquire()
+    paced.refused(departed, 7.0)
+    assert paced.acquire() >= departed + 7.0
+
+
+def test_a_pause_also_holds_those_who_were_waiting_already() -> None:
+    clock = FakeClock()
+    paced: Throttle
+
+    def sleep(seconds: float) -> None:
+        if clock.now < 1:
+            paced.refused(0.0, 30.0)
+        clock.sleep(seconds)
+
+    paced = Throttle(60, clock, sleep)
+    paced.acquire()
+    assert paced.acquire() >= 30.0
+
+
+def test_waiting_is_counted() -> None:
+    clock = FakeClock()
+    paced = throttle(60, clock)
+    for _ in range(11):
+        paced.acquire()
+    assert paced.waited == pytest.approx(10 * (MINUTE + CATCH_UP) / 59, rel=0.02)
+
+
+def test_a_wish_to_stop_wakes_whoever_waits() -> None:
+    stop = Stop()
+    paced = Throttle(1, sleep=stop.sleep)
+    paced.acquire()
+    raised: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            paced.acquire()
+        except StoppedError as error:
+            raised.append(error)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    stop.wish()
+    waiting.join(5)
+    assert [type(error) for error in raised] == [StoppedError]
+
+
+def test_workers_share_one_pace() -> None:
+    clock = FakeClock()
+    paced = throttle(6000, clock)
+    departures: list[float] = []
+
+    def work() -> None:
+        departures.extend([paced.acquire() for _ in range(200)])
+
+    workers = [threading.Thread(target=work) for _ in range(8)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(20)
+    assert len(departures) == 1600
+    assert busiest_minute(sorted(departures)) <= 6000
+    assert max(departures) >= 1599 * MINUTE / 6000
