@@ -102,9 +102,7 @@ class Demo:
                 f"The sandbox, a fake CrowdTwist of {self.options.members} members, answers at "
                 f"{sandbox.api_url}"
             )
-            self._announce(
-                f"Installing tap-crowdtwist and target-duckdb (log: {_shown(self.project.log)})"
-            )
+            self._announce(f"Installing target-duckdb (Meltano's log: {_shown(self.project.log)})")
             self.project.create()
             for old in self.project.root.glob(f"{_DATABASE}*"):
                 old.unlink()

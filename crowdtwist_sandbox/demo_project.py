@@ -1,7 +1,8 @@
 """A throw-away Meltano project made of the checkout's meltano.yml, and the runs in it.
 
 It has a directory of its own, so that a demo shares neither state, nor settings, nor logs with
-the pipelines of the person who tries it. Its plugins stay installed from one demo to the next.
+the pipelines of the person who tries it. The tap is the one installed beside this module; loaders
+stay installed from one demo to the next.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+_BIN = Path(sys.executable).parent
 _OF_THE_USER = ("TAP_", "TARGET_", "MELTANO_")
 _GRACE = 10  # seconds between asking a command to stop and killing it
 _TICK = 0.01
@@ -63,7 +65,8 @@ class MeltanoProject:
         for kind, plugins in definition["plugins"].items():
             definition["plugins"][kind] = [p for p in plugins if p["name"] in self.plugins]
         for plugin in definition["plugins"]["extractors"]:
-            plugin["pip_url"] = f"-e '{CHECKOUT}'"
+            del plugin["pip_url"]
+            plugin["executable"] = str(_BIN / plugin["executable"])
         self.root.mkdir(parents=True, exist_ok=True)
         text = yaml.safe_dump(definition, sort_keys=False)
         (self.root / "meltano.yml").write_text(text, encoding="utf-8")
@@ -71,7 +74,7 @@ class MeltanoProject:
         (self.root / ".meltano" / "meltano.db").unlink(missing_ok=True)
 
     def install(self) -> None:
-        """Install the plugins; quick where they are installed already."""
+        """Install the loaders; quick where they are installed already."""
         self._meltano(["install"], {}, _INSTALL_SECONDS)
 
     def run(self, loader: str, environment: Mapping[str, str]) -> None:
@@ -88,7 +91,7 @@ class MeltanoProject:
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(_OF_THE_USER)
         }
-        command = [str(Path(sys.executable).with_name("meltano")), *arguments]
+        command = [str(_BIN / "meltano"), *arguments]
         with self.log.open("a", encoding="utf-8") as log:
             log.write(f"$ meltano {' '.join(arguments)}\n")
             log.flush()
