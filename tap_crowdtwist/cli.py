@@ -38,8 +38,6 @@ def main(args: Sequence[str] | None = None, tap: type[TapCrowdTwist] = TapCrowdT
         sys.exit(128 + error.signum)
     except (TapError, ApiError) as error:
         logger.critical("%s", error)
-    except BrokenPipeError:
-        logger.critical("The target stopped reading; see its own messages")
     except Exception as error:
         logger.debug("Where it happened", exc_info=True)
         logger.critical("%s: %s (LOGLEVEL=DEBUG shows where)", type(error).__name__, error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -11,23 +11,26 @@ from tap_crowdtwist.errors import IncompleteError
 
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Mapping
 
     from tap_crowdtwist.run import Run
 
-_COLUMNS = ("records", "asked", "missing", "failed")
+_COLUMNS = ("records", "asked", "missing", "failed", "requests")
 
 
 def report(run: Run, logger: logging.Logger) -> None:
     """Log what became of each stream, and what went over the wire."""
     if not run.tallies:
         return
+    traffic = run.client.traffic
     width = max(map(len, run.tallies))
     logger.info("%s  %s", "stream".ljust(width), "  ".join(name.rjust(9) for name in _COLUMNS))
+    rows: dict[str, dict[str, Any]] = {}
     for stream, tally in run.tallies.items():
-        cells = "  ".join(f"{getattr(tally, name):9,}" for name in _COLUMNS)
+        row = rows[stream] = {**asdict(tally), "requests": traffic.requests[stream]}
+        cells = "  ".join(f"{row[name]:9,}" for name in _COLUMNS)
         note = f"  ({tally.skipped})" if tally.skipped else ""
         logger.info("%s  %s%s", stream.ljust(width), cells, note)
-    traffic = run.client.traffic
     totals = {
         "requests": traffic.requests.total(),
         "retried": traffic.retried,
@@ -39,8 +42,7 @@ def report(run: Run, logger: logging.Logger) -> None:
         "%(seconds_waiting).1f s of waiting for the rate limit",
         totals,
     )
-    streams = {stream: asdict(tally) for stream, tally in run.tallies.items()}
-    logger.info("Summary: %s", msgspec.json.encode({**totals, "streams": streams}).decode())
+    logger.info("Summary: %s", msgspec.json.encode({**totals, "streams": rows}).decode())
 
 
 def progressed(run: Run) -> bool:
@@ -48,18 +50,26 @@ def progressed(run: Run) -> bool:
     return any(tally.asked > tally.failed for tally in run.tallies.values())
 
 
-def check(run: Run) -> None:
+def check(run: Run, bookmarks: Mapping[str, Any]) -> None:
     """Fail if anything is missing from the output.
+
+    Args:
+        run: what was just done.
+        bookmarks: the state that it leaves behind, by stream.
 
     Raises:
         IncompleteError: rows or members are missing; the message says how many and what follows.
     """
-    failed = {name: t.failed for name, t in run.tallies.items() if t.failed}
-    refused = {name: t.refused for name, t in run.tallies.items() if t.refused}
+    owed = {
+        stream: len(retry)
+        for stream in run.tallies
+        if (retry := bookmarks.get(stream, {}).get("sweep", {}).get("retry"))
+    }
+    refused = {name: tally.refused for name, tally in run.tallies.items() if tally.refused}
     problems = []
-    if failed:
+    if owed:
         problems.append(
-            f"members that kept failing: {_counts(failed)}; they are noted in the state and "
+            f"members that kept failing: {_counts(owed)}; they are noted in the state and "
             "asked again, first thing, by the next run"
         )
     if refused:

@@ -162,7 +162,7 @@ class TapCrowdTwist(Tap):
                 self._close_run()
             finally:
                 summary.report(self.run, self.logger)
-        summary.check(self.run)
+        summary.check(self.run, self.state.get("bookmarks", {}))
 
     def _close_run(self) -> None:
         continuation.close(self.state)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from singer_sdk import metrics
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib import RecordMessage
 from singer_sdk.streams import Stream
@@ -14,7 +17,7 @@ from tap_crowdtwist import schemas
 from tap_crowdtwist.records import Normaliser
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from singer_sdk.helpers.types import Context, Record
@@ -61,6 +64,38 @@ class CrowdTwistStream(Stream):
             withheld=schemas.withheld(self.name),
             aliases=self.aliases,
         )
+
+    @override
+    def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
+        """Log, but for the SDK's announcement of an error, which the last line of the run tells."""
+        super().log(
+            message, *args, level=logging.DEBUG if level >= logging.ERROR else level, **kwargs
+        )
+
+    @contextmanager
+    def measured(self) -> Iterator[Callable[[], None]]:
+        """Log the Singer metrics of a sync: records, requests, duration.
+
+        Yields:
+            What counts one record, and the requests made since it was last called.
+        """
+        traffic = self.run.client.traffic.requests
+        with (
+            self.get_record_counter() as records,
+            metrics.http_request_counter(self.name, self.endpoint.path) as requests,
+            self.get_sync_timer(),
+        ):
+            sent = 0
+
+            def count(new: int = 1) -> None:
+                nonlocal sent
+                records.increment(new)
+                now = traffic[self.name]
+                requests.increment(now - sent)
+                sent = now
+
+            yield count
+            count(0)
 
     @override
     def get_batch_config(self, config: Mapping[str, Any]) -> None:

@@ -32,7 +32,7 @@ class ProgramStream(CrowdTwistStream):
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[Row, Any, Any]:
         version = self._tap.initialized_at
-        with self.get_record_counter() as counter, self.get_sync_timer():
+        with self.measured() as count:
             try:
                 rows = self.run.client.rows(self.endpoint)
             except NotConfiguredError as error:
@@ -41,7 +41,7 @@ class ProgramStream(CrowdTwistStream):
                 return
             extracted = self.run.now()
             for record in self._write(rows, extracted, write=write_messages, version=version):
-                counter.increment()
+                count()
                 yield record
             if rows and write_messages:
                 self._write_activate_version_message(version)

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from tap_crowdtwist import keys, values
 from tap_crowdtwist.api import endpoints
-from tap_crowdtwist.state import spell
+from tap_crowdtwist.state import instant
 from tap_crowdtwist.streams.swept import MemberStream
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class Users(MemberStream):
             updated = values.instant(row["date_last_updated"])
         except (KeyError, values.MisfitError):
             return True
-        return updated is None or updated >= spell(since)
+        moment = instant(updated)
+        return moment is None or moment >= since
 
 
 class UserActivities(MemberStream):

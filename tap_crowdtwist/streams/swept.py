@@ -108,7 +108,7 @@ class MemberStream(CrowdTwistStream):
             return
         walk = self.begin()
         due = run.clock() + run.settings.checkpoint_interval
-        with self.get_record_counter() as counter, self.get_sync_timer(), run.progress(self):
+        with self.measured() as count, run.progress(self):
             try:
                 for errand, haul in self._results(walk):
                     judge(self, errand, haul, walk.state)
@@ -116,7 +116,7 @@ class MemberStream(CrowdTwistStream):
                         break
                     rows = [row for row in haul.rows if self.wanted(row, errand.since)]
                     for record in self._write(rows, haul.extracted, write=write_messages):
-                        counter.increment()
+                        count()
                         yield record
                     self._moved(errand, haul, walk.state)
                     if run.clock() >= due:
@@ -157,7 +157,8 @@ class MemberStream(CrowdTwistStream):
     def _errands(self, walk: state.Sweep) -> Iterator[Errand]:
         """Give whom to ask, and from when: first who is owed, then the rest of the roster."""
         roster, start = self.run.roster, self.run.settings.start_date
-        owed = [place for member in walk.retry if (place := roster.find(member)) is not None]
+        places = map(roster.find, walk.retry)
+        owed = sorted(place for place in places if place is not None)
         walk.retry[:] = [roster[place] for place in owed]
         yield from [Errand(place, walk.retry_since, owed=True) for place in owed]
         done = frozenset(owed)
