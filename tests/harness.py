@@ -8,7 +8,6 @@ signal handlers, warning filters, the hook for exceptions) is put back.
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import io
 import json
@@ -351,8 +350,3 @@ _VARYING: Sequence[tuple[re.Pattern[str], str]] = [
         (r'"(pid|seconds_waiting|seconds)":[\d.e-]+', r'"\1":0'),
     )
 ]
-
-
-def copy_of(value: Any) -> Any:
-    """A copy that can be changed."""
-    return copy.deepcopy(value)

@@ -1,0 +1,220 @@
+"""What a person reads when the tap cannot go on: one sentence that names what to change."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from harness import (
+    API_KEY,
+    Result,
+    config_of,
+    entry_of,
+    run_cli,
+    run_process,
+    run_tap,
+    select,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from crowdtwist_sandbox import Sandbox
+
+SECRETS = ("sEcReT-kEy-1!", "sEcReT-hmac-public", "sEcReT-hmac-private")
+NOWHERE = "http://127.0.0.1:1"
+SETTINGS: dict[str, Any] = {
+    "api_key": SECRETS[0],
+    "hmac_public_key": SECRETS[1],
+    "hmac_private_key": SECRETS[2],
+    "api_url": NOWHERE,
+    "pos_url": NOWHERE,
+    "user_ids": [1000003],
+    "max_retries": 0,
+}
+
+
+def run_with(folder: Path, *args: str, **settings: Any) -> Result:
+    """Run with settings for which no request can succeed; one that is None is left out."""
+    merged = {name: value for name, value in (SETTINGS | settings).items() if value is not None}
+    config = folder / "config.json"
+    config.write_text(json.dumps(merged), encoding="utf-8")
+    return run_cli("--config", config, *args)
+
+
+def sentence(result: Result) -> str:
+    """The last line of a run that failed as it should: one sentence, no traceback, no secret."""
+    assert result.exit_code == 1
+    for text in (result.stdout, result.stderr):
+        assert "Traceback" not in text
+        assert not [secret for secret in (*SECRETS, API_KEY) if secret in text]
+    assert "| CRITICAL |" in result.last_line
+    assert result.stderr.count("| CRITICAL |") == 1
+    return result.last_line.rpartition(" | ")[2]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"api_key": None}, "Setting `api_key`: is missing"),
+        ({"api_key": ""}, "Setting `api_key`: is missing"),
+        ({"api_key": "sEcReT-kEy-1!\nsEcReT-kEy-1!"}, "Setting `api_key`: holds characters"),
+        ({"api_key": 5}, "Setting `api_key`: must be text"),
+        ({"api_url": None, "pos_url": None}, "Setting `client_id`: is missing"),
+        ({"pos_url": None}, "Setting `client_id`: is missing"),
+        ({"api_url": None, "client_id": "a.b"}, "Setting `client_id`: must be the client number"),
+        ({"environment": "prod"}, "Setting `environment`: must be one of production, sandbox"),
+        (
+            {"api_url": "http://api512.crowdtwist.com"},
+            "Setting `api_url`: must begin with https://",
+        ),
+        ({"pos_url": "http://10.0.0.5:80"}, "Setting `pos_url`: must begin with https://"),
+        ({"pos_url": "http://localhost.evil.test"}, "Setting `pos_url`: must begin with https://"),
+        ({"api_url": "ftp://127.0.0.1"}, "Setting `api_url`: must be a plain URL"),
+        (
+            {"api_url": f"https://x.test/?api_key={SECRETS[0]}"},
+            "Setting `api_url`: must be a plain",
+        ),
+        ({"auth_method": "basic"}, "Setting `auth_method`: must be one of query, header, hmac"),
+        ({"auth_method": "hmac", "hmac_private_key": ""}, "Setting `hmac_private_key`: is missing"),
+        ({"user_ids": None}, "Setting `user_ids_path`: no members are given"),
+        ({"user_ids": []}, "Setting `user_ids_path`: no members are given"),
+        ({"user_ids": [1000003, "x"]}, "Setting `user_ids`: entry 2 is not a numeric"),
+        ({"user_ids": "1000003"}, "Setting `user_ids`: must be a list"),
+        ({"id_type": "name"}, "Setting `id_type`: must be one of id, email"),
+        ({"shard": "3/2"}, "Setting `shard`: must look like"),
+        ({"start_date": "yesterday"}, "Setting `start_date`: must be a date such as"),
+        ({"start_date": "2026-02-30"}, "Setting `start_date`: must be a date such as"),
+        ({"start_date": 20260210}, "Setting `start_date`: must be text"),
+        ({"requests_per_minute": -5}, "Setting `requests_per_minute`: must be at least 1"),
+        ({"requests_per_minute": 0}, "Setting `requests_per_minute`: must be at least 1"),
+        ({"requests_per_minute": "fast"}, "Setting `requests_per_minute`: must be a whole number"),
+        ({"lookback_days": -1}, "Setting `lookback_days`: must be at least 0"),
+        ({"max_concurrency": 0}, "Setting `max_concurrency`: must be at least 1"),
+        ({"max_missing_ratio": 1.5}, "Setting `max_missing_ratio`: must be at most 1"),
+    ],
+)
+def test_a_bad_setting_is_named(tmp_path: Path, settings: dict[str, Any], expected: str) -> None:
+    assert sentence(run_with(tmp_path, **settings)).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("none.txt", None, "there is no file"),
+        ("empty.txt", "", "holds no ids"),
+        ("blank.txt", "\n \n", "holds no ids"),
+        ("text.txt", "1000003\n1000010\nAda\n", "line 3 of"),
+        ("table.csv", "id,name\n1000003,Ada\n,Ben\n", "line 3 of"),
+        ("rows.jsonl", '{"id": 1000003}\n{"id": 1000010}\n{"id":\n', "line 3 of"),
+        ("bytes.txt", b"1000003\n\xff\xfe\n", "is not UTF-8 text"),
+    ],
+)
+def test_a_roster_file_that_is_wrong_is_named_with_its_line(
+    tmp_path: Path, name: str, content: str | bytes | None, expected: str
+) -> None:
+    file = tmp_path / name
+    if content is not None:
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    said = sentence(run_with(tmp_path, user_ids=None, user_ids_path=str(file)))
+    assert said.startswith("Setting `user_ids_path`: ")
+    assert expected in said
+    assert name in said
+
+
+def test_a_csv_of_several_columns_asks_which_one(tmp_path: Path) -> None:
+    (tmp_path / "members.csv").write_text("number,name\n1000003,Ada\n", encoding="utf-8")
+    path = str(tmp_path / "members.csv")
+    said = sentence(run_with(tmp_path, user_ids=None, user_ids_path=path))
+    assert said.startswith("Setting `user_ids_column`: ")
+    assert "members.csv" in said
+
+
+@pytest.mark.parametrize("stream", ["activities", "users", "purchases"])
+def test_a_key_that_crowdtwist_refuses(world: Sandbox, stream: str) -> None:
+    said = sentence(run_tap(world, stream, api_key=SECRETS[0], code=1))
+    assert said.startswith("CrowdTwist refuses the credentials: check `api_key`")
+    assert "HTTP 403" in said
+
+
+@pytest.mark.parametrize("stream", ["users", "redemptions"])
+def test_an_id_type_that_finds_nobody(world: Sandbox, stream: str) -> None:
+    result = run_tap(world, stream, id_type="email", user_ids=world.roster(), code=1)
+    said = sentence(result)
+    assert said.startswith("Setting `id_type`: CrowdTwist does not know 40 of 40 members")
+    assert not result.records
+
+
+def test_a_roster_that_is_mostly_unknown(world: Sandbox) -> None:
+    strangers = [int(member) + 1 for member in world.roster()]
+    roster = [*world.roster()[:20], *strangers]
+    said = sentence(run_tap(world, "users", user_ids=roster, code=1))
+    assert said.startswith("Setting `id_type`: CrowdTwist does not know 40 of 60 members")
+    accepted = run_tap(world, "users", user_ids=roster, max_missing_ratio=1)
+    assert len(accepted.records["users"]) == 20
+
+
+@pytest.mark.parametrize(
+    ("stream", "setting"),
+    [("activities", "api_url"), ("users", "api_url"), ("purchases", "pos_url")],
+)
+def test_a_host_that_refuses_connections(world: Sandbox, stream: str, setting: str) -> None:
+    elsewhere: dict[str, Any] = {setting: NOWHERE}
+    said = sentence(run_tap(world, stream, code=1, **elsewhere))
+    assert "the connection was refused" in said
+    assert f"`{setting}`" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, "No such file"),
+        ("", "does not hold a JSON object"),
+        ('{"api_key": ', "does not hold a JSON object"),
+        ("[]", "does not hold a JSON object"),
+    ],
+)
+def test_a_config_file_that_cannot_be_read(
+    tmp_path: Path, content: str | None, expected: str
+) -> None:
+    file = tmp_path / "settings.json"
+    if content is not None:
+        file.write_text(content, encoding="utf-8")
+    said = sentence(run_cli("--config", file))
+    assert said.startswith("Option `--config`: ")
+    assert expected in said
+    assert "settings.json" in said
+
+
+@pytest.mark.parametrize("option", ["state", "catalog"])
+@pytest.mark.parametrize("content", ["", '{"a": ', "[]", "null"])
+def test_a_state_or_catalog_that_is_not_json(tmp_path: Path, option: str, content: str) -> None:
+    file = tmp_path / "other.json"
+    file.write_text(content, encoding="utf-8")
+    said = sentence(run_with(tmp_path, f"--{option}", str(file)))
+    assert said.startswith(f"Option `--{option}`: ")
+    assert "other.json" in said
+
+
+@pytest.mark.parametrize(
+    ("stream", "key"),
+    [("users", "id"), ("purchases", "purchase_total"), ("coupons", "expiration_date")],
+)
+def test_a_replication_key_that_cannot_be(world: Sandbox, stream: str, key: str) -> None:
+    catalog = select(stream)
+    entry_of(catalog, stream).update(replication_method="INCREMENTAL", replication_key=key)
+    said = sentence(run_tap(world, catalog=catalog, code=1))
+    assert said.startswith(f"Catalog: `{stream}` cannot be replicated incrementally by '{key}'")
+
+
+def test_a_test_run_with_a_bad_key_fails(tmp_path: Path, world: Sandbox) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(config_of(world, api_key=SECRETS[0])), encoding="utf-8")
+    assert sentence(run_cli("--config", config, "--test")).startswith("CrowdTwist refuses")
+
+
+def test_the_installed_command_fails_with_one_line_and_an_exit_code(tmp_path: Path) -> None:
+    result = run_process("--config", tmp_path / "none.json", cwd=tmp_path)
+    assert sentence(result).startswith("Option `--config`: ")
+    assert result.stdout == ""
