@@ -21,6 +21,7 @@ import backoff
 import msgspec
 
 from tap_crowdtwist.api import dates, errors, listing, paging
+from tap_crowdtwist.api.endpoints import Host
 from tap_crowdtwist.api.errors import ExhaustedError, Verdict
 from tap_crowdtwist.api.transport import NoAnswerError
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from requests.auth import AuthBase
 
-    from tap_crowdtwist.api.endpoints import Endpoint, Host
+    from tap_crowdtwist.api.endpoints import Endpoint
     from tap_crowdtwist.api.throttle import Throttle
     from tap_crowdtwist.api.transport import Transport
 
@@ -56,6 +57,8 @@ def in_turn(calls: Sequence[Callable[[], T]]) -> list[T]:
     return [call() for call in calls]
 
 
+_NO_ANSWER = "No answer from CrowdTwist: {}; check `{}`, or `environment` and `client_id`"
+_ADDRESS = {Host.MAIN: "api_url", Host.POS: "pos_url"}
 _NOT_DATA = "CrowdTwist answers with something that is not the data asked for"
 
 
@@ -233,7 +236,7 @@ class Client:
         try:
             answer = self._transport.get(url, self._auth[endpoint.host])
         except NoAnswerError as error:
-            return _Outcome(Verdict.RETRY, f"No answer from CrowdTwist: {error}")
+            return _Outcome(Verdict.RETRY, _NO_ANSWER.format(error, _ADDRESS[endpoint.host]))
         try:
             payload = msgspec.json.decode(answer.body) if answer.body else None
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
