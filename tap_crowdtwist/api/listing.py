@@ -42,7 +42,7 @@ class Ledger:
             if (endpoint, sentence) in self.warned:
                 return
             self.warned.add((endpoint, sentence))
-        logger.warning(f"%s: {sentence}", endpoint, *facts)  # noqa: G004 - ours, with placeholders
+        logger.warning("%s: %s", endpoint, sentence % facts if facts else sentence)
 
     def believes_total(self, endpoint: str) -> bool:
         """Tell whether `paging.total` of an endpoint has been worth a second reading so far."""
