@@ -65,9 +65,9 @@ def _loose(value: Any) -> Any:
     """Bring a value of unknown type into one form, whichever of its forms it came in."""
     if isinstance(value, dict):
         loose = {name: _loose(member) for name, member in value.items()}
-        return {name: member for name, member in loose.items() if member is not None}
+        return {name: member for name, member in loose.items() if member is not None} or None
     if isinstance(value, list):
-        return [_loose(item) for item in value]
+        return [_loose(item) for item in value] or None
     flag = _form(value, values.boolean)
     return flag if isinstance(flag, bool) else _form(value, values.instant)
 
