@@ -1,0 +1,193 @@
+"""No secret stands in anything that is logged, in whatever form it got there."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import logging
+from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from singer_sdk.logging import StructuredFormatter
+
+from tap_crowdtwist.redact import MASK, REDACTOR, RedactingFormatter, Redactor, guard_logging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SECRET = 's3cret/with "all" + é\\kinds&of=signs'
+
+
+def redactor(*secrets: str) -> Redactor:
+    made = Redactor()
+    made.learn(secrets)
+    return made
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        SECRET,
+        quote(SECRET, safe=""),
+        quote(SECRET),
+        quote_plus(SECRET),
+        quote(SECRET, safe="").replace("%2F", "%2f").replace("%C3%A9", "%c3%a9").lower(),
+        json.dumps(SECRET)[1:-1],
+        repr(SECRET)[1:-1],
+        base64.b64encode(SECRET.encode()).decode(),
+        base64.b64encode(SECRET.encode()).decode().rstrip("="),
+    ],
+)
+def test_a_secret_is_masked_in_each_of_its_forms(form: str) -> None:
+    said = redactor(SECRET)(f"GET /v2/users/1?api_key={form}&page=2")
+    assert said.replace("]==", "]").replace("]=", "]") == f"GET /v2/users/1?api_key={MASK}&page=2"
+
+
+def test_every_occurrence_is_masked() -> None:
+    assert redactor("abcd")("abcd, abcd and abcd") == f"{MASK}, {MASK} and {MASK}"
+
+
+@pytest.mark.parametrize(
+    ("secrets", "text", "said"),
+    [
+        (["abcd", "abcdef"], "xabcdefx", f"x{MASK}x"),
+        (["abcdef", "defghi"], "xabcdefghix", f"x{MASK}x"),
+        (["abcab"], "xabcabcabx", f"x{MASK}x"),
+        (["abcd", "efgh"], "abcdefgh", f"{MASK}{MASK}"),
+        (["redacted", "abcd"], "abcd redacted", f"{MASK} {MASK}"),
+    ],
+)
+def test_secrets_that_overlap_leave_nothing_of_each_other(
+    secrets: list[str], text: str, said: str
+) -> None:
+    assert redactor(*secrets)(text) == said
+    assert redactor(*reversed(secrets))(text) == said
+
+
+def test_part_of_a_secret_is_none() -> None:
+    assert redactor("abcdef")("abcde bcdef") == "abcde bcdef"
+
+
+@pytest.mark.parametrize("blank", ["\n", " ", "\r\n", "\t"])
+def test_a_secret_is_learnt_as_it_is_sent_without_blanks_around_it(blank: str) -> None:
+    assert redactor(f"{blank}abcdef{blank}")("key abcdef") == f"key {MASK}"
+
+
+@pytest.mark.parametrize("secret", ["", " ", "abc", " abc\n"])
+def test_what_is_too_short_to_tell_apart_is_not_masked(secret: str) -> None:
+    assert redactor(secret)("abc and so on") == "abc and so on"
+
+
+def test_nothing_is_masked_without_secrets() -> None:
+    assert Redactor()(f"api_key={SECRET}") == f"api_key={SECRET}"
+
+
+def test_secrets_add_up() -> None:
+    made = redactor("abcdef")
+    made.learn(["uvwxyz"])
+    assert made("abcdef uvwxyz") == f"{MASK} {MASK}"
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    secrets=st.lists(st.text("abcd", min_size=4, max_size=8), max_size=3),
+    text=st.text("abcd =", max_size=60),
+)
+def test_no_secret_is_left_and_nothing_but_secrets_is_taken(secrets: list[str], text: str) -> None:
+    said = redactor(*secrets)(text)
+    kept = said.split(MASK)
+    assert not [secret for secret in secrets for part in kept if secret in part]
+    place = 0
+    for part in kept:
+        place = text.index(part, place) + len(part)
+
+
+# Logging
+
+
+@pytest.fixture
+def stream() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def logger(stream: io.StringIO) -> Iterator[logging.Logger]:
+    made = logging.getLogger("tests.redact.guarded")
+    handler = logging.StreamHandler(stream)
+    made.addHandler(handler)
+    made.propagate = False
+    kept = {h: h.formatter for h in _handlers()}
+    yield made
+    for other, formatter in kept.items():
+        other.setFormatter(formatter)
+    made.removeHandler(handler)
+    made.propagate = True
+
+
+def _handlers() -> list[logging.Handler]:
+    loggers = [logging.getLogger(), *map(logging.getLogger, list(logging.root.manager.loggerDict))]
+    return [handler for logger in loggers for handler in logger.handlers]
+
+
+def fail() -> None:
+    raise ValueError(f"cannot reach https://api512.crowdtwist.com/?api_key={quote_plus(SECRET)}")
+
+
+def test_messages_arguments_and_tracebacks_are_masked(
+    logger: logging.Logger, stream: io.StringIO
+) -> None:
+    guard_logging(redactor(SECRET))
+    logger.warning("key %s", SECRET)
+    try:
+        fail()
+    except ValueError:
+        logger.exception("failed")
+    said = stream.getvalue()
+    assert said.startswith(f"key {MASK}\nfailed\nTraceback")
+    assert f"api_key={MASK}" in said
+    assert quote_plus(SECRET) not in said
+
+
+def test_a_formatter_that_is_there_stays_within(
+    logger: logging.Logger, stream: io.StringIO
+) -> None:
+    logger.handlers[0].setFormatter(logging.Formatter("<%(levelname)s> %(message)s"))
+    guard_logging(redactor(SECRET))
+    logger.error("%r", SECRET)
+    assert stream.getvalue() == f"<ERROR> '{MASK}'\n"
+
+
+def test_the_structured_formatter_of_the_sdk_is_masked_and_still_json(
+    logger: logging.Logger, stream: io.StringIO
+) -> None:
+    logger.handlers[0].setFormatter(StructuredFormatter())
+    guard_logging(redactor(SECRET))
+    try:
+        fail()
+    except ValueError:
+        logger.exception("key %s", SECRET, extra={"point": SECRET})
+    said = stream.getvalue()
+    assert json.loads(said)["message"] == f"key {MASK}"
+    for form in (SECRET, json.dumps(SECRET)[1:-1], quote_plus(SECRET)):
+        assert form not in said
+
+
+def test_guarding_twice_wraps_once(logger: logging.Logger) -> None:
+    guard_logging(redactor(SECRET))
+    guarded = logger.handlers[0].formatter
+    assert isinstance(guarded, RedactingFormatter)
+    guard_logging(redactor(SECRET))
+    assert logger.handlers[0].formatter is guarded
+
+
+def test_by_default_the_secrets_of_the_process_are_masked(
+    logger: logging.Logger, stream: io.StringIO
+) -> None:
+    guard_logging()
+    REDACTOR.learn(["a-made-up-key-of-this-test"])
+    logger.warning("a-made-up-key-of-this-test")
+    assert stream.getvalue() == f"{MASK}\n"

@@ -1,0 +1,200 @@
+"""A roster is sorted, unique and one shard's, in a few bytes per member."""
+
+from __future__ import annotations
+
+import sys
+import tracemalloc
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tap_crowdtwist.errors import SettingError
+from tap_crowdtwist.roster import ID_TYPES, LARGEST_ID, Member, Roster, Shard, parse_id
+
+numeric = st.lists(st.integers(1, LARGEST_ID) | st.integers(1, 40), max_size=40)
+wordy = st.lists(st.text(min_size=1, max_size=5), max_size=30)
+
+
+# Shards
+
+
+@pytest.mark.parametrize(("text", "shard"), [("2/8", Shard(2, 8)), (" 8/8 ", Shard(8, 8))])
+def test_a_shard_is_a_part_of_a_number_of_parts(text: str, shard: Shard) -> None:
+    assert Shard.parse(text) == shard
+    assert str(shard) == text.strip()
+
+
+@pytest.mark.parametrize("text", [None, ""])
+def test_without_a_shard_there_is_one_part(text: str | None) -> None:
+    assert Shard.parse(text) == Shard(1, 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("0/8", "9/8", "2", "2/", "/8", "2/0", "0/0", "-1/8", "2/8/1", "a/b", "1.0/2", "२/८"),
+        *("²/8", "2 / 8", " ", "9" * 5000 + "/" + "9" * 5000),
+    ],
+)
+def test_a_malformed_shard_is_told_in_one_sentence(text: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        Shard.parse(text)
+    assert str(caught.value) == (
+        'Setting `shard`: must look like "2/8", part 2 of 8, counted from 1'
+    )
+
+
+@settings(max_examples=100, deadline=None)
+@given(members=numeric | wordy, count=st.integers(1, 9))
+def test_shards_are_a_partition(members: list[Any], count: int) -> None:
+    kind = "username" if members and isinstance(members[0], str) else "id"
+    parts = [list(Roster(members, kind, Shard(n, count))) for n in range(1, count + 1)]
+    assert sorted(member for part in parts for member in part) == list(Roster(members, kind))
+
+
+@pytest.mark.parametrize(
+    ("member", "part"),
+    [(1, 7), (2, 5), (3, 2), (88001, 6), (LARGEST_ID, 2), ("ada@example.test", 4), ("é", 8)],
+)
+def test_a_member_stays_in_the_same_shard_for_ever(member: Member, part: int) -> None:
+    assert [n for n in range(1, 9) if Shard(n, 8).holds(member)] == [part]
+
+
+def test_shards_are_about_equally_large() -> None:
+    sizes = [len(Roster(range(1, 10_001), shard=Shard(n, 8))) for n in range(1, 9)]
+    assert sum(sizes) == 10_000
+    assert min(sizes) > 1_100
+    assert max(sizes) < 1_400
+
+
+# Rosters
+
+
+@settings(max_examples=100, deadline=None)
+@given(members=numeric)
+def test_a_roster_is_sorted_and_unique(members: list[int]) -> None:
+    roster = Roster(members)
+    assert list(roster) == sorted(set(members))
+    assert [roster[place] for place in range(len(roster))] == list(roster)
+    assert roster.total == len(members)
+
+
+def test_a_roster_knows_what_it_was_made_of() -> None:
+    roster = Roster(["b", "a", "b"], "username", Shard(1, 1))
+    assert list(roster) == ["a", "b"]
+    assert (roster.id_type, roster.total, len(roster), str(roster.shard)) == (
+        "username",
+        3,
+        2,
+        "1/1",
+    )
+
+
+@settings(max_examples=100, deadline=None)
+@given(members=numeric, cursor=st.integers(0, LARGEST_ID) | st.integers(0, 41))
+def test_after_a_cursor_come_exactly_the_larger_ids(members: list[int], cursor: int) -> None:
+    roster = Roster(members)
+    place = roster.after(cursor)
+    assert [roster[n] for n in range(place, len(roster))] == sorted(
+        {m for m in members if m > cursor}
+    )
+
+
+@settings(max_examples=100, deadline=None)
+@given(members=wordy, cursor=st.text(max_size=5))
+def test_a_cursor_may_be_text(members: list[str], cursor: str) -> None:
+    roster = Roster(members, "username")
+    place = roster.after(cursor)
+    assert [roster[n] for n in range(place, len(roster))] == sorted(
+        {m for m in members if m > cursor}
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "members", "foreign"),
+    [("id", [1, 2], "1"), ("id", [1, 2], None), ("id", [1, 2], [1]), ("username", ["a"], 1)],
+)
+def test_a_cursor_of_another_kind_counts_as_none(
+    kind: str, members: list[Any], foreign: Any
+) -> None:
+    roster = Roster(members, kind)
+    assert roster.after(foreign) == 0
+    assert roster.find(foreign) is None
+
+
+def test_a_cursor_that_a_state_store_made_a_float_still_counts() -> None:
+    roster = Roster([1, 2, 3])
+    assert roster.after(2.0) == 2  # type: ignore[arg-type]
+    assert roster.find(2.0) == 1  # type: ignore[arg-type]
+
+
+@settings(max_examples=100, deadline=None)
+@given(members=numeric, member=st.integers(1, 41))
+def test_a_member_is_found_exactly_if_the_roster_holds_them(
+    members: list[int], member: int
+) -> None:
+    roster = Roster(members)
+    place = roster.find(member)
+    assert (place is not None) is (member in members)
+    assert place is None or roster[place] == member
+
+
+def test_nobody_is_found_in_an_empty_roster() -> None:
+    assert Roster([]).find(1) is None
+    assert Roster([]).after(1) == 0
+
+
+def test_a_numeric_id_costs_no_more_than_ten_bytes() -> None:
+    roster = Roster(range(10_000_000, 10_100_000))
+    assert sys.getsizeof(roster._members) <= 10 * len(roster)  # noqa: SLF001 - it is the memory
+
+
+def test_reading_a_roster_costs_no_more_than_a_hundred_bytes_a_member() -> None:
+    tracemalloc.start()
+    try:
+        roster = Roster(number * 7 + 10**15 for number in range(50_000))
+        kept, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept <= 10 * len(roster) + 10_000
+    assert peak <= 100 * len(roster)
+
+
+# Ids
+
+
+@pytest.mark.parametrize(
+    ("text", "member"), [("1", 1), (" 88001\r\n", 88001), ("007", 7), (str(LARGEST_ID), LARGEST_ID)]
+)
+def test_a_crowdtwist_id_is_a_positive_number(text: str, member: int) -> None:
+    assert parse_id(text, "id") == member
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "0",
+        "-1",
+        "+1",
+        "1.0",
+        "1e3",
+        "a",
+        "1 2",
+        "१२",
+        "²",
+        str(LARGEST_ID + 1),
+        "9" * 5000,
+    ],
+)
+def test_anything_else_is_no_crowdtwist_id(text: str) -> None:
+    assert parse_id(text, "id") is None
+
+
+@pytest.mark.parametrize("id_type", [id_type for id_type in ID_TYPES if id_type != "id"])
+def test_any_other_id_is_a_text_that_is_not_blank(id_type: str) -> None:
+    assert parse_id(" +49 123 \n", id_type) == "+49 123"
+    assert parse_id(" \n", id_type) is None

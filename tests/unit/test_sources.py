@@ -1,0 +1,350 @@
+"""Ids are read from settings and files; what is wrong with them is told, but not repeated."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from typing import TYPE_CHECKING, Any
+
+import fsspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tap_crowdtwist import sources
+from tap_crowdtwist.errors import SettingError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PERSONAL = "ada@example.test"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def put(folder: Path, name: str, content: str | bytes) -> str:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return str(path)
+
+
+def read(path: str, id_type: str = "id", column: str | None = None) -> list[Any]:
+    return list(sources.from_files(path, id_type, column))
+
+
+def refusal(path: str, id_type: str = "id", column: str | None = None) -> str:
+    with pytest.raises(SettingError) as caught:
+        read(path, id_type, column)
+    return str(caught.value)
+
+
+# The setting
+
+
+def test_the_setting_holds_ids_as_numbers_or_text() -> None:
+    assert list(sources.from_setting([3, "1", " 2 "], "id")) == [3, 1, 2]
+    assert list(sources.from_setting(["a@b.test", 5], "email")) == ["a@b.test", "5"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "id_type", "wanted"),
+    [
+        (PERSONAL, "id", "a numeric CrowdTwist id"),
+        (0, "id", "a numeric CrowdTwist id"),
+        (1.0, "id", "a numeric CrowdTwist id"),
+        (" ", "email", "an id of type email"),
+    ],
+)
+def test_an_entry_that_is_no_id_is_told_by_its_place(entry: Any, id_type: str, wanted: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        list(sources.from_setting([1, entry], id_type))
+    assert str(caught.value) == f"Setting `user_ids`: entry 2 is not {wanted}"
+
+
+# Text
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("bom", ["", "\ufeff"])
+@pytest.mark.parametrize("last", ["", "end"])
+def test_text_has_one_id_a_line(folder: Path, end: str, bom: str, last: str) -> None:
+    lines = ["3", " 1 ", "", "  ", "2"]
+    text = bom + end.join(lines) + (end if last else "")
+    assert read(put(folder, "members.txt", text)) == [3, 1, 2]
+
+
+@pytest.mark.parametrize("name", ["members", "members.txt", "members.dat"])
+def test_any_other_ending_means_text(folder: Path, name: str) -> None:
+    assert read(put(folder, name, "1\n2\n")) == [1, 2]
+
+
+def test_a_line_that_is_no_id_is_told_by_its_number(folder: Path) -> None:
+    path = put(folder, "members.txt", f"1\n\n{PERSONAL}\n")
+    assert refusal(path) == (
+        "Setting `user_ids_path`: line 3 of 'members.txt' is not a numeric CrowdTwist id; "
+        "check `id_type` too"
+    )
+
+
+def test_text_holds_any_type_of_id(folder: Path) -> None:
+    assert read(put(folder, "members.txt", "Ä, ö\n+49 1\n"), "username") == ["Ä, ö", "+49 1"]
+
+
+# CSV
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("bom", ["", "\ufeff"])
+def test_csv_has_a_header_quotes_and_any_line_end(folder: Path, end: str, bom: str) -> None:
+    lines = [' user_id ,"name, first"', '1,"Ada ""A"" Sample"', "", '"2","a', 'b"', ",", "3,x"]
+    assert read(put(folder, "members.csv", bom + end.join(lines) + end)) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("header", "id_type"),
+    [
+        ("name,user_id", "id"),
+        ("name,member_id", "id"),
+        ("name,id", "id"),
+        ("name,email", "email"),
+        ("id,third_party_id", "third_party_id"),
+    ],
+)
+def test_the_usual_column_is_found(folder: Path, header: str, id_type: str) -> None:
+    member = read(put(folder, "members.csv", f"{header}\nx,7\n"), id_type)
+    assert member == [7 if id_type == "id" else "7"]
+
+
+def test_the_only_column_is_taken_whatever_its_name(folder: Path) -> None:
+    assert read(put(folder, "members.csv", "loyalty number\n7\n")) == [7]
+
+
+def test_a_column_that_is_named_is_taken(folder: Path) -> None:
+    assert read(put(folder, "members.csv", "id,other\n1,2\n"), column="other") == [2]
+
+
+def test_a_named_column_that_is_missing_lists_those_there_are(folder: Path) -> None:
+    path = put(folder, "members.csv", "id,name\n1,x\n")
+    assert refusal(path, column="number") == (
+        "Setting `user_ids_column`: line 1 of 'members.csv' has no such column; it has 'id', 'name'"
+    )
+
+
+@pytest.mark.parametrize("header", ["number,name", "id,user_id"])
+def test_columns_that_leave_a_choice_ask_for_it(folder: Path, header: str) -> None:
+    names = ", ".join(map(repr, header.split(",")))
+    assert refusal(put(folder, "members.csv", f"{header}\n1,2\n")) == (
+        "Setting `user_ids_column`: say which column of line 1 of 'members.csv' holds the ids; "
+        f"it has {names}"
+    )
+
+
+@pytest.mark.parametrize("id_type", ["username", "third_party_id"])
+def test_a_header_that_may_be_a_member_is_not_repeated(folder: Path, id_type: str) -> None:
+    said = refusal(put(folder, "members.csv", "ada,Ada\ngrace,Grace\n"), id_type)
+    assert said == (
+        "Setting `user_ids_column`: say which column of line 1 of 'members.csv' holds the ids; "
+        "it has 2 columns"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "id_type"),
+    [
+        ("101\n102\n", "id"),
+        ("101,Ada\n102,Grace\n", "id"),
+        (f"{PERSONAL}\ngrace@example.test\n", "email"),
+        (f"Ada,{PERSONAL}\n", "email"),
+        ("+49 30 1234\n", "mobile_phone_number"),
+        ("१२३\n", "id"),
+    ],
+)
+def test_a_file_without_a_header_loses_no_member_silently(
+    folder: Path, content: str, id_type: str
+) -> None:
+    assert refusal(put(folder, "members.csv", content), id_type) == (
+        "Setting `user_ids_path`: line 1 of 'members.csv' must name the columns"
+    )
+
+
+@pytest.mark.parametrize("row", ["x", '"",x', f"{PERSONAL},x", "0,x"])
+def test_a_row_without_an_id_is_told_by_its_line(folder: Path, row: str) -> None:
+    path = put(folder, "members.csv", f'name,id\n"a\nb",1\n{",".join(row.split(",")[::-1])}\n')
+    assert refusal(path) == (
+        "Setting `user_ids_path`: line 4 of 'members.csv' is not a numeric CrowdTwist id; "
+        "check `id_type` too"
+    )
+
+
+def test_a_quote_that_is_never_closed_is_no_id(folder: Path) -> None:
+    path = put(folder, "members.csv", f'email\n"{PERSONAL}\ngrace@example.test\n')
+    assert refusal(path, "email") == (
+        "Setting `user_ids_path`: cannot read 'members.csv': unexpected end of data"
+    )
+
+
+# JSON lines
+
+
+@pytest.mark.parametrize("name", ["members.jsonl", "members.ndjson", "MEMBERS.JSONL"])
+def test_json_lines_hold_values_or_objects(folder: Path, name: str) -> None:
+    lines = ['{"user_id": 3, "name": "x"}', "", '{"user_id": "1"}', "2", '"4"', '{"n": 5}']
+    assert read(put(folder, name, "\r\n".join(lines))) == [3, 1, 2, 4, 5]
+
+
+def test_a_property_that_is_named_is_taken(folder: Path) -> None:
+    path = put(folder, "members.jsonl", '{"id": 1, "other": 2}\n')
+    assert read(path, column="other") == [2]
+    assert refusal(path, column="number") == (
+        "Setting `user_ids_column`: line 1 of 'members.jsonl' has no such column; "
+        "it has 'id', 'other'"
+    )
+
+
+def test_properties_that_may_be_members_are_not_repeated(folder: Path) -> None:
+    path = put(folder, "members.jsonl", f'{{"{PERSONAL}": 1, "x": 2}}\n')
+    assert refusal(path).endswith("holds the ids; it has 'x'")
+
+
+@pytest.mark.parametrize("line", ["{", PERSONAL, "{'id': 1}", '{"id": 1} x', "[" * 9999])
+def test_a_line_that_is_not_json_is_told_by_its_number(folder: Path, line: str) -> None:
+    path = put(folder, "members.jsonl", f"1\n{line}\n")
+    assert refusal(path) == "Setting `user_ids_path`: line 2 of 'members.jsonl' is not JSON"
+
+
+@pytest.mark.parametrize(
+    "line", ["null", "true", "1.5", "[1]", "{}", '{"id": null}', '{"id": {"a": 1}}', '"x"', "-1"]
+)
+def test_json_that_is_no_id_is_told_by_its_line(folder: Path, line: str) -> None:
+    path = put(folder, "members.jsonl", f"1\n{line}\n")
+    assert refusal(path) == (
+        "Setting `user_ids_path`: line 2 of 'members.jsonl' is not a numeric CrowdTwist id; "
+        "check `id_type` too"
+    )
+
+
+# Where files are
+
+
+@pytest.mark.parametrize("name", ["members.csv.gz", "MEMBERS.CSV.GZ", "members.jsonl.gz", "m.gz"])
+def test_a_compressed_file_is_read_as_what_it_holds(folder: Path, name: str) -> None:
+    content = {"csv": "id,n\n1,x\n2,x\n", "jsonl": "1\n2\n"}.get(name.lower().split(".")[1], "1\n2")
+    assert read(put(folder, name, gzip.compress(content.encode()))) == [1, 2]
+
+
+def test_a_glob_is_read_in_the_order_of_names(folder: Path) -> None:
+    put(folder, "b.csv", "id\n2\n")
+    put(folder, "a.csv", "id\n3\n")
+    put(folder, "c.txt", "not read")
+    assert read(f"{folder}/*.csv") == [3, 2]
+
+
+def test_a_url_of_any_filesystem_is_read() -> None:
+    with fsspec.open("memory://rosters/members.csv", "w") as file:
+        file.write("id\n5\n")
+    assert read("memory://rosters/members.csv") == [5]
+    assert read("memory://rosters/*.csv") == [5]
+    assert refusal("memory://rosters/none.csv") == (
+        "Setting `user_ids_path`: there is no file 'none.csv'"
+    )
+
+
+def test_a_query_is_no_part_of_a_name() -> None:
+    lines = sources._values("https://host.test/m.csv?sig=abc", io.StringIO("id\n5\n"), "id", None)  # noqa: SLF001 - no web server is needed for a name
+    assert list(lines) == [(2, "5")]
+    assert sources._named("sftp://user:word@host.test/in/m.csv?sig=abc") == "'m.csv'"  # noqa: SLF001 - likewise
+
+
+def test_lines_are_read_as_they_are_needed(folder: Path) -> None:
+    ids = sources.from_files(put(folder, "members.txt", "1\n2\nx\n"), "id")
+    assert [next(ids), next(ids)] == [1, 2]
+
+
+# What can be wrong with a file
+
+
+def test_a_file_that_is_missing(folder: Path) -> None:
+    assert refusal(f"{folder}/none.csv") == "Setting `user_ids_path`: there is no file 'none.csv'"
+
+
+def test_a_glob_that_matches_nothing(folder: Path) -> None:
+    assert refusal(f"{folder}/*.csv") == "Setting `user_ids_path`: no file matches '*.csv'"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("members.txt", ""),
+        ("members.txt", " \n\n"),
+        ("members.csv", ""),
+        ("members.csv", "\n\n"),
+        ("members.csv", "user_id,name\n"),
+        ("members.csv", "user_id,name\n,\n\n"),
+        ("members.jsonl", ""),
+    ],
+)
+@pytest.mark.parametrize("column", [None, "user_id"])
+def test_a_file_without_ids(folder: Path, name: str, content: str, column: str | None) -> None:
+    path = put(folder, name, content)
+    assert refusal(path, column=column) == f"Setting `user_ids_path`: '{name}' holds no ids"
+
+
+@pytest.mark.parametrize("name", ["members.txt", "members.csv", "members.jsonl"])
+@pytest.mark.parametrize("content", [b"\xff\xfe1\x00\n\x00", b"id\n\xe9\n", b"id\n1\n\xc3"])
+def test_a_file_that_is_not_utf_8(folder: Path, name: str, content: bytes) -> None:
+    path = put(folder, name, content.replace(b"id\n", b"id\n" if name.endswith("csv") else b""))
+    assert refusal(path) == f"Setting `user_ids_path`: '{name}' is not UTF-8 text"
+
+
+def test_a_folder_in_place_of_a_file(folder: Path) -> None:
+    (folder / "members.txt").mkdir()
+    assert refusal(f"{folder}/members.txt") == (
+        "Setting `user_ids_path`: cannot read 'members.txt': Is a directory"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (gzip.compress(b"1\n" * 5000, mtime=0)[:30], "EOFError"),
+        (b"1\n2\n", "BadGzipFile"),
+        (gzip.compress(b"1\n" * 5000, mtime=0)[:12] + b"\xff" * 40, "error"),
+    ],
+    ids=["cut short", "not compressed", "garbled"],
+)
+def test_a_compressed_file_that_is_broken(folder: Path, content: bytes, reason: str) -> None:
+    assert refusal(put(folder, "members.gz", content)) == (
+        f"Setting `user_ids_path`: cannot read 'members.gz': {reason}"
+    )
+
+
+def test_a_filesystem_that_nobody_knows() -> None:
+    assert refusal("nofs://user:word@host.test/members.csv") == (
+        "Setting `user_ids_path`: cannot open 'members.csv': ValueError"
+    )
+
+
+def test_a_filesystem_whose_library_is_not_installed() -> None:
+    fsspec.register_implementation(
+        "absent", "no_such_library.Files", clobber=True, errtxt="Install no_such_library"
+    )
+    assert refusal("absent://bucket/members.csv") == (
+        "Setting `user_ids_path`: cannot open 'members.csv': Install no_such_library"
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(ids=st.lists(st.integers(1, 2**63 - 1), min_size=1, max_size=8), data=st.data())
+def test_ids_are_the_same_from_any_kind_of_file(ids: list[int], data: st.DataObject) -> None:
+    kind = data.draw(st.sampled_from(["txt", "csv", "jsonl"]))
+    lines = {
+        "txt": [*map(str, ids)],
+        "csv": ["name,id", *(f'"x, ""y""",{number}' for number in ids)],
+        "jsonl": [f'{{"id": {number}, "name": "x"}}' for number in ids],
+    }[kind]
+    with fsspec.open(f"memory://any/members.{kind}", "w", newline="") as file:
+        file.write(data.draw(st.sampled_from(["\n", "\r\n"])).join(lines))
+    assert read(f"memory://any/members.{kind}") == ids
