@@ -176,7 +176,8 @@ def test_a_cursor_may_name_a_member_who_has_left_the_roster(world: Sandbox) -> N
 
 def test_a_resumed_sweep_may_end_with_members_who_are_gone(world: Sandbox) -> None:
     gone = 1000262
-    sweep = {"started_at": "2026-03-09T02:00:00Z", "after": gone - 1}
+    so_far = {"after": gone - 1, "asked": len(MEMBERS), "missing": 0}
+    sweep = {"started_at": "2026-03-09T02:00:00Z", **so_far}
     state = {"bookmarks": {"users": {"sweep": sweep}}}
     result = run_tap(world, "users", state=state, user_ids=[*MEMBERS, gone])
     assert members(world) == [gone]
