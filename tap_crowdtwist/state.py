@@ -39,6 +39,8 @@ class Sweep:
         retry: members that kept failing, in roster order.
         retry_since: the bound that the members in `retry` are owed from.
         roster: whom the sweep knew when it began; None where that is not needed.
+        asked: members asked so far, by all runs that had a part in the sweep.
+        missing: those of them whom CrowdTwist did not know.
     """
 
     started_at: datetime
@@ -47,6 +49,8 @@ class Sweep:
     retry: list[Member] = field(default_factory=list)
     retry_since: datetime | None = None
     roster: Sketch | None = None
+    asked: int = 0
+    missing: int = 0
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,8 @@ def begin(state: MutableMapping[str, Any], plan: Plan, roster: Roster) -> Sweep:
                 started_at = instant(stored["started_at"]) or plan.now
                 after = stored.get("after")
                 sketch = Sketch.load(stored.get("roster"))
-                return Sweep(started_at, resumed, after, retry, retry_since, sketch)
+                asked, missing = int(stored.get("asked", 0)), int(stored.get("missing", 0))
+                return Sweep(started_at, resumed, after, retry, retry_since, sketch, asked, missing)
     except (AttributeError, TypeError, ValueError):
         raise TapError(
             "The state given to the tap cannot be read; remove this stream's bookmark to read "
@@ -121,7 +126,7 @@ def save(state: MutableMapping[str, Any], sweep: Sweep, roster: Roster, now: dat
     if sweep.since is not None:
         stored["since"] = spell(sweep.since)
     if sweep.after is not None:
-        stored["after"] = sweep.after
+        stored |= {"after": sweep.after, "asked": sweep.asked, "missing": sweep.missing}
     if sweep.roster is not None:
         stored["roster"] = sweep.roster.dump()
     state["sweep"] = stored | _owed(sweep)
@@ -139,7 +144,8 @@ def finish(
     if plan.replication_key is not None:
         state["replication_key"] = plan.replication_key
         state["replication_key_value"] = spell(sweep.started_at)
-    state["roster"] = _roster(roster) | (sweep.roster.dump() if sweep.roster else {})
+    known = sweep.roster.dump() if sweep.roster else state.get("roster") or {}
+    state["roster"] = {**known, **_roster(roster)}
 
 
 def failed(sweep: Sweep, member: Member, since: datetime | None) -> None:

@@ -122,7 +122,7 @@ class MemberStream(CrowdTwistStream):
                     if run.clock() >= due:
                         self._checkpoint(walk.state)
                         due = run.clock() + run.settings.checkpoint_interval
-                if judge_all(self):
+                if judge_all(self, walk.state):
                     moment = run.now()
                     state.finish(self.stream_state, walk.state, walk.plan, run.roster, moment)
             except Exception:

@@ -30,13 +30,15 @@ def judge(stream: MemberStream, errand: Errand, haul: Haul, walk: state.Sweep) -
     """
     tally, settings = stream.run.tally(stream.name), stream.run.settings
     tally.asked += 1
+    walk.asked += 1
     error = haul.error
     if error is None:
         return
     if isinstance(error, MemberMissingError):
         tally.missing += 1
-        if tally.missing == tally.asked >= CERTAIN and settings.max_missing_ratio < 1:
-            _wrong_roster(stream)
+        walk.missing += 1
+        if walk.missing == walk.asked >= CERTAIN and settings.max_missing_ratio < 1:
+            _wrong_roster(stream, walk)
     elif isinstance(error, NotConfiguredError):
         tally.unconfigured += 1
         if tally.unconfigured == 1:
@@ -55,15 +57,15 @@ def judge(stream: MemberStream, errand: Errand, haul: Haul, walk: state.Sweep) -
             )
 
 
-def judge_all(stream: MemberStream) -> bool:
+def judge_all(stream: MemberStream, walk: state.Sweep) -> bool:
     """Tell whether a sweep that came to its end counts as complete.
 
     Raises:
         SettingError: too many members are missing.
     """
     tally = stream.run.tally(stream.name)
-    if tally.asked and tally.missing / tally.asked > stream.run.settings.max_missing_ratio:
-        _wrong_roster(stream)
+    if walk.asked and walk.missing / walk.asked > stream.run.settings.max_missing_ratio:
+        _wrong_roster(stream, walk)
     if tally.asked and tally.unconfigured == tally.asked:
         tally.skipped = tally.skipped or "no member has this resource"
         stream.stream_state.pop("sweep", None)
@@ -72,14 +74,14 @@ def judge_all(stream: MemberStream) -> bool:
     return True
 
 
-def _wrong_roster(stream: MemberStream) -> NoReturn:
+def _wrong_roster(stream: MemberStream, walk: state.Sweep) -> NoReturn:
     """Fail, and forget the sweep: its members have to be asked again when that is mended."""
     tally = stream.run.tally(stream.name)
     tally.wrong_roster = True
     stream.stream_state.pop("sweep", None)
     raise SettingError(
         "id_type",
-        f"CrowdTwist does not know {tally.missing} of {tally.asked} members asked for "
+        f"CrowdTwist does not know {walk.missing} of {walk.asked} members asked for "
         f"{stream.name} as {stream.run.roster.id_type!r}; check it and the roster, or raise "
         "`max_missing_ratio` if so many are gone",
     )
