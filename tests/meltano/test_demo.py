@@ -18,6 +18,7 @@ from crowdtwist_sandbox.demo_warehouse import Truth, table
 if TYPE_CHECKING:
     from crowdtwist_sandbox.demo_project import MeltanoProject
 
+pytest_plugins = ["meltano_fixtures"]
 pytestmark = pytest.mark.timeout(240)
 
 

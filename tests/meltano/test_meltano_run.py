@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     Row = dict[str, Any]
 
+pytest_plugins = ["meltano_fixtures"]
 MEMBERS = 25
 KEYS = {stream.name: tuple(stream.primary_keys) for stream in STREAMS}
 INCREMENTAL = {"user_activity_history", "purchases", "redemptions"}
