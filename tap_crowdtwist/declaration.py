@@ -224,6 +224,25 @@ def check(config: MutableMapping[str, Any], declaration: Mapping[str, Any]) -> N
         raise SettingError(str(error.absolute_path[0]), _sentence(error))
 
 
+def check_environment(
+    environ: Mapping[str, str], prefix: str, declaration: Mapping[str, Any]
+) -> None:
+    """Check the whole numbers among environment variables, which the SDK converts untold.
+
+    Args:
+        environ: the environment.
+        prefix: what the names of the tap's variables begin with.
+        declaration: JSON Schema of the settings.
+
+    Raises:
+        SettingError: a variable that should hold a whole number does not.
+    """
+    for name, schema in declaration["properties"].items():
+        value = environ.get(f"{prefix}{name.upper()}", "0")
+        if "integer" in schema["type"] and not isinstance(_number(value), int):
+            raise SettingError(name, f"must be a whole number (as {prefix}{name.upper()} too)")
+
+
 def _number(value: Any, *, whole: bool) -> Any:
     """Read a number that may come as text, where blank is null; leave any other to the check."""
     if isinstance(value, str):

@@ -68,8 +68,10 @@ def check(run: Run, bookmarks: Mapping[str, Any]) -> None:
     refused = {name: tally.refused for name, tally in run.tallies.items() if tally.refused}
     problems = []
     if owed:
+        reasons = [tally.reason for tally in run.tallies.values() if tally.reason]
+        because = f" (the last one because: {reasons[-1]})" if reasons else ""
         problems.append(
-            f"members that kept failing: {_counts(owed)}; they are noted in the state and "
+            f"members that kept failing: {_counts(owed)}{because}; they are noted in the state and "
             "asked again, first thing, by the next run"
         )
     if refused:

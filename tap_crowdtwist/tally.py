@@ -17,6 +17,7 @@ class Tally:
         unconfigured: members for whom the program lacks the resource.
         refused: rows left out for want of a key.
         skipped: why the stream was not read at all, or "".
+        reason: why the last member that failed did, or "".
         wrong_roster: whether so many members are missing that the roster must be wrong.
     """
 
@@ -27,4 +28,5 @@ class Tally:
     unconfigured: int = 0
     refused: int = 0
     skipped: str = ""
+    reason: str = ""
     wrong_roster: bool = False

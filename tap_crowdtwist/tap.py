@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -19,7 +20,7 @@ from singer_sdk.helpers.capabilities import (
 from typing_extensions import override
 
 from tap_crowdtwist import continuation, summary
-from tap_crowdtwist.declaration import DECLARATION, SECRETS, check
+from tap_crowdtwist.declaration import DECLARATION, SECRETS, check, check_environment
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.redact import REDACTOR
 from tap_crowdtwist.run import Run, utc_now
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
     from singer_sdk.plugin_base import _ConfigInput
 
     from tap_crowdtwist.streams.base import CrowdTwistStream
+
+
+ENV_PREFIX = "TAP_CROWDTWIST_"
+"""What the names of environment variables begin with; the SDK makes it of the tap's name."""
 
 
 class TapCrowdTwist(Tap):
@@ -131,6 +136,8 @@ class TapCrowdTwist(Tap):
         """
         super(Tap, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
+        if config and config.parse_env:
+            check_environment(os.environ, ENV_PREFIX, cls.config_jsonschema)
         tap = cls(
             config=config.config if config else {},
             state=load_json(state.read()) if state else None,

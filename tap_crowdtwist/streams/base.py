@@ -111,9 +111,7 @@ class CrowdTwistStream(Stream):
         """Whether the user's settings transform records further (stream maps, flattening)."""
         maps = self.stream_maps
         return (
-            len(maps) != 1
-            or type(maps[0]) is not SameRecordTransform
-            or bool(maps[0].flattening_options)
+            len(maps) != 1 or type(maps[0]) is not SameRecordTransform or maps[0].flattening_enabled
         )
 
     def _write(

@@ -147,10 +147,11 @@ class MemberStream(CrowdTwistStream):
         settings = self.run.settings
         key = self.replication_key if self.replication_method == REPLICATION_INCREMENTAL else None
         if self.replication_method == REPLICATION_INCREMENTAL and key not in self.replicable_by:
-            possible = " or ".join(self.replicable_by) or "nothing"
+            possible = " or ".join(self.replicable_by)
+            only = f", only by {possible}" if possible else ""
             raise TapError(
-                f"Catalog: `{self.name}` cannot be replicated incrementally by {key!r}, only by "
-                f"{possible}; set its replication-method to FULL_TABLE"
+                f"Catalog: `{self.name}` cannot be replicated incrementally by {key!r}{only}; set "
+                "its replication-method to FULL_TABLE"
             )
         return state.Plan(self.run.now(), key, settings.start_date, settings.lookback)
 

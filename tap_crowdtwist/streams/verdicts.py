@@ -47,6 +47,7 @@ def judge(stream: MemberStream, errand: Errand, haul: Haul, walk: state.Sweep) -
             tally.skipped = error.sentence
     else:
         tally.failed += 1
+        tally.reason = str(error)
         stream.logger.debug("%s: a member failed: %s", stream.name, error)
         state.failed(walk, stream.run.roster[errand.position], errand.since)
         owed = sum(len(str(member)) for member in walk.retry)

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def crew() -> Iterator[Crew]:
+    before = set(threading.enumerate())
     working = Crew(4)
     yield working
+    own = set(threading.enumerate()) - before
     working.close()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("crew-")]
+    assert not [thread for thread in own if thread.is_alive()]
 
 
 def test_results_come_in_the_order_of_the_items_however_long_each_takes(crew: Crew) -> None:

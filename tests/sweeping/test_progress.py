@@ -1,0 +1,97 @@
+"""A person can see how far it is, and nothing is said per member."""
+
+from __future__ import annotations
+
+import io
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+from clocks import FakeClock
+
+from tap_crowdtwist.api.client import Traffic
+from tap_crowdtwist.progress import INTERVAL, Progress
+from tap_crowdtwist.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def traffic() -> Traffic:
+    return Traffic()
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    caplog.set_level(logging.INFO)
+    return lambda: [record.getMessage() for record in caplog.records]
+
+
+def test_a_line_every_ten_seconds_says_all_there_is_to_know(
+    clock: FakeClock, traffic: Traffic, lines: Callable[[], list[str]]
+) -> None:
+    progress, tally = Progress(traffic, clock), Tally()
+    traffic.refused, traffic.retried = 3, 4
+    with progress.of("purchases", tally, 1000):
+        for _ in range(100):
+            clock.sleep(INTERVAL / 40)
+            tally.asked += 2
+            tally.records += 5
+            traffic.requests["purchases"] += 3
+            progress.tick()
+    assert lines() == [
+        f"purchases: {done} of 1,000 members, {records} records, 720 requests a minute, "
+        f"3 refused and 4 sent again so far, about {left} left"
+        for done, records, left in ((80, 200, "1 min 55 s"), (160, 400, "1 min 45 s"))
+    ]
+
+
+def test_hours_are_told_as_hours_and_nothing_is_guessed_from_nothing(
+    clock: FakeClock, traffic: Traffic
+) -> None:
+    progress, tally = Progress(traffic, clock), Tally()
+    with progress.of("users", tally, 10_000):
+        clock.sleep(10)
+        assert "time left unknown" in progress.line(tally, clock())
+        tally.asked = 10
+        assert "about 2 h 46 min left" in progress.line(tally, clock())
+
+
+def test_nothing_is_said_between_sweeps(
+    clock: FakeClock, traffic: Traffic, lines: Callable[[], list[str]]
+) -> None:
+    progress = Progress(traffic, clock)
+    with progress.of("users", Tally(), 10):
+        pass
+    clock.sleep(60)
+    progress.tick()
+    assert lines() == []
+
+
+def test_a_person_who_looks_on_gets_a_bar(
+    clock: FakeClock,
+    traffic: Traffic,
+    lines: Callable[[], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen = Terminal()
+    monkeypatch.setattr("sys.stderr", screen)
+    progress, tally = Progress(traffic, clock), Tally()
+    with progress.of("users", tally, 4):
+        for _ in range(4):
+            clock.sleep(INTERVAL)
+            tally.asked += 1
+            progress.tick()
+    assert "users: 100%" in screen.getvalue()
+    assert "4/4" in screen.getvalue()
+    assert lines() == []

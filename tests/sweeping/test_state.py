@@ -1,0 +1,192 @@
+"""What a state says, and what is made of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tap_crowdtwist import continuation, state
+from tap_crowdtwist.errors import TapError
+from tap_crowdtwist.roster import Roster, Shard
+
+NOW = datetime(2026, 11, 20, 2, tzinfo=timezone.utc)
+START = datetime(2025, 1, 1, tzinfo=timezone.utc)
+WEEK = timedelta(days=7)
+DAY = timedelta(days=1)
+ROSTER = Roster(range(1, 50))
+
+
+def plan(
+    key: str | None = "order_date",
+    start: datetime | None = START,
+    now: datetime = NOW,
+    lookback: timedelta = WEEK,
+) -> state.Plan:
+    return state.Plan(now, key, start, lookback)
+
+
+def through_a_file(stored: dict[str, Any]) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads(json.dumps(stored))
+    return read
+
+
+def test_the_first_sweep_reads_from_the_start_date() -> None:
+    assert state.begin({}, plan(), ROSTER).since == START
+    assert state.begin({}, plan(start=None), ROSTER).since is None
+
+
+def test_a_complete_sweep_leaves_its_start_as_the_bookmark_and_no_cursor() -> None:
+    stored: dict[str, Any] = {}
+    sweep = state.begin(stored, plan(), ROSTER)
+    state.save(stored, sweep, ROSTER, NOW)
+    state.finish(stored, sweep, plan(), ROSTER, NOW + DAY)
+    assert stored["replication_key"] == "order_date"
+    assert stored["replication_key_value"] == "2026-11-20T02:00:00Z"
+    assert "sweep" not in stored
+
+
+def test_the_next_sweep_reads_from_the_bookmark_less_the_lookback() -> None:
+    stored: dict[str, Any] = {}
+    state.finish(stored, state.begin(stored, plan(), ROSTER), plan(), ROSTER, NOW)
+    following = state.begin(through_a_file(stored), plan(now=NOW + DAY), ROSTER)
+    assert following.since == NOW - WEEK
+    assert following.started_at == NOW + DAY
+
+
+def test_a_start_date_after_the_bookmark_wins() -> None:
+    stored = {"replication_key": "order_date", "replication_key_value": "2024-06-01T00:00:00Z"}
+    assert state.begin(stored, plan(), ROSTER).since == START
+
+
+def test_a_bookmark_of_another_property_does_not_count() -> None:
+    stored = {"replication_key": "other", "replication_key_value": "2026-06-01T00:00:00Z"}
+    assert state.begin(stored, plan(), ROSTER).since == START
+
+
+def test_an_interrupted_sweep_goes_on_with_its_own_bounds() -> None:
+    stored: dict[str, Any] = {}
+    sweep = state.begin(stored, plan(), ROSTER)
+    sweep.after, sweep.asked, sweep.missing = 17, 17, 2
+    state.failed(sweep, 5, sweep.since)
+    state.save(stored, sweep, ROSTER, NOW)
+    resumed = state.begin(through_a_file(stored), plan(now=NOW + DAY), ROSTER)
+    assert resumed == sweep
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        (plan(start=None), "an earlier start is wanted"),
+        (plan(start=START - DAY), "an earlier start is wanted"),
+    ],
+)
+def test_a_sweep_that_began_too_late_is_begun_again(changed: state.Plan, why: str) -> None:
+    stored: dict[str, Any] = {}
+    sweep = state.begin(stored, plan(), ROSTER)
+    sweep.after = 17
+    state.save(stored, sweep, ROSTER, NOW)
+    assert state.begin(stored, changed, ROSTER).after is None, why
+
+
+def test_a_full_table_sweep_has_a_cursor_and_no_bookmark() -> None:
+    stored: dict[str, Any] = {}
+    sweep = state.begin(stored, plan(key=None), ROSTER)
+    sweep.after = 3
+    state.save(stored, sweep, ROSTER, NOW)
+    assert stored["sweep"]["after"] == 3
+    state.finish(stored, sweep, plan(key=None), ROSTER, NOW)
+    assert stored.keys() == {"completed_at", "roster"}
+
+
+def test_owed_members_outlive_the_sweep_with_the_earliest_bound() -> None:
+    stored: dict[str, Any] = {}
+    sweep = state.begin(stored, plan(), ROSTER)
+    state.failed(sweep, 9, NOW)
+    state.failed(sweep, 4, START)
+    state.failed(sweep, 9, NOW)
+    state.finish(stored, sweep, plan(), ROSTER, NOW)
+    assert stored["sweep"] == {"retry": [9, 4], "retry_since": "2025-01-01T00:00:00Z"}
+    following = state.begin(through_a_file(stored), plan(now=NOW + DAY), ROSTER)
+    assert (following.retry, following.retry_since) == ([9, 4], START)
+    state.failed(following, 2, None)
+    assert following.retry_since is None
+
+
+@pytest.mark.parametrize(
+    ("other", "setting"),
+    [(Roster(range(9), shard=Shard(1, 4)), "shard"), (Roster(["a"], "email"), "id_type")],
+)
+def test_a_state_of_another_part_or_kind_is_refused(other: Roster, setting: str) -> None:
+    stored: dict[str, Any] = {}
+    state.finish(stored, state.begin(stored, plan(), ROSTER), plan(), ROSTER, NOW)
+    with pytest.raises(TapError, match=f"Setting `{setting}`"):
+        state.begin(stored, plan(), other)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"replication_key": "order_date", "replication_key_value": "yesterday"},
+        {"replication_key": "order_date", "replication_key_value": 7},
+        {"sweep": {"started_at": 7}},
+        {"sweep": {"started_at": "2026-01-01T00:00:00Z", "since": "?"}},
+        {"sweep": {"started_at": "2026-01-01T00:00:00Z", "asked": "many"}},
+        {"sweep": {"retry": 7}},
+        {"sweep": [1]},
+        {"sweep": "?"},
+    ],
+)
+def test_a_state_that_makes_no_sense_ends_with_one_sentence(broken: dict[str, Any]) -> None:
+    with pytest.raises(TapError, match="cannot be read"):
+        state.begin(broken, plan(), ROSTER)
+
+
+INSTANTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(timezone.utc))  # noqa: DTZ001 - given a zone by the strategy
+
+
+@settings(max_examples=200, deadline=None)
+@given(INSTANTS, st.none() | INSTANTS, st.none() | INSTANTS, st.integers(0, 400))
+def test_a_sweep_never_begins_later_than_it_must(
+    now: datetime, bookmark: datetime | None, start: datetime | None, days: int
+) -> None:
+    since = plan(start=start, now=now, lookback=timedelta(days=days)).since(bookmark)
+    bounds = [b for b in (start, bookmark and bookmark - timedelta(days=days)) if b]
+    assert since == (max(bounds) if bounds else None)
+
+
+class TestContinuation:
+    def marked(self, at: datetime) -> dict[str, Any]:
+        stored: dict[str, Any] = {}
+        state.finish(stored, state.begin(stored, plan(), ROSTER), plan(), ROSTER, at)
+        return {"bookmarks": {"redemptions": stored, "activities": {}}}
+
+    def test_a_run_that_is_started_again_soon_goes_on(self) -> None:
+        assert continuation.continues(self.marked(NOW), NOW + continuation.PAUSE)
+
+    def test_tomorrows_run_begins_anew(self) -> None:
+        assert not continuation.continues(self.marked(NOW), NOW + DAY)
+
+    def test_the_last_sign_of_life_counts_not_the_first(self) -> None:
+        given = self.marked(NOW - DAY)
+        under_way: dict[str, Any] = {}
+        state.save(under_way, state.begin(under_way, plan(), ROSTER), ROSTER, NOW)
+        given["bookmarks"]["users"] = under_way
+        assert continuation.continues(through_a_file(given), NOW + timedelta(minutes=5))
+
+    def test_a_closed_run_is_not_continued(self) -> None:
+        given = self.marked(NOW)
+        continuation.close(given)
+        assert not continuation.continues(given, NOW)
+
+    def test_nothing_continues_nothing(self) -> None:
+        assert not continuation.continues({}, NOW)
+
+    def test_marks_that_make_no_sense_are_no_sign_of_life(self) -> None:
+        for mark in (7, "?", None):
+            given = {"bookmarks": {"users": {"completed_at": mark, "sweep": {"at": mark}}}}
+            assert not continuation.continues(given, NOW)
