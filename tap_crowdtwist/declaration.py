@@ -239,8 +239,17 @@ def check_environment(
     """
     for name, schema in declaration["properties"].items():
         value = environ.get(f"{prefix}{name.upper()}", "0")
-        if "integer" in schema["type"] and not isinstance(_number(value), int):
+        if "integer" in schema["type"] and not _is_convertible(value):
             raise SettingError(name, f"must be a whole number (as {prefix}{name.upper()} too)")
+
+
+def _is_convertible(text: str) -> bool:
+    """Tell whether `int` takes a text, which is narrower than `values.integer`."""
+    try:
+        int(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _number(value: Any, *, whole: bool) -> Any:
