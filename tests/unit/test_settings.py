@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_crowdtwist.api.endpoints import Host
-from tap_crowdtwist.declaration import DECLARATION, SECRETS, check
+from tap_crowdtwist.declaration import DECLARATION, SECRETS, check, check_environment
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.settings import Settings
 
@@ -204,6 +204,34 @@ def test_every_setting_has_a_title_and_a_description() -> None:
 
 def test_secrets_are_the_keys() -> None:
     assert set(SECRETS) == {"api_key", "hmac_public_key", "hmac_private_key"}
+
+
+# In the environment
+
+
+@pytest.mark.parametrize(
+    "value", [CANARY, "", "12.0", "12.5", "1e1", "9" * 5000], ids=lambda v: v[:9]
+)
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_variable_that_the_sdk_cannot_convert_is_named(name: str, value: str) -> None:
+    variable = f"TAP_CROWDTWIST_{name.upper()}"
+    with pytest.raises(SettingError) as caught:
+        check_environment({variable: value}, "TAP_CROWDTWIST_", DECLARATION)
+    assert str(caught.value) == f"Setting `{name}`: must be a whole number (as {variable} too)"
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {"TAP_CROWDTWIST_MAX_RETRIES": " 5 "},
+        {"TAP_CROWDTWIST_MAX_MISSING_RATIO": "half"},
+        {"TAP_CROWDTWIST_CLIENT_ID": "five"},
+        {"MAX_RETRIES": "five"},
+    ],
+)
+def test_any_other_variable_is_left_to_the_check_of_the_settings(environ: dict[str, str]) -> None:
+    check_environment(environ, "TAP_CROWDTWIST_", DECLARATION)
 
 
 # Keys
