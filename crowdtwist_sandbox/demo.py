@@ -134,7 +134,7 @@ class Demo:
                 "TAP_CROWDTWIST_API_URL": sandbox.api_url,
                 "TAP_CROWDTWIST_POS_URL": sandbox.pos_url,
                 "TAP_CROWDTWIST_USER_IDS_PATH": str(self.roster),
-                "TAP_CROWDTWIST_REQUESTS_PER_MINUTE": "10000",
+                "TAP_CROWDTWIST_REQUESTS_PER_MINUTE": "1000000",
                 "TARGET_DUCKDB_PATH": str(self.warehouse.path),
             },
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import signal
 import sys
@@ -49,7 +50,7 @@ class TapCrowdTwist(Tap):
     """Reads a brand's loyalty program out of Oracle CrowdTwist."""
 
     name = "tap-crowdtwist"
-    config_jsonschema = DECLARATION
+    config_jsonschema: ClassVar[dict[str, Any]] = copy.deepcopy(DECLARATION)  # the SDK adds to it
     message_writer_class = Writer
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         TapCapabilities.CATALOG,

@@ -72,9 +72,13 @@ class _Outcome:
     code: str = ""
     wanted: Any = None
     pause: float | None = None
+    doubtful: bool = False
 
     def error(self, kind: type[errors.ApiError], endpoint: Endpoint) -> errors.ApiError:
-        return kind(self.sentence, endpoint=endpoint.name, status=self.status, code=self.code)
+        error = kind(self.sentence, endpoint=endpoint.name, status=self.status, code=self.code)
+        if isinstance(error, errors.NotConfiguredError):
+            error.doubtful = self.doubtful
+        return error
 
 
 @dataclass
@@ -167,7 +171,7 @@ class Client:
             outcome = self._attempt(endpoint, url, accept)
             if outcome.verdict is None:
                 return outcome.wanted
-            if outcome.verdict in _RAISES:
+            if outcome.verdict in _RAISES and (attempts or not outcome.doubtful):
                 raise outcome.error(_RAISES[outcome.verdict], endpoint)
             if outcome.verdict is Verdict.SLOW_DOWN:
                 refusals += 1
@@ -176,7 +180,7 @@ class Client:
                 attempts += 1
             if attempts > self._max_retries or refusals > _REFUSALS:
                 raise outcome.error(ExhaustedError, endpoint)
-            if outcome.verdict is Verdict.RETRY:
+            if outcome.verdict is not Verdict.SLOW_DOWN:
                 self._sleep(max(next(waits), outcome.pause or 0.0))
 
     def rows(
@@ -248,9 +252,12 @@ class Client:
                 return _Outcome(Verdict.RETRY, _NOT_DATA, answer.status)
             return _Outcome(None, "", answer.status, wanted=wanted)
         code = fault.code if fault else ""
-        rule = errors.judge(answer.status, code, of_member=endpoint.of_member)
+        known = code if payload is not None else errors.NOT_JSON
+        rule = errors.judge(answer.status, known, of_member=endpoint.of_member)
         pause = retry_after(answer.headers.get("Retry-After"), datetime.now(timezone.utc))
-        return _Outcome(rule.verdict, rule.sentence, answer.status, code, pause=pause)
+        return _Outcome(
+            rule.verdict, rule.sentence, answer.status, code, None, pause, rule.doubtful
+        )
 
     def _url(self, endpoint: Endpoint, member: int | str | None, params: dates.Params) -> str:
         path = endpoint.path

@@ -50,7 +50,13 @@ class MemberMissingError(ApiError):
 
 
 class NotConfiguredError(ApiError):
-    """The loyalty program does not have this resource."""
+    """The loyalty program does not have this resource.
+
+    Attributes:
+        doubtful: whether a passing fault would look the same.
+    """
+
+    doubtful = False
 
 
 class FatalApiError(ApiError):
@@ -70,13 +76,18 @@ class Fault(NamedTuple):
 
 @dataclass(frozen=True)
 class Rule:
-    """One row of the table: matches an answer, says what it means."""
+    """One row of the table: matches an answer, says what it means.
+
+    A doubtful row may be true of the whole program, but is also what a passing fault looks like:
+    it is asked once more, and believed only while nobody has the resource.
+    """
 
     verdict: Verdict
     sentence: str
     statuses: frozenset[int] | None = None
     codes: frozenset[str] | None = None
     member: bool | None = None
+    doubtful: bool = False
 
     def matches(self, status: int, code: str, *, of_member: bool) -> bool:
         """Tell whether this row is about the given answer."""
@@ -91,6 +102,9 @@ def _statuses(*ranges: int | range) -> frozenset[int]:
     return frozenset(n for r in ranges for n in (r if isinstance(r, range) else (r,)))
 
 
+NOT_JSON = "not JSON"
+"""Stands for the code of a body that is not JSON, as every body of CrowdTwist's is."""
+
 _OK = _statuses(range(200, 300))
 _SERVER = _statuses(range(500, 600))
 
@@ -104,13 +118,26 @@ RULES: tuple[Rule, ...] = (
     Rule(
         Verdict.NOT_CONFIGURED,
         "The program does not use this feature",
-        codes=frozenset({"receipt_scanning_inactive", "not_configured"}),
+        codes=frozenset({"receipt_scanning_inactive"}),
+    ),
+    Rule(
+        Verdict.NOT_CONFIGURED,
+        "The program does not use this feature",
+        codes=frozenset({"not_configured"}),
+        doubtful=True,
     ),
     Rule(
         Verdict.MEMBER_MISSING,
         "CrowdTwist knows no such member under this `id_type`",
         codes=frozenset({"user_not_found"}),
         member=True,
+    ),
+    Rule(
+        Verdict.RETRY,
+        "The host does not know this address, and does not answer like CrowdTwist: check "
+        "`api_url` and `pos_url`",
+        statuses=_statuses(404),
+        codes=frozenset({NOT_JSON}),
     ),
     Rule(
         Verdict.MEMBER_MISSING,
@@ -140,6 +167,7 @@ RULES: tuple[Rule, ...] = (
         "The key may not read this resource",
         statuses=_statuses(403),
         codes=frozenset({"access_denied", "forbidden"}),
+        doubtful=True,
     ),
     Rule(
         Verdict.FATAL,
@@ -157,9 +185,11 @@ RULES: tuple[Rule, ...] = (
         "CrowdTwist lacks what it needs for this resource; ask Oracle support",
         statuses=_SERVER,
         codes=frozenset({"missing_field", "invalid_data"}),
+        doubtful=True,
     ),
     Rule(Verdict.RETRY, "CrowdTwist did not answer in time", statuses=_statuses(408)),
     Rule(Verdict.RETRY, "CrowdTwist has a fault", statuses=_SERVER),
+    Rule(Verdict.RETRY, "Something between answers from a cache", statuses=_statuses(304)),
     Rule(
         Verdict.FATAL,
         "The host answers with a redirect, which is never followed: check `api_url` and `pos_url`",

@@ -8,7 +8,7 @@ from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from tap_crowdtwist import state
-from tap_crowdtwist.api.errors import ApiError, ExhaustedError, FatalApiError
+from tap_crowdtwist.api.errors import ApiError, FatalApiError
 from tap_crowdtwist.continuation import MARK
 from tap_crowdtwist.errors import TapError
 from tap_crowdtwist.streams.base import CrowdTwistStream
@@ -111,14 +111,14 @@ class MemberStream(CrowdTwistStream):
         with self.measured() as count, run.progress(self):
             try:
                 for errand, haul in self._results(walk):
-                    judge(self, errand, haul, walk.state)
+                    done = judge(self, errand, haul, walk.state)
                     if tally.skipped:
                         break
                     rows = [row for row in haul.rows if self.wanted(row, errand.since)]
                     for record in self._write(rows, haul.extracted, write=write_messages):
                         count()
                         yield record
-                    self._moved(errand, haul, walk.state)
+                    self._moved(errand, walk.state, done=done)
                     if run.clock() >= due:
                         self._checkpoint(walk.state)
                         due = run.clock() + run.settings.checkpoint_interval
@@ -181,11 +181,11 @@ class MemberStream(CrowdTwistStream):
 
         return ask
 
-    def _moved(self, errand: Errand, haul: Haul, walk: state.Sweep) -> None:
+    def _moved(self, errand: Errand, walk: state.Sweep, *, done: bool) -> None:
         member = self.run.roster[errand.position]
         if not errand.owed:
             walk.after = member
-        elif not isinstance(haul.error, ExhaustedError):
+        elif done:
             walk.retry.remove(member)
 
     def _checkpoint(self, walk: state.Sweep) -> None:

@@ -21,8 +21,11 @@ MAX_OWED = 4096
 """Characters that the ids of failed members may take in the state."""
 
 
-def judge(stream: MemberStream, errand: Errand, haul: Haul, walk: state.Sweep) -> None:
+def judge(stream: MemberStream, errand: Errand, haul: Haul, walk: state.Sweep) -> bool:
     """Count what came of an errand, and stop where going on makes no sense.
+
+    Returns:
+        Whether the member is done with; if not, they are owed.
 
     Raises:
         SettingError: CrowdTwist knows none of the members asked for so far.
@@ -33,29 +36,32 @@ def judge(stream: MemberStream, errand: Errand, haul: Haul, walk: state.Sweep) -
     walk.asked += 1
     error = haul.error
     if error is None:
-        return
+        return True
     if isinstance(error, MemberMissingError):
         tally.missing += 1
         walk.missing += 1
         if walk.missing == walk.asked >= CERTAIN and settings.max_missing_ratio < 1:
             _wrong_roster(stream, walk)
-    elif isinstance(error, NotConfiguredError):
+        return True
+    if isinstance(error, NotConfiguredError):
         tally.unconfigured += 1
         if tally.unconfigured == 1:
             stream.logger.warning("%s: %s (said once)", stream.name, error)
         if tally.unconfigured == tally.asked >= UNCONFIGURED:
             tally.skipped = error.sentence
-    else:
-        tally.failed += 1
-        tally.reason = str(error)
-        stream.logger.debug("%s: a member failed: %s", stream.name, error)
-        state.failed(walk, stream.run.roster[errand.position], errand.since)
-        owed = sum(len(str(member)) for member in walk.retry)
-        if tally.failed > settings.max_failed_members or owed > MAX_OWED:
-            raise IncompleteError(
-                f"{stream.name}: {tally.failed} members failed, more than `max_failed_members` "
-                f"allows; the last one because: {error}"
-            )
+        if not error.doubtful:
+            return True
+    tally.failed += 1
+    tally.reason = str(error)
+    stream.logger.debug("%s: a member failed: %s", stream.name, error)
+    state.failed(walk, stream.run.roster[errand.position], errand.since)
+    owed = sum(len(str(member)) for member in walk.retry)
+    if tally.failed > settings.max_failed_members or owed > MAX_OWED:
+        raise IncompleteError(
+            f"{stream.name}: {tally.failed} members failed, more than `max_failed_members` "
+            f"allows; the last one because: {error}"
+        )
+    return False
 
 
 def judge_all(stream: MemberStream, walk: state.Sweep) -> bool:
@@ -69,6 +75,7 @@ def judge_all(stream: MemberStream, walk: state.Sweep) -> bool:
         _wrong_roster(stream, walk)
     if tally.asked and tally.unconfigured == tally.asked:
         tally.skipped = tally.skipped or "no member has this resource"
+        tally.failed = 0
         stream.stream_state.pop("sweep", None)
         stream.logger.warning("%s has no rows: %s", stream.name, tally.skipped)
         return False

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_crowdtwist.api import errors
-from tap_crowdtwist.api.errors import ApiError, Fault, Verdict, fault_of, is_fine, judge
+from tap_crowdtwist.api.errors import NOT_JSON, ApiError, Fault, Verdict, fault_of, is_fine, judge
 
 PERSONAL = "ada@example.test"
 
@@ -64,6 +64,9 @@ def test_each_row_of_the_status_table_has_its_verdict(
         (200, "internal_error", Verdict.RETRY),
         (204, "", Verdict.RETRY),
         (301, "", Verdict.FATAL),
+        (304, "", Verdict.RETRY),
+        (404, NOT_JSON, Verdict.RETRY),
+        (500, NOT_JSON, Verdict.RETRY),
         (302, "", Verdict.FATAL),
         (408, "", Verdict.RETRY),
         (400, "invalid_data", Verdict.FATAL),
@@ -83,6 +86,24 @@ def test_a_catalog_that_is_not_found_is_no_missing_member(code: str) -> None:
 
 def test_a_catalog_cannot_lack_a_user() -> None:
     assert verdict(400, "user_not_found", of_member=False) is Verdict.FATAL
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "doubtful"),
+    [
+        (200, "page_not_found", False),
+        (400, "receipt_scanning_inactive", False),
+        (403, "access_denied", True),
+        (500, "not_configured", True),
+        (500, "missing_field", True),
+    ],
+)
+def test_what_a_passing_fault_would_look_like_is_doubted(
+    status: int,
+    code: str,
+    doubtful: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    assert judge(status, code, of_member=True).doubtful is doubtful
 
 
 @given(status=st.integers(100, 599), code=st.text(max_size=20), of_member=st.booleans())
