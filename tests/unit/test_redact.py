@@ -55,6 +55,7 @@ def test_every_occurrence_is_masked() -> None:
     ("secrets", "text", "said"),
     [
         (["abcd", "abcdef"], "xabcdefx", f"x{MASK}x"),
+        (["abcdefgh", "bcde"], "xabcdefghx", f"x{MASK}x"),
         (["abcdef", "defghi"], "xabcdefghix", f"x{MASK}x"),
         (["abcab"], "xabcabcabx", f"x{MASK}x"),
         (["abcd", "efgh"], "abcdefgh", f"{MASK}{MASK}"),
