@@ -11,6 +11,7 @@ from singer_sdk import typing as th
 from tap_crowdtwist import values
 from tap_crowdtwist.api.endpoints import ENVIRONMENTS
 from tap_crowdtwist.errors import SettingError
+from tap_crowdtwist.privacy import MODES
 from tap_crowdtwist.roster import ID_TYPES
 
 if TYPE_CHECKING:
@@ -180,6 +181,49 @@ DECLARATION: dict[str, Any] = th.PropertiesList(
         title="Failed members",
         description="The run stops when more members than this fail in one stream; up to it they "
         "are asked again by the next run.",
+    ),
+    th.Property(
+        "sensitive_data",
+        th.StringType,
+        default="keep",
+        allowed_values=list(MODES),
+        title="Personal data",
+        description="What becomes of properties that name or describe a person: kept, hashed "
+        "under `hash_key`, or dropped. Keys among them are hashed where others are dropped.",
+    ),
+    th.Property(
+        "hash_key",
+        th.StringType,
+        secret=True,
+        title="Hash key",
+        description="Secret of at least 16 characters, needed unless `sensitive_data` is keep. "
+        "The same key gives the same hashes, in every stream and run.",
+    ),
+    th.Property(
+        "open_objects",
+        th.ArrayType(th.StringType),
+        title="Open objects",
+        description="Objects with members of the program's own (custom_data, extra_data, "
+        "additional_properties, or stream.name) to keep as they are although `sensitive_data` "
+        "is not keep.",
+    ),
+    th.Property(
+        "spendable_values",
+        th.StringType,
+        default="drop",
+        allowed_values=["drop", "keep"],
+        title="Spendable values",
+        description="Whether codes that can be spent (coupons, redemptions, downloads) are "
+        "emitted. If kept, they are treated as personal data.",
+    ),
+    th.Property(
+        "deleted_members",
+        th.StringType,
+        default="tombstone",
+        allowed_values=["tombstone", "ignore"],
+        title="Deleted members",
+        description="Whether a member that CrowdTwist has deleted gets a row in `users` that "
+        "says so (`_sdc_deleted_at`). Costs one more request per member that is not found.",
     ),
 ).to_dict()
 """JSON Schema of the settings, the source of `--about`, the README's table and meltano.yml."""

@@ -47,7 +47,7 @@ class Sketch:
         if numeric and largest is None and len(roster):
             largest = int(roster[len(roster) - 1])
         sums = [0] * BUCKETS
-        for member in roster:
+        for member in roster.names():
             if largest is not None and int(member) > largest:
                 break
             bucket, value = _hash(member)

@@ -1,8 +1,9 @@
-"""Raw row -> record: types, unknown properties, credentials. Compiled once per stream.
+"""Raw row -> record: types, unknown properties, sensitivity. Compiled once per stream.
 
 A property that the schema does not know is kept in `additional_properties`; a value that does not
 fit its type is null in its column and kept raw there. Neither fails a row, both are counted, and
-each is warned about once. Credentials are left out, known ones by their tag, others by name.
+each is warned about once. What may leave, and how, is decided by `privacy`: for known properties
+by their tag, for others by their name.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tap_crowdtwist import values
-from tap_crowdtwist.schemas import is_credential_name
+from tap_crowdtwist import privacy, schemas, values
+from tap_crowdtwist.privacy import EXTRA, SPENDABLE_NAME, Fate
+from tap_crowdtwist.schemas import is_credential_name, snake_case
 from tap_crowdtwist.values import MisfitError
 
 if TYPE_CHECKING:
@@ -27,8 +29,6 @@ Row = dict[str, Any]
 Converter = Callable[[Any], Any]
 Breadcrumb = tuple[str, ...]
 
-EXTRA = "additional_properties"
-
 _SCALARS: dict[tuple[str, str | None], Converter] = {
     ("integer", None): values.integer,
     ("number", None): values.number,
@@ -39,6 +39,9 @@ _SCALARS: dict[tuple[str, str | None], Converter] = {
 }
 
 
+_UNTAGGED: dict[str, Any] = {"properties": {}}
+
+
 class Normaliser:
     """Makes records of one stream out of raw rows.
 
@@ -47,7 +50,7 @@ class Normaliser:
         schema: its JSON Schema, as the catalog has it.
         keys: its key properties.
         selected: tells whether the property at a breadcrumb is wanted.
-        withheld: known properties that are never emitted.
+        policy: what becomes of sensitive properties.
         aliases: other names under which the API sends a property.
     """
 
@@ -58,18 +61,23 @@ class Normaliser:
         keys: Iterable[str],
         *,
         selected: Callable[[Breadcrumb], bool] = lambda _: True,
-        withheld: Iterable[str] = (),
+        policy: privacy.Policy = privacy.KEEP,
         aliases: Mapping[str, str] | None = None,
     ) -> None:
         self._stream = stream
         self._schema = schema
         self._keys = tuple(keys)
         self._selected = selected
+        self._policy = policy
+        self._guarded = not policy.spendable and privacy.has_spendable(stream)
+        self._unknown = policy.allows(stream, EXTRA)
+        self._tagged = schemas.annotated(stream) if stream in schemas.names() else _UNTAGGED
         self._misfits: list[str] = []
         self.counts: Counter[str] = Counter()
         columns = self._members(schema, ())
         self._aliases = dict(aliases or {})
-        self._ignored = frozenset(withheld) | schema["properties"].keys() - columns.keys()
+        self._ignored = self._tagged["properties"].keys() - columns.keys()
+        self._ignored |= schema["properties"].keys() - columns.keys()
         self._ignored |= {alias for alias, name in self._aliases.items() if name in self._ignored}
         self._blank = dict.fromkeys(columns)
         self._extra = columns.pop(EXTRA, None) is not None
@@ -85,16 +93,15 @@ class Normaliser:
         for name, value in row.items():
             convert = columns.get(name)
             if convert is None:
-                if name not in self._ignored and not is_credential_name(name):
-                    extra[name] = scrub(value)
-                    self._note("unknown property", name)
+                if name not in self._ignored:
+                    self._unknown_property(name, value, extra)
             elif value is not None:
                 try:
                     record[name] = convert(value)
                 except MisfitError:
                     self._misfits.append(name)
                 if self._misfits:
-                    extra[name] = self._misfitting(name, value)
+                    self._misfitting(name, value, extra)
         if self._extra and extra:
             record[EXTRA] = extra
         lacking = next((key for key in self._keys if record[key] in {None, ""}), None)
@@ -110,11 +117,25 @@ class Normaliser:
                 row = {**others, name: row[alias]}
         return row
 
-    def _misfitting(self, name: str, value: Any) -> Any:
+    def _unknown_property(self, name: str, value: Any, extra: Row) -> None:
+        self._note("unknown property", name)
+        if self._may_leave(name):
+            extra[name] = scrub(value)
+
+    def _may_leave(self, name: str) -> bool:
+        """Tell whether a property that no schema knows may leave."""
+        if not self._unknown or is_credential_name(name):
+            return False
+        return not (self._guarded and SPENDABLE_NAME.search(snake_case(name)))
+
+    def _misfitting(self, name: str, value: Any, extra: Row) -> None:
+        """Count what does not fit, and keep it raw, unless it is sensitive and not to be kept."""
         for path in self._misfits:
             self._note("value that does not fit its type", path)
         self._misfits.clear()
-        return self._raw(value, self._schema["properties"][name], ("properties", name))
+        if self._policy.mode == "keep":
+            node = self._schema["properties"][name]
+            extra[name] = self._raw(value, node, ("properties", name))
 
     def _note(self, what: str, path: str) -> None:
         first = not self.counts[f"{what}: {path}"]
@@ -144,10 +165,23 @@ class Normaliser:
 
     def _members(self, schema: Mapping[str, Any], at: Breadcrumb) -> dict[str, Converter]:
         return {
-            name: self._converter(node, (*at, "properties", name))
+            name: self._guard(name, node, (*at, "properties", name))
             for name, node in schema["properties"].items()
             if self._selected((*at, "properties", name))
         }
+
+    def _guard(self, name: str, node: Mapping[str, Any], at: Breadcrumb) -> Converter:
+        """Give the converter of a property, which hashes if the policy wants it hashed."""
+        own = _at(self._tagged, at)
+        is_key = len(at) == len(("properties", name)) and name in self._keys
+        if own is not None:
+            fate = self._policy.fate(self._stream, name, own, is_key=is_key)
+            if fate is Fate.HASH and "items" in own:
+                item = self._converter(own["items"], (*at, "items"))
+                return self._array(privacy.hasher(self._policy, item), at)
+            if fate is Fate.HASH:
+                return privacy.hasher(self._policy, self._converter(own, at))
+        return self._converter(node, at)
 
     def _converter(self, node: Mapping[str, Any], at: Breadcrumb) -> Converter:
         declared = node.get("type", ())
@@ -174,7 +208,7 @@ class Normaliser:
                 inner = columns.get(name)
                 if inner is not None:
                     result[name] = self._nested(inner, member, at, name)
-                elif name not in ignored and not is_credential_name(name):
+                elif name not in ignored and self._may_leave(name):
                     result[name] = scrub(member)
             return result
 
@@ -197,6 +231,16 @@ class Normaliser:
             path = [step for step in at if step not in {"properties", "items"}]
             self._misfits.append(".".join([*path, name]))
             return None
+
+
+def _at(schema: Mapping[str, Any], breadcrumb: Breadcrumb) -> Mapping[str, Any] | None:
+    """Give the part of a schema at a breadcrumb, or None where it has none."""
+    node: Any = schema
+    for step in breadcrumb:
+        node = node.get(step)
+        if node is None:
+            return None
+    return node  # type: ignore[no-any-return]
 
 
 def scrub(value: Any) -> Any:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tap_crowdtwist.errors import SettingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 Member = int | str
 """A member's id as the roster has it: an int under `id_type` id, else text."""
@@ -77,13 +77,20 @@ class Roster:
         members: ids, in any order, repeats allowed; all int or all text.
         id_type: what the ids are.
         shard: the part to keep.
+        disguise: what text ids are called where they must not be seen, such as in the state. The
+            members are then in the order of these names.
     """
 
     def __init__(
-        self, members: Iterable[Member], id_type: str = "id", shard: Shard | None = None
+        self,
+        members: Iterable[Member],
+        id_type: str = "id",
+        shard: Shard | None = None,
+        disguise: Callable[[str], str] | None = None,
     ) -> None:
         self.id_type = id_type
         self.shard = shard or Shard()
+        self._disguise = disguise if id_type != "id" else None
         self.total = 0
         """How many ids were given, before sorting, repeats and shards."""
         kept = filter(self.shard.holds, self._counted(members))
@@ -92,7 +99,7 @@ class Roster:
             numbers = array("q", map(int, kept))
             self._members = array("q", _unique(sorted(numbers)))
         else:
-            self._members = sorted(set(kept), key=str)
+            self._members = sorted(set(kept), key=self._name)
 
     def _counted(self, members: Iterable[Member]) -> Iterator[Member]:
         for member in members:
@@ -105,6 +112,22 @@ class Roster:
     def __iter__(self) -> Iterator[Member]:
         return iter(self._members)
 
+    @property
+    def kind(self) -> str:
+        """What the names of the members are: their `id_type`, and whether it is disguised."""
+        return f"{self.id_type}, hashed" if self._disguise else self.id_type
+
+    def name(self, position: int) -> Member:
+        """Give what a member is called in a state."""
+        return self._name(self._members[position])
+
+    def names(self) -> Iterator[Member]:
+        """Give what the members are called in a state, in their order."""
+        return map(self._name, self._members) if self._disguise else iter(self._members)
+
+    def _name(self, member: Member) -> Member:
+        return self._disguise(str(member)) if self._disguise else member
+
     def after(self, cursor: Member | None) -> int:
         """Give the position of the first member after a cursor; 0 where there is none.
 
@@ -113,14 +136,14 @@ class Roster:
         """
         if cursor is None or not self._comparable(cursor):
             return 0
-        return bisect_right(self._members, cursor)
+        return bisect_right(self._members, cursor, key=self._name)
 
-    def find(self, member: Member) -> int | None:
-        """Give the position of a member, or None if the roster does not hold them."""
-        if not self._comparable(member):
+    def find(self, name: Member) -> int | None:
+        """Give the position of the member of a name, or None if the roster does not hold them."""
+        if not self._comparable(name):
             return None
-        place = bisect_left(self._members, member)
-        return place if place < len(self) and self._members[place] == member else None
+        place = bisect_left(self._members, name, key=self._name)
+        return place if place < len(self) and self.name(place) == name else None
 
     def _comparable(self, member: Any) -> bool:
         """Tell whether a value that a state may hold is of the kind that the ids here are."""

@@ -138,4 +138,5 @@ def build_roster(settings: Settings) -> Roster:
     sources = [from_setting(settings.user_ids, chosen)]
     if settings.user_ids_path is not None:
         sources.append(from_files(settings.user_ids_path, chosen, settings.user_ids_column))
-    return Roster(chain.from_iterable(sources), chosen, settings.shard)
+    disguise = settings.policy.hashed if settings.policy.mode != "keep" else None
+    return Roster(chain.from_iterable(sources), chosen, settings.shard, disguise)

@@ -13,6 +13,7 @@ from tap_crowdtwist.api.endpoints import Host, base_url
 from tap_crowdtwist.api.transport import LOOPBACK
 from tap_crowdtwist.declaration import DECLARATION
 from tap_crowdtwist.errors import SettingError
+from tap_crowdtwist.privacy import Policy
 from tap_crowdtwist.roster import Shard
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ _FOREIGN = re.compile(r"[^!-~]|[?#@\\]")
 """What a base URL must not hold: blanks, other alphabets, a query, a fragment, a user."""
 
 _CLIENT = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
+
+
+SHORTEST_HASH_KEY = 16
+"""Characters. Names and addresses can be guessed, so what they are hashed under must not be."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,8 @@ class Settings:
     checkpoint_interval: float
     max_missing_ratio: float
     max_failed_members: int
+    policy: Policy
+    tombstones: bool
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Settings:
@@ -84,6 +91,8 @@ class Settings:
             checkpoint_interval=config["checkpoint_interval"],
             max_missing_ratio=config["max_missing_ratio"],
             max_failed_members=config["max_failed_members"],
+            policy=_policy(config),
+            tombstones=config["deleted_members"] == "tombstone",
         )
 
 
@@ -92,6 +101,17 @@ def _one_line(config: Mapping[str, Any], name: str) -> str:
     if not (stripped.isascii() and stripped.isprintable()):
         raise SettingError(name, "holds characters that cannot be sent; copy it again")
     return stripped
+
+
+def _policy(config: Mapping[str, Any]) -> Policy:
+    policy = Policy.of(config)
+    if policy.mode != "keep" and len(policy.key) < SHORTEST_HASH_KEY:
+        state = "is too short" if policy.key else "is missing"
+        raise SettingError(
+            "hash_key",
+            f"{state}; `sensitive_data` {policy.mode} needs {SHORTEST_HASH_KEY} characters or more",
+        )
+    return policy
 
 
 def _url(config: Mapping[str, Any], host: Host) -> str:

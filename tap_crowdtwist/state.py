@@ -183,12 +183,12 @@ def instant(value: str | None) -> datetime | None:
 
 
 def _roster(roster: Roster) -> dict[str, Any]:
-    return {"id_type": roster.id_type, "shard": str(roster.shard)}
+    return {"id_type": roster.kind, "shard": str(roster.shard)}
 
 
 def _same_roster(state: MutableMapping[str, Any], roster: Roster) -> None:
     known = state.get("roster") or {}
-    for name, present in (("id_type", roster.id_type), ("shard", str(roster.shard))):
+    for name, present in (("id_type", roster.kind), ("shard", str(roster.shard))):
         if known.get(name, present) != present:
             raise TapError(
                 f"Setting `{name}`: the state was written with {known[name]!r}, so it says nothing "

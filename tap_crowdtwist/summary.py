@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tap_crowdtwist.run import Run
 
-_COLUMNS = ("records", "asked", "missing", "failed", "requests")
+_COLUMNS = ("records", "asked", "missing", "deleted", "failed", "requests")
 
 
 def report(run: Run, logger: logging.Logger) -> None:

@@ -13,6 +13,7 @@ class Tally:
         records: records written.
         asked: members asked about.
         missing: members that CrowdTwist does not know.
+        deleted: members that CrowdTwist has deleted, and says so.
         failed: members that kept failing.
         unconfigured: members for whom the program lacks the resource.
         refused: rows left out for want of a key.
@@ -24,6 +25,7 @@ class Tally:
     records: int = 0
     asked: int = 0
     missing: int = 0
+    deleted: int = 0
     failed: int = 0
     unconfigured: int = 0
     refused: int = 0

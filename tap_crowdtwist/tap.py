@@ -20,7 +20,7 @@ from singer_sdk.helpers.capabilities import (
 )
 from typing_extensions import override
 
-from tap_crowdtwist import continuation, summary
+from tap_crowdtwist import continuation, privacy, summary
 from tap_crowdtwist.declaration import DECLARATION, SECRETS, check, check_environment
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.redact import REDACTOR
@@ -67,6 +67,18 @@ class TapCrowdTwist(Tap):
 
     clock: Callable[[], float] = staticmethod(time.monotonic)
     """Tells seconds that never run backwards."""
+
+    @cached_property
+    def policy(self) -> privacy.Policy:
+        """What the user wants done with sensitive properties."""
+        return privacy.Policy.of(self.config)
+
+    @override
+    def setup_mapper(self) -> None:
+        """Bring a given catalog in line with the policy, before anything is made of it."""
+        if self.input_catalog is not None:
+            privacy.enforce(self.input_catalog, self.policy)
+        super().setup_mapper()
 
     @cached_property
     def run(self) -> Run:

@@ -208,6 +208,7 @@ def config_of(running: Sandbox, **settings: Any) -> dict[str, Any]:
         "user_ids": running.roster(settings.get("id_type", "id")),
         "checkpoint_interval": 3600,
         "max_retries": 0,
+        "deleted_members": "ignore",
     }
     merged = defaults | settings
     return {name: value for name, value in merged.items() if value is not None}

@@ -60,6 +60,7 @@ def test_about_names_every_setting_in_every_format() -> None:
     assert len(settings) > 20
     assert {name for name, setting in settings.items() if setting.get("secret")} == {
         "api_key",
+        "hash_key",
         "hmac_public_key",
         "hmac_private_key",
     }

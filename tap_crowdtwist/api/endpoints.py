@@ -71,6 +71,7 @@ BADGES = Endpoint(  # Badges
     "badges", "/v2.1/badges", envelope=("badges",), paged=True, page_size=25
 )
 USER = Endpoint("users", "/v2/users/{id}")  # User Profile
+DELETION = Endpoint("deletions", "/v2/users/delete/{id}")  # User Deletion Status
 USER_ACTIVITIES = Endpoint(  # User Activities: what the member may do
     "user_activities", "/v2/users/{id}/activities", envelope=("activities",)
 )

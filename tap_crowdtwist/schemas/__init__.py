@@ -1,12 +1,14 @@
-"""JSON Schemas of the streams, one file each, and what of them may leave the tap.
+"""JSON Schemas of the streams, one file each.
 
 Every property, nested ones too, has a `description` and an `x-sensitivity`:
 
 * `credential`: lets somebody act as the member. Never emitted.
-* `spendable`: a code worth money to whoever holds it. Never emitted.
+* `spendable`: a code worth money to whoever holds it. Not emitted unless asked for.
 * `direct_identifier`: names a person or leads to one.
 * `personal`: describes a person, or holds what only the program can tell.
 * `business`: the catalog, points, CrowdTwist's own numbers, flags, instants.
+
+What follows from that is decided in `privacy`.
 
 The files share parts by one rule: `"$ref": "file.json#/path"` stands for the members of the object
 that it points to, in its place, and members that follow it win over those of the same name. The
@@ -22,8 +24,6 @@ import re
 from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
-
-WITHHELD_SENSITIVITIES = frozenset({"credential", "spendable"})
 
 # Read against a name in lower snake case.
 CREDENTIAL_NAME = re.compile(
@@ -62,23 +62,6 @@ def annotated(stream: str) -> dict[str, Any]:
     return copy.deepcopy(_annotated(stream))
 
 
-def published(stream: str) -> dict[str, Any]:
-    """Return the schema that catalogs and SCHEMA messages carry.
-
-    It lacks the withheld properties and the `x-sensitivity` keyword, which is the tap's own.
-    Every call returns a copy of its own.
-    """
-    schema: dict[str, Any] = _publishable(_annotated(stream))
-    return schema
-
-
-@cache
-def withheld(stream: str) -> frozenset[str]:
-    """Return the names of the top-level properties that are never emitted."""
-    properties = _annotated(stream)["properties"]
-    return frozenset(name for name, schema in properties.items() if _is_withheld(schema))
-
-
 @lru_cache(maxsize=1024)
 def is_credential_name(name: str) -> bool:
     """Tell whether the name of a property that no schema knows says that it is a credential.
@@ -88,8 +71,12 @@ def is_credential_name(name: str) -> bool:
     a column that is missing can be added, and one that has leaked cannot be called back. Properties
     that a schema knows are judged by their `x-sensitivity` alone.
     """
-    snake_case = _SEPARATORS.sub("_", _CAMEL_HUMP.sub("_", name)).strip("_").lower()
-    return CREDENTIAL_NAME.search(snake_case) is not None
+    return CREDENTIAL_NAME.search(snake_case(name)) is not None
+
+
+def snake_case(name: str) -> str:
+    """Spell a name in lower snake case."""
+    return _SEPARATORS.sub("_", _CAMEL_HUMP.sub("_", name)).strip("_").lower()
 
 
 @cache
@@ -127,19 +114,3 @@ def _referenced(reference: str) -> dict[str, Any]:
         node = node[step]
     members: dict[str, Any] = _inlined(node)
     return members
-
-
-def _is_withheld(schema: dict[str, Any]) -> bool:
-    return schema.get("x-sensitivity") in WITHHELD_SENSITIVITIES
-
-
-def _publishable(node: Any) -> Any:
-    if isinstance(node, list):
-        return [_publishable(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    return {
-        key: _publishable(value)
-        for key, value in node.items()
-        if key != "x-sensitivity" and not (isinstance(value, dict) and _is_withheld(value))
-    }

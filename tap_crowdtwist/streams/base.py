@@ -13,7 +13,7 @@ from singer_sdk.singerlib import RecordMessage
 from singer_sdk.streams import Stream
 from typing_extensions import override
 
-from tap_crowdtwist import schemas
+from tap_crowdtwist import privacy
 from tap_crowdtwist.records import Normaliser
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class CrowdTwistStream(Stream):
     emit_activate_version_messages = False
 
     def __init__(self, tap: TapCrowdTwist) -> None:
-        super().__init__(tap, schema=schemas.published(self.name))
+        super().__init__(tap, schema=privacy.published(self.name, tap.policy))
         self._crowdtwist = tap
 
     @property
@@ -61,7 +61,7 @@ class CrowdTwistStream(Stream):
             self.effective_schema,
             self.primary_keys,
             selected=lambda breadcrumb: bool(self.mask[breadcrumb]),
-            withheld=schemas.withheld(self.name),
+            policy=self._crowdtwist.policy,
             aliases=self.aliases,
         )
 
@@ -128,7 +128,10 @@ class CrowdTwistStream(Stream):
         tally = self.run.tally(self.name)
         normalise, send = self.normaliser, self._tap.write_message
         for row in rows:
-            record = normalise(row)
+            try:
+                record = normalise(row)
+            except RecursionError:  # nested deeper than anything that is data
+                record = None
             if record is None:
                 tally.refused += 1
                 continue

@@ -8,13 +8,18 @@ from typing_extensions import override
 
 from tap_crowdtwist import keys, values
 from tap_crowdtwist.api import endpoints
-from tap_crowdtwist.state import instant
+from tap_crowdtwist.api.errors import MemberMissingError
+from tap_crowdtwist.state import instant, spell
 from tap_crowdtwist.streams.swept import MemberStream
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_crowdtwist.records import Row
+
+
+DELETED_AT = "_sdc_deleted_at"
+"""By what name targets know when a row was deleted."""
 
 
 class Users(MemberStream):
@@ -30,7 +35,30 @@ class Users(MemberStream):
 
     @override
     def fetch(self, position: int, since: datetime | None, until: datetime) -> list[Row]:
-        return [self.run.identities.profile(position)]
+        try:
+            return [self.run.identities.profile(position)]
+        except MemberMissingError:
+            if not self.run.settings.tombstones or self.run.roster.id_type != "id":
+                raise
+            return [self._tombstone(int(self.run.roster[position]), until)]
+
+    def _tombstone(self, user_id: int, until: datetime) -> Row:
+        """Ask what became of a member that is not found (User Deletion Status).
+
+        Raises:
+            MemberMissingError: nothing is known of a deletion, so there may never have been one.
+        """
+        told = self.run.client.get(endpoints.DELETION, user_id, accept=_deletion)
+        steps = [step for step in told["status_history"] if step.get("date")]
+        done = [step for step in steps if "completed" in str(step.get("status")).lower()]
+        dates = [step["date"] for step in done or steps]
+        return {
+            "id": user_id,
+            DELETED_AT: dates[-1] if dates else spell(until),
+            "deletion_status": told.get("status"),
+            "deletion_status_history": told["status_history"],
+            "deletion_initiated_by": told.get("initiated_by"),
+        }
 
     @override
     def wanted(self, row: Row, since: datetime | None) -> bool:
@@ -165,6 +193,15 @@ _RULES = {
     "redemption_period_points_expiration": "redemption_period",
     "inactivity_points_expiration": "inactivity",
 }
+
+
+def _deletion(payload: Any) -> Row | None:
+    """Accept what User Deletion Status answers; its history may be missing."""
+    if not isinstance(payload, dict) or "status" not in payload:
+        return None
+    history = payload.get("status_history")
+    entries = [entry for entry in history or () if isinstance(entry, dict)]
+    return {**payload, "status_history": entries}
 
 
 def _expirations(payload: Any) -> list[Row] | None:

@@ -39,6 +39,11 @@ class Haul(NamedTuple):
     extracted: datetime
     error: ApiError | None
 
+    @property
+    def deleted(self) -> int:
+        """How many of the rows say that the member is deleted."""
+        return sum("_sdc_deleted_at" in row for row in self.rows)
+
 
 class Walk(NamedTuple):
     """A sweep that has begun: its state, what decided its bounds, and its results to come."""
@@ -160,13 +165,13 @@ class MemberStream(CrowdTwistStream):
         roster, start = self.run.roster, self.run.settings.start_date
         places = map(roster.find, walk.retry)
         owed = sorted(place for place in places if place is not None)
-        walk.retry[:] = [roster[place] for place in owed]
+        walk.retry[:] = [roster.name(place) for place in owed]
         yield from [Errand(place, walk.retry_since, owed=True) for place in owed]
         done = frozenset(owed)
         is_new = state.newcomer(self.stream_state, roster)
         for place in range(roster.after(walk.after), len(roster)):
             if place not in done:
-                since = start if is_new(roster[place]) else walk.since
+                since = start if is_new(roster.name(place)) else walk.since
                 yield Errand(place, since, owed=False)
 
     def _asker(self, walk: state.Sweep) -> Callable[[Errand], Haul]:
@@ -182,7 +187,7 @@ class MemberStream(CrowdTwistStream):
         return ask
 
     def _moved(self, errand: Errand, walk: state.Sweep, *, done: bool) -> None:
-        member = self.run.roster[errand.position]
+        member = self.run.roster.name(errand.position)
         if not errand.owed:
             walk.after = member
         elif done:

@@ -36,6 +36,7 @@ def judge(stream: MemberStream, errand: Errand, haul: Haul, walk: state.Sweep) -
     walk.asked += 1
     error = haul.error
     if error is None:
+        tally.deleted += haul.deleted
         return True
     if isinstance(error, MemberMissingError):
         tally.missing += 1
@@ -54,7 +55,7 @@ def judge(stream: MemberStream, errand: Errand, haul: Haul, walk: state.Sweep) -
     tally.failed += 1
     tally.reason = str(error)
     stream.logger.debug("%s: a member failed: %s", stream.name, error)
-    state.failed(walk, stream.run.roster[errand.position], errand.since)
+    state.failed(walk, stream.run.roster.name(errand.position), errand.since)
     owed = sum(len(str(member)) for member in walk.retry)
     if tally.failed > settings.max_failed_members or owed > MAX_OWED:
         raise IncompleteError(

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from tap_crowdtwist import records, schemas, values
-from tap_crowdtwist.records import EXTRA, Normaliser, scrub
+from tap_crowdtwist.privacy import EXTRA, published, withheld
+from tap_crowdtwist.records import Normaliser, scrub
 from tap_crowdtwist.values import MisfitError
 
 if TYPE_CHECKING:
@@ -43,8 +44,7 @@ STREAMS = sorted(KEYS)
 
 
 def normaliser(stream: str = "users", **options: Any) -> Normaliser:
-    options = {"withheld": schemas.withheld(stream)} | options
-    return Normaliser(stream, schemas.published(stream), KEYS[stream], **options)
+    return Normaliser(stream, published(stream), KEYS[stream], **options)
 
 
 def toy(properties: Row, keys: Iterable[str] = (), **options: Any) -> Normaliser:
@@ -73,7 +73,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 def test_every_column_is_there_null_where_the_row_has_nothing() -> None:
     record = made(normaliser(), {"id": 1})
-    assert record.keys() == schemas.published("users")["properties"].keys()
+    assert record.keys() == published("users")["properties"].keys()
     assert {name for name, value in record.items() if value is not None} == {"id"}
 
 
@@ -259,13 +259,13 @@ def test_a_key_may_be_zero() -> None:
 @pytest.mark.parametrize("stream", STREAMS)
 @pytest.mark.parametrize("value", ["canary", {"a": "canary"}, ["canary"], 7, None])
 def test_what_is_withheld_is_nowhere_not_even_as_a_misfit(stream: str, value: Any) -> None:
-    row = dict.fromkeys(KEYS[stream], "1") | dict.fromkeys(schemas.withheld(stream), value)
+    row = dict.fromkeys(KEYS[stream], "1") | dict.fromkeys(withheld(stream), value)
     if stream == "points_expiration":
         row["expiration_date"] = "2026-01-31"
     normalise = normaliser(stream)
     record = made(normalise, row)
     assert record[EXTRA] is None
-    assert not record.keys() & schemas.withheld(stream)
+    assert not record.keys() & withheld(stream)
     assert "canary" not in json.dumps(record)
     assert not normalise.counts
 
@@ -282,7 +282,7 @@ def test_nothing_nested_is_withheld_since_only_names_at_the_top_are_known_to_be(
             yield from sensitivities(node["items"])
 
     for top in schemas.annotated(stream)["properties"].values():
-        assert not schemas.WITHHELD_SENSITIVITIES & set(sensitivities(top))
+        assert not {"credential", "spendable"} & set(sensitivities(top))
 
 
 def test_credentials_are_left_out_by_name_at_any_depth() -> None:
@@ -515,16 +515,16 @@ def test_any_row_makes_a_valid_record_without_credentials_and_without_a_loss(
     record = made(normaliser(stream), row)
     assert row == before
 
-    schema = schemas.published(stream)
+    schema = published(stream)
     validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
     assert [error.message for error in validator.iter_errors(record)] == []
     assert msgspec.json.decode(msgspec.json.encode(record)) == record
 
     assert not [name for name in names(record) if schemas.is_credential_name(name)]
-    assert not record.keys() & schemas.withheld(stream)
+    assert not record.keys() & withheld(stream)
 
     found = {str(leaf) for leaf in leaves(record)}
-    for leaf in leaves(without_credentials(row, schemas.withheld(stream))):
+    for leaf in leaves(without_credentials(row, withheld(stream))):
         assert leaf is None or not str(leaf).strip() or forms(leaf) & found
 
 

@@ -59,6 +59,9 @@ def test_defaults_are_filled_in() -> None:
         "checkpoint_interval": 10,
         "max_missing_ratio": 0.5,
         "max_failed_members": 100,
+        "sensitive_data": "keep",
+        "spendable_values": "drop",
+        "deleted_members": "tombstone",
     }
 
 
@@ -203,7 +206,7 @@ def test_every_setting_has_a_title_and_a_description() -> None:
 
 
 def test_secrets_are_the_keys() -> None:
-    assert set(SECRETS) == {"api_key", "hmac_public_key", "hmac_private_key"}
+    assert set(SECRETS) == {"api_key", "hmac_public_key", "hmac_private_key", "hash_key"}
 
 
 # In the environment

@@ -1,0 +1,265 @@
+"""What becomes of each property under each mode, decided by its tag alone."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from harness import KEYS, STREAMS
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from tap_crowdtwist import schemas
+from tap_crowdtwist.privacy import EXTRA, MODES, Policy, published, withheld
+from tap_crowdtwist.records import Normaliser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Row = dict[str, Any]
+
+KEY = "a long enough hash key"
+PERSONAL = {"direct_identifier", "personal"}
+NEVER = "CANARY"
+IMPERSONAL = {"activities", "rewards", "badges", "user_badges", "points_expiration"}
+"""Streams without a property that names or describes a person, but for open objects."""
+
+
+def policy(mode: str, *open_objects: str, spendable: bool = False) -> Policy:
+    return Policy(mode, KEY.encode(), frozenset(open_objects), spendable)
+
+
+def normaliser(stream: str, chosen: Policy) -> Normaliser:
+    return Normaliser(stream, published(stream, chosen), KEYS[stream], policy=chosen)
+
+
+def canary(node: Row, path: str) -> Any:
+    """A value that fits a property and can be recognised wherever it turns up."""
+    kind = node["type"] if isinstance(node["type"], str) else node["type"][0]
+    if kind == "array":
+        return [canary(node["items"], path)]
+    if kind == "object":
+        members = node.get("properties") or {}
+        inside = {name: canary(member, f"{path}.{name}") for name, member in members.items()}
+        return inside | {"unknown_thing": f"{NEVER} {path}.unknown"}
+    number = 4_000_000 + int(hashlib.sha1(path.encode(), usedforsecurity=False).hexdigest()[:5], 16)
+    if kind in {"integer", "number"}:
+        return number
+    if kind == "boolean":
+        return True
+    if node.get("format"):
+        return f"19{number % 90 + 10}-0{number % 9 + 1}-1{number % 9}" + (
+            "T00:00:07Z" if node["format"] == "date-time" else ""
+        )
+    return f"{NEVER} {path}"
+
+
+def canaries(stream: str) -> Row:
+    properties = schemas.annotated(stream)["properties"]
+    row = {name: canary(node, name) for name, node in properties.items() if name != EXTRA}
+    return {**row, "never_heard_of": f"{NEVER} unknown"}
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        for member in value.values():
+            yield from leaves(member)
+    elif isinstance(value, list):
+        for item in value:
+            yield from leaves(item)
+    else:
+        yield value
+
+
+def sensitive(node: Row, value: Any) -> Iterator[Any]:
+    """The canaries of what a schema tags as naming or describing a person, at any depth."""
+    if node.get("properties"):
+        for name, member in node["properties"].items():
+            yield from sensitive(member, value[name])
+    elif "items" in node:
+        inner = {**node["items"], "x-sensitivity": node["x-sensitivity"]}
+        yield from sensitive(inner, value[0])
+    elif node["x-sensitivity"] in PERSONAL | {"credential", "spendable"}:
+        yield from leaves(value)
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("mode", ["hash", "drop"])
+def test_no_sensitive_value_comes_out(stream: str, mode: str) -> None:
+    row = canaries(stream)
+    record = normaliser(stream, policy(mode))(row)
+    assert record is not None
+    emitted = set(map(str, leaves(record)))
+    annotated = schemas.annotated(stream)
+    secret = set(map(str, sensitive({**annotated, "x-sensitivity": ""}, {**row, EXTRA: None})))
+    assert secret - {"True", "None"} or stream in IMPERSONAL
+    assert not emitted & (secret - {"True", "None"})
+    assert not any(f"{NEVER} unknown" in value or ".unknown" in value for value in emitted)
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_kept_data_is_all_there_but_for_credentials_and_what_can_be_spent(stream: str) -> None:
+    row = canaries(stream)
+    record = normaliser(stream, policy("keep"))(row)
+    assert record is not None
+    assert record[EXTRA] == {"never_heard_of": f"{NEVER} unknown"}
+    kept = schemas.annotated(stream)["properties"].keys() - withheld(stream)
+    assert {name for name in kept - {EXTRA} if record[name] is None} == set()
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("mode", MODES)
+def test_records_fit_the_schema_of_the_mode(stream: str, mode: str) -> None:
+    chosen = policy(mode)
+    record = normaliser(stream, chosen)(canaries(stream))
+    schema = published(stream, chosen)
+    validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    assert list(validator.iter_errors(record)) == []
+    assert record is not None
+    assert record.keys() == schema["properties"].keys()
+    assert "x-sensitivity" not in json.dumps(schema)
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("mode", MODES)
+def test_keys_are_there_and_tell_rows_apart_in_every_mode(stream: str, mode: str) -> None:
+    make = normaliser(stream, policy(mode))
+    first = make(canaries(stream))
+    others = []
+    for key in KEYS[stream]:
+        row = canaries(stream)
+        row[key] = row[key] + 1 if isinstance(row[key], int) else f"{row[key]}".replace("7Z", "8Z")
+        if row[key] == canaries(stream)[key]:
+            row[key] += "x"
+        others.append(make(row))
+    assert first is not None
+    assert all(first[key] is not None for key in KEYS[stream])
+    identity = tuple(first[key] for key in KEYS[stream])
+    assert all(other and tuple(other[k] for k in KEYS[stream]) != identity for other in others)
+
+
+def test_dropped_properties_are_gone_from_the_schema() -> None:
+    gone = {"first_name", "email_address", "date_of_birth", "custom_data", EXTRA}
+    assert not gone & published("users", policy("drop"))["properties"].keys()
+    assert gone - {"custom_data", EXTRA} <= published("users", policy("hash"))["properties"].keys()
+
+
+def test_hashed_properties_are_texts_in_the_schema() -> None:
+    properties = published("users", policy("hash"))["properties"]
+    assert properties["date_of_birth"]["type"] == ["string", "null"]
+    assert "format" not in properties["date_of_birth"]
+    assert properties["gender_id"]["type"] == ["string", "null"]
+    assert properties["total_points"]["type"] == ["integer", "null"]
+    key = published("purchases", policy("hash"))["properties"]["purchase_id"]
+    assert key["type"] == "string"
+
+
+def test_a_hash_is_hmac_sha256_of_the_one_spelling_of_a_value() -> None:
+    record = normaliser("users", policy("hash"))(
+        {"id": 1, "gender_id": " 2", "date_of_birth": 86400}
+    )
+    assert record is not None
+    for name, spelled in (("gender_id", "2"), ("date_of_birth", "1970-01-02")):
+        expected = hmac.new(KEY.encode(), spelled.encode(), hashlib.sha256).hexdigest()
+        assert record[name] == expected
+
+
+def test_the_same_person_has_the_same_hash_in_every_stream() -> None:
+    user = normaliser("users", policy("hash"))({"id": 1, "last_name": "Lovelace"})
+    order = normaliser("redemptions", policy("hash"))(
+        {"id": "1", "user_id": 1, "shipping_last_name": "Lovelace"}
+    )
+    assert user is not None
+    assert order is not None
+    assert user["last_name"] == order["shipping_last_name"] != "Lovelace"
+
+
+def test_another_key_gives_other_hashes() -> None:
+    other = Policy("hash", b"another long hash key")
+    assert other.hashed("Lovelace") != policy("hash").hashed("Lovelace")
+
+
+@pytest.mark.parametrize("mode", ["hash", "drop"])
+@pytest.mark.parametrize("allowed", ["custom_data", "users.custom_data"])
+def test_an_open_object_leaves_if_it_is_named(mode: str, allowed: str) -> None:
+    row = {
+        "id": 1,
+        "custom_data": {"shoe": "42", "pin_token": "x"},
+        "extra_data": {"a": 1},
+        "new": 1,
+    }
+    record = normaliser("users", policy(mode, allowed))(row)
+    assert record is not None
+    assert record["custom_data"] == {"shoe": "42"}
+    assert "extra_data" not in record
+    assert EXTRA not in record
+
+
+def test_unknown_properties_leave_if_they_are_named_but_no_misfit_of_a_sensitive_one() -> None:
+    make = normaliser("users", policy("hash", EXTRA))
+    record = make({"id": 1, "new": 1, "gender_id": "CANARY", "tier_info": {"tier_score": "x"}})
+    assert record is not None
+    assert record[EXTRA] == {"new": 1}
+    assert record["gender_id"] is None
+    assert sum(make.counts.values()) == 3
+
+
+@pytest.mark.parametrize("name", ["code", "couponCode", "voucher", "gift_card_number", "pin"])
+def test_what_sounds_spendable_among_coupons_is_withheld(name: str) -> None:
+    row = {"user_id": 1, "redeem_order_coupon_id": "9", name: "SPEND-ME", "coupon_code": "SPEND-ME"}
+    record = normaliser("coupons", policy("keep"))(row)
+    assert "SPEND-ME" not in json.dumps(record)
+    kept = normaliser("coupons", policy("keep", spendable=True))(row)
+    assert kept is not None
+    assert kept["coupon_code"] == "SPEND-ME"
+    assert kept[EXTRA] == {name: "SPEND-ME"}
+
+
+def test_a_postal_code_of_a_member_is_not_spendable() -> None:
+    record = normaliser("users", policy("keep"))({"id": 1, "some_code": "x"})
+    assert record is not None
+    assert record[EXTRA] == {"some_code": "x"}
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("hash", "hashed"), ("drop", "gone")])
+def test_spendable_values_that_are_asked_for_are_personal_data(mode: str, expected: str) -> None:
+    chosen = policy(mode, spendable=True)
+    record = normaliser("redemptions", chosen)(
+        {"id": "1", "user_id": 1, "codes": ["A-1", "A-2"], "digital_download": "https://x.test/1"}
+    )
+    assert record is not None
+    if expected == "gone":
+        assert not {"codes", "digital_download"} & record.keys()
+    else:
+        assert record["codes"] == [chosen.hashed("A-1"), chosen.hashed("A-2")]
+        assert record["digital_download"] == chosen.hashed("https://x.test/1")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=6),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(STREAMS), st.sampled_from(MODES), st.data())
+def test_whatever_the_api_sends_the_record_fits_the_schema_of_the_mode(
+    stream: str, mode: str, data: st.DataObject
+) -> None:
+    names = sorted(schemas.annotated(stream)["properties"])
+    row = data.draw(
+        st.dictionaries(st.sampled_from(names) | st.text(max_size=8), JSON, max_size=12)
+    )
+    chosen = policy(mode)
+    record = normaliser(stream, chosen)(row)
+    if record is not None:
+        Draft202012Validator(
+            published(stream, chosen), format_checker=Draft202012Validator.FORMAT_CHECKER
+        ).validate(record)
