@@ -6,48 +6,28 @@ answer means is looked up in `errors`. Safe to share between threads.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
-import backoff
-import msgspec
-
-from tap_crowdtwist.api import dates, errors, listing, paging
-from tap_crowdtwist.api.endpoints import Host
-from tap_crowdtwist.api.errors import ExhaustedError, Verdict
+from tap_crowdtwist.api import dates, listing, outcome, paging
+from tap_crowdtwist.api.errors import Verdict
+from tap_crowdtwist.api.retries import Retries
 from tap_crowdtwist.api.transport import NoAnswerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from requests.auth import AuthBase
 
-    from tap_crowdtwist.api.endpoints import Endpoint
+    from tap_crowdtwist.api.endpoints import Endpoint, Host
     from tap_crowdtwist.api.throttle import Throttle
     from tap_crowdtwist.api.transport import Transport
-
-logger = logging.getLogger(__name__)
-
-LONGEST_WAIT = 60.0
-"""Seconds between two attempts at the most, and the most that a Retry-After is heeded times 60."""
-
-_REFUSALS = 100
-"""How often one request may be told to slow down before it counts as failed."""
-
-_RAISES: dict[Verdict, type[errors.ApiError]] = {
-    Verdict.MEMBER_MISSING: errors.MemberMissingError,
-    Verdict.NOT_CONFIGURED: errors.NotConfiguredError,
-    Verdict.FATAL: errors.FatalApiError,
-}
-
 
 T = TypeVar("T")
 
@@ -55,30 +35,6 @@ T = TypeVar("T")
 def in_turn(calls: Sequence[Callable[[], T]]) -> list[T]:
     """Do one call after the other."""
     return [call() for call in calls]
-
-
-_NO_ANSWER = "No answer from CrowdTwist: {}; check `{}`, or `environment` and `client_id`"
-_ADDRESS = {Host.MAIN: "api_url", Host.POS: "pos_url"}
-_NOT_DATA = "CrowdTwist answers with something that is not the data asked for"
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """What came of one attempt; no verdict where it brought what was wanted."""
-
-    verdict: Verdict | None
-    sentence: str
-    status: int | None = None
-    code: str = ""
-    wanted: Any = None
-    pause: float | None = None
-    doubtful: bool = False
-
-    def error(self, kind: type[errors.ApiError], endpoint: Endpoint) -> errors.ApiError:
-        error = kind(self.sentence, endpoint=endpoint.name, status=self.status, code=self.code)
-        if isinstance(error, errors.NotConfiguredError):
-            error.doubtful = self.doubtful
-        return error
 
 
 @dataclass
@@ -159,29 +115,29 @@ class Client:
         Raises:
             MemberMissingError: there is no such member.
             NotConfiguredError: the program does not have the resource.
-            FatalApiError: no request can succeed (credentials, redirects).
-            ExhaustedError: every attempt failed.
+            FatalApiError: no request can succeed (credentials, redirects, certificates).
+            ExhaustedError: every attempt failed, and tries or time are used up.
         """
         url = self._url(endpoint, member, params)
-        waits = _waits()
-        attempts = refusals = 0
+        retries: Retries | None = None
         while True:
             departed = self._throttle.acquire()
-            self._count(endpoint, again=attempts + refusals > 0)
-            outcome = self._attempt(endpoint, url, accept)
-            if outcome.verdict is None:
-                return outcome.wanted
-            if outcome.verdict in _RAISES and (attempts or not outcome.doubtful):
-                raise outcome.error(_RAISES[outcome.verdict], endpoint)
-            if outcome.verdict is Verdict.SLOW_DOWN:
-                refusals += 1
-                self._refused(departed, outcome.pause)
+            self._count(endpoint, again=retries is not None)
+            came = self._attempt(endpoint, url, accept)
+            if came.verdict is None:
+                return came.wanted
+            retries = retries or Retries(self._max_retries, departed)
+            if came.final and (retries.failures or not came.doubtful):
+                raise came.error(endpoint)
+            now = self._throttle.clock()
+            if came.verdict is Verdict.SLOW_DOWN:
+                self._refused(departed, came.pause)
+                if not retries.refused(now, came.pause):
+                    raise came.error(endpoint)
+            elif (wait := retries.failed(now, came.pause)) is None:
+                raise came.error(endpoint)
             else:
-                attempts += 1
-            if attempts > self._max_retries or refusals > _REFUSALS:
-                raise outcome.error(ExhaustedError, endpoint)
-            if outcome.verdict is not Verdict.SLOW_DOWN:
-                self._sleep(max(next(waits), outcome.pause or 0.0))
+                self._sleep(wait)
 
     def rows(
         self,
@@ -236,28 +192,14 @@ class Client:
 
         return paging.follow(ask, self._several)
 
-    def _attempt(self, endpoint: Endpoint, url: str, accept: Callable[[Any], Any]) -> _Outcome:
+    def _attempt(
+        self, endpoint: Endpoint, url: str, accept: Callable[[Any], Any]
+    ) -> outcome.Outcome:
         try:
             answer = self._transport.get(url, self._auth[endpoint.host])
         except NoAnswerError as error:
-            return _Outcome(Verdict.RETRY, _NO_ANSWER.format(error, _ADDRESS[endpoint.host]))
-        try:
-            payload = msgspec.json.decode(answer.body) if answer.body else None
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            payload = None
-        fault = errors.fault_of(payload)
-        if errors.is_fine(answer.status, fault):
-            wanted = None if payload is None else accept(payload)
-            if wanted is None:
-                return _Outcome(Verdict.RETRY, _NOT_DATA, answer.status)
-            return _Outcome(None, "", answer.status, wanted=wanted)
-        code = fault.code if fault else ""
-        known = code if payload is not None else errors.NOT_JSON
-        rule = errors.judge(answer.status, known, of_member=endpoint.of_member)
-        pause = retry_after(answer.headers.get("Retry-After"), datetime.now(timezone.utc))
-        return _Outcome(
-            rule.verdict, rule.sentence, answer.status, code, None, pause, rule.doubtful
-        )
+            return outcome.no_answer(error, endpoint)
+        return outcome.read(answer, endpoint, accept)
 
     def _url(self, endpoint: Endpoint, member: int | str | None, params: dates.Params) -> str:
         path = endpoint.path
@@ -279,35 +221,3 @@ class Client:
 
 def _page(body: Any, endpoint: Endpoint) -> paging.Page | None:
     return paging.read(body, endpoint.envelope, endpoint.beside)
-
-
-def _waits() -> Iterator[float]:
-    """Yield seconds to wait before each further attempt: exponential, with full jitter."""
-    steps = backoff.expo(base=2, factor=1, max_value=LONGEST_WAIT)
-    next(steps)
-    return (backoff.full_jitter(step) for step in steps)
-
-
-def retry_after(value: str | None, now: datetime) -> float | None:
-    """Read a Retry-After header: seconds or a date; clamped to an hour.
-
-    Args:
-        value: the header's value.
-        now: the present, for dates.
-
-    Returns:
-        Seconds to wait, or None where the header is missing or unreadable.
-    """
-    if not value:
-        return None
-    text = value.strip()
-    if text.isascii() and text.isdigit():
-        seconds = float(text)
-    else:
-        try:
-            when = parsedate_to_datetime(text)
-        except (TypeError, ValueError):
-            return None
-        aware = when if when.tzinfo else when.replace(tzinfo=timezone.utc)
-        seconds = (aware - now).total_seconds()
-    return min(max(seconds, 0.0), LONGEST_WAIT * 60)

@@ -39,7 +39,8 @@ class Throttle:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._clock = clock
+        self.clock = clock
+        """The clock that departures are told by."""
         self._sleep = sleep
         self._gate = threading.Lock()
         self._lock = threading.Lock()
@@ -58,7 +59,7 @@ class Throttle:
         with self._gate:
             while True:
                 with self._lock:
-                    now = self._clock()
+                    now = self.clock()
                     wait = max(self._next, self._resume) - now
                     if wait <= 0:
                         spacing = 1 / self._pace.departed(now)
@@ -75,7 +76,7 @@ class Throttle:
             retry_after: seconds for which CrowdTwist asks to pause, or None if it did not say.
         """
         with self._lock:
-            now = self._clock()
+            now = self.clock()
             if self._pace.refused(now, departed):
                 self._next = max(self._next, now + 1 / self._pace.rate)
             if retry_after is not None:

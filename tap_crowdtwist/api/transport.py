@@ -3,32 +3,41 @@
 Goes through requests' adapter rather than its session: what a session works out anew for every
 call (proxies and CA bundle from the environment, netrc, cookies, redirects) is either fixed for
 the run or unwanted here. No redirect is followed and no cookie is kept.
+
+A connection is kept only where an answer was read to its end; after anything else, what is left
+on it could pass for the beginning of the next answer.
 """
 
 from __future__ import annotations
 
 import os
-import time
+import ssl
+import zlib
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import requests
 import urllib3.exceptions
-from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
+from tap_crowdtwist.api.wire import Adapter
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from requests.auth import AuthBase
 
 MAX_BODY = 64 * 1024 * 1024
-"""Bytes. The largest listing page seen has 25 rows of a few KB; more is not an answer."""
+"""Bytes, unpacked. The largest listing page seen has 25 rows of a few KB; more is no answer."""
 
 _CHUNK = 256 * 1024
+_GZIP = 16 + zlib.MAX_WBITS
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip"}
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+"""Environment variables that may name certificates to trust; the first one that is set counts."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +46,19 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes | bytearray
 
 
 class NoAnswerError(Exception):
-    """No complete answer came; the message says why, without the URL."""
+    """No complete answer came; the message says why, without the URL.
+
+    Attributes:
+        lasting: whether asking again is of no use until a person changes something.
+    """
+
+    def __init__(self, reason: str, *, lasting: bool = False) -> None:
+        super().__init__(reason)
+        self.lasting = lasting
 
 
 @dataclass(frozen=True)
@@ -57,22 +74,18 @@ class Transport:
 
     Args:
         connections: how many connections to keep open per host.
-        timeout: seconds for connecting, for each wait for bytes, and for the whole answer.
+        timeout: seconds for connecting, and for the whole answer from its first byte to its last.
         user_agent: sent as User-Agent.
-        clock: a monotonic clock, in seconds.
+        max_body: bytes, unpacked, that an answer may have.
     """
 
     def __init__(
-        self,
-        connections: int,
-        timeout: float,
-        user_agent: str,
-        clock: Callable[[], float] = time.monotonic,
+        self, connections: int, timeout: float, user_agent: str, max_body: int = MAX_BODY
     ) -> None:
-        self._adapter = HTTPAdapter(pool_connections=4, pool_maxsize=connections)
+        self._adapter = Adapter(pool_connections=4, pool_maxsize=connections)
         self._timeout = timeout
         self._headers = {"User-Agent": user_agent, **_HEADERS}
-        self._clock = clock
+        self._max_body = max_body
         self._routes: dict[str, _Route] = {}
 
     def close(self) -> None:
@@ -83,8 +96,8 @@ class Transport:
         """Send one GET and read the whole answer.
 
         Raises:
-            NoAnswerError: the connection failed, the answer was cut short, larger than
-                `MAX_BODY`, wrongly encoded, or took longer than the timeout.
+            NoAnswerError: the connection failed, or the answer was cut short, too large, wrongly
+                encoded, or took longer than the timeout.
         """
         request = requests.PreparedRequest()
         request.method = "GET"
@@ -92,7 +105,6 @@ class Transport:
         request.headers = CaseInsensitiveDict(self._headers)
         request.hooks = {}
         route = self._route(url)
-        deadline = self._clock() + self._timeout
         try:
             response = self._adapter.send(
                 auth(request),
@@ -102,35 +114,32 @@ class Transport:
                 proxies=route.proxies,
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise NoAnswerError(_reason(error)) from None
+            raise _no_answer(error) from None
+        body = None
         try:
-            body = self._read(response.raw, deadline)
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise NoAnswerError(_reason(error)) from None
+            body = self._read(response.raw)
+        except (urllib3.exceptions.HTTPError, OSError, zlib.error) as error:
+            raise _no_answer(error) from None
         finally:
+            if body is None:
+                response.raw.close()
             response.raw.release_conn()
         return Answer(response.status_code, response.headers, body)
 
-    def _read(self, raw: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
-        chunks: list[bytes] = []
-        size = 0
-        while True:
-            chunk = raw.read1(_CHUNK, decode_content=True)
-            if not chunk:
-                if raw.closed or not chunks:
-                    break
-                chunk = raw.read(_CHUNK, decode_content=True)
-                if not chunk:
-                    break
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > MAX_BODY:
-                raw.close()
-                raise NoAnswerError(f"the answer is larger than {MAX_BODY} bytes")
-            if self._clock() > deadline:
-                raw.close()
-                raise NoAnswerError("the answer took longer than `request_timeout`")
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    def _read(self, raw: urllib3.BaseHTTPResponse) -> bytearray:
+        """Read a body to its end, and no further than it may go, packed or not."""
+        pieces = iter(partial(raw.read1, _CHUNK, decode_content=False), b"")
+        encoding = raw.headers.get("Content-Encoding", "identity").strip().lower()
+        if encoding in {"gzip", "x-gzip"}:
+            pieces = _unpacked(pieces)
+        elif encoding not in {"identity", ""}:
+            raise NoAnswerError("the answer is packed in a way that was not asked for")
+        body = bytearray()
+        for piece in pieces:
+            body += piece
+            if len(body) > self._max_body:
+                raise NoAnswerError(f"the answer is larger than {self._max_body} bytes")
+        return body
 
     def _route(self, url: str) -> _Route:
         parts = urlsplit(url)
@@ -138,21 +147,61 @@ class Transport:
         if route is None:
             loopback = parts.hostname in LOOPBACK
             proxies = {} if loopback else dict(requests.utils.get_environ_proxies(url, None))
-            bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-            route = self._routes[parts.netloc] = _Route(proxies, bundle or True)
+            route = self._routes[parts.netloc] = _Route(proxies, _bundle())
         return route
 
 
-def _reason(error: BaseException) -> str:
+def _unpacked(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Unpack gzip, a little at a time: a thousandth of a body on the wire may be all of it.
+
+    Raises:
+        NoAnswerError: it ends in the middle.
+        zlib.error: it is not gzip.
+    """
+    packer = None
+    for packed in pieces:
+        rest = packed
+        while rest:
+            if packer is None or packer.eof:
+                packer = zlib.decompressobj(_GZIP)
+            yield packer.decompress(rest, _CHUNK)
+            rest = packer.unconsumed_tail or packer.unused_data
+    if packer is not None and not packer.eof:
+        raise NoAnswerError("the answer was cut short")
+
+
+def _bundle() -> bool | str:
+    """Give the file or directory of certificates to trust; True for those of `certifi`.
+
+    Raises:
+        NoAnswerError: the environment names one that cannot be read.
+    """
+    name = next(filter(os.environ.get, CA_BUNDLES), None)
+    if name is None:
+        return True
+    path = os.environ[name]
+    try:
+        if not os.path.isdir(path):  # noqa: PTH112 - as requests tells the two apart
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError:
+        reason = f"the certificates that the variable {name} names cannot be read"
+        raise NoAnswerError(reason, lasting=True) from None
+    return path
+
+
+def _no_answer(error: BaseException) -> NoAnswerError:
     """Say what went wrong in words that never hold the URL, which carries the key."""
     chain = [error]
     while (inner := _inner(chain[-1])) is not None and inner not in chain:
         chain.append(inner)
     kinds = {type(link).__name__ for link in chain}
-    for names, sentence in _REASONS:
+    for names, reason in _LASTING:
         if kinds & names:
-            return sentence
-    return f"the connection failed ({type(chain[-1]).__name__})"
+            return NoAnswerError(reason, lasting=True)
+    for names, reason in _PASSING:
+        if kinds & names:
+            return NoAnswerError(reason)
+    return NoAnswerError(f"the connection failed ({type(chain[-1]).__name__})")
 
 
 def _inner(error: BaseException) -> BaseException | None:
@@ -163,16 +212,26 @@ def _inner(error: BaseException) -> BaseException | None:
     return first if isinstance(first, BaseException) else error.__cause__
 
 
-_REASONS: tuple[tuple[frozenset[str], str], ...] = (
-    (frozenset({"SSLError", "CertificateError"}), "the TLS handshake failed"),
-    (frozenset({"ProxyError"}), "the proxy refused the connection"),
+_LASTING: tuple[tuple[frozenset[str], str], ...] = (
+    (
+        frozenset({"SSLCertVerificationError", "CertificateError"}),
+        "the certificate of the host is not trusted (REQUESTS_CA_BUNDLE may name one that is)",
+    ),
+    (
+        frozenset({"InvalidProxyURL", "InvalidSchema", "ProxySchemeUnknown"}),
+        "the variable HTTPS_PROXY names a proxy that cannot be used",
+    ),
+)
+_PASSING: tuple[tuple[frozenset[str], str], ...] = (
+    (frozenset({"SSLError"}), "the TLS handshake failed"),
+    (frozenset({"ProxyError"}), "the proxy that the variable HTTPS_PROXY names refuses"),
     (frozenset({"NameResolutionError", "gaierror"}), "the host name is unknown"),
     (frozenset({"ConnectionRefusedError"}), "the connection was refused"),
     (
         frozenset({"ReadTimeoutError", "ReadTimeout", "ConnectTimeoutError", "ConnectTimeout"}),
-        "no answer came within `request_timeout`",
+        "no whole answer came within `request_timeout`",
     ),
     (frozenset({"IncompleteRead", "InvalidChunkLength"}), "the answer was cut short"),
-    (frozenset({"DecodeError"}), "the answer is not valid gzip"),
+    (frozenset({"error"}), "the answer is not valid gzip"),
     (frozenset({"RemoteDisconnected", "ConnectionResetError"}), "the connection was reset"),
 )
