@@ -13,11 +13,10 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from tap_crowdtwist import privacy, schemas, values
 from tap_crowdtwist.privacy import EXTRA, SPENDABLE_NAME, Fate
 from tap_crowdtwist.schemas import is_credential_name, snake_case
+from tap_crowdtwist.scrub import decoded, scrub
 from tap_crowdtwist.values import MisfitError
 
 if TYPE_CHECKING:
@@ -147,7 +146,7 @@ class Normaliser:
         """Copy a value that does not fit, without what is deselected or a credential by name."""
         members = node.get("properties")
         if members and isinstance(value, str):
-            value = _decoded(value)
+            value = decoded(value)
         if members and isinstance(value, dict):
             return {
                 name: self._raw(member, members.get(name, {}), (*at, "properties", name))
@@ -241,34 +240,6 @@ def _at(schema: Mapping[str, Any], breadcrumb: Breadcrumb) -> Mapping[str, Any] 
         if node is None:
             return None
     return node  # type: ignore[no-any-return]
-
-
-def scrub(value: Any) -> Any:
-    """Copy a value of unknown shape without the members that are named like credentials.
-
-    Texts that are JSON themselves, as push feeds have them, are searched too.
-    """
-    if isinstance(value, dict):
-        return {
-            name: scrub(member) for name, member in value.items() if not is_credential_name(name)
-        }
-    if isinstance(value, list):
-        return [scrub(item) for item in value]
-    decoded = _decoded(value) if isinstance(value, str) else value
-    if decoded is value:
-        return value
-    clean = scrub(decoded)
-    return value if clean == decoded else msgspec.json.encode(clean).decode()
-
-
-def _decoded(text: str) -> Any:
-    """Decode a text that is a JSON object or array; give any other text back as it is."""
-    if not text.lstrip().startswith(("{", "[")):
-        return text
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return text
 
 
 def _open(value: Any) -> Row | None:

@@ -21,7 +21,8 @@ from singer_sdk.helpers.capabilities import (
 from typing_extensions import override
 
 from tap_crowdtwist import continuation, privacy, summary
-from tap_crowdtwist.declaration import DECLARATION, SECRETS, check, check_environment
+from tap_crowdtwist.checks import check, check_environment
+from tap_crowdtwist.declaration import DECLARATION, SECRETS
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.redact import REDACTOR
 from tap_crowdtwist.run import Run, utc_now
@@ -67,6 +68,12 @@ class TapCrowdTwist(Tap):
 
     clock: Callable[[], float] = staticmethod(time.monotonic)
     """Tells seconds that never run backwards."""
+
+    def __init__(self, *, parse_env_config: bool = False, **kwargs: Any) -> None:
+        if parse_env_config:
+            self.append_builtin_config(self.config_jsonschema)
+            check_environment(os.environ, ENV_PREFIX, self.config_jsonschema)
+        super().__init__(parse_env_config=parse_env_config, **kwargs)
 
     @cached_property
     def policy(self) -> privacy.Policy:
@@ -149,8 +156,6 @@ class TapCrowdTwist(Tap):
         """
         super(Tap, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
-        if config and config.parse_env:
-            check_environment(os.environ, ENV_PREFIX, cls.config_jsonschema)
         tap = cls(
             config=config.config if config else {},
             state=load_json(state.read()) if state else None,

@@ -10,16 +10,13 @@ from tap_crowdtwist import keys, values
 from tap_crowdtwist.api import endpoints
 from tap_crowdtwist.api.errors import MemberMissingError
 from tap_crowdtwist.state import instant, spell
+from tap_crowdtwist.streams.errand import DELETED_AT
 from tap_crowdtwist.streams.swept import MemberStream
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_crowdtwist.records import Row
-
-
-DELETED_AT = "_sdc_deleted_at"
-"""By what name targets know when a row was deleted."""
 
 
 class Users(MemberStream):

@@ -12,6 +12,7 @@ from tap_crowdtwist.api.errors import ApiError, FatalApiError
 from tap_crowdtwist.continuation import MARK
 from tap_crowdtwist.errors import TapError
 from tap_crowdtwist.streams.base import CrowdTwistStream
+from tap_crowdtwist.streams.errand import Errand, Haul
 from tap_crowdtwist.streams.verdicts import judge, judge_all
 
 if TYPE_CHECKING:
@@ -22,27 +23,6 @@ if TYPE_CHECKING:
 
     from tap_crowdtwist.records import Row
     from tap_crowdtwist.sweep import Sweep
-
-
-class Errand(NamedTuple):
-    """One member to ask about, and from when on; owed, if an earlier sweep failed to read them."""
-
-    position: int
-    since: datetime | None
-    owed: bool
-
-
-class Haul(NamedTuple):
-    """What came of an errand: raw rows and when they came, or why there are none."""
-
-    rows: list[Row]
-    extracted: datetime
-    error: ApiError | None
-
-    @property
-    def deleted(self) -> int:
-        """How many of the rows say that the member is deleted."""
-        return sum("_sdc_deleted_at" in row for row in self.rows)
 
 
 class Walk(NamedTuple):

@@ -9,7 +9,8 @@ from tap_crowdtwist.api.errors import MemberMissingError, NotConfiguredError
 from tap_crowdtwist.errors import IncompleteError, SettingError
 
 if TYPE_CHECKING:
-    from tap_crowdtwist.streams.swept import Errand, Haul, MemberStream
+    from tap_crowdtwist.streams.errand import Errand, Haul
+    from tap_crowdtwist.streams.swept import MemberStream
 
 CERTAIN = 200
 """Members asked without finding a single one before the roster is taken for a wrong one."""

@@ -17,7 +17,8 @@ from jsonschema import Draft202012Validator
 
 from tap_crowdtwist import records, schemas, values
 from tap_crowdtwist.privacy import EXTRA, published, withheld
-from tap_crowdtwist.records import Normaliser, scrub
+from tap_crowdtwist.records import Normaliser
+from tap_crowdtwist.scrub import scrub
 from tap_crowdtwist.values import MisfitError
 
 if TYPE_CHECKING:

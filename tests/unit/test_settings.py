@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_crowdtwist.api.endpoints import Host
-from tap_crowdtwist.declaration import DECLARATION, SECRETS, check, check_environment
+from tap_crowdtwist.checks import check, check_environment
+from tap_crowdtwist.declaration import DECLARATION, SECRETS
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.settings import Settings
 
