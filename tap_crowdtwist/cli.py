@@ -40,7 +40,8 @@ def main(args: Sequence[str] | None = None, tap: type[TapCrowdTwist] = TapCrowdT
         logger.critical("%s", error)
     except Exception as error:
         logger.debug("Where it happened", exc_info=True)
-        logger.critical("%s: %s (LOGLEVEL=DEBUG shows where)", type(error).__name__, error)
+        said = " ".join(str(error).split())
+        logger.critical("%s: %s (LOGLEVEL=DEBUG shows where)", type(error).__name__, said)
     else:
         return
     sys.exit(1)

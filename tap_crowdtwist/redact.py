@@ -16,10 +16,27 @@ if TYPE_CHECKING:
 
 MASK = "[redacted]"
 _SHORTEST = 4
+_TELLING = 6
+"""Characters that a piece of base64 needs to be told apart from other text."""
+
+_NAMED = re.compile(
+    r"""(?ix)
+    (?P<name> (?<![a-z]) (?: api_key | hmac_public_key | hmac_private_key | hash_key )
+              (?: ["'] | %22 )? \s* (?: [=:] | %3[AD] ) \s* ["']?
+            | (?: CTApiKey | CTApiV2Auth ) (?: \s | %20 | \+ )+
+            | /users/ (?= [^/?\s"']+ \? [^\s"']* \b id_type= ) )
+    [^\s"'`&,;?/{}()\[\]] [^\s"'`&,;?{}()\[\]]*
+    """
+)
+"""A secret's name and its value; or the path to a member by something else than a number."""
 
 
 class Redactor:
-    """Replaces the values of secrets, also URL-encoded, escaped and in base64, by a mask."""
+    """Replaces secrets by a mask: what stands behind their names, and their values.
+
+    A value is known URL-encoded, escaped and in base64 too, wherever it stands in longer text. So
+    that a log tells nobody's address, so is a member's id in a path, unless it is CrowdTwist's own.
+    """
 
     def __init__(self) -> None:
         self._forms: tuple[str, ...] = ()
@@ -40,16 +57,33 @@ class Redactor:
             if start >= end:
                 parts += [text[end:start], MASK]
             end = max(end, stop)
-        return "".join([*parts, text[end:]]) if parts else text
+        masked = "".join([*parts, text[end:]]) if parts else text
+        return _NAMED.sub(rf"\g<name>{MASK}", masked)
 
 
 def _forms(secret: str) -> set[str]:
     """Spell a secret as URLs, JSON, Python's repr and base64 do."""
     quoted = {quote(secret, safe=""), quote(secret), quote_plus(secret)}
+    quoted |= {quote(form, safe="") for form in quoted}
     lower = {re.sub("%..", lambda escape: escape[0].lower(), form) for form in quoted}
     escaped = {json.dumps(secret)[1:-1], repr(secret)[1:-1]}
-    encoded = base64.b64encode(secret.encode()).decode().rstrip("=")
-    return {secret, encoded} | quoted | lower | escaped
+    encoded = {form for text in (secret, *quoted) for form in _base64(text.encode())}
+    return {secret} | quoted | lower | escaped | encoded
+
+
+def _base64(secret: bytes) -> Iterator[str]:
+    """Yield what is left of a secret in base64 that begins up to two bytes before it.
+
+    The characters at both ends hold bits of what stands around the secret, so they are left out.
+    """
+    for shift, first in enumerate((0, 2, 3)):
+        encoded = base64.b64encode(b" " * shift + secret).decode()
+        certain = encoded[first : (shift + len(secret)) * 8 // 6]
+        for form in (certain, encoded.rstrip("=")) if not shift else (certain,):
+            if len(form) >= _TELLING:
+                yield form
+                yield form.replace("+", "-").replace("/", "_")
+                yield quote(form, safe="")
 
 
 def _spans(form: str, text: str) -> Iterator[tuple[int, int]]:
@@ -80,7 +114,8 @@ class RedactingFormatter(logging.Formatter):
 def guard_logging(redactor: Redactor = REDACTOR) -> None:
     """Put a redactor behind every handler that logging has."""
     loggers = [logging.getLogger(), *map(logging.getLogger, logging.root.manager.loggerDict)]
-    for handler in {handler for logger in loggers for handler in logger.handlers}:
+    handlers = {handler for logger in loggers for handler in logger.handlers}
+    for handler in handlers | ({logging.lastResort} if logging.lastResort else set()):
         if not isinstance(handler.formatter, RedactingFormatter):
             inner = handler.formatter or logging.Formatter()
             handler.setFormatter(RedactingFormatter(inner, redactor))

@@ -17,7 +17,7 @@ from singer_sdk.logging import StructuredFormatter
 from tap_crowdtwist.redact import MASK, REDACTOR, RedactingFormatter, Redactor, guard_logging
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 SECRET = 's3cret/with "all" + é\\kinds&of=signs'
 
@@ -83,8 +83,61 @@ def test_what_is_too_short_to_tell_apart_is_not_masked(secret: str) -> None:
     assert redactor(secret)("abc and so on") == "abc and so on"
 
 
+@pytest.mark.parametrize("before", ["", "x", "xy", "user:", "CTApiKey "])
+@pytest.mark.parametrize("alphabet", [base64.b64encode, base64.urlsafe_b64encode])
+def test_a_secret_is_masked_in_base64_of_longer_text(
+    before: str, alphabet: Callable[[bytes], bytes]
+) -> None:
+    encoded = alphabet(f"{before}{SECRET} and more".encode()).decode()
+    said = redactor(SECRET)(encoded)
+    assert MASK in said
+    assert len(said) <= len(encoded) - len(SECRET.encode()) * 4 // 3 + len(MASK) + 4
+
+
+@pytest.mark.parametrize("twice", [quote(quote(SECRET, safe=""), safe="")])
+def test_a_secret_is_masked_in_a_url_within_a_url(twice: str) -> None:
+    assert redactor(SECRET)(f"next={twice}&page=2") == f"next={MASK}&page=2"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("/v2/users/1?page=2&api_key=abc&x=1", f"/v2/users/1?page=2&api_key={MASK}&x=1"),
+        ("?API_KEY=abc", f"?API_KEY={MASK}"),
+        ("next_page%3D%26api_key%3Dabc", f"next_page%3D%26api_key%3D{MASK}"),
+        ('{"api_key": "abc", "x": 1}', f'{{"api_key": "{MASK}", "x": 1}}'),
+        ("{'hmac_private_key': 'abc'}", f"{{'hmac_private_key': '{MASK}'}}"),
+        ("TAP_CROWDTWIST_HMAC_PUBLIC_KEY=abc", f"TAP_CROWDTWIST_HMAC_PUBLIC_KEY={MASK}"),
+        ("hash_key: abc", f"hash_key: {MASK}"),
+        ("X-CT-Authorization: CTApiKey abc", f"X-CT-Authorization: CTApiKey {MASK}"),
+        ("CTApiV2Auth public:c2lnbmVk==", f"CTApiV2Auth {MASK}"),
+    ],
+)
+def test_what_stands_behind_the_name_of_a_secret_is_masked_unlearnt(text: str, said: str) -> None:
+    assert Redactor()(text) == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Setting `api_key`: is missing; CrowdTwist answers nothing without it",
+        "check `api_key`, `client_id`, `environment` and `auth_method`",
+        "/v2/users/1000003?page=2",
+        '"api_key": {"type": ["string"]}',
+    ],
+)
+def test_what_only_speaks_of_a_secret_is_not_masked(text: str) -> None:
+    assert Redactor()(text) == text
+
+
+@pytest.mark.parametrize("ident", ["ada%40example.test", "15550100", "third-7", "a%2Fb"])
+def test_a_path_does_not_tell_who_a_member_is_outside_of_crowdtwist(ident: str) -> None:
+    text = f'"GET /v2/users/{ident}?id_type=email&page=1 HTTP/1.1" 200'
+    assert Redactor()(text) == text.replace(ident, MASK)
+
+
 def test_nothing_is_masked_without_secrets() -> None:
-    assert Redactor()(f"api_key={SECRET}") == f"api_key={SECRET}"
+    assert Redactor()(f"key {SECRET}") == f"key {SECRET}"
 
 
 def test_secrets_add_up() -> None:
@@ -192,3 +245,13 @@ def test_by_default_the_secrets_of_the_process_are_masked(
     REDACTOR.learn(["a-made-up-key-of-this-test"])
     logger.warning("a-made-up-key-of-this-test")
     assert stream.getvalue() == f"{MASK}\n"
+
+
+def test_where_logging_has_no_handler_its_last_resort_is_guarded() -> None:
+    assert logging.lastResort is not None
+    kept = logging.lastResort.formatter
+    try:
+        guard_logging(redactor(SECRET))
+        assert isinstance(logging.lastResort.formatter, RedactingFormatter)
+    finally:
+        logging.lastResort.setFormatter(kept)
