@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from docs.privacy import privacy_rows
 from tap_crowdtwist.api.endpoints import Host
 from tap_crowdtwist.declaration import DECLARATION
 from tap_crowdtwist.streams import STREAMS
@@ -133,6 +134,12 @@ def streams_table() -> str:
     )
 
 
+def privacy_table() -> str:
+    """Render what becomes of sensitive properties for the README."""
+    head = ("Property", "Streams", "Tag", "`keep`", "`hash`", "`drop`")
+    return _table(head, privacy_rows())
+
+
 def _replication(stream: type[CrowdTwistStream]) -> str:
     key: Any = stream.replication_key  # a property of the SDK where no stream sets it
     return f"incremental, `{key}`" if isinstance(key, str) else "full table"
@@ -163,7 +170,11 @@ def env_example() -> str:
 
 
 PARTS = {
-    "README.md": {"settings": settings_table, "streams": streams_table},
+    "README.md": {
+        "settings": settings_table,
+        "streams": streams_table,
+        "privacy": privacy_table,
+    },
     "meltano.yml": {
         "capabilities": capabilities,
         "settings": plugin_settings,

@@ -1,0 +1,50 @@
+"""The README's table of what becomes of each sensitive property, from the code that decides it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from tap_crowdtwist import schemas
+from tap_crowdtwist.privacy import EXTRA, MODES, TAG, Policy, published
+from tap_crowdtwist.streams import STREAMS
+
+_FOR_THE_TABLE = b"any key of at least sixteen characters"
+_TAGS = ("credential", "spendable", "direct_identifier", "personal", "business")
+
+Row = tuple[str, str, str, str, str, str]
+
+
+def privacy_rows() -> list[Row]:
+    """Give property, streams, tag, and what each mode makes of it; of what is not always kept."""
+    streams: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for stream in STREAMS:
+        for name, tag, fates in _properties(stream.name):
+            if set(fates) != {"kept"}:
+                streams[name, tag, *fates].append(stream.name)
+    ordered = sorted(streams.items(), key=lambda item: _TAGS.index(item[0][1]))
+    return [
+        (f"`{name}`", ", ".join(where), tag.replace("_", " "), keep, hashed, drop)
+        for (name, tag, keep, hashed, drop), where in ordered
+    ]
+
+
+def _properties(stream: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    annotated = schemas.annotated(stream)["properties"]
+    modes = [published(stream, Policy(mode, _FOR_THE_TABLE))["properties"] for mode in MODES]
+    for name, node in annotated.items():
+        if name != EXTRA:
+            yield (
+                name,
+                node[TAG],
+                tuple(_fate(mode.get(name), modes[0].get(name)) for mode in modes),
+            )
+    fates = tuple("kept" if EXTRA in mode else "dropped" for mode in modes)
+    yield EXTRA, annotated[EXTRA][TAG], fates
+
+
+def _fate(node: dict[str, Any] | None, kept: dict[str, Any] | None) -> str:
+    if node is None:
+        return "dropped"
+    return "kept" if node == kept else "hashed"
