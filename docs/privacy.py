@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist import schemas
 from tap_crowdtwist.privacy import EXTRA, MODES, TAG, Policy, published
 from tap_crowdtwist.streams import STREAMS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _FOR_THE_TABLE = b"any key of at least sixteen characters"
 _TAGS = ("credential", "spendable", "direct_identifier", "personal", "business")
@@ -22,7 +24,7 @@ def privacy_rows() -> list[Row]:
     for stream in STREAMS:
         for name, tag, fates in _properties(stream.name):
             if set(fates) != {"kept"}:
-                streams[name, tag, *fates].append(stream.name)
+                streams[(name, tag, *fates)].append(stream.name)
     ordered = sorted(streams.items(), key=lambda item: _TAGS.index(item[0][1]))
     return [
         (f"`{name}`", ", ".join(where), tag.replace("_", " "), keep, hashed, drop)
