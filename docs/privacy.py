@@ -24,7 +24,8 @@ def privacy_rows() -> list[Row]:
     for stream in STREAMS:
         for name, tag, fates in _properties(stream.name):
             if set(fates) != {"kept"}:
-                streams[(name, tag, *fates)].append(stream.name)
+                key = (name, tag, *fates)
+                streams[key].append(stream.name)
     ordered = sorted(streams.items(), key=lambda item: _TAGS.index(item[0][1]))
     return [
         (f"`{name}`", ", ".join(where), tag.replace("_", " "), keep, hashed, drop)

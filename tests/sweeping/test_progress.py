@@ -61,6 +61,8 @@ def test_hours_are_told_as_hours_and_nothing_is_guessed_from_nothing(
         assert "time left unknown" in progress.line(tally, clock())
         tally.asked = 10
         assert "about 2 h 46 min left" in progress.line(tally, clock())
+        tally.asked = 9_990
+        assert "about 0 s left" in progress.line(tally, clock())
 
 
 def test_nothing_is_said_between_sweeps(
