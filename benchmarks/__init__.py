@@ -1,0 +1,1 @@
+"""What a sweep costs, beside the obvious ways to write one: `python -m benchmarks`."""

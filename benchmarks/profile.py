@@ -1,0 +1,268 @@
+"""Where the CPU time of one request goes, from the plainest way to ask to the whole of the tap.
+
+python -m benchmarks.profile          a table, in microseconds of CPU per request
+python -m benchmarks.profile --hot    and the functions that take the most of it
+
+Everything runs in one thread against one sandbox in another process, in turns, so that whatever
+else the machine does meets all of it alike; the median of the turns is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import io
+import pstats
+import statistics
+import sys
+import tempfile
+import time
+from contextlib import closing
+from datetime import datetime, timezone
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+import requests
+from requests.adapters import HTTPAdapter
+from singer_sdk.singerlib import RecordMessage
+
+from benchmarks.server import Server
+from tap_crowdtwist.api import endpoints, paging
+from tap_crowdtwist.api.auth import HeaderKey, QueryKey
+from tap_crowdtwist.api.client import Client
+from tap_crowdtwist.api.endpoints import Host
+from tap_crowdtwist.api.throttle import Throttle
+from tap_crowdtwist.api.transport import Transport
+from tap_crowdtwist.privacy import published
+from tap_crowdtwist.records import Normaliser
+from tap_crowdtwist.sweep import Crew
+from tap_crowdtwist.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from requests.auth import AuthBase
+
+    from tap_crowdtwist.api.dates import Params
+    from tap_crowdtwist.api.endpoints import Endpoint
+
+MEMBERS = 40
+TURNS = 9
+RESOURCES = (
+    endpoints.USER,
+    endpoints.USER_ACTIVITIES,
+    endpoints.ACTIVITY_HISTORY,
+    endpoints.PURCHASES,
+    endpoints.USER_REWARDS,
+    endpoints.REDEMPTIONS,
+    endpoints.POINTS_EXPIRATION,
+)
+HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip"}
+
+
+class Target(NamedTuple):
+    """One thing to ask for."""
+
+    endpoint: Endpoint
+    member: int
+    url: str
+    auth: AuthBase
+
+
+def targets(server: Server) -> list[Target]:
+    """Give the first page of every resource of every member."""
+    with tempfile.TemporaryDirectory() as folder:
+        roster = Path(folder, "roster.txt")
+        server.ask("roster", str(roster))
+        members = [int(line) for line in roster.read_text(encoding="utf-8").split()]
+    key = server.urls["api_key"]
+    urls = {Host.MAIN: server.urls["api_url"], Host.POS: server.urls["pos_url"]}
+    auth: dict[Host, AuthBase] = {Host.MAIN: QueryKey(key), Host.POS: HeaderKey(key)}
+    found = []
+    for member in members:
+        for endpoint in RESOURCES:
+            query = "?page=1" if endpoint.paged else ""
+            query += f"&page_size={endpoint.page_size}" if endpoint.page_size else ""
+            url = f"{urls[endpoint.host]}{endpoint.path.replace('{id}', str(member))}{query}"
+            found.append(Target(endpoint, member, url, auth[endpoint.host]))
+    return found
+
+
+class Ways:
+    """The ways to ask, each giving the decoded answer.
+
+    Args:
+        server: the sandbox.
+    """
+
+    def __init__(self, server: Server) -> None:
+        key = server.urls["api_key"]
+        self._plain = requests.Session()
+        self._lean = requests.Session()
+        self._lean.trust_env = False
+        self._adapter = HTTPAdapter()
+        self._transport = Transport(1, 60, "benchmark")
+        self._client = Client(
+            {Host.MAIN: server.urls["api_url"], Host.POS: server.urls["pos_url"]},
+            {Host.MAIN: QueryKey(key), Host.POS: HeaderKey(key)},
+            self._transport,
+            Throttle(10**9),
+        )
+
+    def close(self) -> None:
+        """Close every connection."""
+        for each in (self._plain, self._lean, self._adapter, self._client):
+            each.close()
+
+    def plain(self, target: Target) -> Any:
+        """Ask as everyone does."""
+        return self._plain.get(target.url, auth=target.auth).json()
+
+    def lean(self, target: Target) -> Any:
+        """Ask without the environment, and decode with msgspec."""
+        return msgspec.json.decode(self._lean.get(target.url, auth=target.auth).content)
+
+    def prepared(self, target: Target) -> Any:
+        """Prepare a request and send it through the adapter."""
+        request = requests.Request("GET", target.url, HEADERS, auth=target.auth).prepare()
+        return msgspec.json.decode(self._adapter.send(request).content)
+
+    def transport(self, target: Target) -> Any:
+        """Ask through the tap's transport."""
+        return msgspec.json.decode(self._transport.get(target.url, target.auth).body)
+
+    def client(self, target: Target) -> Any:
+        """Ask through the tap's client: throttle, verdict, retry, paging."""
+        if target.endpoint in {endpoints.USER, endpoints.POINTS_EXPIRATION}:
+            return self._client.get(target.endpoint, target.member)
+        params: Params = (("page", "1"),) if target.endpoint.paged else ()
+        if target.endpoint.page_size:
+            params += (("page_size", str(target.endpoint.page_size)),)
+        return self._client.get(
+            target.endpoint, target.member, params, partial(_page, target.endpoint)
+        )
+
+
+def _page(endpoint: Endpoint, body: Any) -> Any:
+    return paging.read(body, endpoint.envelope, endpoint.beside)
+
+
+class Writing:
+    """What becomes of rows once they are there.
+
+    Args:
+        rows: raw rows of each resource.
+    """
+
+    def __init__(self, rows: dict[str, list[dict[str, Any]]]) -> None:
+        self._rows = rows
+        self._normalisers = {name: Normaliser(name, published(name), ()) for name in rows}
+        self._writer = Writer()
+
+    def normalise(self) -> list[tuple[str, Any]]:
+        """Make records out of all rows."""
+        return [
+            (name, self._normalisers[name](row))
+            for name, rows in self._rows.items()
+            for row in rows
+        ]
+
+    def encode(self, records: list[tuple[str, Any]]) -> None:
+        """Encode all records as messages."""
+        now = datetime.now(timezone.utc)
+        for name, record in records:
+            self._writer.format_message(RecordMessage(name, record, None, now))
+
+
+def cost(call: Callable[[], Any]) -> float:
+    """Give the microseconds of CPU that a call takes, all threads together."""
+    begun = time.process_time()
+    call()
+    return (time.process_time() - begun) * 1e6
+
+
+def crew(items: int) -> None:
+    """Hand out errands that are nothing, to as many workers as the benchmark has."""
+    workers = Crew(32)
+    sweep = workers.add(range(items), lambda item: item)
+    for _ in workers.results(sweep):
+        pass
+    workers.close()
+
+
+def table(server: Server) -> Iterator[tuple[str, float]]:
+    """Measure in turns, and give the median of each, per request."""
+    wanted = targets(server)
+    with closing(Ways(server)) as ways:
+        asked: dict[str, Callable[[Target], Any]] = {
+            "`session.get(url).json()`": ways.plain,
+            "the same, without the environment, msgspec": ways.lean,
+            "a prepared request through the adapter, msgspec": ways.prepared,
+            "the tap's `Transport.get`, msgspec": ways.transport,
+            "the tap's `Client.get` (throttle, verdict, page)": ways.client,
+        }
+        wanted = [target for target in wanted if "error" not in ways.plain(target)]
+        writing = Writing(_rows(ways, wanted))
+        records = writing.normalise()
+        work: dict[str, Callable[[], Any]] = {
+            what: partial(_each, ask, wanted) for what, ask in asked.items()
+        }
+        work["records out of the rows of one answer"] = writing.normalise
+        work["messages out of these records"] = partial(writing.encode, records)
+        work["handing out and taking back one errand (32 workers)"] = partial(crew, len(wanted))
+        turns: dict[str, list[float]] = {what: [] for what in work}
+        for _ in range(TURNS):
+            for what, call in work.items():
+                turns[what].append(cost(call))
+    for what, costs in turns.items():
+        yield what, statistics.median(costs) / len(wanted)
+
+
+def _each(ask: Callable[[Target], Any], wanted: Iterable[Target]) -> None:
+    for target in wanted:
+        ask(target)
+
+
+def _rows(ways: Ways, wanted: Iterable[Target]) -> dict[str, list[dict[str, Any]]]:
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for target in wanted:
+        answer: Any = ways.client(target)
+        found = rows.setdefault(target.endpoint.name, [])
+        if target.endpoint is endpoints.POINTS_EXPIRATION:
+            found += [row for entries in answer.values() for row in entries or ()]
+        else:
+            found += [answer] if target.endpoint is endpoints.USER else answer.rows
+    return rows
+
+
+def hot(server: Server) -> str:
+    """Profile the client, and give the functions that take the most time themselves."""
+    wanted = targets(server)
+    with closing(Ways(server)) as ways:
+        wanted = [target for target in wanted if "error" not in ways.plain(target)]
+        profile = cProfile.Profile()
+        profile.enable()
+        for _ in range(TURNS):
+            _each(ways.client, wanted)
+        profile.disable()
+    text = io.StringIO()
+    pstats.Stats(profile, stream=text).sort_stats("tottime").print_stats(45)
+    return text.getvalue()
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.profile")
+    parser.add_argument("--hot", action="store_true", help="profile the client too")
+    chosen = parser.parse_args()
+    with Server(members=MEMBERS, drift=False) as server:
+        for what, microseconds in table(server):
+            sys.stdout.write(f"| {what} | {microseconds:.0f} |\n")
+        if chosen.hot:
+            sys.stdout.write(hot(server))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,209 @@
+"""Runs every contender in every configuration, then what is asked of the tap alone.
+
+python -m benchmarks            all of it, about 20 minutes, into benchmarks/README.md
+python -m benchmarks --quick    small sizes, under a minute, printed only
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import environments, report
+from benchmarks.environments import ROOT
+from benchmarks.line_up import BARE, NAMES, TAP, Desk, Result, Setup
+from benchmarks.measure import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from benchmarks.environments import Environments
+
+RESULTS = ROOT / "output" / "benchmark.json"
+STOPPED_AFTER = 1000
+"""Members of a large roster that are read before the tap is told to stop."""
+
+ROSTER = 1_000_000
+
+
+class Benchmark:
+    """One run of everything.
+
+    Args:
+        where: the environments of the contenders.
+        folder: for what they read and write.
+    """
+
+    def __init__(self, where: Environments, folder: Path) -> None:
+        self._where = where
+        self._folder = folder
+        self._began = time.monotonic()
+
+    def matrix(
+        self, sizes: Sequence[int], latencies: Sequence[int], *, ceiling: bool
+    ) -> Iterator[Result]:
+        """Run the contenders side by side: same sandbox, one after the other."""
+        limits = (False, True) if ceiling else (False,)
+        for members in sizes:
+            for latency in latencies:
+                for limited in limits:
+                    yield from self._compare(Setup(members, latency, limited))
+
+    def repeated(self, members: int, times: int, latency: int = 0) -> list[Result]:
+        """Run the tap and the bare loop in turn, several times, to compare them closely."""
+        setup = Setup(members, latency)
+        with setup.server() as server:
+            desk = Desk(self._where, self._folder, server, setup)
+            return [self._told(desk.run(name)) for _ in range(times) for name in (TAP, BARE)]
+
+    def alone(self, setup: Setup, **settings: Any) -> Result:
+        """Run the tap alone."""
+        with setup.server() as server:
+            return self._told(Desk(self._where, self._folder, server, setup).run(TAP, **settings))
+
+    def memory(self, roster: int) -> Usage:
+        """Run the tap on a large roster, stop it early, and give what it took."""
+        setup = Setup(roster)
+        with setup.server() as server:
+            desk = Desk(self._where, self._folder, server, setup)
+            program = desk.program(TAP, self._only("users"))
+            usage = program.stop_after(STOPPED_AFTER, "users", patience=120)
+        self._say(f"roster of {roster:,}: {usage.peak / 1e6:.0f} MB, exit code {usage.code}")
+        return usage
+
+    def _only(self, *streams: str) -> dict[str, Any]:
+        command = [str(self._where.tap), "--discover"]
+        done = subprocess.run(command, check=True, capture_output=True, timeout=60)  # noqa: S603 - our own
+        catalog: dict[str, Any] = json.loads(done.stdout)
+        for entry in catalog["streams"]:
+            chosen = entry["tap_stream_id"] in streams
+            for each in entry["metadata"]:
+                if not each["breadcrumb"]:
+                    each["metadata"]["selected"] = chosen
+        return catalog
+
+    def _compare(self, setup: Setup) -> Iterator[Result]:
+        with setup.server() as server:
+            desk = Desk(self._where, self._folder, server, setup)
+            for name in NAMES:
+                why = setup.hindrance(name)
+                if name.startswith("dlt") and self._where.dlt is None:
+                    why = "dlt is not installed"
+                yield self._told(Result(name, setup, why) if why else desk.run(name))
+
+    def _told(self, result: Result) -> Result:
+        usage, setup = result.usage, result.setup
+        what = f"{setup.members} members, {setup.latency} ms{', ceiling' * setup.ceiling}"
+        outcome = f"not run ({result.why})"
+        if usage is not None:
+            outcome = f"{usage.wall:.2f} s wall, {usage.cpu:.2f} s CPU"
+            if usage.late:
+                result.why = f"stopped after {usage.wall:.0f} s"
+            elif usage.code:
+                result.why = f"failed with exit code {usage.code}"
+            outcome += f" {result.why}"
+        self._say(f"{what}: {result.contender}: {outcome}")
+        return result
+
+    def _say(self, text: str) -> None:
+        sys.stderr.write(f"{time.monotonic() - self._began:6.0f} s  {text}\n")
+
+
+def quick(benchmark: Benchmark) -> dict[str, Any]:
+    """Measure at small sizes, to see that all is well."""
+    return {
+        "matrix": list(benchmark.matrix((50,), (0, 20), ceiling=False)),
+    }
+
+
+def full(benchmark: Benchmark) -> dict[str, Any]:
+    """Measure all that is asked for."""
+    small, large = Setup(1000), Setup(10_000)
+    return {
+        "close": benchmark.repeated(1000, times=3),
+        "matrix": list(benchmark.matrix((100, 300, 1000), (0, 100), ceiling=True)),
+        "growth": [benchmark.alone(Setup(300)), benchmark.alone(Setup(3000))],
+        "state": [benchmark.alone(small), benchmark.alone(large)],
+        "ceiling": benchmark.alone(Setup(1900, 100), requests_per_minute=10_000),
+        "default": benchmark.alone(Setup(600, 100), requests_per_minute=10_000, max_concurrency=16),
+        "memory": [benchmark.memory(STOPPED_AFTER * 2), benchmark.memory(ROSTER)],
+    }
+
+
+def commit_of(source: Path) -> str:
+    """Name the commit that sources are of, or give "" where they are not a checkout."""
+    git = ["git", "-C", str(source), "describe", "--always", "--dirty"]
+    done = subprocess.run(git, check=False, capture_output=True, encoding="utf-8")  # noqa: S603 - our own
+    return done.stdout.strip()
+
+
+def facts(where: Environments, commit: str, load: float) -> dict[str, Any]:
+    """Say what this was measured on."""
+    return {
+        "machine": f"{_processor()}, {os.cpu_count()} processors, {_memory()}",
+        "system": f"{platform.system()} {platform.release()}",
+        "versions": where.versions,
+        "commit": commit,
+        "load": [round(load, 2), round(os.getloadavg()[0], 2)],
+    }
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _memory() -> str:
+    return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB of memory"
+
+
+def plain(value: Any) -> Any:
+    """Give results as JSON keeps them."""
+    if isinstance(value, dict):
+        return {name: plain(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, Result):
+        return value.dump()
+    return asdict(value) if isinstance(value, Usage) else value
+
+
+def main() -> None:
+    """Run the benchmark from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small sizes, nothing written")
+    parser.add_argument("--source", type=Path, default=ROOT, help="sources of the tap to measure")
+    chosen = parser.parse_args()
+    load, commit = os.getloadavg()[0], commit_of(chosen.source)
+    where = environments.present() if chosen.quick else environments.fresh(chosen.source)
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        benchmark = Benchmark(where, Path(folder))
+        measured = quick(benchmark) if chosen.quick else full(benchmark)
+    profiled = subprocess.run(  # noqa: S603 - our own
+        [str(where.python if not chosen.quick else sys.executable), "-m", "benchmarks.profile"],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        timeout=300,
+    )
+    measured["profile"] = profiled.stdout
+    measured["facts"] = facts(where, commit, load)
+    text = report.render(measured)
+    if chosen.quick:
+        sys.stdout.write(text)
+        return
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    RESULTS.write_text(json.dumps(plain(measured), indent=1), encoding="utf-8")
+    report.README.write_text(text, encoding="utf-8")
