@@ -11,6 +11,7 @@ from contextlib import closing
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import click
 from singer_sdk import Tap
 from singer_sdk.helpers._util import load_json
 from singer_sdk.helpers.capabilities import (
@@ -18,12 +19,14 @@ from singer_sdk.helpers.capabilities import (
     PluginCapabilities,
     TapCapabilities,
 )
+from singer_sdk.plugin_base import _ConfigInput
+from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
-from tap_crowdtwist import continuation, privacy, summary
+from tap_crowdtwist import checkup, continuation, privacy, summary
 from tap_crowdtwist.checks import check, check_environment
 from tap_crowdtwist.declaration import DECLARATION, SECRETS
-from tap_crowdtwist.errors import SettingError
+from tap_crowdtwist.errors import SettingError, TapError
 from tap_crowdtwist.redact import REDACTOR
 from tap_crowdtwist.run import Run, utc_now
 from tap_crowdtwist.settings import Settings
@@ -37,8 +40,6 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import FrameType
     from typing import IO
-
-    from singer_sdk.plugin_base import _ConfigInput
 
     from tap_crowdtwist.streams.base import CrowdTwistStream
 
@@ -136,6 +137,30 @@ class TapCrowdTwist(Tap):
         if "run" not in self.__dict__:
             sys.exit(128 + signum)
         self.run.stop.wish(signum)
+
+    @classmethod
+    @override
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        """Check key, hosts, roster and streams, and say what to do about what fails."""
+        if value != CliTestOptionValue.All.value:
+            super().cb_test(ctx, param, value)
+            return
+        config: _ConfigInput = ctx.params.get("config") or _ConfigInput()
+        catalog = ctx.params.get("catalog")
+        impatient = {"max_retries": 0, "request_timeout": 20}
+        tap = cls(
+            config={**config.config, **impatient},
+            catalog=load_json(catalog.read()) if catalog else None,
+            parse_env_config=config.parse_env,
+        )
+        failed = 0
+        with closing(tap.run):
+            for check_ in checkup.checks(tap):
+                click.echo(str(check_))
+                failed += not check_.works
+        if failed:
+            raise TapError(f"{failed} of the checks failed; the lines above say what to do")
+        ctx.exit()
 
     @classmethod
     @override

@@ -9,7 +9,6 @@ import pytest
 from harness import (
     API_KEY,
     Result,
-    config_of,
     entry_of,
     run_cli,
     run_process,
@@ -206,12 +205,6 @@ def test_a_replication_key_that_cannot_be(world: Sandbox, stream: str, key: str)
     entry_of(catalog, stream).update(replication_method="INCREMENTAL", replication_key=key)
     said = sentence(run_tap(world, catalog=catalog, code=1))
     assert said.startswith(f"Catalog: `{stream}` cannot be replicated incrementally by '{key}'")
-
-
-def test_a_test_run_with_a_bad_key_fails(tmp_path: Path, world: Sandbox) -> None:
-    config = tmp_path / "config.json"
-    config.write_text(json.dumps(config_of(world, api_key=SECRETS[0])), encoding="utf-8")
-    assert sentence(run_cli("--config", config, "--test")).startswith("CrowdTwist refuses")
 
 
 def test_the_installed_command_fails_with_one_line_and_an_exit_code(tmp_path: Path) -> None:

@@ -80,17 +80,6 @@ def test_the_version_is_told() -> None:
     assert result.stdout.startswith("tap-crowdtwist v")
 
 
-def test_a_test_run_reads_one_record_of_every_stream(tmp_path: Path, world: Sandbox) -> None:
-    config = tmp_path / "config.json"
-    config.write_text(json.dumps(config_of(world)), encoding="utf-8")
-    result = run_cli("--config", config, "--test")
-    assert result.exit_code == 0, result.stderr
-    assert {stream: len(rows) for stream, rows in result.records.items()} == dict.fromkeys(
-        STREAMS, 1
-    )
-    assert len(world.requests()) < 60
-
-
 def test_a_schema_test_run_asks_for_nothing(tmp_path: Path, world: Sandbox) -> None:
     config = tmp_path / "config.json"
     config.write_text(json.dumps(config_of(world)), encoding="utf-8")

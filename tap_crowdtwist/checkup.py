@@ -1,0 +1,92 @@
+"""`--test`: whether key, hosts, roster and each selected stream work, in a handful of requests.
+
+One line per check on standard output, in place of the records that the SDK's `--test` writes, and
+what to do about each that fails.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from tap_crowdtwist.api.errors import ApiError, MemberMissingError, NotConfiguredError
+from tap_crowdtwist.errors import TapError
+from tap_crowdtwist.streams.swept import MemberStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_crowdtwist.streams.base import CrowdTwistStream
+    from tap_crowdtwist.tap import TapCrowdTwist
+
+MEMBERS = 5
+"""Members that are tried until one is found."""
+
+RECENT = timedelta(days=30)
+"""How far back streams that take dates are asked."""
+
+
+class Check(NamedTuple):
+    """One line of the table."""
+
+    name: str
+    works: bool
+    said: str
+
+    def __str__(self) -> str:
+        return f"{'ok  ' if self.works else 'FAIL'}  {self.name:<24}  {self.said}"
+
+
+def checks(tap: TapCrowdTwist) -> Iterator[Check]:
+    """Yield the outcome of each check as soon as it is known."""
+    wanted = [stream for stream in tap.streams.values() if stream.selected]
+    if any(isinstance(stream, MemberStream) for stream in wanted):
+        roster = _roster(tap)
+        yield roster
+        if not roster.works:
+            wanted = [stream for stream in wanted if not isinstance(stream, MemberStream)]
+    for stream in wanted:
+        yield _stream(stream)  # type: ignore[arg-type]  # every stream of the tap is one of ours
+
+
+def _roster(tap: TapCrowdTwist) -> Check:
+    try:
+        members = len(tap.run.roster)
+    except TapError as error:
+        return Check("roster", works=False, said=str(error))
+    if members:
+        return Check("roster", works=True, said=f"{members:,} members to read")
+    said = f"no member falls into part {tap.run.roster.shard}: check `shard`"
+    return Check("roster", works=False, said=said)
+
+
+def _stream(stream: CrowdTwistStream) -> Check:
+    try:
+        said = _member(stream) if isinstance(stream, MemberStream) else _program(stream)
+    except NotConfiguredError as error:
+        return Check(stream.name, works=True, said=f"no rows to be had: {error}")
+    except ApiError as error:
+        return Check(stream.name, works=False, said=str(error))
+    return Check(stream.name, works=True, said=said)
+
+
+def _program(stream: CrowdTwistStream) -> str:
+    return f"{len(stream.run.client.rows(stream.endpoint)):,} rows"
+
+
+def _member(stream: MemberStream) -> str:
+    run = stream.run
+    now = run.now()
+    tried = min(MEMBERS, len(run.roster))
+    for position in range(tried):
+        try:
+            rows = stream.fetch(position, now - RECENT, now)
+        except MemberMissingError:
+            continue
+        recent = f" of the last {RECENT.days} days" if stream.endpoint.dates else ""
+        return f"{len(rows):,} rows{recent} for the first member that was found"
+    said = (
+        f"None of the first {tried} members is known to CrowdTwist as {run.roster.id_type!r}: "
+        "check `id_type` and the roster"
+    )
+    raise MemberMissingError(said, endpoint=stream.endpoint.name)

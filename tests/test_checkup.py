@@ -1,0 +1,96 @@
+"""`--test` tells a newcomer in seconds what works, and what to do about what does not."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from harness import OFF_BY_DEFAULT, STREAMS, Result, config_of, run_cli, sandbox
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from crowdtwist_sandbox import Sandbox
+
+ON = sorted(set(STREAMS) - set(OFF_BY_DEFAULT))
+
+
+def checked(world: Sandbox, folder: Path, **settings: Any) -> Result:
+    config = folder / "config.json"
+    config.write_text(json.dumps(config_of(world, **settings)), encoding="utf-8")
+    return run_cli("--config", config, "--test")
+
+
+def table(result: Result) -> dict[str, str]:
+    """What is said of each check, beginning with ok or FAIL."""
+    rows = [line.split(maxsplit=2) for line in result.stdout.splitlines()]
+    return {name: f"{works} {said}" for works, name, said in rows}
+
+
+def test_a_line_for_the_roster_and_each_selected_stream(world: Sandbox, tmp_path: Path) -> None:
+    result = checked(world, tmp_path)
+    assert result.exit_code == 0
+    assert list(table(result)) == ["roster", *ON]
+    assert all(said.startswith("ok ") for said in table(result).values())
+    assert table(result)["roster"] == f"ok {len(world.roster())} members to read"
+    assert table(result)["users"] == "ok 1 rows for the first member that was found"
+
+
+def test_it_takes_a_handful_of_requests(world: Sandbox, tmp_path: Path) -> None:
+    checked(world, tmp_path)
+    assert len(world.requests()) <= 30
+
+
+def test_a_wrong_key_is_told_for_what_it_is(world: Sandbox, tmp_path: Path) -> None:
+    result = checked(world, tmp_path, api_key="not-the-key")
+    assert result.exit_code == 1
+    assert "FAIL CrowdTwist refuses the credentials: check `api_key`" in table(result)["activities"]
+    assert "not-the-key" not in result.stdout + result.stderr
+    assert "9 of the checks failed" in result.last_line
+
+
+def test_a_missing_roster_fails_alone(world: Sandbox, tmp_path: Path) -> None:
+    result = checked(world, tmp_path, user_ids=None)
+    assert result.exit_code == 1
+    assert list(table(result)) == ["roster", "activities", "rewards"]
+    assert "FAIL Setting `user_ids_path`" in table(result)["roster"]
+    assert table(result)["activities"].startswith("ok")
+
+
+def test_a_wrong_id_type_is_told_for_what_it_is(world: Sandbox, tmp_path: Path) -> None:
+    result = checked(world, tmp_path, user_ids=[1, 2, 3])
+    assert result.exit_code == 1
+    said = table(result)["purchases"]
+    assert said.startswith("FAIL None of the first 3 members is known to CrowdTwist as 'id'")
+    assert "`id_type`" in said
+
+
+def test_a_shard_without_members_is_told(world: Sandbox, tmp_path: Path) -> None:
+    result = checked(world, tmp_path, user_ids=[1_000_003], shard="2/900")
+    assert table(result)["roster"].startswith("FAIL no member falls into part 2/900")
+
+
+def test_a_host_that_is_down_fails_only_what_needs_it(world: Sandbox, tmp_path: Path) -> None:
+    result = checked(world, tmp_path, pos_url="http://127.0.0.1:9")
+    said = table(result)
+    assert said.pop("purchases").startswith("FAIL No answer from CrowdTwist")
+    assert all(line.startswith("ok ") for line in said.values())
+
+
+def test_what_the_program_lacks_is_no_failure(tmp_path: Path) -> None:
+    with sandbox(members=5, expiration_rule=False) as world:
+        result = checked(world, tmp_path)
+    assert result.exit_code == 0
+    assert table(result)["points_expiration"].startswith("ok no rows to be had")
+
+
+@pytest.mark.parametrize("setting", ["api_key", "client_id"])
+def test_settings_are_checked_before_anything_is_asked(
+    world: Sandbox, tmp_path: Path, setting: str
+) -> None:
+    gone = {setting: None} | ({"api_url": None} if setting == "client_id" else {})
+    result = checked(world, tmp_path, **gone)
+    assert result.exit_code == 1
+    assert f"Setting `{setting}`" in result.last_line
+    assert result.stdout == ""
