@@ -6,11 +6,12 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,6 +121,16 @@ class Project:
     def state(self, state_id: str) -> str:
         """What `meltano state get` prints."""
         return self("state", "get", state_id).stdout
+
+    def stored_state(self, state_id: str) -> dict[str, Any]:
+        """The same, read where Meltano keeps it if not told otherwise, which is quicker."""
+        uri = f"{(self.root / '.meltano' / 'meltano.db').as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True)) as database:
+            (stored,) = database.execute(
+                "SELECT completed_state FROM state WHERE state_id = ?", [state_id]
+            ).fetchone()
+        state: dict[str, Any] = json.loads(stored)
+        return state
 
 
 class Expected:

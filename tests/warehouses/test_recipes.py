@@ -1,0 +1,257 @@
+"""Each recipe of the README does what it says: its fenced blocks are read from there and run."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from harness import KEYS, OFF_BY_DEFAULT, PROGRAM_STREAMS, STREAMS
+from warehouse_kit import texts
+
+from crowdtwist_sandbox import Sandbox, SandboxOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from postgres_server import PostgresServer
+    from warehouse_kit import Project, Row
+
+pytest_plugins = ["warehouse_fixtures"]
+pytestmark = pytest.mark.timeout(280)
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFAULT = [stream for stream in STREAMS if stream not in OFF_BY_DEFAULT]
+SHARDED = 40
+"""Enough members for each of eight parts to have some."""
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(SandboxOptions(members=6, seed=8)) as sandbox:
+        yield sandbox
+
+
+def blocks(title: str, kind: str) -> list[str]:
+    """The fenced blocks of a kind that follow a title of the README, up to the next title."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    begins = re.compile(r"(?m)^(?:#+ |\*\*(?=[A-Z]))")
+    parts = [readme[match.end() :] for match in begins.finditer(readme)]
+    (text,) = [part for part in parts if part.startswith(title)]
+    following = begins.search(text)
+    text = text[: following.start()] if following else text
+    return re.findall(rf"^```{kind}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def block(title: str, kind: str) -> str:
+    """The one fenced block of a kind under a title."""
+    (only,) = blocks(title, kind)
+    return only
+
+
+def shell(pipeline: Project, title: str, **settings: str) -> None:
+    """Run the commands of a recipe."""
+    pipeline.command(["sh", "-eu", "-c", block(title, "console")], **settings)
+
+
+def put_into_definition(pipeline: Project, title: str) -> None:
+    """Put a recipe's lines under the extractor."""
+    path = pipeline.root / "meltano.yml"
+    definition = yaml.safe_load(path.read_text(encoding="utf-8"))
+    (extractor,) = definition["plugins"]["extractors"]
+    extractor |= yaml.safe_load(block(title, "yaml"))
+    path.write_text(yaml.safe_dump(definition), encoding="utf-8")
+
+
+def put_into_env(pipeline: Project, title: str, *, old: str = "", new: str = "") -> None:
+    """Put a recipe's lines into .env, in place of what the project says already."""
+    text = block(title, "dotenv")
+    for name in re.findall(r"^\w+(?==)", text, re.MULTILINE):
+        pipeline.settings.pop(name, None)
+    assert old in text
+    text = text.replace(old, new)
+    (pipeline.root / ".env").write_text(text, encoding="utf-8")
+
+
+def emitted(pipeline: Project, **settings: str) -> dict[str, list[Row]]:
+    """The records that the tap writes under Meltano, by stream."""
+    output = pipeline("invoke", "tap-crowdtwist", **settings).stdout
+    return records(line for line in output.splitlines() if line.startswith('{"type"'))
+
+
+def records(lines: Iterator[str]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = defaultdict(list)
+    for message in map(json.loads, lines):
+        if message["type"] == "RECORD":
+            found[message["stream"]].append(message["record"])
+    return found
+
+
+class Tables:
+    """The tables that the recipes load into."""
+
+    def __init__(self, server: PostgresServer) -> None:
+        self._server = server
+        server.create_database("recipes")
+
+    def keys(self, stream: str) -> list[str]:
+        """The keys of a table's rows."""
+        names = ", ".join(KEYS[stream])
+        return sorted(
+            self._server.query(f"SELECT {names} FROM crowdtwist.{stream}", "recipes")  # noqa: S608 - our own names
+        )
+
+    def members(self, stream: str = "users", column: str = "id") -> list[int]:
+        """The members whose rows the last run wrote."""
+        written = (
+            f"SELECT DISTINCT {column} FROM crowdtwist.{stream} WHERE _sdc_sync_started_at = "  # noqa: S608 - likewise
+            f"(SELECT max(_sdc_sync_started_at) FROM crowdtwist.{stream})"
+        )
+        return sorted(map(int, self._server.query(written, "recipes")))
+
+
+def test_from_the_first_backfill_to_several_machines(
+    pipeline: Project, postgres: PostgresServer
+) -> None:
+    tables = Tables(postgres)
+    pipeline.settings |= postgres.settings("recipes")
+    main = "dev:tap-crowdtwist-to-target-postgres"
+    with Sandbox(SandboxOptions(members=SHARDED, seed=8)) as sandbox:
+        pipeline.read_from(sandbox)
+        members = list(map(int, sandbox.roster()))
+        put_into_env(pipeline, "The first backfill")
+        shell(pipeline, "The first backfill")
+        assert tables.members() == members
+        whole = {stream: tables.keys(stream) for stream in DEFAULT}
+        assert all(whole.values())
+        first = pages(sandbox, "activity_history")
+
+        sandbox.advance(1)
+        pipeline.read_from(sandbox)
+        shell(pipeline, "Each day after it")
+        assert pages(sandbox, "activity_history") < first
+        for stream in DEFAULT:
+            assert set(tables.keys(stream)) >= set(whole[stream]), stream
+        state = pipeline.stored_state(main)
+
+        shell(pipeline, "One member again")
+        assert tables.members() == [1000003]
+        assert tables.members("purchases", "user_id") == [1000003]
+        assert pipeline.stored_state(main) == state
+
+        shell(pipeline, "All over again")
+        assert tables.members() == list(map(int, sandbox.roster()))
+        present = {stream: tables.keys(stream) for stream in DEFAULT}
+
+        shell(pipeline, "From one machine to several")
+        part = tables.members()
+        assert 0 < len(part) < SHARDED / 2
+        assert {stream: tables.keys(stream) for stream in DEFAULT} == present
+        bookmarks = pipeline.stored_state(f"{main}:2of8")["singer_state"]["bookmarks"]
+        assert bookmarks["users"]["roster"]["shard"] == "2/8"
+
+
+def pages(sandbox: Sandbox, resource: str) -> int:
+    """How many requests for a resource came since the last call."""
+    paths = [request["path"] for request in sandbox.requests()]
+    sandbox.reset()
+    return sum(path.endswith(f"/{resource}") for path in paths)
+
+
+def test_only_the_catalogs(pipeline: Project, sandbox: Sandbox) -> None:
+    pipeline.read_from(sandbox)
+    del pipeline.settings["TAP_CROWDTWIST_USER_IDS_PATH"]
+    put_into_definition(pipeline, "Only the catalogs")
+
+    found = emitted(pipeline)
+
+    assert set(found) == set(PROGRAM_STREAMS)
+    for stream, rows in found.items():
+        assert texts(stream, rows) == texts(stream, sandbox.truth(stream))
+
+
+def test_everything_but_without_email_addresses(pipeline: Project, sandbox: Sandbox) -> None:
+    pipeline.read_from(sandbox)
+    put_into_definition(pipeline, "Everything, but without e-mail addresses")
+
+    found = emitted(pipeline)
+
+    assert set(found) == set(STREAMS)
+    assert all("email_address" not in row and "first_name" in row for row in found["users"])
+    assert not [address for address in sandbox.roster("email") if address in json.dumps(found)]
+
+
+def test_only_profiles_that_changed(pipeline: Project, sandbox: Sandbox) -> None:
+    pipeline.read_from(sandbox)
+    pipeline.settings["TAP_CROWDTWIST_LOOKBACK_DAYS"] = "0"
+    pipeline.settings["TARGET_JSONL_DESTINATION_PATH"] = str(pipeline.root)
+    put_into_definition(pipeline, "Only profiles that changed")
+    only_users = {"TAP_CROWDTWIST__SELECT": '["users.*"]'}
+
+    pipeline("run", "tap-crowdtwist", "target-jsonl", **only_users)
+    written = (pipeline.root / "users.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(written) == len(sandbox.roster())
+    sandbox.reset()
+    pipeline("run", "tap-crowdtwist", "target-jsonl", **only_users)
+
+    # The sandbox lives some days in the past, so that nothing was updated since the first run.
+    assert (pipeline.root / "users.jsonl").read_text(encoding="utf-8").splitlines() == written
+    assert len(sandbox.requests()) == len(written)
+
+
+def test_personal_data_as_hashes(pipeline: Project, sandbox: Sandbox) -> None:
+    pipeline.read_from(sandbox)
+    put_into_env(pipeline, "Personal data as hashes")
+
+    found = emitted(pipeline, TAP_CROWDTWIST__SELECT='["users.*"]')
+
+    truth = {row["id"]: row for row in sandbox.truth("users")}
+    assert len(found["users"]) == len(truth)
+    for row in found["users"]:
+        before = truth[row["id"]]["email_address"]
+        assert (row["email_address"] is None) == (before is None)
+        assert row["email_address"] != before
+
+
+def test_members_by_email_address_from_a_file(pipeline: Project, sandbox: Sandbox) -> None:
+    pipeline.read_from(sandbox)
+    title = "Members by e-mail address, from a file on S3"
+    put_into_env(pipeline, title, old="s3://bucket", new=str(pipeline.root))
+    directory = pipeline.root / "members"
+    directory.mkdir()
+    addresses = sandbox.roster("email")
+    for number, part in enumerate((addresses[:2], addresses[2:])):
+        lines = "".join(f"{n},{address}\n" for n, address in enumerate(part))
+        with gzip.open(directory / f"{number}.csv.gz", "wt", encoding="utf-8") as file:
+            file.write(f"no,email_address\n{lines}")
+
+    found = emitted(pipeline, TAP_CROWDTWIST__SELECT='["users.*", "purchases.*"]')
+
+    for stream in ("users", "purchases"):
+        assert texts(stream, found[stream]) == texts(stream, sandbox.truth(stream))
+
+
+def test_a_local_dump(pipeline: Project, loaders: Path, sandbox: Sandbox) -> None:
+    first, *rest = block("A local dump", "console").splitlines()
+    config: dict[str, Any] = json.loads(block("A local dump", "json"))
+    config |= {"api_url": sandbox.api_url, "pos_url": sandbox.pos_url, "api_key": sandbox.api_key}
+    (pipeline.root / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    roster = "".join(f"{member}\n" for member in sandbox.roster())
+    (pipeline.root / config["user_ids_path"]).write_text(f"member_id\n{roster}", encoding="utf-8")
+    programs = loaders / ".meltano" / "loaders" / "target-jsonl" / "venv" / "bin"
+    path = f"{programs}:{pipeline.environment()['PATH']}"
+
+    pipeline.command(["sh", "-eu", "-c", "\n".join(rest)], PATH=path)
+
+    definition = yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))
+    pins = [loader["pip_url"] for loader in definition["plugins"]["loaders"]]
+    assert first.removeprefix("pipx install ") in pins
+    for stream in ("activities", "users", "user_rewards"):
+        (file,) = pipeline.root.glob(f"{stream}-*.jsonl")
+        lines = file.read_text(encoding="utf-8").splitlines()
+        assert texts(stream, map(json.loads, lines)) == texts(stream, sandbox.truth(stream))
