@@ -11,7 +11,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format types docs docs-check build check clean
+.PHONY: help demo test bench lint format types docs docs-check build check clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
@@ -40,13 +40,16 @@ docs: $(VENV)/.dev ## Regenerate what README.md, meltano.yml and .env.example ta
 docs-check: $(VENV)/.dev ## Fail if `make docs` would change anything
 	$(BIN)/python -m docs.generate --check
 
+bench: $(VENV)/.dev ## Measure against the obvious ways; about 25 minutes, rewrites benchmarks/README.md
+	$(BIN)/python -m benchmarks $(ARGS)
+
 build: $(VENV)/.dev ## Build the sdist and the wheel into dist/
 	$(BIN)/python -m build --outdir dist
 
 check: lint types docs-check test ## Everything that has to pass
 
 clean: ## Remove what make made, the demo's output included
-	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* output/demo
+	rm -rf $(VENV) .venv-bench build dist htmlcov .coverage .coverage.* output/demo
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -94,10 +94,15 @@ class TapCrowdTwist(Tap):
         agent = f"{self.name}/{self.plugin_version}"
         return Run(Settings.from_config(self.config), agent, self.now, self.clock)
 
-    def begin_next(self, stream: MemberStream) -> None:
-        """Let the workers go on with the sweep after this one, whose last members are under way."""
-        following = self.sweeps[self.sweeps.index(stream) + 1 :]
-        for sweep in following:
+    def begin_next(self, stream: MemberStream | None = None) -> None:
+        """Let the workers go on with the sweep after this one, whose last members are under way.
+
+        Args:
+            stream: whose sweep comes to its end; None for the first sweep of a run, which the
+                workers can start on while the program's own streams are read.
+        """
+        sweeps = self.sweeps
+        for sweep in sweeps[sweeps.index(stream) + 1 :] if stream else sweeps:
             if not sweep.is_complete:
                 sweep.begin()
                 break

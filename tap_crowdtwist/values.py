@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import date, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -18,6 +19,9 @@ import msgspec
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MILLISECONDS = 10**11
 """An epoch beyond this many seconds (the year 5138) is one in milliseconds."""
+
+_LONGEST_INSTANT = 64
+"""Characters, blanks around it included."""
 
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 _INTEGER = re.compile(r"[+-]?\d{1,19}(?:\.0*)?", re.ASCII)
@@ -50,6 +54,8 @@ def text(value: Any) -> str:
 
 def integer(value: Any) -> int | None:
     """Give an integer of 64 bits, the widest that warehouses keep."""
+    if type(value) is int and _SMALLEST <= value <= _LARGEST:
+        return value
     if type(value) is str:
         stripped = value.strip()
         if not stripped:
@@ -113,14 +119,24 @@ def instant(value: Any) -> str | None:
     Epochs are seconds, or milliseconds where seconds would lie beyond the year 5138. A text
     without an offset is UTC. A fraction of a second is kept, to the microsecond, unless zero.
     """
+    if type(value) is int or (type(value) is str and len(value) <= _LONGEST_INSTANT):
+        return _remembered(value)
     if type(value) is str:
-        if _CANONICAL.fullmatch(value):
-            return _checked(value)
-        stripped = value.strip()
-        if not stripped:
-            return None
-        return _spell(_from_number(stripped) or moment(stripped))
+        raise MisfitError
     return _spell(_from_epoch(value))
+
+
+@lru_cache(maxsize=4096)
+def _remembered(value: str | int) -> str | None:
+    """Give an instant; members share most of theirs, as those of activities and rewards."""
+    if isinstance(value, int):
+        return _spell(_from_epoch(value))
+    if _CANONICAL.fullmatch(value):
+        return _checked(value)
+    stripped = value.strip()
+    if not stripped:
+        return None
+    return _spell(_from_number(stripped) or moment(stripped))
 
 
 def moment(spelled: str) -> datetime:

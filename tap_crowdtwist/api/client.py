@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -205,7 +205,7 @@ class Client:
         path = endpoint.path
         if member is not None:
             path = path.replace("{id}", quote(str(member), safe=""))
-        query = urlencode(endpoint.params + params, quote_via=quote, safe="")
+        query = _query(endpoint.params + params)
         return f"{self._urls[endpoint.host]}{path}{'?' if query else ''}{query}"
 
     def _count(self, endpoint: Endpoint, *, again: bool) -> None:
@@ -217,6 +217,11 @@ class Client:
         with self._lock:
             self.traffic.refused += 1
         self._throttle.refused(departed, pause)
+
+
+@lru_cache(maxsize=256)
+def _query(params: dates.Params) -> str:
+    return urlencode(params, quote_via=quote, safe="")
 
 
 def _page(body: Any, endpoint: Endpoint) -> paging.Page | None:

@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import os
 import ssl
+import threading
 import zlib
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
@@ -63,10 +65,15 @@ class NoAnswerError(Exception):
 
 @dataclass(frozen=True)
 class _Route:
-    """What the environment says of one host, looked up once."""
+    """How to reach one host, worked out once.
 
-    proxies: dict[str, str]
-    verify: bool | str
+    Attributes:
+        pool: its connections, with what the environment says of proxies and certificates.
+        skip: how much of a URL the request line leaves out; a proxy may be told the whole of it.
+    """
+
+    pool: urllib3.HTTPConnectionPool
+    skip: int
 
 
 class Transport:
@@ -82,11 +89,12 @@ class Transport:
     def __init__(
         self, connections: int, timeout: float, user_agent: str, max_body: int = MAX_BODY
     ) -> None:
-        self._adapter = Adapter(pool_connections=4, pool_maxsize=connections)
-        self._timeout = timeout
+        self._adapter = Adapter(pool_connections=4, pool_maxsize=connections + 1)
+        self._limits = urllib3.Timeout(connect=timeout, read=timeout)
         self._headers = {"User-Agent": user_agent, **_HEADERS}
         self._max_body = max_body
         self._routes: dict[str, _Route] = {}
+        self._lock = threading.Lock()
 
     def close(self) -> None:
         """Close every connection."""
@@ -103,28 +111,31 @@ class Transport:
         request.method = "GET"
         request.url = url
         request.headers = CaseInsensitiveDict(self._headers)
-        request.hooks = {}
         route = self._route(url)
         try:
-            response = self._adapter.send(
-                auth(request),
-                stream=True,
-                timeout=self._timeout,
-                verify=route.verify,
-                proxies=route.proxies,
+            raw = route.pool.urlopen(
+                "GET",
+                (auth(request).url or url)[route.skip :],
+                headers=request.headers,
+                retries=self._adapter.max_retries,
+                timeout=self._limits,
+                redirect=False,
+                assert_same_host=False,
+                preload_content=False,
+                decode_content=False,
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise _no_answer(error) from None
         body = None
         try:
-            body = self._read(response.raw)
+            body = self._read(raw)
         except (urllib3.exceptions.HTTPError, OSError, zlib.error) as error:
             raise _no_answer(error) from None
         finally:
             if body is None:
-                response.raw.close()
-            response.raw.release_conn()
-        return Answer(response.status_code, response.headers, body)
+                raw.close()
+            raw.release_conn()
+        return Answer(raw.status, raw.headers, body)
 
     def _read(self, raw: urllib3.BaseHTTPResponse) -> bytearray:
         """Read a body to its end, and no further than it may go, packed or not."""
@@ -142,13 +153,27 @@ class Transport:
         return body
 
     def _route(self, url: str) -> _Route:
-        parts = urlsplit(url)
-        route = self._routes.get(parts.netloc)
+        scheme, _, rest = url.partition("://")
+        base = f"{scheme}://{rest.partition('/')[0]}"
+        route = self._routes.get(base)
         if route is None:
-            loopback = parts.hostname in LOOPBACK
-            proxies = {} if loopback else dict(requests.utils.get_environ_proxies(url, None))
-            route = self._routes[parts.netloc] = _Route(proxies, _bundle())
+            with self._lock:
+                route = self._routes.get(base)
+                if route is None:
+                    route = self._routes[base] = self._find(base)
         return route
+
+    def _find(self, base: str) -> _Route:
+        """Look up what the environment says of a host, as a session does for every request."""
+        loopback = urlsplit(base).hostname in LOOPBACK
+        proxies = {} if loopback else dict(requests.utils.get_environ_proxies(base, None))
+        verify = _bundle()
+        request = requests.Request("GET", base).prepare()
+        pool = self._adapter.get_connection_with_tls_context(request, verify, proxies=proxies)
+        self._adapter.cert_verify(pool, base, verify, None)  # type: ignore[no-untyped-call]
+        told = self._adapter.request_url(request, proxies)
+        skip = 0 if told.startswith(base) else len(base)
+        return _Route(cast("urllib3.HTTPConnectionPool", pool), skip)
 
 
 def _unpacked(pieces: Iterable[bytes]) -> Iterator[bytes]:

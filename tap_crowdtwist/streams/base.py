@@ -73,11 +73,12 @@ class CrowdTwistStream(Stream):
         )
 
     @contextmanager
-    def measured(self) -> Iterator[Callable[[], None]]:
+    def measured(self) -> Iterator[Callable[..., None]]:
         """Log the Singer metrics of a sync: records, requests, duration.
 
         Yields:
-            What counts one record, and the requests made since it was last called.
+            What counts records (one, if not told how many), and the requests made since it was
+            last called.
         """
         traffic = self.run.client.traffic.requests
         with (

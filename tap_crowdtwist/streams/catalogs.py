@@ -32,6 +32,8 @@ class ProgramStream(CrowdTwistStream):
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[Row, Any, Any]:
         version = self._tap.initialized_at
+        if not self.run.tallies:
+            self._crowdtwist.begin_next()
         with self.measured() as count:
             try:
                 rows = self.run.client.rows(self.endpoint)

@@ -100,9 +100,9 @@ class MemberStream(CrowdTwistStream):
                     if tally.skipped:
                         break
                     rows = [row for row in haul.rows if self.wanted(row, errand.since)]
-                    for record in self._write(rows, haul.extracted, write=write_messages):
-                        count()
-                        yield record
+                    before = tally.records
+                    yield from self._write(rows, haul.extracted, write=write_messages)
+                    count(tally.records - before)
                     self._moved(errand, walk.state, done=done)
                     if run.clock() >= due:
                         self._checkpoint(walk.state)
@@ -122,9 +122,11 @@ class MemberStream(CrowdTwistStream):
             ask = self._asker(walk.state)
             yield from ((errand, ask(errand)) for errand in self._errands(walk.state))
             return
+        followed = False
         for result in self.run.crew.results(walk.under_way):
-            if walk.under_way.exhausted:
+            if walk.under_way.exhausted and not followed:
                 self._crowdtwist.begin_next(self)
+                followed = True
             yield result
             self.run.listen()
 

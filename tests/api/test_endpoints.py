@@ -27,6 +27,7 @@ def test_every_resource_stands_on_its_documented_path() -> None:
         "activities": ("main", "/v2.1/activities/extended"),
         "rewards": ("main", "/v2.1/rewards"),
         "badges": ("main", "/v2.1/badges"),
+        "deletions": ("main", "/v2/users/delete/{id}"),
         "users": ("main", "/v2/users/{id}"),
         "user_activities": ("main", "/v2/users/{id}/activities"),
         "user_activity_history": ("main", "/v2.1/users/{id}/activity_history"),
