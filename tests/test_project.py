@@ -1,0 +1,179 @@
+"""What the files around the code say of versions, settings and actions is true."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from docs import generate
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+HUB_FIELDS = {
+    "name", "pip_url", "variant", "namespace", "label", "description", "executable", "settings",
+    "docs", "repo", "logo_url", "python", "settings_group_validation", "commands", "capabilities",
+    "metadata", "schema", "select", "maintenance_status", "quality", "domain_url", "keywords",
+    "requires", "definition", "next_steps", "settings_preamble", "usage", "prereq",
+    "supported_python_versions", "log_parser",
+}  # fmt: skip
+"""What an extractor may have in the hub (schemas/plugin_definitions of meltano/hub)."""
+
+HUB_SETTING_FIELDS = {"name", "label", "kind", "description", "options", "sensitive", "value"}
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def pythons() -> list[str]:
+    """The versions of Python that the classifiers name."""
+    return re.findall(r'"Programming Language :: Python :: (3\.\d+)"', read("pyproject.toml"))
+
+
+@pytest.fixture(scope="module")
+def plugin() -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(read("plugin.yaml"))
+    return content
+
+
+@pytest.fixture(scope="module")
+def extractor() -> dict[str, Any]:
+    """The tap as meltano.yml defines it."""
+    (content,) = yaml.safe_load(read("meltano.yml"))["plugins"]["extractors"]
+    assert isinstance(content, dict)
+    return content
+
+
+def jobs(workflow: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(workflow.read_text(encoding="utf-8"))["jobs"]
+    return found
+
+
+def test_the_wheel_is_tested_on_each_python_that_is_claimed(pythons: list[str]) -> None:
+    wheel = jobs(ROOT / ".github" / "workflows" / "test.yml")["wheel"]
+
+    assert wheel["strategy"]["matrix"]["python-version"] == pythons
+    assert pythons[0] == "3.10"
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+def test_actions_are_pinned_by_commit_and_say_their_version(workflow: Path) -> None:
+    lines = re.findall(r"uses: (.*)", workflow.read_text(encoding="utf-8"))
+
+    assert lines
+    for line in lines:
+        assert re.fullmatch(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), line
+
+
+def test_an_action_has_the_same_commit_everywhere() -> None:
+    text = "".join(workflow.read_text(encoding="utf-8") for workflow in WORKFLOWS)
+    pins = set(re.findall(r"uses: ([^@\s]+)@(.*)", text))
+
+    assert len(pins) == len({action for action, _ in pins})
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+def test_jobs_have_no_more_rights_than_they_need_and_end(workflow: Path) -> None:
+    content = yaml.safe_load(workflow.read_text(encoding="utf-8"))
+
+    assert content["permissions"] == {}
+    for name, job in content["jobs"].items():
+        assert 0 < job["timeout-minutes"] <= 60, name
+        writes = {scope for scope, right in job["permissions"].items() if right != "read"}
+        assert writes <= {"id-token", "attestations"}, name
+        assert not writes or workflow.stem == "release", name
+        for step in job["steps"]:
+            if step.get("uses", "").startswith("actions/checkout@"):
+                assert step["with"]["persist-credentials"] is False, name
+
+
+def test_nothing_that_publishes_runs_code_of_the_checkout() -> None:
+    release = jobs(ROOT / ".github" / "workflows" / "release.yml")
+
+    for name in ("attest", "publish"):
+        actions = [step["uses"].partition("@")[0] for step in release[name]["steps"]]
+        assert len(actions) == 2, name
+        assert actions[0] == "actions/download-artifact", name
+    assert release["publish"]["environment"]["name"] == "pypi"
+
+
+def test_workflows_call_targets_that_exist() -> None:
+    makefile = read("Makefile")
+    text = "".join(workflow.read_text(encoding="utf-8") for workflow in WORKFLOWS)
+    commands = re.findall(r"run: make ([^\n]+)", text)
+    targets = {word for command in commands for word in command.split() if "=" not in word}
+
+    assert targets >= {"lint", "types", "docs-check", "test", "test-airflow", "audit"}
+    missing = [name for name in targets if not re.search(rf"(?m)^{name}:", makefile)]
+    assert missing == []
+
+
+def test_plugin_yaml_says_of_the_tap_what_meltano_yml_says(
+    plugin: dict[str, Any], extractor: dict[str, Any]
+) -> None:
+    same = ("name", "namespace", "label", "description", "executable", "capabilities", "select")
+    for field in (*same, "settings", "settings_group_validation"):
+        assert plugin[field] == extractor[field], field
+
+
+def test_plugin_yaml_declares_each_setting_of_the_tap(plugin: dict[str, Any]) -> None:
+    declared = generate.all_settings()
+    settings = {setting["name"]: setting for setting in plugin["settings"]}
+
+    assert list(settings) == list(declared)
+    for name, schema in declared.items():
+        assert settings[name].get("value") == schema.get("default"), name
+        assert settings[name].get("sensitive", False) == bool(schema.get("secret")), name
+
+
+def test_plugin_yaml_has_the_form_of_the_hub(plugin: dict[str, Any], pythons: list[str]) -> None:
+    assert set(plugin) <= HUB_FIELDS
+    assert {"name", "namespace", "variant", "quality"} <= set(plugin)
+    assert plugin["supported_python_versions"] == pythons
+    for setting in plugin["settings"]:
+        assert set(setting) <= HUB_SETTING_FIELDS, setting["name"]
+
+
+def test_the_changelog_knows_the_version() -> None:
+    (version,) = re.findall(r'(?m)^version = "(.+)"$', read("pyproject.toml"))
+    versions = re.findall(r"(?m)^## \[(.+?)\]", read("CHANGELOG.md"))
+
+    assert versions[0] in {"Unreleased", version}
+    assert version in versions
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", ".github/pull_request_template.md"])
+def test_make_targets_and_files_that_a_guide_names_exist(name: str) -> None:
+    text, makefile = read(name), read("Makefile")
+
+    for target in re.findall(r"make ([a-z-]+)", text):
+        assert re.search(rf"(?m)^{target}:", makefile), target
+    for path in re.findall(r"`((?:tap_crowdtwist|crowdtwist_sandbox|docs|tests|\.ci)/.*?)`", text):
+        assert list(ROOT.glob(path.rstrip("/"))), path
+
+
+def test_pre_commit_calls_the_tools_of_the_virtual_environment() -> None:
+    config = yaml.safe_load(read(".pre-commit-config.yaml"))
+    hooks = [hook for repo in config["repos"] for hook in repo["hooks"]]
+
+    assert {repo["repo"] for repo in config["repos"]} == {"local"}
+    assert [hook["id"] for hook in hooks] == ["ruff-check", "ruff-format", "mypy", "docs"]
+    for hook in hooks:
+        assert hook["language"] == "system"
+        assert hook["entry"].startswith(".venv/bin/")
+
+
+def test_issue_forms_warn_of_secrets() -> None:
+    forms = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("[!c]*.yml"))
+
+    assert [form.stem for form in forms] == ["bug", "idea", "live-service"]
+    for form in forms:
+        content = yaml.safe_load(form.read_text(encoding="utf-8"))
+        assert content["body"]
+        if form.stem != "idea":
+            assert "key" in content["body"][0]["attributes"]["value"]
