@@ -65,7 +65,7 @@ class _Reading:
 
     @property
     def fits(self) -> bool:
-        """Whether the rows are as many as announced, and nothing moved under way."""
+        """Whether the rows are as many as announced, and nothing seems to have moved under way."""
         return self.total is None or (len(self.rows) == self.total and not self.moved)
 
 
@@ -84,9 +84,9 @@ def complete(read: Callable[[], Listing], endpoint: Endpoint, ledger: Ledger) ->
     if second.fits:
         return second.rows
     rows = union([first.rows, second.rows], endpoint.key)
-    if len(first.rows) == len(second.rows) == len(rows):
-        ledger.disagreed(endpoint.name)
     if len(rows) != second.total:
+        if len(first.rows) == len(second.rows) == len(rows):
+            ledger.disagreed(endpoint.name)
         ledger.warn_once(
             endpoint.name, "a listing has %d rows but announces %s", len(rows), second.total
         )
@@ -103,11 +103,29 @@ def _attempt(read: Callable[[], Listing], endpoint: Endpoint, ledger: Ledger) ->
             endpoint.name, "a listing has rows that are not objects; they are left out"
         )
     rows = _flatten(pages if listing.total is not None else _abutting(pages), endpoint.key)
+    moved = listing.moved
     if listing.total is not None and len(rows) > listing.total:
         distinct = union(pages, endpoint.key)
         if len(distinct) == listing.total:
             rows = distinct
-    return _Reading(rows, listing.total, listing.moved)
+    elif len(rows) == listing.total:
+        moved |= _repeats(pages, endpoint.key)
+    return _Reading(rows, listing.total, moved)
+
+
+def _repeats(pages: list[list[Row]], key: tuple[str, ...]) -> bool:
+    """Tell whether a row without a key stands on two pages, so that another one may be missing.
+
+    A row that moved to an earlier page while pages were turned pushes one onto the next page, to be
+    answered again, and leaves the number of rows as announced.
+    """
+    seen: set[bytes] = set()
+    for page in pages if len(pages) > 1 else ():
+        texts = {_text(row) for row in page if identify(row, key) is None}
+        if not texts.isdisjoint(seen):
+            return True
+        seen |= texts
+    return False
 
 
 def _abutting(pages: list[list[Row]]) -> list[list[Row]]:

@@ -71,8 +71,31 @@ def test_rows_whose_key_is_blank_are_not_taken_for_one(blank: Any) -> None:
     assert completed(reading(rows, total=2)) == (rows, 1)
 
 
-def test_equal_rows_without_a_key_are_all_kept_where_the_total_counts_them() -> None:
-    assert completed(reading(notes("a", "a"), notes("a"), total=3)) == (notes("a", "a", "a"), 1)
+@pytest.mark.parametrize(
+    ("pages", "readings"), [([notes("a", "a", "b")], 1), ([notes("a", "a"), notes("a")], 2)]
+)
+def test_equal_rows_without_a_key_are_all_kept_where_the_total_counts_them(
+    pages: list[Any], readings: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = Ledger()
+    assert completed(reading(*pages, total=3), ledger=ledger) == (
+        [row for page in pages for row in page],
+        readings,
+    )
+    assert warnings(caplog) == []
+    assert ledger.disagreements.total() == 0
+
+
+def test_a_row_without_a_key_on_two_pages_may_have_pushed_another_one_off() -> None:
+    shifted = reading(notes("b", "c"), notes("c", "d"), total=4)
+    steady = reading(notes("a", "b"), notes("c", "d"), total=4)
+    assert completed(shifted, steady) == (notes("a", "b", "c", "d"), 2)
+
+
+def test_a_row_with_a_key_on_two_pages_leaves_the_total_to_tell() -> None:
+    shifted = reading(numbered(2, 3), numbered(3, 4), total=4)
+    steady = reading(numbered(1, 2), numbered(3, 4), total=4)
+    assert completed(shifted, steady) == (numbered(1, 2, 3, 4), 2)
 
 
 def test_rows_without_a_key_that_were_answered_twice_are_taken_once() -> None:
