@@ -4,8 +4,8 @@ Goes through requests' adapter rather than its session: what a session works out
 call (proxies and CA bundle from the environment, netrc, cookies, redirects) is either fixed for
 the run or unwanted here. No redirect is followed and no cookie is kept.
 
-A connection is kept only where an answer was read to its end; after anything else, what is left
-on it could pass for the beginning of the next answer.
+A connection is kept only where an answer was read to its end, useful or not; after anything else,
+what is left on it could pass for the beginning of the next answer.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ class Transport:
         request.method = "GET"
         request.url = url
         request.headers = CaseInsensitiveDict(self._headers)
-        route = self._route(url)
         try:
+            route = self._route(url)
             raw = route.pool.urlopen(
                 "GET",
                 (auth(request).url or url)[route.skip :],
@@ -230,11 +230,9 @@ def _no_answer(error: BaseException) -> NoAnswerError:
 
 
 def _inner(error: BaseException) -> BaseException | None:
-    reason = getattr(error, "reason", None)
-    if isinstance(reason, BaseException):
-        return reason
-    first = error.args[0] if error.args else None
-    return first if isinstance(first, BaseException) else error.__cause__
+    """Give the error that this one was made of, wherever the library at hand puts it."""
+    places = (getattr(error, "reason", None), *error.args, error.__cause__)
+    return next((place for place in places if isinstance(place, BaseException)), None)
 
 
 _LASTING: tuple[tuple[frozenset[str], str], ...] = (

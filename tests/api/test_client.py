@@ -1,0 +1,274 @@
+"""A request goes on after what passes, within bounds, and ends with an error that names no one."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from scripted import Server, answer
+
+from tap_crowdtwist.api import endpoints
+from tap_crowdtwist.api.auth import HeaderKey, QueryKey
+from tap_crowdtwist.api.client import Client
+from tap_crowdtwist.api.endpoints import Host
+from tap_crowdtwist.api.errors import (
+    ApiError,
+    ExhaustedError,
+    FatalApiError,
+    MemberMissingError,
+    NotConfiguredError,
+)
+from tap_crowdtwist.api.retries import PATIENCE, REFUSALS
+from tap_crowdtwist.api.throttle import Throttle
+from tap_crowdtwist.api.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PROFILE = answer(b'{"id": 1}')
+CANARY = b"Ada CANARY Lovelace"
+
+
+class Time:
+    """Passes only when somebody waits."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.waits: list[float] = []
+        self._lock = threading.Lock()
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.skip(seconds)
+
+    def skip(self, seconds: float) -> None:
+        with self._lock:
+            self.now += seconds
+
+
+class Case:
+    """A client of a scripted server, and its clock."""
+
+    def __init__(self, server: Server, max_retries: int) -> None:
+        self.server = server
+        self.clock = Time()
+        self.transport = Transport(2, 2, "test")
+        self.client = Client(
+            {Host.MAIN: server.url, Host.POS: server.url},
+            {Host.MAIN: QueryKey("made-up-key"), Host.POS: HeaderKey("made-up-key")},
+            self.transport,
+            Throttle(10**9, self.clock, self.clock.skip),
+            max_retries=max_retries,
+            sleep=self.clock.sleep,
+        )
+
+    def profile(self, member: int | str = 1) -> Any:
+        return self.client.get(endpoints.USER, member)
+
+    def error(self, kind: type[ApiError]) -> ApiError:
+        with pytest.raises(ApiError) as caught:
+            self.profile()
+        assert type(caught.value) is kind
+        return caught.value
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Case]]:
+    """What starts a server with the given scripts, and a client of it."""
+    started: list[tuple[Case, Any]] = []
+
+    def start(*scripts: Any, max_retries: int = 5) -> Case:
+        running = Server(*scripts).running()
+        case = Case(running.__enter__(), max_retries)
+        started.append((case, running))
+        return case
+
+    yield start
+    for case, running in started:
+        case.client.close()
+        running.__exit__(None, None, None)
+
+
+def failure(status: str, *headers: str, body: bytes = b"") -> bytes:
+    return answer(body, *headers, status=status)
+
+
+def refused(*headers: str) -> bytes:
+    return failure("429 Too Many Requests", *headers)
+
+
+SICK = failure("503 Service Unavailable")
+
+
+def test_a_failed_request_is_tried_again_until_it_succeeds(serve: Callable[..., Case]) -> None:
+    case = serve(SICK, SICK, PROFILE)
+    assert case.profile() == {"id": 1}
+    assert len(case.server.heads) == 3
+    assert (case.client.traffic.requests.total(), case.client.traffic.retried) == (3, 2)
+
+
+@pytest.mark.parametrize("max_retries", [0, 1, 3])
+def test_tries_are_bounded(serve: Callable[..., Case], max_retries: int) -> None:
+    case = serve(SICK, max_retries=max_retries)
+    error = case.error(ExhaustedError)
+    assert str(error) == "CrowdTwist has a fault (users, HTTP 503)"
+    assert len(case.server.heads) == max_retries + 1
+
+
+@pytest.mark.parametrize(
+    "script", [SICK, answer(b"<html>"), answer(b""), answer(b"[]"), lambda _: None]
+)
+def test_whatever_is_not_the_data_asked_for_is_tried_again(
+    serve: Callable[..., Case], script: Any
+) -> None:
+    case = serve(script, PROFILE)
+    accepted = case.client.get(
+        endpoints.USER, 1, accept=lambda body: body if isinstance(body, dict) else None
+    )
+    assert accepted == {"id": 1}
+
+
+def test_waits_grow_and_are_spread_over_their_whole_range(serve: Callable[..., Case]) -> None:
+    case = serve(SICK, max_retries=8)
+    for _ in range(4):
+        case.error(ExhaustedError)
+    tries = [case.clock.waits[start : start + 8] for start in range(0, 32, 8)]
+    bounds = [1, 2, 4, 8, 16, 32, 60, 60]
+    parts = [wait / most for waits in tries for wait, most in zip(waits, bounds, strict=True)]
+    assert 0 <= min(parts) < 0.3
+    assert 0.7 < max(parts) <= 1
+    assert len(set(parts)) == 32
+
+
+def test_a_retry_after_is_heeded_whatever_the_status(serve: Callable[..., Case]) -> None:
+    case = serve(failure("503 Service Unavailable", "Retry-After: 120"), PROFILE)
+    case.profile()
+    (wait,) = case.clock.waits
+    assert 120 <= wait <= 121
+
+
+def test_time_is_bounded_where_tries_are_not(serve: Callable[..., Case]) -> None:
+    case = serve(failure("503 Service Unavailable", "Retry-After: 400"), max_retries=1000)
+    case.error(ExhaustedError)
+    assert len(case.server.heads) == 3
+    assert case.clock.now <= PATIENCE
+
+
+def test_a_wait_that_is_too_long_is_not_begun(serve: Callable[..., Case]) -> None:
+    case = serve(failure("503 Service Unavailable", "Retry-After: 86400"))
+    case.error(ExhaustedError)
+    assert case.clock.waits == []
+
+
+def test_being_told_to_slow_down_costs_no_try(serve: Callable[..., Case]) -> None:
+    case = serve(refused(), refused("Retry-After: 7"), PROFILE, max_retries=0)
+    assert case.profile() == {"id": 1}
+    assert case.clock.now >= 7
+    assert case.client.waited >= 7
+    assert (case.client.traffic.refused, case.client.traffic.retried) == (2, 2)
+
+
+def test_a_host_that_always_says_slow_down_is_given_up_in_time(serve: Callable[..., Case]) -> None:
+    case = serve(refused("Retry-After: 300"))
+    error = case.error(ExhaustedError)
+    assert "lower `requests_per_minute`" in str(error)
+    assert case.clock.now <= PATIENCE
+    assert len(case.server.heads) <= 4
+
+
+def test_a_host_that_says_slow_down_and_not_how_long_is_given_up(
+    serve: Callable[..., Case],
+) -> None:
+    case = serve(refused())
+    case.error(ExhaustedError)
+    assert len(case.server.heads) <= REFUSALS + 1
+    assert case.clock.now <= PATIENCE + 60
+
+
+def test_a_doubtful_answer_is_asked_for_once_more(serve: Callable[..., Case]) -> None:
+    odd = failure("500 Internal Server Error", body=b'{"error": "not_configured", "message": ""}')
+    assert serve(odd, PROFILE).profile() == {"id": 1}
+    case = serve(odd)
+    error = case.error(NotConfiguredError)
+    assert isinstance(error, NotConfiguredError)
+    assert error.doubtful
+    assert len(case.server.heads) == 2
+
+
+def test_a_doubtful_answer_is_what_it_is_where_nothing_is_tried_again(
+    serve: Callable[..., Case],
+) -> None:
+    odd = failure("500 Internal Server Error", body=b'{"error": "not_configured", "message": ""}')
+    case = serve(odd, max_retries=0)
+    assert str(case.error(NotConfiguredError)) == (
+        "The program does not use this feature (users, HTTP 500, not_configured)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("script", "kind"),
+    [
+        (failure("404 Not Found", body=b'{"error": "page_not_found"}'), MemberMissingError),
+        (failure("403 Forbidden", body=b'{"error": "invalid_auth"}'), FatalApiError),
+        (failure("302 Found", "Location: /"), FatalApiError),
+        (failure("200 OK", body=b'{"error": "page_not_found"}'), NotConfiguredError),
+    ],
+)
+def test_a_final_answer_is_asked_for_once(
+    serve: Callable[..., Case], script: bytes, kind: type[ApiError]
+) -> None:
+    case = serve(script)
+    case.error(kind)
+    assert len(case.server.heads) == 1
+
+
+def test_what_only_a_person_can_change_is_not_tried_again(
+    serve: Callable[..., Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere")
+    case = serve(PROFILE)
+    error = case.error(FatalApiError)
+    assert "the variable REQUESTS_CA_BUNDLE names cannot be read; check `api_url`" in str(error)
+    assert case.clock.waits == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error": "internal_error", "message": "%s"}',
+        b'{"error": "%s", "message": "%s"}',
+        b'{"system": "pos", "reason": "%s", "description": "%s", "message": "%s"}',
+        b'{"error": {"code": "%s", "message": "%s", "errors": [{"reason": "%s"}]}}',
+        b"<html><title>%s</title></html>",
+        b'"%s"',
+        b'["%s"]',
+        b"%s",
+    ],
+)
+@pytest.mark.parametrize(
+    "status", ["200 OK", "400 Bad Request", "403 Forbidden", "404 Not Found", "500 Oops CANARY"]
+)
+def test_an_error_holds_status_code_and_sentence_and_nothing_of_the_body(
+    serve: Callable[..., Case], status: str, body: bytes
+) -> None:
+    case = serve(failure(status, body=body.replace(b"%s", CANARY)), max_retries=0)
+    with pytest.raises(ApiError) as caught:
+        case.client.get(endpoints.USER, 1, accept=lambda _: None)
+    assert caught.value.status == int(status[:3])
+    assert "CANARY" not in f"{caught.value} {caught.value!r} {caught.value.args}"
+
+
+@pytest.mark.parametrize(
+    ("member", "path"),
+    [("ada+1@example.test", "ada%2B1%40example.test"), ("a/../b?c#d", "a%2F..%2Fb%3Fc%23d")],
+)
+def test_a_member_stays_within_its_part_of_the_path(
+    serve: Callable[..., Case], member: str, path: str
+) -> None:
+    case = serve(PROFILE)
+    case.profile(member)
+    assert case.server.heads[0].startswith(f"GET /v2/users/{path}?api_key=made-up-key HTTP/1.1")
