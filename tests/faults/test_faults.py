@@ -1,0 +1,94 @@
+"""Whatever goes wrong, the target ends up with the truth, or the last line says what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from harness import STREAMS, Result, canonical, sandbox
+from journeys import spec_of, travel
+
+from crowdtwist_sandbox.faults import CATALOGUE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from crowdtwist_sandbox import Sandbox
+
+MIXTURES = ("transient", "persistent", "lie", "all")
+FEW = ("users", "user_activity_history", "purchases", "redemptions")
+OUTCOMES = Path(__file__).with_name("outcomes.json")
+REGENERATE = "REGENERATE_FAULTS" in os.environ
+_STEADY = ("fault", "kind", "end", "lost", "wrong")
+"""What is the same in every run of these tests, and on every machine."""
+
+pytestmark = pytest.mark.timeout(100)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Sandbox]:
+    with sandbox(members=12) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> Iterator[dict[str, dict[str, Any]]]:
+    """The table of the README, by fault; written anew if asked for."""
+    known = json.loads(OUTCOMES.read_text(encoding="utf-8")) if OUTCOMES.exists() else []
+    rows = {row["fault"]: row for row in known}
+    yield rows
+    if REGENERATE:
+        ordered = [rows[fault] for fault in (*CATALOGUE, *MIXTURES) if fault in rows]
+        lines = ",\n".join(f"  {json.dumps(row)}" for row in ordered)
+        OUTCOMES.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+
+
+def streams_for(fault: str) -> Sequence[str]:
+    """Faults that take real time come over a few streams."""
+    return FEW if fault in {"late", "drip"} else STREAMS
+
+
+def workers_for(fault: str) -> int:
+    """Faults that a run may or may not survive come in one order only where requests do."""
+    one_by_one = fault in MIXTURES or CATALOGUE[fault].kind in {"persistent", "fatal"}
+    return 1 if one_by_one else 16
+
+
+@pytest.mark.parametrize("fault", [*CATALOGUE, *MIXTURES])
+def test_a_fault_costs_no_row(
+    fault: str, running: Sandbox, outcomes: dict[str, dict[str, Any]]
+) -> None:
+    spec = spec_of(fault)
+    streams = streams_for(fault)
+    journey = travel(running, spec, streams, max_concurrency=workers_for(fault))
+
+    assert sum(journey.met.values())
+    assert (journey.lost, journey.wrong) == (0, 0)
+    if len(journey.results) == 1:
+        assert_truth_in_order(running, journey.results[0], streams)
+    row = {
+        "fault": fault,
+        "kind": CATALOGUE[fault].kind if fault in CATALOGUE else "mixture",
+        "rate": float(spec.rpartition("=")[2]),
+        "met": sum(journey.met.values()),
+        "tries": journey.tries,
+        "end": journey.end,
+        "lost": journey.lost,
+        "wrong": journey.wrong,
+    }
+    if REGENERATE:
+        outcomes[fault] = row
+    assert [row[name] for name in _STEADY] == [outcomes[fault].get(name) for name in _STEADY]
+
+
+def assert_truth_in_order(running: Sandbox, result: Result, streams: Sequence[str]) -> None:
+    for stream in streams:
+        true = canonical(stream, running.truth(stream))
+        assert canonical(stream, result.records[stream]) == true, stream
+
+
+def test_the_table_is_about_every_fault(outcomes: dict[str, dict[str, Any]]) -> None:
+    assert list(outcomes) == [*CATALOGUE, *MIXTURES]

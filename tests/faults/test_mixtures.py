@@ -1,0 +1,94 @@
+"""Faults that come together, or again and again, and what the tap never does about them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from harness import STREAMS, sandbox
+from journeys import travel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from crowdtwist_sandbox import Sandbox
+
+pytestmark = pytest.mark.timeout(100)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Sandbox]:
+    with sandbox(members=12) as started:
+        yield started
+
+
+@pytest.mark.parametrize(
+    ("spec", "seed"),
+    [
+        ("all=0.1", 4),
+        ("all=0.1", 5),
+        ("all=0.02", 6),
+        ("transient=0.3,lie=0.5", 7),
+        ("persistent=0.1,transient=0.05", 8),
+    ],
+)
+def test_mixed_faults_cost_no_row_however_many_ask_at_once(spec: str, seed: int) -> None:
+    with sandbox(members=13, seed=seed, quirks=seed % 2 == 0) as running:
+        journey = travel(running, spec, STREAMS, max_concurrency=6)
+    assert (journey.lost, journey.wrong) == (0, 0)
+
+
+@pytest.mark.parametrize("spec", ["transient=0.1", "all=0.05"])
+def test_without_any_retry_the_next_runs_bring_what_this_one_owes(
+    spec: str, running: Sandbox
+) -> None:
+    journey = travel(running, spec, STREAMS, max_retries=0, max_concurrency=3)
+    assert len(journey.results) > 1
+    assert (journey.lost, journey.wrong) == (0, 0)
+
+
+def test_members_known_by_another_id_are_no_exception(running: Sandbox) -> None:
+    journey = travel(running, "transient=0.1,redirect@60", STREAMS, id_type="email")
+    assert journey.results[0].exit_code == 1
+    assert (journey.lost, journey.wrong) == (0, 0)
+
+
+def test_a_cookie_is_never_sent_back(running: Sandbox) -> None:
+    travel(running, "cookie=1", STREAMS)
+    assert running.counts()["faults"]["cookie"] > 50
+    assert running.counts()["cookie_returned"] == 0
+
+
+@pytest.mark.parametrize("fault", ["redirect", "redirect_away"])
+def test_a_redirect_is_never_followed(fault: str, running: Sandbox) -> None:
+    journey = travel(running, f"{fault}@20", STREAMS)
+    assert "which is never followed: check `api_url`" in journey.results[0].last_line
+    assert [asked for asked in running.requests() if "redirected" in asked["query"]] == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "numbers"),
+    [("total_up=1", "57 rows but announces 58"), ("total_down=1", "57 rows but announces 56")],
+)
+def test_a_total_that_is_wrong_is_reported_with_both_numbers(
+    spec: str, numbers: str, running: Sandbox
+) -> None:
+    stderr = travel(running, spec, STREAMS).results[0].stderr
+    assert f"activities: a listing has {numbers}" in stderr
+
+
+def test_listings_that_lie_warn_once_each_and_not_for_each_member(running: Sandbox) -> None:
+    lines = travel(running, "next_self=1", STREAMS).results[0].stderr.splitlines()
+    warned = [line.partition("api.listing")[2] for line in lines if "api.listing" in line]
+    assert warned
+    assert len(warned) == len(set(warned))
+
+
+@pytest.mark.parametrize("fault", ["server_error", "rate_limited", "reset_before", "login_page"])
+def test_a_host_that_never_recovers_is_given_up(fault: str, running: Sandbox) -> None:
+    """In tries or, by the tap's clock, in time; and what was asked for is there the next time."""
+    journey = travel(running, f"{fault}=1", ("purchases",), max_concurrency=1)
+    assert len(journey.results) == 2
+    assert "purchases 12" in journey.results[0].last_line
+    assert sum(journey.met.values()) <= 12 * 101
+    assert (journey.lost, journey.wrong) == (0, 0)

@@ -1,0 +1,109 @@
+"""Runs the tap against a sandbox that fails, in a time of its own: no wait of the tap takes any."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+from contextlib import redirect_stderr, redirect_stdout
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from harness import PRESENT, Result, config_of, process_untouched, select
+
+from tap_crowdtwist.api.auth import HeaderKey, HmacSignature, QueryKey
+from tap_crowdtwist.api.client import Client
+from tap_crowdtwist.api.endpoints import Host
+from tap_crowdtwist.api.throttle import Throttle
+from tap_crowdtwist.api.transport import Transport
+from tap_crowdtwist.cli import main
+from tap_crowdtwist.run import Run
+from tap_crowdtwist.settings import Settings
+from tap_crowdtwist.tap import TapCrowdTwist
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from requests.auth import AuthBase
+
+    from crowdtwist_sandbox import Sandbox
+
+MAX_BODY = 1 << 20
+"""Bytes that an answer may have, far fewer than in real life, so that a bomb is cheap."""
+
+
+class Time:
+    """Passes as it does elsewhere, except that whoever wants to wait has waited already."""
+
+    def __init__(self) -> None:
+        self._skipped = 0.0
+        self._lock = threading.Lock()
+
+    def __call__(self) -> float:
+        return time.monotonic() + self._skipped
+
+    def sleep(self, seconds: float) -> None:
+        with self._lock:
+            self._skipped += max(seconds, 0.0)
+
+
+class Unhurried(TapCrowdTwist):
+    """The tap, living in that time."""
+
+    __doc__ = TapCrowdTwist.__doc__
+    now = staticmethod(lambda: PRESENT)
+
+    @cached_property
+    def run(self) -> Run:
+        settings = Settings.from_config(self.config)
+        workers, clock, key = settings.max_concurrency, Time(), HeaderKey(settings.api_key)
+        transport = Transport(workers, settings.request_timeout, "tap-crowdtwist/test", MAX_BODY)
+        run = Run(settings, "", self.now, self.clock, transport)
+        main_host: dict[str, AuthBase] = {
+            "query": QueryKey(settings.api_key),
+            "header": key,
+            "hmac": HmacSignature(*settings.hmac_keys),
+        }
+        run.client = Client(
+            settings.urls,
+            {Host.MAIN: main_host[settings.auth_method], Host.POS: key},
+            transport,
+            Throttle(10**7, clock, clock.sleep),
+            max_retries=settings.max_retries,
+            gather=run.crew.gather,
+            sleep=clock.sleep,
+        )
+        return run
+
+
+def sync(
+    running: Sandbox, *streams: str, state: Mapping[str, Any] | None = None, **settings: Any
+) -> Result:
+    """Sync streams of a sandbox, with as many retries as by default."""
+    files = {"config": config_of(running, **{"max_retries": 5, **settings}), "state": state}
+    files["catalog"] = select(*streams)
+    with TemporaryDirectory() as folder:
+        args = []
+        for name, content in files.items():
+            if content is not None:
+                path = Path(folder, f"{name}.json")
+                path.write_text(json.dumps(content), encoding="utf-8")
+                args += [f"--{name}", str(path)]
+        return run_main(*args)
+
+
+def run_main(*args: str) -> Result:
+    """Run the command line in this process."""
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+    err = io.StringIO()
+    code: Any = 0
+    with process_untouched(), redirect_stdout(out), redirect_stderr(err):
+        try:
+            main(args, Unhurried)
+        except SystemExit as stopped:
+            code = stopped.code
+    out.seek(0)
+    return Result(int(code or 0), out.read(), err.getvalue())
