@@ -111,7 +111,7 @@ KEEP = Policy()
 
 def published(stream: str, policy: Policy = KEEP) -> dict[str, Any]:
     """Give the schema that catalogs and SCHEMA messages carry: what may leave, as it leaves."""
-    annotated = schemas.annotated(stream)
+    annotated = schemas.tagged(stream)
     return shaped(annotated, annotated, stream, policy)
 
 
@@ -135,7 +135,7 @@ def enforce(catalog: Catalog, policy: Policy) -> None:
     for entry in catalog.streams:
         if entry.tap_stream_id not in schemas.names():
             continue
-        annotated = schemas.annotated(entry.tap_stream_id)
+        annotated = schemas.tagged(entry.tap_stream_id)
         allowed = shaped(entry.schema.to_dict(), annotated, entry.tap_stream_id, policy)
         entry.schema = Schema.from_dict(allowed)
         gone = [at for at in entry.metadata if at and _absent(allowed, at)]
@@ -152,7 +152,7 @@ def _absent(schema: Mapping[str, Any], breadcrumb: tuple[str, ...]) -> bool:
 
 def withheld(stream: str, policy: Policy = KEEP) -> frozenset[str]:
     """Give the names of the known top-level properties that are not emitted."""
-    return frozenset(schemas.annotated(stream)["properties"]) - frozenset(
+    return frozenset(schemas.tagged(stream)["properties"]) - frozenset(
         published(stream, policy)["properties"]
     )
 
@@ -161,7 +161,7 @@ def has_spendable(stream: str) -> bool:
     """Tell whether rows of a stream hold values that can be spent."""
     if stream not in schemas.names():
         return False
-    nodes = schemas.annotated(stream)["properties"].values()
+    nodes = schemas.tagged(stream)["properties"].values()
     return any(node.get(TAG) == "spendable" for node in nodes)
 
 

@@ -70,7 +70,7 @@ class Normaliser:
         self._policy = policy
         self._guarded = not policy.spendable and privacy.has_spendable(stream)
         self._unknown = policy.allows(stream, EXTRA)
-        self._tagged = schemas.annotated(stream) if stream in schemas.names() else _UNTAGGED
+        self._tagged = schemas.tagged(stream) if stream in schemas.names() else _UNTAGGED
         self._misfits: list[str] = []
         self.counts: Counter[str] = Counter()
         columns = self._members(schema, ())

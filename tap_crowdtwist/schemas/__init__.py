@@ -59,7 +59,7 @@ def annotated(stream: str) -> dict[str, Any]:
 
     It is what the tap itself works from. Every call returns a copy of its own.
     """
-    return copy.deepcopy(_annotated(stream))
+    return copy.deepcopy(tagged(stream))
 
 
 @lru_cache(maxsize=1024)
@@ -87,7 +87,8 @@ def _file(name: str) -> dict[str, Any]:
 
 
 @cache
-def _annotated(stream: str) -> dict[str, Any]:
+def tagged(stream: str) -> dict[str, Any]:
+    """Return what `annotated` does, the same object every time: for reading only."""
     schema: dict[str, Any] = _inlined(_file(f"{stream}.json"))
     return schema
 
