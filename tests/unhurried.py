@@ -83,8 +83,12 @@ def sync(
     running: Sandbox, *streams: str, state: Mapping[str, Any] | None = None, **settings: Any
 ) -> Result:
     """Sync streams of a sandbox, with as many retries as by default."""
-    files = {"config": config_of(running, **{"max_retries": 5, **settings}), "state": state}
-    files["catalog"] = select(*streams)
+    config = config_of(running, **{"max_retries": 5, **settings})
+    return run_with(config=config, state=state, catalog=select(*streams))
+
+
+def run_with(**files: Mapping[str, Any] | None) -> Result:
+    """Run the command line with the files that its options name."""
     with TemporaryDirectory() as folder:
         args = []
         for name, content in files.items():
