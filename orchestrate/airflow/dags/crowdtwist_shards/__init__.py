@@ -1,0 +1,25 @@
+"""What the DAG does with shards: reads the roster, runs Meltano, judges completeness.
+
+Nothing in this package imports Airflow or the tap, so it works, and is tested, without either.
+"""
+
+from crowdtwist_shards.errors import ShardError
+from crowdtwist_shards.members import count_members, place, write_roster
+from crowdtwist_shards.runs import Meltano, Run, variables
+from crowdtwist_shards.verdict import Part, account, asked_before, judge, split, table
+
+__all__ = [
+    "Meltano",
+    "Part",
+    "Run",
+    "ShardError",
+    "account",
+    "asked_before",
+    "count_members",
+    "judge",
+    "place",
+    "split",
+    "table",
+    "variables",
+    "write_roster",
+]

@@ -1,0 +1,342 @@
+"""The DAG on a real Airflow: four shards into PostgreSQL, three of them killed on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+from bisect import bisect_left
+from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow_kit import VENV, Airflow, wait_for
+from harness import canonical
+
+from crowdtwist_sandbox import Sandbox, SandboxOptions
+from crowdtwist_sandbox.demo_project import MeltanoProject
+from tap_crowdtwist.roster import Shard as RosterShard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from postgres_server import PostgresServer
+
+pytestmark = [
+    pytest.mark.skipif(not VENV, reason="AIRFLOW_VENV is not set: run `make test-airflow`"),
+    pytest.mark.timeout(280),
+]
+
+DAG = "crowdtwist"
+KEY = "k3y-0f-a-program/that+must~never=show"
+MEMBERS = 40
+RATE = 1200
+SHARDS = 4
+STREAMS = ["users", "user_activity_history", "purchases", "redemptions", "points_expiration"]
+STREAMS += ["user_rewards", "rewards"]
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[tuple[PostgresServer, PostgresServer]]:
+    """A PostgreSQL for Airflow, and one that is the warehouse."""
+    sys.path.append(str(Path(__file__).resolve().parents[1] / "warehouses"))
+    from postgres_server import PostgresServer  # noqa: PLC0415 - it lies beside other tests
+
+    with PostgresServer() as metadata, PostgresServer() as warehouse:
+        metadata.query("CREATE ROLE airflow LOGIN PASSWORD 'airflow'")
+        metadata.query("CREATE DATABASE airflow OWNER airflow")
+        warehouse.create_database("crowdtwist")
+        yield metadata, warehouse
+
+
+@pytest.fixture(scope="module")
+def metadata(servers: tuple[PostgresServer, PostgresServer]) -> PostgresServer:
+    return servers[0]
+
+
+@pytest.fixture(scope="module")
+def warehouse(servers: tuple[PostgresServer, PostgresServer]) -> PostgresServer:
+    return servers[1]
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(SandboxOptions(members=MEMBERS, seed=11, api_key=KEY)) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Future[None]]]:
+    """A Meltano project whose plugins are installed while Airflow starts."""
+    project = MeltanoProject(
+        tmp_path_factory.mktemp("project"), ("tap-crowdtwist", "target-postgres")
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("PIP_NO_COMPILE", "1")  # for modules that are never imported
+        project.create()
+        with ThreadPoolExecutor(1) as background:
+            yield project.root, background.submit(project.install)
+
+
+@pytest.fixture(scope="module")
+def airflow(
+    installation: tuple[Path, Future[None]],
+    metadata: PostgresServer,
+    warehouse: PostgresServer,
+    sandbox: Sandbox,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Airflow]:
+    home = tmp_path_factory.mktemp("airflow")
+    url = f"postgresql+psycopg2://airflow:airflow@127.0.0.1:{metadata.port}/airflow"
+    state = {"MELTANO_STATE_BACKEND_URI": f"file://{home / 'state'}"}
+    with Airflow(home, url, state) as airflow:
+        airflow.add_connection(
+            "crowdtwist_default",
+            conn_type="generic",
+            password=KEY,
+            extra=json.dumps(
+                {
+                    "api_url": sandbox.api_url,
+                    "pos_url": sandbox.pos_url,
+                    "checkpoint_interval": 1,
+                }
+            ),
+        )
+        known = warehouse.settings("crowdtwist")
+        airflow.add_connection(
+            "warehouse",
+            conn_type="postgres",
+            host=known["TARGET_POSTGRES_HOST"],
+            port=int(known["TARGET_POSTGRES_PORT"]),
+            login=known["TARGET_POSTGRES_USER"],
+            password=known["TARGET_POSTGRES_PASSWORD"],
+            schema="crowdtwist",
+        )
+        warehouse.query("CREATE TABLE crm (member bigint)", "crowdtwist")
+        rows = ",".join(f"({member})" for member in [*sandbox.roster(), *sandbox.roster()])
+        warehouse.query(f"INSERT INTO crm VALUES {rows}", "crowdtwist")  # noqa: S608 - numbers
+        airflow.set_variable(
+            "crowdtwist",
+            {
+                "project": str(installation[0]),
+                "meltano": str(Path(sys.executable).parent / "meltano"),
+                "environment": "prod",
+                "target_conn_id": "warehouse",
+                "roster": str(home / "members.txt"),
+                "roster_sql": "SELECT member FROM crm ORDER BY 1",
+                "roster_conn_id": "warehouse",
+                "members_sql": "SELECT count(*) FROM crowdtwist.users",
+                "shards": SHARDS,
+                "requests_per_minute": RATE,
+                "streams": STREAMS,
+            },
+        )
+        yield airflow
+
+
+class Shard:
+    """The processes that read one shard."""
+
+    def __init__(self, number: int) -> None:
+        self._mark = f"TAP_CROWDTWIST_SHARD={number}/{SHARDS}".encode()
+
+    def find(self, command: str) -> int:
+        """The id of the process whose command line matches, or 0."""
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                if re.search(command, line) and self._mark in (
+                    process / "environ"
+                ).read_bytes().split(b"\0"):
+                    return int(process.name)
+        return 0
+
+    @property
+    def tap(self) -> int:
+        """The tap, while it reads."""
+        return self.find(r"bin/tap-crowdtwist .*--catalog")
+
+    @property
+    def meltano(self) -> int:
+        """Meltano, while it runs a pipeline."""
+        return self.find(r"bin/meltano .* run ")
+
+
+@pytest.fixture(scope="module")
+def run(airflow: Airflow, installation: tuple[Path, Future[None]], sandbox: Sandbox) -> str:
+    """The first scheduled run, with three shards killed when half of the requests were sent."""
+    installation[1].result()
+    wait_for(lambda: loaded(airflow), "the DAG")
+    airflow.call("PATCH", f"dags/{DAG}", {"is_paused": False})
+    (first,) = wait_for(lambda: airflow.runs(DAG), "a run")
+    wait_for(lambda: all(Shard(n + 1).tap for n in range(SHARDS)), "four taps", 100)
+    expected = MEMBERS * (len(STREAMS) - 1)
+    wait_for(lambda: sandbox.counts()["total"] > expected / 2, "half of the requests", 100)
+
+    os.kill(Shard(2).tap, signal.SIGKILL)
+    os.killpg(os.getpgid(Shard(3).meltano), signal.SIGKILL)
+    os.kill(parent(Shard(4).meltano), signal.SIGTERM)
+
+    airflow.ended(DAG, first, 150)
+    return str(first)
+
+
+@pytest.fixture(scope="module")
+def books(sandbox: Sandbox, run: str) -> list[dict[str, Any]]:
+    """The requests of the first run."""
+    assert run
+    return sandbox.requests()
+
+
+def loaded(airflow: Airflow) -> bool:
+    assert airflow.call("GET", "importErrors")["import_errors"] == []
+    return DAG in {dag["dag_id"] for dag in airflow.call("GET", "dags")["dags"]}
+
+
+def parent(process: int) -> int:
+    text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
+    return int(text.rpartition(")")[2].split()[1])
+
+
+def test_killed_shards_are_retried_and_the_run_succeeds(airflow: Airflow, run: str) -> None:
+    tasks = airflow.tasks(DAG, run)
+    tries = {(task["task_id"], task["map_index"]): task["try_number"] for task in tasks}
+
+    assert airflow.state(DAG, run) == "success", airflow.log("complete", run)
+    assert tries == {
+        ("roster", -1): 1,
+        ("sweep", 0): 1,
+        ("sweep", 1): 2,
+        ("sweep", 2): 2,
+        ("sweep", 3): 2,
+        ("complete", -1): 1,
+    }
+    names = [task["rendered_map_index"] for task in tasks if task["task_id"] == "sweep"]
+    assert sorted(names) == ["1/4", "2/4", "3/4", "4/4"]
+    assert f"has {MEMBERS} members" in airflow.log("roster", run)
+    assert f"Complete: {MEMBERS} members in 4 shards" in airflow.log("complete", run)
+    for place, words in (
+        (1, "Extractor failed"),
+        (2, "ended with -9"),
+        (3, "stopped from outside"),
+    ):
+        assert words in airflow.log("sweep", run, 1, place)
+
+
+def test_retries_resume_the_sweep(airflow: Airflow, run: str) -> None:
+    for place in (1, 3):
+        log = airflow.log("sweep", run, 2, place)
+        assert "goes on with a sweep that was cut short" in log, place
+        assert "Going on with the run that was cut short" in log, place
+
+
+def test_tables_equal_the_truth(warehouse: PostgresServer, sandbox: Sandbox, run: str) -> None:
+    for stream in STREAMS:
+        assert texts(stream, rows(warehouse, stream)) == texts(stream, sandbox.truth(stream)), run
+
+
+def rows(warehouse: PostgresServer, stream: str) -> list[dict[str, Any]]:
+    """The rows of a table in the forms of the truth."""
+    table = f"crowdtwist.{stream}"
+    columns = warehouse.query(
+        "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "  # noqa: S608 - our own
+        f"WHERE attrelid = '{table}'::regclass AND attnum > 0 AND attname NOT LIKE '\\_sdc%'",
+        "crowdtwist",
+    )
+    chosen = [
+        f"""to_char("{name}", 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS "{name}\""""
+        if kind.startswith("timestamp")
+        else f'"{name}"'
+        for name, kind in (line.split("|") for line in columns)
+    ]
+    lines = warehouse.query(
+        f"SELECT row_to_json(q) FROM (SELECT {', '.join(chosen)} FROM {table} "  # noqa: S608
+        "WHERE _sdc_deleted_at IS NULL) q",
+        "crowdtwist",
+    )
+    return [json.loads(line) for line in lines]
+
+
+def texts(stream: str, rows: Any) -> list[str]:
+    """Rows as texts that can be compared: 248 and 248.0 are one number, null is no value."""
+    return sorted(
+        json.dumps(json.loads(json.dumps(row), parse_int=float), sort_keys=True)
+        for row in canonical(stream, rows)
+    )
+
+
+def test_the_rate_of_all_shards_stays_under_the_ceiling(books: list[dict[str, Any]]) -> None:
+    moments = sorted(request["at"] for request in books)
+
+    for seconds in (10, 60):
+        most = max(bisect_left(moments, at + seconds) - n for n, at in enumerate(moments))
+        assert most <= RATE * seconds / 60 + SHARDS, seconds
+
+
+def test_retries_do_not_start_over(books: list[dict[str, Any]]) -> None:
+    """What was read and noted is not asked again; nothing was noted where Meltano was killed."""
+    again: Counter[int] = Counter()
+    asked = Counter((request["path"], request["query"]) for request in books)
+    for (path, _), times in asked.items():
+        if member := re.search(r"/users/(\d+)", path):
+            again[shard_of(int(member[1]))] += times - 1
+
+    assert again[1] == 0
+    assert again[2] < 20
+    assert again[3] > 20
+    assert again[4] < 20
+
+
+def shard_of(member: int) -> int:
+    (number,) = [n + 1 for n in range(SHARDS) if RosterShard(n + 1, SHARDS).holds(member)]
+    return number
+
+
+def test_the_key_shows_nowhere(airflow: Airflow, metadata: PostgresServer, run: str) -> None:
+    shown = [
+        path
+        for path in airflow.home.rglob("*")
+        if path.is_file() and KEY.encode() in path.read_bytes()
+    ]
+    assert shown == [], run
+    tables = metadata.query(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'", "airflow"
+    )
+    assert {"xcom", "rendered_task_instance_fields", "log", "connection"} <= set(tables)
+    for table in tables:
+        held = "\n".join(metadata.query(f'SELECT t::text FROM "{table}" t', "airflow"))  # noqa: S608
+        assert KEY not in held, table
+        assert KEY.encode().hex() not in held, table
+
+
+def test_failed_members_fail_the_run_with_their_number(
+    airflow: Airflow, sandbox: Sandbox, books: list[dict[str, Any]]
+) -> None:
+    """They do not fail the shard: a retry would ask everybody, the next run asks those first."""
+    assert books
+    sandbox.set_faults("access_denied=0.5")
+    airflow.trigger(DAG, "denied", shards=1, streams=["purchases"])
+
+    assert airflow.ended(DAG, "denied", 90) == "failed"
+    sandbox.set_faults()
+    tasks = {task["task_id"]: task for task in airflow.tasks(DAG, "denied")}
+    assert (tasks["sweep"]["state"], tasks["sweep"]["try_number"]) == ("success", 1)
+    words = r"Not everything is there: purchases: [1-9][0-9]* members kept failing"
+    assert re.search(words, airflow.log("complete", "denied"))
+
+
+def test_an_empty_roster_fails_loudly(
+    airflow: Airflow, warehouse: PostgresServer, run: str
+) -> None:
+    warehouse.query("DELETE FROM crm", "crowdtwist")
+    airflow.trigger(DAG, "empty", shards=2)
+
+    assert airflow.ended(DAG, "empty", 60) == "failed", run
+    assert "The roster is empty" in airflow.log("roster", "empty")
+    assert "There is no roster, so nothing was read" in airflow.log("complete", "empty")

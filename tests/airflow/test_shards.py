@@ -1,0 +1,491 @@
+"""What the DAG does besides Airflow: the roster, runs of Meltano, the verdict."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow_kit import DAGS, shards, wait_for
+from harness import PROGRAM_STREAMS
+
+from tap_crowdtwist.roster import ID_TYPES, Roster
+from tap_crowdtwist.sources import from_files
+from tap_crowdtwist.tally import Tally
+
+if TYPE_CHECKING:
+    from crowdtwist_sandbox import Sandbox
+
+CODE = shards()
+FILES = {
+    "members.txt": "3\n1\n\n 2 \n1\n",
+    "members.csv": "name,user_id\nAnn,3\nBob,1\nBob,1\n",
+    "one.csv": "anything\n3\n1\n",
+    "members.jsonl": '{"id": 3}\n{"id": "1"}\n\n{"id": 1}\n',
+    "plain.jsonl": "3\n1\n",
+    "bom.txt": "\ufeff3\n1\n",
+}
+
+
+# The roster
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("packed", [False, True])
+def test_members_are_counted_as_the_tap_counts_them(
+    tmp_path: Path, name: str, *, packed: bool
+) -> None:
+    path = tmp_path / name
+    path.write_text(FILES[name], encoding="utf-8")
+    if packed:
+        packed_path = tmp_path / f"{name}.gz"
+        packed_path.write_bytes(gzip.compress(path.read_bytes()))
+        path = packed_path
+
+    expected = len(Roster(from_files(str(path), "id")))
+
+    assert CODE.count_members(str(path)) == expected > 0
+
+
+@pytest.mark.parametrize("id_type", [kind for kind in ID_TYPES if kind != "id"])
+def test_members_are_counted_by_any_id(tmp_path: Path, id_type: str) -> None:
+    path = tmp_path / "members.csv"
+    path.write_text(f"a,{id_type}\n1,x@example.test\n2,y@example.test\n3,x@example.test \n")
+    expected = len(Roster(from_files(str(path), id_type), id_type))
+
+    assert CODE.count_members(str(path), id_type) == expected == 2
+    assert CODE.count_members(str(path), id_type, "a") == 3
+
+
+def test_members_of_several_files_are_counted_once(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("1\n2\n")
+    (tmp_path / "b.txt").write_text("2\n3\n")
+
+    assert CODE.count_members(str(tmp_path / "*.txt")) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("\n", "The roster is empty"),
+        ("1\nx@example.test\n", "id 2 is not a numeric CrowdTwist id"),
+    ],
+)
+def test_a_roster_without_members_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "members.txt").write_text(text)
+
+    with pytest.raises(CODE.ShardError, match=words) as caught:
+        CODE.count_members(str(tmp_path / "members.txt"))
+    assert "x@example" not in str(caught.value)
+
+
+def test_a_column_has_to_be_named_where_it_is_not_obvious(tmp_path: Path) -> None:
+    (tmp_path / "members.csv").write_text("a,b\n1,2\n")
+
+    with pytest.raises(CODE.ShardError, match="user_ids_column"):
+        CODE.count_members(str(tmp_path / "members.csv"))
+
+
+def test_a_roster_that_is_written_replaces_the_old_one_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "members.txt"
+    CODE.write_roster(str(path), [3, 1])
+    CODE.write_roster(f"file://{path}", ["7"])
+    with pytest.raises(CODE.ShardError, match="no row"):
+        CODE.write_roster(str(path), [])
+
+    assert path.read_text(encoding="utf-8") == "7\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_place_is_named_without_its_secrets() -> None:
+    assert CODE.place("/data/members.csv") == "/data/members.csv"
+    assert CODE.place("s3://bucket/members.csv") == "s3://bucket/members.csv"
+    assert CODE.place("https://u:p@host/m.csv?signature=s") == "https://host/m.csv"
+
+
+# The division
+
+
+@pytest.mark.parametrize(("count", "rate"), [(1, 5000), (3, 5000), (4, 4), (7, 10_000)])
+def test_parts_never_exceed_the_rate_together(count: int, rate: int) -> None:
+    parts = CODE.split(count, rate)
+
+    assert [part.shard for part in parts] == [f"{n + 1}/{count}" for n in range(count)]
+    assert rate - count < sum(part.requests_per_minute for part in parts) <= rate
+    assert parts[0].suffix == f"1-of-{count}"
+
+
+@pytest.mark.parametrize(("count", "rate"), [(0, 100), (5, 4)])
+def test_more_shards_than_requests_are_refused(count: int, rate: int) -> None:
+    with pytest.raises(CODE.ShardError, match="shards"):
+        CODE.split(count, rate)
+
+
+def test_settings_are_spelled_as_meltano_reads_them() -> None:
+    settings = {"client_id": "512", "lookback_days": 3, "flattening_enabled": True, "x": None}
+
+    assert CODE.variables("TAP_", settings | {"_select": ["users.*"]}) == {
+        "TAP_CLIENT_ID": "512",
+        "TAP_LOOKBACK_DAYS": "3",
+        "TAP_FLATTENING_ENABLED": "true",
+        "TAP__SELECT": '["users.*"]',
+    }
+
+
+# Runs
+
+
+def entry(event: str, level: str = "info", **more: Any) -> str:
+    return json.dumps({"event": event, "level": level, **more})
+
+
+def summary(**streams: Tally) -> str:
+    rows = {stream: {**vars(tally), "requests": tally.asked} for stream, tally in streams.items()}
+    return f"Summary: {json.dumps({'requests': 1, 'streams': rows})}"
+
+
+def heard(*lines: str, code: int = 0) -> Any:
+    run = CODE.Run(code=code)
+    for line in lines:
+        run.heed(line, lambda *_: None)
+    return run
+
+
+def test_lines_go_to_the_log_with_their_level_and_origin() -> None:
+    said: list[tuple[int, str]] = []
+    run = CODE.Run()
+
+    for line in (
+        entry("Beginning", name="tap-crowdtwist", pid=7),
+        entry("METRIC", name="tap-crowdtwist"),
+        entry("Slow", "warning", name="target-postgres", pid=8),
+        entry("Extractor failed", "error"),
+        "not JSON\n",
+        "[1]",
+    ):
+        run.heed(line, lambda *w: said.append(w))
+
+    assert run.tap == 7
+    assert said == [
+        (logging.INFO, "tap-crowdtwist: Beginning"),
+        (logging.WARNING, "target-postgres: Slow"),
+        (logging.ERROR, "meltano: Extractor failed"),
+        (logging.INFO, "not JSON"),
+        (logging.INFO, "[1]"),
+    ]
+
+
+def test_a_run_is_over_when_only_members_failed() -> None:
+    tap = {"name": "tap-crowdtwist"}
+    told = entry(summary(users=Tally(asked=5, failed=1)), **tap)
+    owed = entry("Not everything is there: members that kept failing", "critical", **tap)
+
+    assert heard(told).is_over
+    assert heard(told, owed, entry("Extractor failed", "error"), code=1).is_over
+    assert not heard(told, owed, entry("Extractor and loader failed", "error"), code=1).is_over
+    assert not heard(told, entry("Loader failed", "error"), code=1).is_over
+    assert not heard(owed, entry("Extractor failed", "error"), code=1).is_over
+    assert not heard(code=0).is_over
+
+
+def test_a_failed_run_says_why() -> None:
+    words = entry("Setting `api_key`: is missing", "critical", name="tap-crowdtwist")
+
+    assert heard(words, code=1).why() == "`meltano run` ended with 1: Setting `api_key`: is missing"
+    assert heard(entry("Loader failed", "error"), code=1).why().endswith("Loader failed")
+    assert heard(code=-9).why() == "`meltano run` ended with -9: see the log above"
+
+
+def test_the_tap_says_what_a_run_listens_for(world: Sandbox) -> None:
+    members = [*world.roster()[:5], "999"]
+    settings = {
+        "api_key": world.api_key,
+        "api_url": world.api_url,
+        "pos_url": world.pos_url,
+        "user_ids": members,
+        "requests_per_minute": 100_000,
+        "max_retries": 0,
+    }
+    world.set_faults("access_denied=0.5")
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "tap_crowdtwist", "--config=ENV"],
+            env={**os.environ, **CODE.variables("TAP_CROWDTWIST_", settings), "NO_COLOR": "1"},
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    finally:
+        world.set_faults()
+    run = heard(code=ended.returncode)
+    for line in ended.stderr.splitlines():
+        for words in ("The roster has ", "Summary: ", "Not everything is there"):
+            if words in line:
+                level = "critical" if words.startswith("Not") else "info"
+                text = words + line.partition(words)[2]
+                run.heed(entry(text, level, name="tap-crowdtwist"), lambda *_: None)
+    run.heed(entry("Extractor failed", "error"), lambda *_: None)
+
+    assert run.members == 6, ended.stderr
+    assert set(run.summary["users"]) >= {*CODE.verdict.COUNTS, "asked", "skipped"}
+    assert run.code == 1
+    assert run.is_over, ended.stderr
+
+
+FAKE = """
+import json, os, signal, subprocess, sys, time
+def say(event, **more): print(json.dumps({"event": event, **more}), flush=True)
+if sys.argv[1:] == ["tap"]:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    say("ready", name="tap-crowdtwist", pid=os.getpid())
+    time.sleep(60)
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+tap = subprocess.Popen([sys.executable, __file__, "tap"])
+tap.wait()
+if "stubborn" in sys.argv:
+    time.sleep(60)
+say("saved")
+sys.exit(1)
+"""
+"""A Meltano with a tap, as far as signals are concerned."""
+
+CALLER = """
+import sys, pathlib
+sys.path[:0] = [sys.argv[1]]
+import crowdtwist_shards.runs as runs
+runs.GRACE = float(sys.argv[3])
+command = [sys.executable, *sys.argv[2].split()]
+run = runs.follow(command, pathlib.Path(), {}, lambda _, text: print(text, flush=True))
+print(run.code, run.stopped, flush=True)
+"""
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> str:
+    path = tmp_path / "meltano.py"
+    path.write_text(FAKE, encoding="utf-8")
+    return str(path)
+
+
+def call(command: str, grace: float = 30) -> subprocess.Popen[str]:
+    """Follow a command in a process of its own, and wait until its tap is at work."""
+    arguments = [sys.executable, "-c", CALLER, str(DAGS), command, str(grace)]
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "tap-crowdtwist: ready\n"
+    return process
+
+
+def processes() -> list[tuple[int, int, str]]:
+    """All processes: id, parent, command line."""
+    listed = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], check=True, capture_output=True, text=True
+    )
+    found = (line.split(None, 2) for line in listed.stdout.splitlines())
+    return [(int(pid), int(parent), command) for pid, parent, command in found]
+
+
+def alive(file: str) -> list[int]:
+    """The processes that run a file."""
+    return [pid for pid, _, command in processes() if file in command]
+
+
+def test_sigterm_stops_the_tap_and_lets_meltano_save(fake: str) -> None:
+    with call(fake) as process:
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=20)
+
+    assert said.splitlines() == ["meltano: saved", "1 True"]
+    assert alive(fake) == []
+
+
+def test_what_does_not_stop_in_time_is_killed(fake: str) -> None:
+    with call(f"{fake} stubborn", grace=0.5) as process:
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=20)
+
+    assert said.splitlines()[-1] == "-9 True"
+    assert alive(fake) == []
+
+
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="setpriv is a program of Linux")
+def test_meltano_does_not_outlive_a_task_that_is_killed(fake: str) -> None:
+    with call(fake) as process:
+        (meltano,) = [pid for pid, parent, _ in processes() if parent == process.pid]
+        process.kill()
+
+    wait_for(lambda: meltano not in alive(fake), "Meltano's end", 10)
+    for tap in alive(fake):  # a real Meltano stops its tap
+        os.kill(tap, signal.SIGKILL)
+
+
+def test_a_thread_can_follow_a_run_too(tmp_path: Path) -> None:
+    ended: list[Any] = []
+    command = [sys.executable, "-c", "print('hello')"]
+    thread = threading.Thread(
+        target=lambda: ended.append(
+            CODE.runs.follow(command, tmp_path, dict(os.environ), lambda *w: ended.append(w))
+        )
+    )
+    thread.start()
+    thread.join(20)
+
+    assert ended[0] == (logging.INFO, "hello")
+    assert (ended[1].code, ended[1].stopped) == (0, False)
+
+
+MELTANO = f"""#!{sys.executable}
+import json, os, pathlib, sys
+own = pathlib.Path(os.environ["MELTANO_SYS_DIR_ROOT"])
+(own / "run" / "tap-crowdtwist").mkdir(parents=True)
+seen = {{"arguments": sys.argv[1:], "own": str(own), "database": os.environ["MELTANO_DATABASE_URI"],
+        "linked": sorted(path.name for path in own.iterdir())}}
+if "state" in sys.argv:
+    print(json.dumps({{"singer_state": {{"bookmarks": {{"seen": seen}}}}}}))
+else:
+    print(json.dumps({{"event": json.dumps(seen)}}))
+"""
+
+
+def test_each_run_has_a_system_directory_of_its_own(tmp_path: Path) -> None:
+    system = tmp_path / ".meltano"
+    for name in ("extractors", "loaders", "run", "logs"):
+        (system / name).mkdir(parents=True)
+    (system / "meltano.db").touch()
+    executable = tmp_path / "meltano"
+    executable.write_text(MELTANO, encoding="utf-8")
+    executable.chmod(0o755)
+    meltano = CODE.Meltano(tmp_path, "prod", "target-postgres", str(executable), {})
+    said: list[str] = []
+
+    state = meltano.state("1-of-2")["seen"]
+    meltano.run("1-of-2", lambda _, text: said.append(text), force=True)
+    run = json.loads(said[0].removeprefix("meltano: "))
+
+    assert state["arguments"][-3:] == [
+        "state",
+        "get",
+        "prod:tap-crowdtwist-to-target-postgres:1-of-2",
+    ]
+    assert run["arguments"][-6:] == [
+        "run", "--state-id-suffix", "1-of-2", "--force", "tap-crowdtwist", "target-postgres",
+    ]  # fmt: skip
+    assert run["own"] != state["own"]
+    for seen in (state, run):
+        assert seen["linked"] == ["extractors", "loaders", "run"]
+        assert seen["database"] == f"sqlite:///{system / 'meltano.db'}"
+        assert not Path(seen["own"]).exists()
+    assert list((system / "run").iterdir()) == []
+
+
+def test_a_state_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    meltano = CODE.Meltano(tmp_path, "prod", "target-postgres", "false", dict(os.environ))
+
+    with pytest.raises(CODE.ShardError, match=r"meltano state get prod:.*:1-of-2` failed"):
+        meltano.state("1-of-2")
+
+
+# The verdict
+
+PARTS = CODE.split(2, 100)
+
+
+def done(part: Any, members: int, bookmarks: dict[str, Any] | None = None, **streams: Tally) -> Any:
+    run = heard(entry(summary(**streams), name="tap-crowdtwist"))
+    run.members = members
+    return CODE.account(part, run, CODE.asked_before(bookmarks or {}))
+
+
+def test_catalogs_are_those_of_the_tap() -> None:
+    assert set(PROGRAM_STREAMS) == CODE.verdict.CATALOGS
+
+
+def test_everything_is_there_when_all_members_were_asked() -> None:
+    accounts = [
+        done(PARTS[0], 3, users=Tally(asked=3, records=3), rewards=Tally(records=9)),
+        done(PARTS[1], 2, users=Tally(asked=2, missing=1, records=1), rewards=Tally(records=9)),
+    ]
+
+    assert CODE.judge(5, PARTS, accounts) == []
+    head, line = CODE.table(5, accounts)
+    assert head.split() == ["stream", "members", "asked", *CODE.verdict.COUNTS]
+    assert line.split() == ["users", "5", "5", "1", "0", "0", "0", "4"]
+
+
+def test_members_asked_by_earlier_attempts_count() -> None:
+    bookmarks = {
+        "users": {"completed_at": "2026-11-20T02:00:00Z"},
+        "purchases": {"sweep": {"started_at": "2026-11-20T02:00:00Z", "asked": 4, "retry": [7]}},
+        "redemptions": {"replication_key_value": "2026-11-19T02:00:00Z"},
+    }
+    account = done(
+        PARTS[0],
+        6,
+        bookmarks,
+        users=Tally(skipped="complete since the run that was cut short"),
+        purchases=Tally(asked=3),
+        redemptions=Tally(asked=6),
+    )
+
+    assert {name: row["asked"] for name, row in account["streams"].items()} == {
+        "users": 6,
+        "purchases": 6,
+        "redemptions": 6,
+    }
+    assert CODE.judge(6, PARTS[:1], [account]) == []
+
+
+def test_a_sweep_that_began_anew_does_not_count_twice() -> None:
+    bookmarks = {"users": {"sweep": {"started_at": "2026-11-20T02:00:00Z", "asked": 4}}}
+
+    assert done(PARTS[0], 6, bookmarks, users=Tally(asked=6))["streams"]["users"]["asked"] == 6
+
+
+def test_whatever_is_incomplete_is_told_with_numbers() -> None:
+    whole = done(PARTS[0], 3, users=Tally(asked=3, failed=2, refused=1), coupons=Tally(asked=3))
+    part = done(PARTS[1], 2, users=Tally(asked=1))
+
+    assert CODE.judge(5, PARTS, [whole]) == [
+        "1 of 2 shards did not end: 2/2",
+        "users: 2 members kept failing; they are asked first by the next run",
+        "users: 1 rows have no key and were left out",
+    ]
+    (changed, *others) = CODE.judge(6, PARTS, [whole, part])
+    assert changed.startswith("the shards share 5 members, but the roster had 6")
+    assert others == [
+        "users: shard 2/2 asked 1 of 2 members",
+        "users: 2 members kept failing; they are asked first by the next run",
+        "users: 1 rows have no key and were left out",
+        "coupons: shard 2/2 asked 0 of 2 members",
+    ]
+    assert CODE.judge(5, PARTS, [])[0] == "2 of 2 shards did not end: 1/2, 2/2"
+
+
+def test_a_resource_that_the_program_lacks_is_not_incomplete() -> None:
+    account = done(PARTS[0], 30, receipts=Tally(asked=25, skipped="not configured"))
+
+    assert CODE.judge(30, PARTS[:1], [account]) == []
+    assert CODE.table(30, [account])[1].endswith("not configured")
+
+
+def test_catalogs_alone_need_no_member() -> None:
+    accounts = [done(part, 0, rewards=Tally(records=9)) for part in PARTS]
+
+    assert CODE.judge(5, PARTS, accounts) == []
+
+
+def test_accounts_are_plain_json() -> None:
+    account = done(PARTS[0], 3, users=Tally(asked=3, reason="a member's id, perhaps"))
+
+    assert json.loads(json.dumps(account)) == account
+    assert "perhaps" not in json.dumps(account)
