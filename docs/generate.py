@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from docs.faults import faults_table
 from docs.privacy import privacy_rows
 from tap_crowdtwist.api.endpoints import Host
 from tap_crowdtwist.declaration import DECLARATION
@@ -174,6 +175,7 @@ PARTS = {
         "settings": settings_table,
         "streams": streams_table,
         "privacy": privacy_table,
+        "faults": faults_table,
     },
     "meltano.yml": {
         "capabilities": capabilities,

@@ -56,7 +56,7 @@ class Journey:
             warned = "| tap_crowdtwist.api.listing" in first.stderr
             return "in the run, with a warning" if warned else "in the run"
         owed = "they are noted in the state" in first.last_line
-        return "by the next run, of whom it owes" if owed else "by the next run, which goes on"
+        return f"by the next run, which {'asks who is owed' if owed else 'goes on'}"
 
 
 def spec_of(fault: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import STREAMS, Result, canonical, sandbox
+from harness import MEMBER_STREAMS, STREAMS, Result, canonical, sandbox
 from journeys import spec_of, travel
 
 from crowdtwist_sandbox.faults import CATALOGUE
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from crowdtwist_sandbox import Sandbox
 
 MIXTURES = ("transient", "persistent", "lie", "all")
-FEW = ("users", "user_activity_history", "purchases", "redemptions")
 OUTCOMES = Path(__file__).with_name("outcomes.json")
 REGENERATE = "REGENERATE_FAULTS" in os.environ
 _STEADY = ("fault", "kind", "end", "lost", "wrong")
@@ -47,8 +46,8 @@ def outcomes() -> Iterator[dict[str, dict[str, Any]]]:
 
 
 def streams_for(fault: str) -> Sequence[str]:
-    """Faults that take real time come over a few streams."""
-    return FEW if fault in {"late", "drip"} else STREAMS
+    """Faults that take real time come where requests are side by side."""
+    return MEMBER_STREAMS if fault in {"late", "drip"} else STREAMS
 
 
 def workers_for(fault: str) -> int:

@@ -1,0 +1,41 @@
+"""Render for the README what the tests of faults found: `tests/faults/outcomes.json`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from crowdtwist_sandbox.faults import CATALOGUE
+
+OUTCOMES = Path(__file__).resolve().parents[1] / "tests" / "faults" / "outcomes.json"
+_MIXTURES = {
+    "transient": "Any of those that pass.",
+    "persistent": "Any of those that speak of the resource.",
+    "lie": "Any of the lies.",
+    "all": "Any of them all.",
+}
+
+
+def outcomes() -> list[dict[str, Any]]:
+    """Return one row per fault, as the tests wrote them."""
+    rows: list[dict[str, Any]] = json.loads(OUTCOMES.read_text(encoding="utf-8"))
+    return rows
+
+
+def faults_table() -> str:
+    """Render the faults, and what became of a sync under each."""
+    head = ("Fault", "What happens", "Met", "Tried again", "The truth was reached", "Rows lost")
+    lines = [
+        f"| {' | '.join(cells)} |\n"
+        for cells in (head, ["---"] * len(head), *map(_cells, outcomes()))
+    ]
+    return "".join(lines)
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    fault = row["fault"]
+    told = CATALOGUE[fault].description if row["kind"] != "mixture" else _MIXTURES[fault]
+    what = told.partition(";")[0].rstrip(".").replace(" (parameter)", "")
+    numbers = (f"{row['met']}", f"{row['tries']}", row["end"], f"{row['lost'] + row['wrong']}")
+    return (f"`{fault}`", f"{what}.", *numbers)
