@@ -11,7 +11,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench lint format types docs docs-check build check clean
+.PHONY: help demo test test-airflow bench audit lint-workflows lint format types docs docs-check build check clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
@@ -21,7 +21,7 @@ demo: $(VENV)/.demo ## Sync a made-up loyalty program into DuckDB, twice
 	@exec $(BIN)/python -m crowdtwist_sandbox.demo
 
 test: $(VENV)/.dev ## Run the tests; COVERAGE=1 measures and enforces coverage
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(if $(COVERAGE),--cov) $(ARGS)
+	$(BIN)/python -m pytest --ignore tests/airflow -n $(WORKERS) --dist loadfile $(if $(COVERAGE),--cov) $(ARGS)
 
 lint: $(VENV)/.dev ## Check style
 	$(BIN)/ruff check .
@@ -40,8 +40,19 @@ docs: $(VENV)/.dev ## Regenerate what README.md, meltano.yml and .env.example ta
 docs-check: $(VENV)/.dev ## Fail if `make docs` would change anything
 	$(BIN)/python -m docs.generate --check
 
+test-airflow: $(VENV)/.dev ## Run the DAG in a real Airflow, in an environment of its own
+	$(BIN)/python -m pytest tests/airflow $(ARGS)
+
 bench: $(VENV)/.dev ## Measure against the obvious ways; about 25 minutes, rewrites benchmarks/README.md
 	$(BIN)/python -m benchmarks $(ARGS)
+
+audit: $(VENV)/.dev ## Look for known weaknesses in what the tap installs
+	@$(PIP) 'pip-audit>=2.7'
+	$(BIN)/pip-audit --progress-spinner off --skip-editable
+
+lint-workflows: $(VENV)/.dev ## Check the GitHub workflows
+	@$(PIP) 'zizmor>=1.9'
+	$(BIN)/zizmor --offline --no-progress .github/workflows .github/dependabot.yml
 
 build: $(VENV)/.dev ## Build the sdist and the wheel into dist/
 	$(BIN)/python -m build --outdir dist

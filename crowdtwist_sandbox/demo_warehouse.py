@@ -29,6 +29,7 @@ SELECT
   coalesce(sum(purchases), 0) AS purchases,
   round(coalesce(sum(spent), 0) / count(*), 2) AS spent_per_member
 FROM crowdtwist.users LEFT JOIN spending ON spending.user_id = users.id
+WHERE users._sdc_deleted_at IS NULL
 GROUP BY tier
 ORDER BY spent_per_member DESC"""
 """What an analyst of a loyalty program asks first: is a higher tier worth more?"""
@@ -68,7 +69,7 @@ class Truth:
         if missing:
             sentences.append(f"{len(missing)} rows are missing, such as {min(missing)}")
         if other != unknown:
-            sentences.append(f"{other} rows have a key of the tap's making instead of {unknown}")
+            sentences.append(f"{other} rows, not {unknown}, are in the table alone")
         return sentences
 
 
@@ -101,6 +102,11 @@ class Warehouse:
         columns = ", ".join(f'"{name}"' for name in key)
         rows = self.query(f"SELECT {columns} FROM {self._table(stream)}")[1]  # noqa: S608 - likewise
         return [_key(row) for row in rows]
+
+    def deleted(self) -> set[Key]:
+        """Read the keys of the rows of `users` that say that a member was deleted."""
+        sql = f"SELECT id FROM {self._table('users')} WHERE _sdc_deleted_at IS NOT NULL"  # noqa: S608 - likewise
+        return {_key(row) for row in self.query(sql)[1]}
 
     def query(
         self, sql: str, values: Sequence[Any] = ()

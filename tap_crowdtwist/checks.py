@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from tap_crowdtwist import values
 from tap_crowdtwist.errors import SettingError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping
+    from collections.abc import Iterable, Mapping, MutableMapping
 
     from jsonschema import ValidationError
 
@@ -37,6 +38,8 @@ def check(config: MutableMapping[str, Any], declaration: Mapping[str, Any]) -> N
     Raises:
         SettingError: a setting is not as declared. The message never holds its value.
     """
+    for name in config.keys() - declaration["properties"].keys():
+        raise SettingError(name, f"is unknown{_similar(name, declaration['properties'])}")
     for name, schema in declaration["properties"].items():
         value = config.get(name)
         if {"integer", "number"} & set(schema["type"]):
@@ -68,6 +71,21 @@ def check_environment(
         value = environ.get(f"{prefix}{name.upper()}", "0")
         if "integer" in schema["type"] and not _is_convertible(value):
             raise SettingError(name, f"must be a whole number (as {prefix}{name.upper()} too)")
+
+
+def unknown_variables(
+    environ: Mapping[str, str], prefix: str, declaration: Mapping[str, Any]
+) -> list[str]:
+    """Give the environment variables that look like settings and are none."""
+    known = {f"{prefix}{name.upper()}" for name in declaration["properties"]}
+    known.add(f"{prefix}LOGLEVEL")
+    ours = (name for name in environ if name.startswith(prefix))
+    return sorted(name for name in ours if name not in known and not name.startswith(f"{prefix}_"))
+
+
+def _similar(name: str, names: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(names), n=1)
+    return f"; did you mean `{close[0]}`?" if close else "; `--about` lists those there are"
 
 
 def _is_convertible(text: str) -> bool:

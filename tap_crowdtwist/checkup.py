@@ -85,8 +85,6 @@ def _member(stream: MemberStream) -> str:
             continue
         recent = f" of the last {RECENT.days} days" if stream.endpoint.dates else ""
         return f"{len(rows):,} rows{recent} for the first member that was found"
-    said = (
-        f"None of the first {tried} members is known to CrowdTwist as {run.roster.id_type!r}: "
-        "check `id_type` and the roster"
-    )
+    who = f"None of the first {tried} members is" if tried > 1 else "The only member is not"
+    said = f"{who} known to CrowdTwist as {run.roster.id_type!r}: check `id_type` and the roster"
     raise MemberMissingError(said, endpoint=stream.endpoint.name)

@@ -88,7 +88,7 @@ class Progress:
         left = "time left unknown"
         if tally.asked:
             each = (now - self._began) / tally.asked
-            left = f"about {_span(each * (self._total - tally.asked))} left"
+            left = f"about {_span(each * (self._total - tally.asked))} left in this stream"
         return (
             f"{self._stream}: {tally.asked:,} of {self._total:,} members, "
             f"{tally.records:,} records, {pace:,.0f} requests a minute, "

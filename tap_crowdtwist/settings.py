@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DECLARATION", "Settings"]
 
+_VERSION = re.compile(r"/v\d")
 _FOREIGN = re.compile(r"[^!-~]|[?#@\\]")
 """What a base URL must not hold: blanks, other alphabets, a query, a fragment, a user."""
 
@@ -67,7 +68,11 @@ class Settings:
         method = config["auth_method"]
         api_key = _one_line(config, "api_key")
         if not api_key:
-            raise SettingError("api_key", "is missing; CrowdTwist answers nothing without it")
+            raise SettingError(
+                "api_key",
+                "is missing; give it in the file that --config names, or as TAP_CROWDTWIST_API_KEY "
+                "with --config ENV",
+            )
         keys = (_one_line(config, "hmac_public_key"), _one_line(config, "hmac_private_key"))
         if method == "hmac" and not all(keys):
             name = "hmac_public_key" if not keys[0] else "hmac_private_key"
@@ -106,10 +111,11 @@ def _one_line(config: Mapping[str, Any], name: str) -> str:
 def _policy(config: Mapping[str, Any]) -> Policy:
     policy = Policy.of(config)
     if policy.mode != "keep" and len(policy.key) < SHORTEST_HASH_KEY:
-        state = "is too short" if policy.key else "is missing"
+        state = f"has fewer than {SHORTEST_HASH_KEY} characters" if policy.key else "is missing"
         raise SettingError(
             "hash_key",
-            f"{state}; `sensitive_data` {policy.mode} needs {SHORTEST_HASH_KEY} characters or more",
+            f"{state}; `sensitive_data` {policy.mode} needs one that cannot be guessed, such as "
+            "`openssl rand -hex 32` gives",
         )
     return policy
 
@@ -133,6 +139,8 @@ def _url(config: Mapping[str, Any], host: Host) -> str:
         wrong = True
     if wrong or parts.scheme not in {"http", "https"}:
         raise SettingError(name, "must be a plain URL such as https://api512.crowdtwist.com")
+    if _VERSION.search(parts.path):
+        raise SettingError(name, "must end before the version, such as the `/v2`, of a resource")
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise SettingError(name, "must begin with https://, since the key would travel unprotected")
     return override.rstrip("/")

@@ -23,26 +23,28 @@ def report(run: Run, logger: logging.Logger) -> None:
     if not run.tallies:
         return
     traffic = run.client.traffic
-    width = max(map(len, run.tallies))
-    logger.info("%s  %s", "stream".ljust(width), "  ".join(name.rjust(9) for name in _COLUMNS))
-    rows: dict[str, dict[str, Any]] = {}
-    for stream, tally in run.tallies.items():
-        row = rows[stream] = {**asdict(tally), "requests": traffic.requests[stream]}
-        cells = "  ".join(f"{row[name]:9,}" for name in _COLUMNS)
-        note = f"  ({tally.skipped})" if tally.skipped else ""
-        logger.info("%s  %s%s", stream.ljust(width), cells, note)
     totals = {
         "requests": traffic.requests.total(),
         "retried": traffic.retried,
         "refused": traffic.refused,
         "seconds_waiting": round(run.client.waited, 3),
     }
+    rows: dict[str, dict[str, Any]] = {
+        stream: {**asdict(tally), "requests": traffic.requests[stream]}
+        for stream, tally in run.tallies.items()
+    }
+    logger.info("Summary: %s", msgspec.json.encode({**totals, "streams": rows}).decode())
+    width = max(map(len, run.tallies))
+    logger.info("%s  %s", "stream".ljust(width), "  ".join(name.rjust(9) for name in _COLUMNS))
+    for stream, row in rows.items():
+        cells = "  ".join(f"{row[name]:9,}" for name in _COLUMNS)
+        note = f"  ({row['skipped']})" if row["skipped"] else ""
+        logger.info("%s  %s%s", stream.ljust(width), cells, note)
     logger.info(
-        "%(requests)d requests, %(retried)d of them again, %(refused)d refused as too fast, "
-        "%(seconds_waiting).1f s of waiting for the rate limit",
+        "%(requests)d requests: %(retried)d sent again, %(refused)d answered 429 (too fast); the "
+        "rate limit held them back for %(seconds_waiting).1f s",
         totals,
     )
-    logger.info("Summary: %s", msgspec.json.encode({**totals, "streams": rows}).decode())
 
 
 def progressed(run: Run) -> bool:

@@ -23,10 +23,11 @@ from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
-from tap_crowdtwist import checkup, continuation, privacy, summary
-from tap_crowdtwist.checks import check, check_environment
+from tap_crowdtwist import checkup, continuation, privacy, schemas, summary
+from tap_crowdtwist.checks import check, check_environment, unknown_variables
 from tap_crowdtwist.declaration import DECLARATION, SECRETS
 from tap_crowdtwist.errors import SettingError, TapError
+from tap_crowdtwist.inputs import check_catalog, check_state
 from tap_crowdtwist.redact import REDACTOR
 from tap_crowdtwist.run import Run, utc_now
 from tap_crowdtwist.settings import Settings
@@ -74,6 +75,8 @@ class TapCrowdTwist(Tap):
         if parse_env_config:
             self.append_builtin_config(self.config_jsonschema)
             check_environment(os.environ, ENV_PREFIX, self.config_jsonschema)
+            for name in unknown_variables(os.environ, ENV_PREFIX, self.config_jsonschema):
+                self.logger.warning("Environment: %s is no setting of this tap", name)
         super().__init__(parse_env_config=parse_env_config, **kwargs)
 
     @cached_property
@@ -186,12 +189,19 @@ class TapCrowdTwist(Tap):
         """
         super(Tap, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
+        given_state = load_json(state.read()) if state else {}
+        given_catalog = load_json(catalog.read()) if catalog else None
+        check_state(given_state, schemas.names(), cls.logger)
+        if given_catalog is not None:
+            check_catalog(given_catalog, schemas.names(), cls.logger)
         tap = cls(
             config=config.config if config else {},
-            state=load_json(state.read()) if state else None,
-            catalog=load_json(catalog.read()) if catalog else None,
+            state=given_state,
+            catalog=given_catalog,
             parse_env_config=bool(config and config.parse_env),
         )
+        if not any(stream.selected for stream in tap.streams.values()):
+            raise TapError("No stream is selected, so there is nothing to read; check the catalog")
         if tap.sweeps:
             tap.logger.info("The roster has %d members", len(tap.run.roster))
         tap.sync()

@@ -33,6 +33,9 @@ class Writer(MsgSpecWriter):
         except BrokenPipeError:
             _discard_the_rest()
             raise TapError("The target stopped reading; its own messages say why") from None
+        except OSError as error:
+            _discard_the_rest()
+            raise TapError(f"The output cannot be written: {error.strerror}") from None
 
 
 def _discard_the_rest() -> None:

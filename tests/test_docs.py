@@ -140,6 +140,7 @@ def test_every_plugin_is_defined_in_the_file_and_every_loader_is_pinned(project:
         "target-jsonl",
         "target-duckdb",
         "target-postgres",
+        "target-csv",
     ]
     for loader in loaders:
         assert loader["namespace"], loader["name"]

@@ -10,7 +10,7 @@ from typing_extensions import override
 from tap_crowdtwist import state
 from tap_crowdtwist.api.errors import ApiError, FatalApiError
 from tap_crowdtwist.continuation import MARK
-from tap_crowdtwist.errors import TapError
+from tap_crowdtwist.errors import SettingError, TapError
 from tap_crowdtwist.streams.base import CrowdTwistStream
 from tap_crowdtwist.streams.errand import Errand, Haul
 from tap_crowdtwist.streams.verdicts import judge, judge_all
@@ -140,7 +140,10 @@ class MemberStream(CrowdTwistStream):
                 f"Catalog: `{self.name}` cannot be replicated incrementally by {key!r}{only}; set "
                 "its replication-method to FULL_TABLE"
             )
-        return state.Plan(self.run.now(), key, settings.start_date, settings.lookback)
+        now = self.run.now()
+        if settings.start_date is not None and settings.start_date > now:
+            raise SettingError("start_date", "lies in the future, so there is nothing to read yet")
+        return state.Plan(now, key, settings.start_date, settings.lookback)
 
     def _errands(self, walk: state.Sweep) -> Iterator[Errand]:
         """Give whom to ask, and from when: first who is owed, then the rest of the roster."""

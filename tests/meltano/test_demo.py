@@ -28,7 +28,7 @@ def test_demo_compares_both_runs_with_the_truth_and_answers_a_question(
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 
     for _ in range(2):  # a second demo starts afresh
-        assert demo.main(["--members", "12", "--directory", str(project.root)]) == 0
+        assert demo.main(["--members", "60", "--directory", str(project.root)]) == 0
         said = capsys.readouterr().out
         assert "meltano run tap-crowdtwist target-duckdb" in said
         assert "Every row of the sandbox is in its table, and none besides." in said

@@ -1,0 +1,63 @@
+"""Whether a given catalog and a given state are meant for this tap, before anything is asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tap_crowdtwist.errors import TapError
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Collection, Mapping
+
+_SHOWN = 5
+
+
+def check_catalog(
+    catalog: Mapping[str, Any], known: Collection[str], logger: logging.Logger
+) -> None:
+    """Warn of streams that are not this tap's.
+
+    Raises:
+        TapError: no stream of the catalog is this tap's.
+    """
+    entries = catalog.get("streams")
+    named = [
+        str(entry.get("tap_stream_id") or entry.get("stream"))
+        for entry in (entries if isinstance(entries, list) else ())
+        if isinstance(entry, dict)
+    ]
+    strange = [name for name in named if name not in known]
+    if len(strange) == len(named):
+        raise TapError(
+            "Option `--catalog`: holds no stream of this tap; write one with `--discover`"
+        )
+    if strange:
+        logger.warning("Catalog: no stream of this tap: %s", _list(strange))
+
+
+def check_state(state: Mapping[str, Any], known: Collection[str], logger: logging.Logger) -> None:
+    """Warn of bookmarks that are not this tap's.
+
+    Raises:
+        TapError: the state is something else, or all of it is another tap's.
+    """
+    if state.get("type") == "STATE":
+        raise TapError(
+            "Option `--state`: holds a whole STATE message; pass only what its `value` holds"
+        )
+    bookmarks = state.get("bookmarks", None if state else {})
+    if not isinstance(bookmarks, dict):
+        raise TapError("Option `--state`: holds no `bookmarks`, so it is not a state of this tap")
+    strange = [name for name in bookmarks if name not in known]
+    if strange and len(strange) == len(bookmarks):
+        raise TapError(
+            f"Option `--state`: holds bookmarks of another tap's streams only: {_list(strange)}"
+        )
+    if strange:
+        logger.warning("State: no stream of this tap: %s", _list(strange))
+
+
+def _list(names: Collection[str]) -> str:
+    shown = ", ".join(sorted(names)[:_SHOWN])
+    return f"{shown}, …" if len(names) > _SHOWN else shown
