@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["warehouse_fixtures"]
 pytestmark = pytest.mark.timeout(280)
 
-MEMBERS = 30
+MEMBERS = 24
 SCHEMA = "crowdtwist"
 MARKED = {*PROGRAM_STREAMS, "users"}
 """Streams whose rows are marked as deleted when they are no more; those of the others stay."""

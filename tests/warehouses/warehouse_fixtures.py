@@ -40,7 +40,7 @@ def loaders(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.rmtree(root, ignore_errors=True)
             home = shared / "home"
             home.mkdir(exist_ok=True)
-            # Bytecode would be written for modules that are never imported.
+            # Few of the modules are ever imported, and those get their bytecode then.
             quick = {"PIP_NO_COMPILE": "1"}
             Project(root, home)("install", **quick)
             done.touch()

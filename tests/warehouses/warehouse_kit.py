@@ -29,7 +29,7 @@ Row = dict[str, Any]
 
 LOADERS = ("target-postgres", "target-csv", "target-jsonl")
 MELTANO = str(Path(sys.executable).parent / "meltano")
-_NOT_OURS = ("TAP_", "TARGET_", "MELTANO_", "PG", "COV")
+_NOT_OURS = ("TAP_", "TARGET_", "MELTANO_", "PG", "COV", "PYTHON")
 _SECONDS = 280
 
 
