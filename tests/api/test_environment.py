@@ -53,9 +53,10 @@ def test_a_proxy_is_asked_for_a_host_elsewhere(
     with Server(answer(BODY)).running() as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         answers = [transport.get(f"http://{NAME}/x?page=1", AUTH).body for _ in range(2)]
+        assert transport.get(f"http://pos.{NAME}/", AUTH).body == BODY
     assert answers == [BODY, BODY]
     assert proxy.heads[0].startswith(f"GET http://{NAME}/x?page=1 HTTP/1.1\r\n")
-    assert proxy.connections == 1
+    assert proxy.heads[2].startswith(f"GET http://pos.{NAME}/ HTTP/1.1\r\n")
 
 
 def test_a_proxy_passes_tls_on_and_sees_no_more_than_the_host(

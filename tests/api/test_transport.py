@@ -185,6 +185,15 @@ def test_an_answer_that_comes_drop_by_drop_is_not_waited_for_without_end(
         assert time.monotonic() - began < 3 * PATIENCE
 
 
+def test_an_answer_that_never_pauses_is_not_waited_for_either(transport: Transport) -> None:
+    flood = drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100, every=0)
+    with (
+        Server(flood).running() as server,
+        pytest.raises(NoAnswerError, match="no whole answer came within"),
+    ):
+        transport.get(server.url, AUTH)
+
+
 def test_a_slow_answer_leaves_the_next_one_its_full_time(transport: Transport) -> None:
     def slowly(line: socket.socket) -> None:
         for _ in range(2):
