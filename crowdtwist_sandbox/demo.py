@@ -143,12 +143,14 @@ class Demo:
     def _conclude(self, first: dict[str, int], began: datetime) -> None:
         rows = []
         wrong = []
+        before: set[tuple[str, ...]] = set()
         for stream in self.streams:
             name, truth = stream.name, self.truth[stream.name]
             keys = set(self.warehouse.keys(name, truth.key))
             if name == "users":
                 deleted = self.warehouse.deleted()
-                keys -= deleted - truth.known  # whom the sandbox had deleted before the first run
+                before = deleted - truth.known
+                keys -= before
             differences = truth.differences(keys)
             wrong += [f"{name}: {sentence}" for sentence in differences]
             second = self.warehouse.count(name, since=began)
@@ -157,7 +159,8 @@ class Demo:
         _say(f"\n{table(head, rows)}\n")
         if wrong:
             raise DemoError("\n".join(wrong))
-        _say("Every row of the sandbox is in its table, and none besides.")
+        _say("Every row of the sandbox is in its table, and none besides; of `users`,")
+        _say(f"{len(before)} rows say that a member had been deleted before the first run.")
         _say(f"The database: {_shown(self.warehouse.path)}. For example, is a higher tier worth")
         _say("more? Members, points and purchases by tier:\n")
         _say("".join(f"  {line}\n" for line in QUERY.splitlines()))

@@ -8,6 +8,7 @@ stay installed from one demo to the next.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -74,8 +75,16 @@ class MeltanoProject:
         (self.root / ".meltano" / "meltano.db").unlink(missing_ok=True)
 
     def install(self) -> None:
-        """Install the loaders; quick where they are installed already."""
+        """Install the loaders; quick where they are installed already.
+
+        One that an earlier run left half installed is begun again.
+        """
+        whole = self.root / ".meltano" / "installed"
+        if not whole.is_file():
+            shutil.rmtree(self.root / ".meltano" / "loaders", ignore_errors=True)
+        whole.unlink(missing_ok=True)
         self._meltano(["install"], {}, _INSTALL_SECONDS)
+        whole.touch()
 
     def run(self, loader: str, environment: Mapping[str, str]) -> None:
         """Sync from the tap into a loader, with the given settings only.
