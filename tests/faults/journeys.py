@@ -27,6 +27,7 @@ AMOUNTS = {"late": 3, "drip": 3, "bomb": 2}
 """Parameters of faults that take real time: seconds, or megabytes."""
 
 MOST_RUNS = 3
+_OF_A_LISTING = re.compile(r"\| tap_crowdtwist\.api\.listing +\| \w+: (?!.*Trying again)")
 _ADVICE = re.compile(r"`\w+`|by the next run|ask Oracle support")
 
 
@@ -53,7 +54,7 @@ class Journey:
         """How the truth was reached, in words."""
         first = self.results[0]
         if first.exit_code == 0:
-            warned = "| tap_crowdtwist.api.listing" in first.stderr
+            warned = _OF_A_LISTING.search(first.stderr)
             return "in the run, with a warning" if warned else "in the run"
         owed = "they are noted in the state" in first.last_line
         return f"by the next run, which {'asks who is owed' if owed else 'goes on'}"
