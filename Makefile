@@ -47,12 +47,12 @@ bench: $(VENV)/.dev ## Measure against the obvious ways; about 25 minutes, rewri
 	$(BIN)/python -m benchmarks $(ARGS)
 
 audit: $(VENV)/.dev ## Look for known weaknesses in what the tap installs
-	@$(PIP) 'pip-audit>=2.7'
+	@$(PIP) pip-audit==2.10.1
 	$(BIN)/pip-audit --progress-spinner off --skip-editable
 
 lint-workflows: $(VENV)/.dev ## Check the GitHub workflows
-	@$(PIP) 'zizmor>=1.9'
-	$(BIN)/zizmor --offline --no-progress .github/workflows .github/dependabot.yml
+	@$(PIP) zizmor==1.32.0
+	$(BIN)/zizmor --offline --no-progress --persona=pedantic .
 
 build: $(VENV)/.dev ## Build the sdist and the wheel into dist/
 	$(BIN)/python -m build --outdir dist

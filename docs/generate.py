@@ -184,6 +184,7 @@ PARTS = {
     },
     ".env.example": {"settings": env_example},
 }
+PARTS["plugin.yaml"] = PARTS["meltano.yml"]
 """The generated parts of each file."""
 
 

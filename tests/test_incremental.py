@@ -15,6 +15,7 @@ from harness import (
     entry_of,
     queries,
     run_tap,
+    sandbox,
     select,
 )
 
@@ -343,3 +344,12 @@ def test_two_shards_ask_each_member_once_between_them(world: Sandbox) -> None:
     for shard in ("1/2", "2/2"):
         run_tap(world, "users", shard=shard)
     assert sorted(members(world)) == [int(member) for member in world.roster()]
+
+
+def test_a_resource_that_some_had_before_the_interruption_is_not_taken_for_lacking() -> None:
+    sweep = {"started_at": "2026-03-09T02:00:00Z", "after": BEN, "asked": 2, "missing": 0}
+    state = {"bookmarks": {"user_badges": {"sweep": sweep}}}
+    with sandbox(faults="not_configured=1") as running:
+        result = run_tap(running, "user_badges", state=state, user_ids=MEMBERS, code=1)
+    assert "members that kept failing: user_badges 1" in result.last_line
+    assert result.state["bookmarks"]["user_badges"]["sweep"]["retry"] == [CLO]

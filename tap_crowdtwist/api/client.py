@@ -137,6 +137,7 @@ class Client:
             elif (wait := retries.failed(now, came.pause)) is None:
                 raise came.error(endpoint)
             else:
+                self._ledger.warn_once(endpoint.name, "%s. Trying again (said once)", came.sentence)
                 self._sleep(wait)
 
     def rows(

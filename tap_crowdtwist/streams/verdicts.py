@@ -49,7 +49,7 @@ def judge(stream: MemberStream, errand: Errand, haul: Haul, walk: state.Sweep) -
         tally.unconfigured += 1
         if tally.unconfigured == 1:
             stream.logger.warning("%s: %s (said once)", stream.name, error)
-        if tally.unconfigured == tally.asked >= UNCONFIGURED:
+        if tally.unconfigured == walk.asked >= UNCONFIGURED:
             tally.skipped = error.sentence
         if not error.doubtful:
             return True
@@ -75,7 +75,7 @@ def judge_all(stream: MemberStream, walk: state.Sweep) -> bool:
     tally = stream.run.tally(stream.name)
     if walk.asked and walk.missing / walk.asked > stream.run.settings.max_missing_ratio:
         _wrong_roster(stream, walk)
-    if tally.asked and tally.unconfigured == tally.asked:
+    if walk.asked and tally.unconfigured == walk.asked:
         tally.skipped = tally.skipped or "no member has this resource"
         tally.failed = 0
         stream.stream_state.pop("sweep", None)

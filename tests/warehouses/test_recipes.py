@@ -204,7 +204,7 @@ def test_only_profiles_that_changed(pipeline: Project, sandbox: Sandbox) -> None
 
 def test_personal_data_as_hashes(pipeline: Project, sandbox: Sandbox) -> None:
     pipeline.read_from(sandbox)
-    put_into_env(pipeline, "Personal data as hashes")
+    put_into_env(pipeline, "Personal data as hashes", old="…", new="0123456789abcdef" * 4)
 
     found = emitted(pipeline, TAP_CROWDTWIST__SELECT='["users.*"]')
 
