@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+AIRFLOW_VENV ?= .venv-airflow
 WORKERS ?= auto
 # Added to the command line of pytest: make test ARGS="-k roster"
 ARGS ?=
@@ -21,7 +22,7 @@ demo: $(VENV)/.demo ## Sync a made-up loyalty program into DuckDB, twice
 	@exec $(BIN)/python -m crowdtwist_sandbox.demo
 
 test: $(VENV)/.dev ## Run the tests; COVERAGE=1 measures and enforces coverage
-	$(BIN)/python -m pytest --ignore tests/airflow -n $(WORKERS) --dist loadfile $(if $(COVERAGE),--cov) $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(if $(COVERAGE),--cov) $(ARGS)
 
 lint: $(VENV)/.dev ## Check style
 	$(BIN)/ruff check .
@@ -40,8 +41,8 @@ docs: $(VENV)/.dev ## Regenerate what README.md, meltano.yml and .env.example ta
 docs-check: $(VENV)/.dev ## Fail if `make docs` would change anything
 	$(BIN)/python -m docs.generate --check
 
-test-airflow: $(VENV)/.dev ## Run the DAG in a real Airflow, in an environment of its own
-	$(BIN)/python -m pytest tests/airflow $(ARGS)
+test-airflow: $(VENV)/.dev $(AIRFLOW_VENV)/.installed ## Run the DAG on a real Airflow, into PostgreSQL
+	AIRFLOW_VENV=$(AIRFLOW_VENV) $(BIN)/python -m pytest tests/airflow $(ARGS)
 
 bench: $(VENV)/.dev ## Measure against the obvious ways; about 25 minutes, rewrites benchmarks/README.md
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -60,7 +61,7 @@ build: $(VENV)/.dev ## Build the sdist and the wheel into dist/
 check: lint types docs-check test ## Everything that has to pass
 
 clean: ## Remove what make made, the demo's output included
-	rm -rf $(VENV) .venv-bench build dist htmlcov .coverage .coverage.* output/demo
+	rm -rf $(VENV) $(AIRFLOW_VENV) .venv-bench build dist htmlcov .coverage .coverage.* output/demo
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -79,3 +80,11 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 		{ echo "$(PYTHON) is older than Python 3.10: make PYTHON=/path/to/a/newer/python"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
+
+# Airflow pins what the SDK needs otherwise, so it has an environment of its own.
+$(AIRFLOW_VENV)/.installed: orchestrate/airflow/requirements.in orchestrate/airflow/constraints.txt
+	@echo "Installing Airflow into $(AIRFLOW_VENV)"
+	@$(PYTHON) -m venv $(AIRFLOW_VENV)
+	@$(AIRFLOW_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-compile \
+		-r orchestrate/airflow/requirements.in -c orchestrate/airflow/constraints.txt
+	@touch $@

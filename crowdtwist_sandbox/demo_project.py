@@ -125,25 +125,44 @@ def _group(
     command: Sequence[str], *, cwd: Path, env: Mapping[str, str], output: int
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start a command as a process group of its own, of which nothing is left at the end."""
-    process = subprocess.Popen(  # noqa: S603 - the arguments are ours
-        command,
-        cwd=cwd,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+    process: subprocess.Popen[bytes] | None = None
     try:
+        with _signals_held_back():
+            process = subprocess.Popen(  # noqa: S603 - the arguments are ours
+                command,
+                cwd=cwd,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         yield process
     finally:
-        if process.poll() is None:
+        if process is not None and process.poll() is None:
             _signal(process.pid, signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_GRACE)
             _signal(process.pid, signal.SIGKILL)
             process.wait()
             _await_end(process.pid)
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Let SIGINT and SIGTERM wait, so that no process is started that nobody knows of."""
+    came: list[int] = []
+    before = {
+        each: signal.signal(each, lambda number, _frame: came.append(number))
+        for each in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    for number in came[:1]:
+        signal.raise_signal(number)
 
 
 def _signal(group: int, number: int) -> None:

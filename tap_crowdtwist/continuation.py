@@ -26,7 +26,7 @@ MARK = "completed_at"
 def continues(state: Mapping[str, Any], now: datetime) -> bool:
     """Tell whether a run that is given this state goes on with the one that wrote it."""
     marked = any(MARK in entry for entry in _entries(state))
-    return marked and any(now - sign <= PAUSE for sign in _signs_of_life(state))
+    return marked and any(abs(now - sign) <= PAUSE for sign in _signs_of_life(state))
 
 
 def close(state: Mapping[str, Any]) -> None:

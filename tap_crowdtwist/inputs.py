@@ -49,6 +49,8 @@ def check_state(state: Mapping[str, Any], known: Collection[str], logger: loggin
     bookmarks = state.get("bookmarks", None if state else {})
     if not isinstance(bookmarks, dict):
         raise TapError("Option `--state`: holds no `bookmarks`, so it is not a state of this tap")
+    if not all(isinstance(entry, dict) for entry in bookmarks.values()):
+        raise TapError("Option `--state`: a bookmark in it is not an object")
     strange = [name for name in bookmarks if name not in known]
     if strange and len(strange) == len(bookmarks):
         raise TapError(

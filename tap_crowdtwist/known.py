@@ -65,6 +65,22 @@ class Sketch:
         largest = (stored or {}).get("largest")
         return cls(sums, largest) if len(sums) == BUCKETS * _WIDTH else None
 
+    @classmethod
+    def nobody(cls) -> Sketch:
+        """Give a sketch in which everybody is new."""
+        return cls(b"\xff" * BUCKETS * _WIDTH, None)
+
+    def where_unchanged(self, roster: Roster) -> Sketch:
+        """Spoil the buckets that a roster has changed: some of their members may go unread."""
+        if not len(roster):
+            return self
+        now = Sketch.of(roster, self.largest).sums
+        spoilt = bytearray(self.sums)
+        for at in range(0, len(spoilt), _WIDTH):
+            if spoilt[at : at + _WIDTH] != now[at : at + _WIDTH]:
+                spoilt[at] ^= 0xFF
+        return Sketch(bytes(spoilt), self.largest)
+
     def dump(self) -> dict[str, Any]:
         """Give what `load` reads."""
         stored: dict[str, Any] = {"sums": base64.b64encode(self.sums).decode()}

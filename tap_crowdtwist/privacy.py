@@ -33,12 +33,23 @@ TAG = "x-sensitivity"
 _PERSONAL = frozenset({"direct_identifier", "personal"})
 _HASHED = " Hashed: HMAC-SHA-256 under `hash_key`, in hexadecimal."
 
-SPENDABLE_NAME = re.compile(
-    r"(?:^|_) (?: codes? | vouchers? | pins? | barcodes? | serials? | giftcards? ) (?:_|$)"
-    r"| (?:^|_) (?: gift_card | download | redeem ) (?: _ \w+ )? (?:url|link|number)? $",
+_SPENDABLE_NAME = re.compile(
+    r"(?:^|_) (?: codes? | coupons? | vouchers? | pins? | barcodes? | serials? | gift_?cards?"
+    r" | downloads? | redeem | redemption | promos? | links? | urls? | value ) (?:_|$)",
     re.VERBOSE,
 )
-"""Names of unknown properties that hold what can be spent, in streams that have such."""
+_LINKS = frozenset({"paging", "next_page", "prev_page", "previous_page"})
+"""Links of a listing carry the API key."""
+
+
+def may_not_leave(name: str) -> bool:
+    """Tell whether a property that no schema knows is withheld for its name."""
+    return name in _LINKS or schemas.is_credential_name(name)
+
+
+def may_be_spent(name: str) -> bool:
+    """Tell the same of one in a stream with coupons, where more names are suspicious."""
+    return may_not_leave(name) or bool(_SPENDABLE_NAME.search(schemas.snake_case(name)))
 
 
 class Fate(enum.Enum):
@@ -179,6 +190,11 @@ def hasher(policy: Policy, convert: Callable[[Any], Any]) -> Callable[[Any], Any
     return convert_and_hash
 
 
+def unknown(name: str, node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Tag a property that a user has added to a catalog: it may be anything."""
+    return {**node, TAG: "credential" if schemas.is_credential_name(name) else "personal"}
+
+
 def _is_open(node: Mapping[str, Any]) -> bool:
     kinds = node.get("type", ())
     if "array" in kinds:
@@ -196,7 +212,7 @@ def _object(
 ) -> dict[str, Any]:
     members = {}
     for name, member in node["properties"].items():
-        own = tagged.get("properties", {}).get(name, member)
+        own = tagged.get("properties", {}).get(name) or unknown(name, member)
         fate = policy.fate(stream, name, own, is_key=name in keys)
         if fate is not Fate.DROP:
             members[name] = _member(member, own, stream, policy, fate)

@@ -11,11 +11,11 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist import privacy, schemas, values
-from tap_crowdtwist.privacy import EXTRA, SPENDABLE_NAME, Fate
-from tap_crowdtwist.schemas import is_credential_name, snake_case
+from tap_crowdtwist.privacy import EXTRA, Fate
 from tap_crowdtwist.scrub import decoded, scrub
 from tap_crowdtwist.values import MisfitError
 
@@ -68,7 +68,8 @@ class Normaliser:
         self._keys = tuple(keys)
         self._selected = selected
         self._policy = policy
-        self._guarded = not policy.spendable and privacy.has_spendable(stream)
+        guarded = not policy.spendable and privacy.has_spendable(stream)
+        self._forbidden = privacy.may_be_spent if guarded else privacy.may_not_leave
         self._unknown = policy.allows(stream, EXTRA)
         self._tagged = schemas.tagged(stream) if stream in schemas.names() else _UNTAGGED
         self._misfits: list[str] = []
@@ -119,13 +120,15 @@ class Normaliser:
     def _unknown_property(self, name: str, value: Any, extra: Row) -> None:
         self._note("unknown property", name)
         if self._may_leave(name):
-            extra[name] = scrub(value)
+            extra[name] = scrub(value, self._forbidden)
 
     def _may_leave(self, name: str) -> bool:
         """Tell whether a property that no schema knows may leave."""
-        if not self._unknown or is_credential_name(name):
-            return False
-        return not (self._guarded and SPENDABLE_NAME.search(snake_case(name)))
+        return self._unknown and not self._forbidden(name)
+
+    def _open(self, value: Any) -> Row | None:
+        members: Row | None = scrub(values.open_object(value), self._forbidden)
+        return members
 
     def _misfitting(self, name: str, value: Any, extra: Row) -> None:
         """Count what does not fit, and keep it raw, unless it is sensitive and not to be kept."""
@@ -154,13 +157,13 @@ class Normaliser:
                 if (
                     self._selected((*at, "properties", name))
                     if name in members
-                    else not is_credential_name(name)
+                    else not self._forbidden(name)
                 )
             }
         if isinstance(value, list):
             items = node.get("items") or {}
             return [self._raw(item, items, (*at, "items")) for item in value]
-        return scrub(value)
+        return scrub(value, self._forbidden)
 
     def _members(self, schema: Mapping[str, Any], at: Breadcrumb) -> dict[str, Converter]:
         return {
@@ -172,6 +175,8 @@ class Normaliser:
     def _guard(self, name: str, node: Mapping[str, Any], at: Breadcrumb) -> Converter:
         """Give the converter of a property, which hashes if the policy wants it hashed."""
         own = _at(self._tagged, at)
+        if own is None and self._tagged["properties"]:
+            own = privacy.unknown(name, node)
         is_key = len(at) == len(("properties", name)) and name in self._keys
         if own is not None:
             fate = self._policy.fate(self._stream, name, own, is_key=is_key)
@@ -189,9 +194,9 @@ class Normaliser:
         if kind == "array":
             return self._array(self._converter(node.get("items") or {}, (*at, "items")), at)
         if kind == "object":
-            return self._object(node, at) if node.get("properties") else _open
+            return self._object(node, at) if node.get("properties") else self._open
         if kind is None:
-            return scrub
+            return partial(scrub, forbidden=self._forbidden)
         return _SCALARS.get((kind, node.get("format"))) or _SCALARS[kind, None]
 
     def _object(self, node: Mapping[str, Any], at: Breadcrumb) -> Converter:
@@ -208,7 +213,7 @@ class Normaliser:
                 if inner is not None:
                     result[name] = self._nested(inner, member, at, name)
                 elif name not in ignored and self._may_leave(name):
-                    result[name] = scrub(member)
+                    result[name] = scrub(member, self._forbidden)
             return result
 
         return convert
@@ -240,7 +245,3 @@ def _at(schema: Mapping[str, Any], breadcrumb: Breadcrumb) -> Mapping[str, Any] 
         if node is None:
             return None
     return node  # type: ignore[no-any-return]
-
-
-def _open(value: Any) -> Row | None:
-    return scrub(values.open_object(value))  # type: ignore[no-any-return]

@@ -115,7 +115,9 @@ class Roster:
     @property
     def kind(self) -> str:
         """What the names of the members are: their `id_type`, and whether it is disguised."""
-        return f"{self.id_type}, hashed" if self._disguise else self.id_type
+        return (
+            f"{self.id_type}, hashed {self._disguise('')[:8]}" if self._disguise else self.id_type
+        )
 
     def name(self, position: int) -> Member:
         """Give what a member is called in a state."""

@@ -60,12 +60,14 @@ class Run:
         self.now = now
         self.clock = clock
         self.stop = Stop()
-        self.crew = Crew(settings.max_concurrency, self.listen)
+        self.crew = Crew(settings.max_concurrency, self.listen, weigh=lambda haul: len(haul.rows))
         transport = transport or Transport(
             settings.max_concurrency, settings.request_timeout, user_agent
         )
         self.client = build_client(settings, transport, self.stop, self.crew)
         self.tallies: dict[str, Tally] = {}
+        self.failures: list[str] = []
+        """Why streams were given up, one sentence each; the others go on."""
         self._progress = Progress(self.client.traffic, clock)
 
     @cached_property

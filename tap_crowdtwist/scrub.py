@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tap_crowdtwist.schemas import is_credential_name
+from tap_crowdtwist.privacy import may_not_leave
+from tap_crowdtwist.redact import REDACTOR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
-def scrub(value: Any) -> Any:
-    """Copy a value of unknown shape without the members that are named like credentials.
+def scrub(value: Any, forbidden: Callable[[str], bool] = may_not_leave) -> Any:
+    """Copy a value of unknown shape without the members that may not leave for their names.
 
-    Texts that are JSON themselves, as push feeds have them, are searched too.
+    Texts that are JSON themselves, as push feeds have them, are searched too; the tap's own
+    secrets are masked wherever they stand.
     """
     if isinstance(value, dict):
         return {
-            name: scrub(member) for name, member in value.items() if not is_credential_name(name)
+            name: scrub(member, forbidden) for name, member in value.items() if not forbidden(name)
         }
     if isinstance(value, list):
-        return [scrub(item) for item in value]
-    inner = decoded(value) if isinstance(value, str) else value
-    if inner is value:
+        return [scrub(item, forbidden) for item in value]
+    if not isinstance(value, str):
         return value
-    clean = scrub(inner)
+    inner = decoded(value)
+    if inner is value:
+        return REDACTOR(value)
+    clean = scrub(inner, forbidden)
     return value if clean == inner else msgspec.json.encode(clean).decode()
 
 

@@ -98,7 +98,7 @@ def _member(value: str, id_type: str, where: str) -> Member:
 
 def _named(path: str) -> str:
     """Name a file by the end of its path: what stands before may hold credentials, as URLs do."""
-    return repr(_plain(path).rpartition("/")[2])
+    return repr(_plain(path).rpartition("/")[2].rpartition("@")[2])
 
 
 def _plain(path: str) -> str:

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from tap_crowdtwist.roster import Member, Roster
 
 
+AHEAD = timedelta(hours=1)
+"""How far clocks of several machines may be apart."""
+
+
 @dataclass
 class Sweep:
     """A walk over the roster for one stream.
@@ -41,6 +45,8 @@ class Sweep:
         roster: whom the sweep knew when it began; None where that is not needed.
         asked: members asked so far, by all runs that had a part in the sweep.
         missing: those of them whom CrowdTwist did not know.
+        doubted: those in `retry` for whom CrowdTwist only said, in this run, that the program
+            lacks the resource.
     """
 
     started_at: datetime
@@ -51,6 +57,7 @@ class Sweep:
     roster: Sketch | None = None
     asked: int = 0
     missing: int = 0
+    doubted: set[Member] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ def begin(state: MutableMapping[str, Any], plan: Plan, roster: Roster) -> Sweep:
     Raises:
         TapError: the state is of another shard or `id_type`, or is not one of ours.
     """
-    _same_roster(state, roster)
+    check_roster(state, roster)
     try:
         bookmark = (
             instant(state.get("replication_key_value"))
@@ -92,6 +99,11 @@ def begin(state: MutableMapping[str, Any], plan: Plan, roster: Roster) -> Sweep:
         )
         stored = state.get("sweep") or {}
         since = plan.since(bookmark)
+        if bookmark is not None and bookmark > plan.now + AHEAD:
+            raise TapError(
+                f"The state's bookmark, {spell(bookmark)}, lies in the future, so a clock is or "
+                "was wrong; set the clock, or the bookmark to when the last sync really began"
+            )
         retry = list(stored.get("retry") or ())
         retry_since = instant(stored.get("retry_since")) if retry else None
         if "started_at" in stored:
@@ -100,9 +112,10 @@ def begin(state: MutableMapping[str, Any], plan: Plan, roster: Roster) -> Sweep:
                 started_at = instant(stored["started_at"]) or plan.now
                 after = stored.get("after")
                 sketch = Sketch.load(stored.get("roster"))
+                sketch = sketch and sketch.where_unchanged(roster)
                 asked, missing = int(stored.get("asked", 0)), int(stored.get("missing", 0))
                 return Sweep(started_at, resumed, after, retry, retry_since, sketch, asked, missing)
-    except (AttributeError, TypeError, ValueError):
+    except (AttributeError, OverflowError, TypeError, ValueError):
         raise TapError(
             "The state given to the tap cannot be read; remove this stream's bookmark to read "
             "it from the start"
@@ -145,7 +158,17 @@ def finish(
         state["replication_key"] = plan.replication_key
         state["replication_key_value"] = spell(sweep.started_at)
     known = sweep.roster.dump() if sweep.roster else state.get("roster") or {}
+    if plan.replication_key is not None and sweep.roster is None:
+        known = Sketch.nobody().dump()
     state["roster"] = {**known, **_roster(roster)}
+
+
+def forget(state: MutableMapping[str, Any], sweep: Sweep) -> None:
+    """Take a sweep out of the state, but for what it owes."""
+    state.pop("sweep", None)
+    sweep.retry = [member for member in sweep.retry if member not in sweep.doubted]
+    if owed := _owed(sweep):
+        state["sweep"] = owed
 
 
 def failed(sweep: Sweep, member: Member, since: datetime | None) -> None:
@@ -158,6 +181,11 @@ def failed(sweep: Sweep, member: Member, since: datetime | None) -> None:
         sweep.retry_since = min(since, sweep.retry_since)
     if member not in sweep.retry:
         sweep.retry.append(member)
+
+
+def earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    """Give the lower of two bounds; None is below any."""
+    return None if one is None or other is None else min(one, other)
 
 
 def spell(moment: datetime) -> str:
@@ -186,11 +214,18 @@ def _roster(roster: Roster) -> dict[str, Any]:
     return {"id_type": roster.kind, "shard": str(roster.shard)}
 
 
-def _same_roster(state: MutableMapping[str, Any], roster: Roster) -> None:
-    known = state.get("roster") or {}
+def check_roster(state: MutableMapping[str, Any], roster: Roster) -> None:
+    """Refuse a state that speaks of members by other names, or of another part of them.
+
+    Raises:
+        TapError: it does; the message names the setting.
+    """
+    known = state.get("roster")
+    known = known if isinstance(known, dict) else {}
     for name, present in (("id_type", roster.kind), ("shard", str(roster.shard))):
         if known.get(name, present) != present:
             raise TapError(
                 f"Setting `{name}`: the state was written with {known[name]!r}, so it says nothing "
-                f"about {present!r}; use a state of its own for each, or start without one"
+                f"about {present!r}; use a state of its own for each (for each `hash_key` too), or "
+                "start without one"
             )

@@ -68,7 +68,7 @@ def check(run: Run, bookmarks: Mapping[str, Any]) -> None:
         if (retry := bookmarks.get(stream, {}).get("sweep", {}).get("retry"))
     }
     refused = {name: tally.refused for name, tally in run.tallies.items() if tally.refused}
-    problems = []
+    problems = list(run.failures)
     if owed:
         reasons = [tally.reason for tally in run.tallies.values() if tally.reason]
         because = f" (the last one because: {reasons[-1]})" if reasons else ""

@@ -26,6 +26,9 @@ T = TypeVar("T")
 AHEAD = 16
 """Errands per worker that may be under way, or done and waiting for their turn."""
 
+HEAVIEST = 20_000
+"""Rows that may wait for their turn before no further errand is begun."""
+
 _LISTEN = 0.2
 """Seconds after which whoever waits looks whether the run should stop."""
 
@@ -40,12 +43,14 @@ class _ClosedError(Exception):
 class _Task:
     """Something to do, and what came of it."""
 
-    __slots__ = ("call", "done", "error", "leaf", "value")
+    __slots__ = ("abandoned", "call", "done", "error", "leaf", "value", "weight")
 
     def __init__(self, call: Callable[[], Any], *, leaf: bool) -> None:
         self.call = call
         self.leaf = leaf
         self.done = False
+        self.abandoned = False
+        self.weight = 0
         self.value: Any = None
         self.error: BaseException | None = None
 
@@ -87,10 +92,15 @@ class Crew:
         workers: how many things may be done at once.
         heed: called by whoever waits; raises when the run should stop.
         ahead: errands per worker that may be under way or waiting for their turn.
+        weigh: tells how much a result weighs, in rows.
     """
 
     def __init__(
-        self, workers: int, heed: Callable[[], None] = lambda: None, ahead: int = AHEAD
+        self,
+        workers: int,
+        heed: Callable[[], None] = lambda: None,
+        ahead: int = AHEAD,
+        weigh: Callable[[Any], int] = lambda _: 1,
     ) -> None:
         self._workers = workers
         self._window = workers * ahead
@@ -103,6 +113,8 @@ class Crew:
         self._sweeps: deque[Sweep[Any, Any]] = deque()
         self._leaves: deque[_Task] = deque()
         self._outstanding = 0
+        self._weigh = weigh
+        self._weight = 0
         self._threads: list[threading.Thread] = []
         self._closed = False
 
@@ -117,6 +129,24 @@ class Crew:
         with self._lock:
             self._sweeps.append(sweep)
             self._work.notify_all()
+        self._muster()
+        return sweep
+
+    def aside(self, call: Callable[[], T]) -> T:
+        """Let a worker do one thing before all errands, and wait for it, heeding meanwhile."""
+        task = _Task(call, leaf=True)
+        with self._lock:
+            self._leaves.append(task)
+            self._work.notify()
+        self._muster()
+        while True:
+            with self._lock:
+                if task.done:
+                    return task.result()  # type: ignore[no-any-return]
+                self._leaf_done.wait(_LISTEN)
+            self._stop()
+
+    def _muster(self) -> None:
         if not self._threads:
             self._threads = [
                 threading.Thread(target=self._labour, name=f"crew-{n}", daemon=True)
@@ -124,7 +154,6 @@ class Crew:
             ]
             for thread in self._threads:
                 thread.start()
-        return sweep
 
     def results(self, sweep: Sweep[Item, Result]) -> Iterator[tuple[Item, Result]]:
         """Yield each item of a sweep with what its fetch returned, in the order of the items.
@@ -167,6 +196,7 @@ class Crew:
             with self._lock:
                 if sweep.slots and sweep.slots[0][1].done:
                     self._outstanding -= 1
+                    self._weight -= sweep.slots[0][1].weight
                     self._work.notify()
                     return sweep.slots.popleft()
                 if sweep.exhausted and not sweep.slots:
@@ -178,6 +208,9 @@ class Crew:
     def _abandon(self, sweep: Sweep[Any, Any]) -> None:
         with self._lock:
             self._outstanding -= len(sweep.slots)
+            for _, task in sweep.slots:
+                self._weight -= task.weight
+                task.abandoned = True
             sweep.slots.clear()
             sweep.exhausted = True
             if sweep in self._sweeps:
@@ -185,13 +218,15 @@ class Crew:
             self._work.notify_all()
 
     def _another_leaf(self, wanted: list[_Task]) -> _Task | None:
-        """Take a leaf that nobody does yet, or wait; None when all the wanted ones are done."""
+        """Take one that nobody does yet, or wait; None when all the wanted ones are done."""
         with self._lock:
             while not all(task.done for task in wanted):
                 if self._closed:
                     raise _ClosedError
-                if self._leaves:
-                    return self._leaves.popleft()
+                for leaf in self._leaves:
+                    if leaf in wanted:  # a stranger's may have parts too, and so on without end
+                        self._leaves.remove(leaf)
+                        return leaf
                 self._leaf_done.wait()
         return None
 
@@ -203,6 +238,9 @@ class Crew:
         task.run()
         with self._lock:
             task.done = True
+            if not task.leaf and task.error is None and not task.abandoned:
+                task.weight = self._weigh(task.value)
+                self._weight += task.weight
             if task.leaf:
                 self._leaf_done.notify_all()
             elif self._awaited is None or self._awaited is task:
@@ -213,7 +251,8 @@ class Crew:
             while not self._closed:
                 if self._leaves:
                     return self._leaves.popleft()
-                if self._outstanding < self._window and (task := self._errand()) is not None:
+                room = self._outstanding < self._window and self._weight < HEAVIEST
+                if room and (task := self._errand()) is not None:
                     return task
                 self._work.wait()
         return None

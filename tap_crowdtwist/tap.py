@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -106,9 +106,11 @@ class TapCrowdTwist(Tap):
         """
         sweeps = self.sweeps
         for sweep in sweeps[sweeps.index(stream) + 1 :] if stream else sweeps:
-            if not sweep.is_complete:
+            with suppress(TapError):  # told when it is the turn of that sweep
+                if sweep.is_complete:
+                    continue
                 sweep.begin()
-                break
+            break
 
     @property
     def sweeps(self) -> list[MemberStream]:

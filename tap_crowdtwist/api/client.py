@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from tap_crowdtwist.api import dates, listing, outcome, paging
-from tap_crowdtwist.api.errors import Verdict
+from tap_crowdtwist.api.errors import (
+    ExhaustedError,
+    MemberMissingError,
+    NotConfiguredError,
+    Verdict,
+)
 from tap_crowdtwist.api.retries import Retries
 from tap_crowdtwist.api.transport import NoAnswerError
 
@@ -91,6 +96,10 @@ class Client:
     def waited(self) -> float:
         """Seconds that requests have waited for the rate limit, all workers together."""
         return self._throttle.waited
+
+    def is_proven(self, endpoint: Endpoint) -> bool:
+        """Tell whether no listing of a resource has had other than the announced number of rows."""
+        return endpoint.name not in self._ledger.unproven
 
     def close(self) -> None:
         """Close every connection."""
@@ -186,9 +195,17 @@ class Client:
 
         def ask(parameter: str, number: int) -> paging.Page:
             numbered = (*params, (parameter, str(number)), *size)
-            page: paging.Page = self.get(
-                endpoint, member, numbered, lambda body: _page(body, endpoint)
-            )
+            try:
+                page: paging.Page = self.get(
+                    endpoint, member, numbered, lambda body: _page(body, endpoint)
+                )
+            except (MemberMissingError, NotConfiguredError) as error:
+                if number == 1:
+                    raise
+                said = "A page is refused after others of its listing were answered"
+                raise ExhaustedError(
+                    said, endpoint=endpoint.name, status=error.status, code=error.code
+                ) from None
             return page
 
         return paging.follow(ask, self._several)

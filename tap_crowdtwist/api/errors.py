@@ -88,13 +88,15 @@ class Rule:
     codes: frozenset[str] | None = None
     member: bool | None = None
     doubtful: bool = False
+    resources: frozenset[str] | None = None
 
-    def matches(self, status: int, code: str, *, of_member: bool) -> bool:
+    def matches(self, status: int, code: str, *, of_member: bool, resource: str | None) -> bool:
         """Tell whether this row is about the given answer."""
         return (
             (self.statuses is None or status in self.statuses)
             and (self.codes is None or code in self.codes)
             and (self.member is None or self.member is of_member)
+            and (self.resources is None or resource is None or resource in self.resources)
         )
 
 
@@ -114,6 +116,7 @@ RULES: tuple[Rule, ...] = (
         "The program has no such rule or feature, so there is nothing to read",
         statuses=_OK,
         codes=frozenset({"page_not_found"}),
+        resources=frozenset({"points_expiration"}),
     ),
     Rule(
         Verdict.NOT_CONFIGURED,
@@ -129,7 +132,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         Verdict.MEMBER_MISSING,
         "CrowdTwist knows no such member under this `id_type`",
-        codes=frozenset({"user_not_found"}),
+        codes=frozenset({"user_not_found", "invalid_email", "invalid_email_address"}),
         member=True,
     ),
     Rule(
@@ -231,15 +234,18 @@ def _code(value: Any) -> str:
     return spelled.lower() if _CODE.fullmatch(spelled) else ""
 
 
-def judge(status: int, code: str, *, of_member: bool) -> Rule:
+def judge(status: int, code: str, *, of_member: bool, resource: str | None = None) -> Rule:
     """Find the row of the table for an answer.
 
     Args:
         status: the HTTP status.
         code: the API's error code, "" where the body holds none.
         of_member: whether the resource is one of a member, so that "not found" is about them.
+        resource: the resource's name, for what only some of them say.
     """
-    return next(rule for rule in RULES if rule.matches(status, code, of_member=of_member))
+    return next(
+        rule for rule in RULES if rule.matches(status, code, of_member=of_member, resource=resource)
+    )
 
 
 def is_fine(status: int, fault: Fault | None) -> bool:

@@ -35,6 +35,7 @@ class Ledger:
     lock: threading.Lock = field(default_factory=threading.Lock)
     warned: set[tuple[str, str]] = field(default_factory=set)
     disagreements: Counter[str] = field(default_factory=Counter)
+    unproven: set[str] = field(default_factory=set)
 
     def warn_once(self, endpoint: str, sentence: str, *facts: object) -> None:
         """Log a warning the first time that it is true of an endpoint, whatever the facts."""
@@ -85,6 +86,8 @@ def complete(read: Callable[[], Listing], endpoint: Endpoint, ledger: Ledger) ->
         return second.rows
     rows = union([first.rows, second.rows], endpoint.key)
     if len(rows) != second.total:
+        with ledger.lock:
+            ledger.unproven.add(endpoint.name)
         if len(first.rows) == len(second.rows) == len(rows):
             ledger.disagreed(endpoint.name)
         ledger.warn_once(

@@ -32,6 +32,8 @@ CREDENTIAL_NAME = re.compile(
     | (?:^|_) (?: o?auth\d* | authorization | authentication | bearer | jwt | pwd ) (?:_|$)
     | (?: api | access | private | secret | signing | encryption ) _?keys? \d* (?:_|$)
     | hash_?algorithm
+    | (?:^|_) (?: session_?ids? | cookies? | t?otps? | pw | pins? | pass_?codes? | pass_?keys?
+        | seeds? | security_answers? ) (?:_|$)
     | (?: tokens? | secrets? | (?:^|_) (?: salts? | credentials? ) ) \d*
       (?: _ (?: encrypted | hash | hashed | ids? | raw | value | v?\d+ ) )* $
     """,

@@ -14,6 +14,7 @@ from singer_sdk.streams import Stream
 from typing_extensions import override
 
 from tap_crowdtwist import privacy
+from tap_crowdtwist.errors import TapError
 from tap_crowdtwist.records import Normaliser
 
 if TYPE_CHECKING:
@@ -56,6 +57,14 @@ class CrowdTwistStream(Stream):
     @cached_property
     def normaliser(self) -> Normaliser:
         """Makes this stream's records; compiled from the catalog's schema and selection."""
+        lacking = [
+            key for key in self.primary_keys if key not in self.effective_schema["properties"]
+        ]
+        if lacking:
+            raise TapError(
+                f"Catalog: the schema of `{self.name}` lacks its key `{lacking[0]}`; write the "
+                "catalog anew with `--discover`"
+            )
         return Normaliser(
             self.name,
             self.effective_schema,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
@@ -31,12 +32,12 @@ class ProgramStream(CrowdTwistStream):
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[Row, Any, Any]:
-        version = self._tap.initialized_at
+        version, client = self._tap.initialized_at, self.run.client
         if not self.run.tallies:
             self._crowdtwist.begin_next()
         with self.measured() as count:
             try:
-                rows = self.run.client.rows(self.endpoint)
+                rows = self.run.crew.aside(partial(client.rows, self.endpoint))
             except NotConfiguredError as error:
                 self.logger.warning("%s: %s; it has no rows", self.name, error)
                 self.run.tally(self.name).skipped = error.sentence
@@ -45,7 +46,8 @@ class ProgramStream(CrowdTwistStream):
             for record in self._write(rows, extracted, write=write_messages, version=version):
                 count()
                 yield record
-            if rows and write_messages:
+            whole = not self.run.tally(self.name).refused and client.is_proven(self.endpoint)
+            if rows and whole and write_messages:
                 self._write_activate_version_message(version)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from tap_crowdtwist import keys, values
 from tap_crowdtwist.api import endpoints
-from tap_crowdtwist.api.errors import MemberMissingError
+from tap_crowdtwist.api.errors import MemberMissingError, NotConfiguredError
 from tap_crowdtwist.state import instant, spell
 from tap_crowdtwist.streams.errand import DELETED_AT
 from tap_crowdtwist.streams.swept import MemberStream
@@ -45,13 +46,18 @@ class Users(MemberStream):
         Raises:
             MemberMissingError: nothing is known of a deletion, so there may never have been one.
         """
-        told = self.run.client.get(endpoints.DELETION, user_id, accept=_deletion)
-        steps = [step for step in told["status_history"] if step.get("date")]
-        done = [step for step in steps if "completed" in str(step.get("status")).lower()]
-        dates = [step["date"] for step in done or steps]
+        try:
+            told = self.run.client.get(endpoints.DELETION, user_id, accept=_deletion)
+        except NotConfiguredError as error:
+            raise MemberMissingError(error.sentence, endpoint=self.endpoint.name) from None
+        steps = [
+            (_moment(step), str(step.get("status")).lower()) for step in told["status_history"]
+        ]
+        dates = [moment for moment, _ in steps if moment]
+        done = [moment for moment, status in steps if moment and "completed" in status]
         return {
             "id": user_id,
-            DELETED_AT: dates[-1] if dates else spell(until),
+            DELETED_AT: max(done or dates, default=spell(until)),
             "deletion_status": told.get("status"),
             "deletion_status_history": told["status_history"],
             "deletion_initiated_by": told.get("initiated_by"),
@@ -59,7 +65,7 @@ class Users(MemberStream):
 
     @override
     def wanted(self, row: Row, since: datetime | None) -> bool:
-        if since is None or self.replication_key is None:
+        if since is None or self.replication_method != REPLICATION_INCREMENTAL:
             return True
         try:
             updated = values.instant(row["date_last_updated"])
@@ -173,6 +179,7 @@ _COMPLETION = {
     "activity_id": values.integer,
     "date_created": values.instant,
     "date_awarded": values.instant,
+    "activity_date": values.instant,
     "num_points": values.integer,
 }
 _REDEMPTION = {
@@ -192,12 +199,20 @@ _RULES = {
 }
 
 
+def _moment(step: Row) -> str | None:
+    try:
+        return values.instant(step.get("date") or "")
+    except values.MisfitError:
+        return None
+
+
 def _deletion(payload: Any) -> Row | None:
     """Accept what User Deletion Status answers; its history may be missing."""
     if not isinstance(payload, dict) or "status" not in payload:
         return None
     history = payload.get("status_history")
-    entries = [entry for entry in history or () if isinstance(entry, dict)]
+    steps = history if isinstance(history, list) else []
+    entries = [entry for entry in steps if isinstance(entry, dict)]
     return {**payload, "status_history": entries}
 
 
@@ -205,9 +220,9 @@ def _expirations(payload: Any) -> list[Row] | None:
     """Flatten the two arrays, each of which may be missing, null or empty (Points Expiration)."""
     if not isinstance(payload, dict) or (payload and not payload.keys() & _RULES.keys()):
         return None
-    return [
-        {**entry, "rule_type": rule}
-        for key, rule in _RULES.items()
-        for entry in payload.get(key) or ()
-        if isinstance(entry, dict)
-    ]
+    if not all(isinstance(payload.get(key) or [], list) for key in _RULES):
+        return None
+    entries = [(entry, rule) for key, rule in _RULES.items() for entry in payload.get(key) or ()]
+    if not all(isinstance(entry, dict) for entry, _ in entries):
+        return None
+    return [{**entry, "rule_type": rule} for entry, rule in entries]

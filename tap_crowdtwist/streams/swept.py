@@ -10,7 +10,7 @@ from typing_extensions import override
 from tap_crowdtwist import state
 from tap_crowdtwist.api.errors import ApiError, FatalApiError
 from tap_crowdtwist.continuation import MARK
-from tap_crowdtwist.errors import SettingError, TapError
+from tap_crowdtwist.errors import IncompleteError, SettingError, TapError
 from tap_crowdtwist.streams.base import CrowdTwistStream
 from tap_crowdtwist.streams.errand import Errand, Haul
 from tap_crowdtwist.streams.verdicts import judge, judge_all
@@ -66,7 +66,10 @@ class MemberStream(CrowdTwistStream):
     @property
     def is_complete(self) -> bool:
         """Whether the run that this one continues has completed the stream."""
-        return self._crowdtwist.continues and MARK in self.stream_state
+        if not self._crowdtwist.continues or MARK not in self.stream_state:
+            return False
+        state.check_roster(self.stream_state, self.run.roster)
+        return True
 
     def begin(self) -> Walk:
         """Begin the sweep, or resume it, and let the workers start on it."""
@@ -110,9 +113,11 @@ class MemberStream(CrowdTwistStream):
                 if judge_all(self, walk.state):
                     moment = run.now()
                     state.finish(self.stream_state, walk.state, walk.plan, run.roster, moment)
+            except IncompleteError as error:
+                self._checkpoint(walk.state)
+                run.failures.append(str(error))
             except Exception:
-                if not tally.wrong_roster:
-                    self._checkpoint(walk.state)
+                self._checkpoint(walk.state, forget=tally.wrong_roster)
                 raise
             finally:
                 self._walk = None
@@ -151,7 +156,8 @@ class MemberStream(CrowdTwistStream):
         places = map(roster.find, walk.retry)
         owed = sorted(place for place in places if place is not None)
         walk.retry[:] = [roster.name(place) for place in owed]
-        yield from [Errand(place, walk.retry_since, owed=True) for place in owed]
+        bound = state.earlier(walk.retry_since, walk.since)
+        yield from [Errand(place, bound, owed=True) for place in owed]
         done = frozenset(owed)
         is_new = state.newcomer(self.stream_state, roster)
         for place in range(roster.after(walk.after), len(roster)):
@@ -178,6 +184,9 @@ class MemberStream(CrowdTwistStream):
         elif done:
             walk.retry.remove(member)
 
-    def _checkpoint(self, walk: state.Sweep) -> None:
-        state.save(self.stream_state, walk, self.run.roster, self.run.now())
+    def _checkpoint(self, walk: state.Sweep, *, forget: bool = False) -> None:
+        if forget:
+            state.forget(self.stream_state, walk)
+        elif walk.missing < walk.asked or not walk.asked:  # else the roster may be a wrong one
+            state.save(self.stream_state, walk, self.run.roster, self.run.now())
         self._tap.state_writer.write_state(self.tap_state)

@@ -18,8 +18,11 @@ CERTAIN = 200
 UNCONFIGURED = 25
 """Members in a row, from the first on, that lack a resource before the program is said to."""
 
-MAX_OWED = 4096
-"""Characters that the ids of failed members may take in the state."""
+DOUBTED = 1000
+"""The same, where the answer may also be a passing fault."""
+
+MAX_OWED = 3000
+"""Bytes that the ids of failed members of one stream may take in the state."""
 
 
 def judge(stream: MemberStream, errand: Errand, haul: Haul, walk: state.Sweep) -> bool:
@@ -45,25 +48,45 @@ def judge(stream: MemberStream, errand: Errand, haul: Haul, walk: state.Sweep) -
         if walk.missing == walk.asked >= CERTAIN and settings.max_missing_ratio < 1:
             _wrong_roster(stream, walk)
         return True
-    if isinstance(error, NotConfiguredError):
-        tally.unconfigured += 1
-        if tally.unconfigured == 1:
-            stream.logger.warning("%s: %s (said once)", stream.name, error)
-        if tally.unconfigured == walk.asked >= UNCONFIGURED:
-            tally.skipped = error.sentence
-        if not error.doubtful:
-            return True
+    if isinstance(error, NotConfiguredError) and _lacking(stream, error, errand, walk):
+        return not error.doubtful
     tally.failed += 1
     tally.reason = str(error)
     stream.logger.debug("%s: a member failed: %s", stream.name, error)
     state.failed(walk, stream.run.roster.name(errand.position), errand.since)
-    owed = sum(len(str(member)) for member in walk.retry)
+    owed = sum(len(str(member).encode()) + 3 for member in walk.retry)
     if tally.failed > settings.max_failed_members or owed > MAX_OWED:
         raise IncompleteError(
             f"{stream.name}: {tally.failed} members failed, more than `max_failed_members` "
             f"allows; the last one because: {error}"
         )
     return False
+
+
+def _lacking(
+    stream: MemberStream, error: NotConfiguredError, errand: Errand, walk: state.Sweep
+) -> bool:
+    """Tell whether nobody had the resource so far, so that the program may well lack it.
+
+    A member of whom only a doubtful answer came is owed until the sweep is through.
+    """
+    tally = stream.run.tally(stream.name)
+    tally.unconfigured += 1
+    if tally.unconfigured == 1:
+        stream.logger.warning("%s: %s (said once)", stream.name, error)
+    if not error.doubtful:
+        if tally.unconfigured == walk.asked >= UNCONFIGURED:
+            tally.skipped = error.sentence
+        return True
+    if tally.unconfigured < walk.asked or "replication_key_value" in stream.stream_state:
+        return False
+    member = stream.run.roster.name(errand.position)
+    if member not in walk.retry:
+        walk.doubted.add(member)
+    state.failed(walk, member, errand.since)
+    if walk.asked >= DOUBTED:
+        tally.skipped = error.sentence
+    return True
 
 
 def judge_all(stream: MemberStream, walk: state.Sweep) -> bool:
@@ -75,10 +98,9 @@ def judge_all(stream: MemberStream, walk: state.Sweep) -> bool:
     tally = stream.run.tally(stream.name)
     if walk.asked and walk.missing / walk.asked > stream.run.settings.max_missing_ratio:
         _wrong_roster(stream, walk)
-    if walk.asked and tally.unconfigured == walk.asked:
+    if tally.skipped or (walk.asked and tally.unconfigured == walk.asked and not tally.failed):
         tally.skipped = tally.skipped or "no member has this resource"
-        tally.failed = 0
-        stream.stream_state.pop("sweep", None)
+        state.forget(stream.stream_state, walk)
         stream.logger.warning("%s has no rows: %s", stream.name, tally.skipped)
         return False
     return True
@@ -88,7 +110,6 @@ def _wrong_roster(stream: MemberStream, walk: state.Sweep) -> NoReturn:
     """Fail, and forget the sweep: its members have to be asked again when that is mended."""
     tally = stream.run.tally(stream.name)
     tally.wrong_roster = True
-    stream.stream_state.pop("sweep", None)
     raise SettingError(
         "id_type",
         f"CrowdTwist does not know {walk.missing} of {walk.asked} members asked for "

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from tap_crowdtwist import schemas
-from tap_crowdtwist.privacy import EXTRA, MODES, Policy, published, withheld
+from tap_crowdtwist.privacy import EXTRA, MODES, Policy, published, shaped, withheld
 from tap_crowdtwist.records import Normaliser
 
 if TYPE_CHECKING:
@@ -208,7 +208,9 @@ def test_unknown_properties_leave_if_they_are_named_but_no_misfit_of_a_sensitive
     assert sum(make.counts.values()) == 3
 
 
-@pytest.mark.parametrize("name", ["code", "couponCode", "voucher", "gift_card_number", "pin"])
+@pytest.mark.parametrize(
+    "name", ["code", "couponCode", "voucher", "gift_card_number", "coupon_value", "redemption_url"]
+)
 def test_what_sounds_spendable_among_coupons_is_withheld(name: str) -> None:
     row = {"user_id": 1, "redeem_order_coupon_id": "9", name: "SPEND-ME", "coupon_code": "SPEND-ME"}
     record = normaliser("coupons", policy("keep"))(row)
@@ -263,3 +265,49 @@ def test_whatever_the_api_sends_the_record_fits_the_schema_of_the_mode(
         Draft202012Validator(
             published(stream, chosen), format_checker=Draft202012Validator.FORMAT_CHECKER
         ).validate(record)
+
+
+@pytest.mark.parametrize("name", ["pin", "sessionid", "otp", "passcode", "cookie", "twofa_seed"])
+def test_what_sounds_like_a_credential_never_leaves(name: str) -> None:
+    row = {"id": 1, name: "SECRET", "custom_data": {"login": {name: "SECRET"}}}
+    assert "SECRET" not in json.dumps(normaliser("users", policy("keep"))(row))
+
+
+def test_a_code_deep_in_an_open_object_of_a_coupon_is_withheld() -> None:
+    row = {
+        "user_id": 1,
+        "redeem_order_coupon_id": "9",
+        "extra_data": {"details": [{"code": "SPEND-ME"}]},
+        "details": {"inner": {"code": "SPEND-ME", "shop": "kept"}},
+    }
+    record = normaliser("coupons", policy("keep"))(row)
+    assert record is not None
+    assert "SPEND-ME" not in json.dumps(record)
+    assert record[EXTRA] == {"details": {"inner": {"shop": "kept"}}}
+
+
+def test_a_link_with_the_key_in_it_stays_out_of_records() -> None:
+    row = {
+        "id": 1,
+        "paging": {"next_page": "https://x.test/?api_key=abc"},
+        "deep": {"next_page": "x"},
+    }
+    record = normaliser("users", policy("keep"))(row)
+    assert record is not None
+    assert record[EXTRA] == {"deep": {}}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_property_that_a_catalog_adds_is_personal_or_a_credential(mode: str) -> None:
+    chosen = policy(mode)
+    schema = published("users", policy("keep"))
+    for name in ("nickname", "session_token"):
+        schema["properties"][name] = {"type": ["string", "null"]}
+    allowed = shaped(schema, schemas.annotated("users"), "users", chosen)
+    record = Normaliser("users", allowed, KEYS["users"], policy=chosen)(
+        {"id": 1, "nickname": "Ada", "session_token": "SECRET"}
+    )
+    assert record is not None
+    assert "SECRET" not in json.dumps(record)
+    expected = {"keep": "Ada", "hash": chosen.hashed("Ada"), "drop": None}
+    assert record.get("nickname") == expected[mode]

@@ -52,7 +52,7 @@ def test_an_id_that_names_somebody_is_hashed_in_the_state(id_type: str) -> None:
     states = json.dumps(interrupted.states)
     assert '"after"' in states
     assert not [member for member in ids if member in states]
-    assert f'"id_type": "{id_type}, hashed"' in states
+    assert f'"id_type": "{id_type}, hashed ' in states
 
 
 def test_an_interrupted_sweep_of_hashed_names_goes_on_where_it_was(world: Sandbox) -> None:

@@ -235,7 +235,8 @@ def test_members_by_email_address_from_a_file(pipeline: Project, sandbox: Sandbo
 
 
 def test_a_local_dump(pipeline: Project, loaders: Path, sandbox: Sandbox) -> None:
-    first, *rest = block("A local dump", "console").splitlines()
+    dump, dump_with_state = blocks("A local dump", "console")
+    first, *rest = dump.splitlines()
     config: dict[str, Any] = json.loads(block("A local dump", "json"))
     config |= {"api_url": sandbox.api_url, "pos_url": sandbox.pos_url, "api_key": sandbox.api_key}
     (pipeline.root / "config.json").write_text(json.dumps(config), encoding="utf-8")
@@ -253,3 +254,8 @@ def test_a_local_dump(pipeline: Project, loaders: Path, sandbox: Sandbox) -> Non
         (file,) = pipeline.root.glob(f"{stream}-*.jsonl")
         lines = file.read_text(encoding="utf-8").splitlines()
         assert texts(stream, map(json.loads, lines)) == texts(stream, sandbox.truth(stream))
+
+    pipeline.command(["sh", "-eu", "-c", dump_with_state], PATH=path)
+
+    state = json.loads((pipeline.root / "state.json").read_text(encoding="utf-8"))
+    assert state["bookmarks"]["purchases"]["replication_key_value"]
