@@ -95,6 +95,6 @@ def read(answer: Answer, endpoint: Endpoint, accept: Callable[[Any], Any]) -> Ou
         return Outcome(None, "", answer.status, wanted=wanted)
     code = fault.code if fault else ""
     known = code if payload is not None else errors.NOT_JSON
-    rule = errors.judge(answer.status, known, of_member=endpoint.of_member)
+    rule = errors.judge(answer.status, known, of_member=endpoint.of_member, resource=endpoint.name)
     pause = retry_after(answer.headers.get("Retry-After"), datetime.now(timezone.utc))
     return Outcome(rule.verdict, rule.sentence, answer.status, code, None, pause, rule.doubtful)

@@ -215,7 +215,10 @@ def test_a_doubtful_answer_is_what_it_is_where_nothing_is_tried_again(
         (failure("404 Not Found", body=b'{"error": "page_not_found"}'), MemberMissingError),
         (failure("403 Forbidden", body=b'{"error": "invalid_auth"}'), FatalApiError),
         (failure("302 Found", "Location: /"), FatalApiError),
-        (failure("200 OK", body=b'{"error": "page_not_found"}'), NotConfiguredError),
+        (
+            failure("400 Bad Request", body=b'{"error": "receipt_scanning_inactive"}'),
+            NotConfiguredError,
+        ),
     ],
 )
 def test_a_final_answer_is_asked_for_once(

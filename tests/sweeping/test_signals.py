@@ -52,8 +52,11 @@ def test_a_signal_ends_the_run_with_its_cursor_written(
     assert users + again == sorted(users + again)
 
 
-def test_a_signal_does_not_wait_for_answers_that_do_not_come(tmp_path: Path) -> None:
-    with sandbox(members=40, faults="late:30=0.2") as stuck:
+@pytest.mark.parametrize(("stream", "part"), [("users", 0.2), ("activities", 1)])
+def test_a_signal_does_not_wait_for_answers_that_do_not_come(
+    tmp_path: Path, stream: str, part: float
+) -> None:
+    with sandbox(members=40, faults=f"late:30={part}") as stuck:
         config = config_of(stuck, requests_per_minute=10**6, request_timeout=60)
         began = time.monotonic()
         attempt = run_and_kill(
@@ -62,7 +65,7 @@ def test_a_signal_does_not_wait_for_answers_that_do_not_come(tmp_path: Path) -> 
             None,
             kill_after=1000,
             sig=signal.SIGTERM,
-            catalog=select("users"),
+            catalog=select(stream),
         )
     assert attempt.exit_code == 128 + signal.SIGTERM
     assert time.monotonic() - began < 20

@@ -1,0 +1,258 @@
+"""Ways in which rows could get lost between runs, one by one."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from contextlib import redirect_stdout, suppress
+from datetime import datetime, timedelta, timezone
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from harness import entry_of, process_untouched, select
+from test_model import CrashError, Host, MortalWriter
+from typing_extensions import override
+
+from tap_crowdtwist.api.transport import Answer
+from tap_crowdtwist.errors import IncompleteError, SettingError, TapError
+from tap_crowdtwist.run import Run
+from tap_crowdtwist.settings import Settings
+from tap_crowdtwist.tap import TapCrowdTwist
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from requests.auth import AuthBase
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+DAY = timedelta(days=1)
+State = dict[str, Any]
+
+
+def purchases(*members: int, day: str = "2020-05-05") -> dict[int, list[dict[str, Any]]]:
+    """One old purchase of each member."""
+    return {
+        member: [
+            {
+                "purchase_id": f"p{member}",
+                "purchase_id_type": "order_id",
+                "last_date_purchased": f"{day}T00:00:00Z",
+            }
+        ]
+        for member in members
+    }
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What a run left behind."""
+
+    messages: list[dict[str, Any]]
+    error: BaseException | None
+
+    @property
+    def state(self) -> State:
+        state: State = [m["value"] for m in self.messages if m["type"] == "STATE"][-1]
+        return state
+
+    @property
+    def bought(self) -> list[str]:
+        return [m["record"]["purchase_id"] for m in self.messages if m["type"] == "RECORD"]
+
+
+def run(
+    host: Host,
+    roster: Iterable[Any],
+    state: State | None = None,
+    *,
+    now: datetime = NOW,
+    life: int | None = None,
+    catalog: dict[str, Any] | None = None,
+    **settings: Any,
+) -> Outcome:
+    """Read purchases, in the order of the roster, writing a STATE after each member."""
+    writer = MortalWriter(life)
+    config = {
+        "api_key": "not-a-secret",
+        "client_id": "512",
+        "user_ids": list(roster),
+        "max_concurrency": 1,
+        "max_retries": 0,
+        "checkpoint_interval": 0,
+    }
+
+    class Subject(TapCrowdTwist):
+        @cached_property
+        def run(self) -> Run:
+            checked = Settings.from_config(self.config)
+            unhurried = dataclasses.replace(checked, requests_per_minute=10**7)
+            return Run(unhurried, "test", lambda: now, self.clock, host)
+
+    Subject.now = staticmethod(lambda: now)
+    error: BaseException | None = None
+    with process_untouched(), redirect_stdout(io.StringIO()):
+        try:
+            tap = Subject(
+                config=config | settings,
+                state=json.loads(json.dumps(state or {})),
+                catalog=catalog or select("purchases"),
+                message_writer=writer,
+            )
+            tap.sync()
+        except (CrashError, TapError) as raised:
+            error = raised
+    return Outcome(writer.messages, error)
+
+
+class Nobody(Host):
+    """Another tenant: it knows none of the members."""
+
+    @override
+    def get(self, url: str, auth: AuthBase) -> Answer:
+        return Answer(404, {}, b'{"error": "page_not_found", "message": "?"}')
+
+
+@pytest.mark.parametrize("members", [3, 250])
+def test_members_asked_at_the_wrong_tenant_are_asked_again(members: int) -> None:
+    wrong = run(Nobody({}, set()), range(1, members + 1))
+    assert isinstance(wrong.error, SettingError)
+    mended = run(Host(purchases(*range(1, members + 1)), set()), range(1, members + 1), wrong.state)
+    assert mended.error is None
+    assert len(mended.bought) == members
+
+
+def test_a_sweep_of_hashed_names_is_not_resumed_under_another_key() -> None:
+    everybody = [f"m{n}@x.test" for n in range(9)]
+    settings: dict[str, Any] = {"id_type": "email", "sensitive_data": "hash"}
+    first = run(Nobody({}, set()), everybody, hash_key="a" * 20, max_missing_ratio=1, **settings)
+    assert first.error is None
+    second = run(Nobody({}, set()), everybody, first.state, hash_key="b" * 20, **settings)
+    assert isinstance(second.error, TapError)
+    assert "`hash_key`" in str(second.error)
+
+
+def test_an_owed_member_is_read_from_the_earlier_of_two_bounds() -> None:
+    everything = purchases(1, 2)
+    owed = run(Host(everything, {1}), [1, 2], start_date="2026-01-01")
+    assert isinstance(owed.error, IncompleteError)
+    catalog = select("purchases")
+    entry_of(catalog, "purchases").update(replication_method="FULL_TABLE", replication_key=None)
+    whole = run(
+        Host(everything, set()), [1, 2], owed.state, catalog=catalog, start_date="2019-01-01"
+    )
+    assert sorted(whole.bought) == ["p1", "p2"]
+
+
+def test_who_leaves_during_a_sweep_and_comes_back_is_new() -> None:
+    host = Host(purchases(*range(1, 10)), set())
+    cut = run(host, range(1, 10), life=6)
+    assert isinstance(cut.error, CrashError)
+    without = run(host, [n for n in range(1, 10) if n != 8], cut.state)
+    again = run(host, range(1, 10), without.state, now=NOW + DAY)
+    assert set(cut.bought + without.bought + again.bought) == {f"p{n}" for n in range(1, 10)}
+
+
+def test_a_full_table_sweep_that_ends_as_an_incremental_one_knows_nobody() -> None:
+    host = Host(purchases(1, 2, 3), set())
+    catalog = select("purchases")
+    entry_of(catalog, "purchases").update(replication_method="FULL_TABLE", replication_key=None)
+    cut = run(host, [1, 2, 3], life=4, catalog=catalog)
+    finished = run(host, [1, 2, 3], cut.state)
+    joined = run(Host(purchases(1, 2, 3, 9), set()), [1, 2, 3, 9], finished.state, now=NOW + DAY)
+    assert "p9" in joined.bought
+
+
+def test_a_bookmark_from_a_clock_that_was_wrong_is_refused() -> None:
+    host = Host(purchases(1), set())
+    ahead = run(host, [1], now=NOW + 60 * DAY)
+    later = run(host, [1], ahead.state, now=NOW + 30 * DAY)
+    assert isinstance(later.error, TapError)
+    assert "lies in the future" in str(later.error)
+
+
+def test_a_state_of_another_shard_is_refused_even_where_a_run_goes_on() -> None:
+    host = Host(purchases(*range(1, 20)), set())
+    whole = run(host, range(1, 20), shard="1/2")
+    marked = next(
+        message["value"]
+        for message in whole.messages
+        if message["type"] == "STATE"
+        and "completed_at" in message["value"]["bookmarks"]["purchases"]
+    )
+    other = run(host, range(1, 20), marked, shard="2/2")
+    assert isinstance(other.error, TapError)
+    assert "Setting `shard`" in str(other.error)
+
+
+class Lacking(Host):
+    """A program that says of some members that it lacks the resource."""
+
+    def __init__(self, everything: dict[int, Any], lacking: set[int], code: str) -> None:
+        super().__init__(everything, set())
+        self._lacking = lacking
+        self._code = code
+
+    @override
+    def get(self, url: str, auth: AuthBase) -> Answer:
+        if any(f"/users/{member}/" in url for member in self._lacking):
+            status = 403 if self._code == "access_denied" else 500
+            return Answer(status, {}, json.dumps({"error": self._code, "message": "x"}).encode())
+        return super().get(url, auth)
+
+
+@pytest.mark.parametrize("code", ["access_denied", "not_configured"])
+def test_some_members_who_lack_a_resource_do_not_speak_for_the_program(code: str) -> None:
+    everybody = range(1, 61)
+    host = Lacking(purchases(*everybody), set(range(1, 31)), code)
+    first = run(host, everybody)
+    assert isinstance(first.error, IncompleteError)
+    assert first.bought == [f"p{n}" for n in range(31, 61)]
+    second = run(Host(purchases(*everybody), set()), everybody, first.state, now=NOW + DAY)
+    assert second.bought[:30] == [f"p{n}" for n in range(1, 31)]
+
+
+def test_who_is_owed_stays_owed_while_the_program_seems_to_lack_the_resource() -> None:
+    everybody = [1, 2, 3]
+    owed = run(Host(purchases(*everybody), {1}), everybody)
+    lacking = Lacking(purchases(*everybody), {1, 2, 3}, "not_configured")
+    meanwhile = run(lacking, everybody, owed.state, now=NOW + DAY)
+    after = run(Host(purchases(*everybody), set()), everybody, meanwhile.state, now=NOW + 2 * DAY)
+    assert "p1" in after.bought
+
+
+def test_one_empty_word_with_200_is_no_lack_of_purchases() -> None:
+    class Glitch(Host):
+        @override
+        def get(self, url: str, auth: AuthBase) -> Answer:
+            if "/users/2/" in url:
+                return Answer(200, {}, b'{"error": "page_not_found", "message": "?"}')
+            return super().get(url, auth)
+
+    outcome = run(Glitch(purchases(1, 2, 3), set()), [1, 2, 3])
+    assert isinstance(outcome.error, IncompleteError)
+    assert outcome.state["bookmarks"]["purchases"]["sweep"]["retry"] == [2]
+
+
+def test_a_stream_that_is_given_up_does_not_take_the_others_with_it() -> None:
+    class NoPurchases(Host):
+        asked: set[str]
+
+        @override
+        def get(self, url: str, auth: AuthBase) -> Answer:
+            self.asked.add("purchases" if "purchases" in url else "other")
+            if "purchases" in url:
+                return Answer(502, {}, b"<html>")
+            return Answer(200, {}, b"[]")
+
+    host = NoPurchases({}, set())
+    host.asked = set()
+    with suppress(TapError):
+        outcome = run(
+            host, range(1, 9), catalog=select("purchases", "user_activities"), max_failed_members=2
+        )
+    assert host.asked == {"purchases", "other"}
+    assert isinstance(outcome.error, IncompleteError)
+    assert "more than `max_failed_members`" in str(outcome.error)
+    assert "after" not in outcome.state["bookmarks"]["user_activities"].get("sweep", {})
