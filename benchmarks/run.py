@@ -150,7 +150,7 @@ def facts(where: Environments, commit: str, load: float) -> dict[str, Any]:
     """Say what this was measured on."""
     return {
         "machine": f"{_processor()}, {os.cpu_count()} processors, {_memory()}",
-        "system": f"{platform.system()} {platform.release()}",
+        "system": platform.system(),
         "versions": where.versions,
         "commit": commit,
         "load": [round(load, 2), round(os.getloadavg()[0], 2)],

@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -151,6 +152,9 @@ def _group(
 @contextmanager
 def _signals_held_back() -> Iterator[None]:
     """Let SIGINT and SIGTERM wait, so that no process is started that nobody knows of."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals come to the main thread alone
+        return
     came: list[int] = []
     before = {
         each: signal.signal(each, lambda number, _frame: came.append(number))

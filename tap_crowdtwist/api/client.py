@@ -50,11 +50,13 @@ class Traffic:
         requests: attempts by endpoint name, retries included.
         retried: attempts that were repetitions of a failed one.
         refused: answers that told to slow down.
+        answered: whether anything that was asked for has come.
     """
 
     requests: Counter[str] = field(default_factory=Counter)
     retried: int = 0
     refused: int = 0
+    answered: bool = False
 
 
 class Client:
@@ -134,6 +136,7 @@ class Client:
             self._count(endpoint, again=retries is not None)
             came = self._attempt(endpoint, url, accept)
             if came.verdict is None:
+                self.traffic.answered = True
                 return came.wanted
             retries = retries or Retries(self._max_retries, departed)
             if came.final and (retries.failures or not came.doubtful):

@@ -115,6 +115,8 @@ class MemberStream(CrowdTwistStream):
                     state.finish(self.stream_state, walk.state, walk.plan, run.roster, moment)
             except IncompleteError as error:
                 self._checkpoint(walk.state)
+                if not run.client.traffic.answered:
+                    raise
                 run.failures.append(str(error))
             except Exception:
                 self._checkpoint(walk.state, forget=tally.wrong_roster)

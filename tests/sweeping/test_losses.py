@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stdout
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -242,17 +242,28 @@ def test_a_stream_that_is_given_up_does_not_take_the_others_with_it() -> None:
         @override
         def get(self, url: str, auth: AuthBase) -> Answer:
             self.asked.add("purchases" if "purchases" in url else "other")
-            if "purchases" in url:
+            if "purchases" in url and "/users/1/" not in url:
                 return Answer(502, {}, b"<html>")
             return Answer(200, {}, b"[]")
 
     host = NoPurchases({}, set())
     host.asked = set()
-    with suppress(TapError):
-        outcome = run(
-            host, range(1, 9), catalog=select("purchases", "user_activities"), max_failed_members=2
-        )
+    outcome = run(
+        host, range(1, 9), catalog=select("purchases", "user_activities"), max_failed_members=2
+    )
     assert host.asked == {"purchases", "other"}
     assert isinstance(outcome.error, IncompleteError)
     assert "more than `max_failed_members`" in str(outcome.error)
     assert "after" not in outcome.state["bookmarks"]["user_activities"].get("sweep", {})
+
+
+def test_nothing_else_is_tried_where_nothing_at_all_answers() -> None:
+    class Down(Host):
+        @override
+        def get(self, url: str, auth: AuthBase) -> Answer:
+            return Answer(502, {}, b"<html>")
+
+    catalog = select("purchases", "user_activities")
+    outcome = run(Down({}, set()), range(1, 9), catalog=catalog, max_failed_members=2)
+    assert isinstance(outcome.error, IncompleteError)
+    assert {m["stream"] for m in outcome.messages if m["type"] == "SCHEMA"} == {"purchases"}
