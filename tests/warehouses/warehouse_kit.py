@@ -176,7 +176,7 @@ def truth_of(sandbox: Sandbox) -> dict[str, list[Row]]:
 def kill_tap(process: subprocess.Popen[str]) -> None:
     """Kill the tap that a running `meltano run` has started, and nothing else."""
     listed = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid=,args="],
+        ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="],
         check=True,
         capture_output=True,
         encoding="utf-8",
