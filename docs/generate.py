@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 _KINDS = {"number": "decimal", "integer": "integer", "boolean": "boolean", "array": "array"}
 _YAML_WIDTH = 92
+_NEEDED = ("api_key", "client_id", "user_ids_path")
+"""Settings that a first sync needs, where no other takes their place."""
 
 Schema = dict[str, Any]
 
@@ -157,17 +159,23 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def env_example() -> str:
-    """Render every setting as an environment variable; only what has to be set is uncommented."""
-    blocks = []
-    for name, schema in all_settings().items():
-        variable = f"TAP_CROWDTWIST_{name.upper()}"
-        default = schema.get("default")
-        mark = "" if name in {"api_key", "client_id"} else "#"
-        kind = "" if _kind(schema) not in {"array", "object"} else " As JSON."
-        comment = " ".join(schema["description"].split())
-        value = "" if default is None else default
-        blocks.append(f"# {comment}{kind}\n{mark}{variable}={value}\n")
-    return "\n" + "\n".join(blocks)
+    """Render every setting as an environment variable; those needed come first, uncommented.
+
+    They may stay empty where another setting takes their place: empty is the same as not set.
+    """
+    settings = all_settings()
+    needed = [_variable(name, settings.pop(name)) for name in _NEEDED]
+    others = [_variable(name, schema, mark="#") for name, schema in settings.items()]
+    first = "# NEEDED for a first sync; `user_ids` may take the place of the file.\n"
+    return "\n" + "\n".join([first, *needed, "# THE REST, each with its default.\n", *others])
+
+
+def _variable(name: str, schema: Schema, mark: str = "") -> str:
+    default = schema.get("default")
+    kind = "" if _kind(schema) not in {"array", "object"} else " As JSON."
+    comment = " ".join(schema["description"].split())
+    value = "" if default is None else default
+    return f"# {comment}{kind}\n{mark}TAP_CROWDTWIST_{name.upper()}={value}\n"
 
 
 PARTS = {

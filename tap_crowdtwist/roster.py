@@ -91,20 +91,13 @@ class Roster:
         self.id_type = id_type
         self.shard = shard or Shard()
         self._disguise = disguise if id_type != "id" else None
-        self.total = 0
-        """How many ids were given, before sorting, repeats and shards."""
-        kept = filter(self.shard.holds, self._counted(members))
+        kept = filter(self.shard.holds, members)
         self._members: Sequence[Member]
         if id_type == "id":
             numbers = array("q", map(int, kept))
             self._members = array("q", _unique(sorted(numbers)))
         else:
             self._members = sorted(set(kept), key=self._name)
-
-    def _counted(self, members: Iterable[Member]) -> Iterator[Member]:
-        for member in members:
-            self.total += 1
-            yield member
 
     def __len__(self) -> int:
         return len(self._members)

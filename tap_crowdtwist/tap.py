@@ -21,7 +21,7 @@ from singer_sdk.helpers.capabilities import (
 )
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
-from typing_extensions import override
+from typing_extensions import Self, override
 
 from tap_crowdtwist import checkup, continuation, privacy, schemas, summary
 from tap_crowdtwist.checks import check, check_environment, unknown_variables
@@ -155,14 +155,8 @@ class TapCrowdTwist(Tap):
         if value != CliTestOptionValue.All.value:
             super().cb_test(ctx, param, value)
             return
-        config: _ConfigInput = ctx.params.get("config") or _ConfigInput()
-        catalog = ctx.params.get("catalog")
-        impatient = {"max_retries": 0, "request_timeout": 20}
-        tap = cls(
-            config={**config.config, **impatient},
-            catalog=load_json(catalog.read()) if catalog else None,
-            parse_env_config=config.parse_env,
-        )
+        given, catalog = ctx.params.get("config"), ctx.params.get("catalog")
+        tap = cls._that_reads(given, catalog, max_retries=0, request_timeout=20)
         failed = 0
         with closing(tap.run):
             for check_ in checkup.checks(tap):
@@ -192,21 +186,38 @@ class TapCrowdTwist(Tap):
         super(Tap, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
         given_state = load_json(state.read()) if state else {}
-        given_catalog = load_json(catalog.read()) if catalog else None
         check_state(given_state, schemas.names(), cls.logger)
-        if given_catalog is not None:
-            check_catalog(given_catalog, schemas.names(), cls.logger)
-        tap = cls(
-            config=config.config if config else {},
-            state=given_state,
-            catalog=given_catalog,
-            parse_env_config=bool(config and config.parse_env),
-        )
-        if not any(stream.selected for stream in tap.streams.values()):
-            raise TapError("No stream is selected, so there is nothing to read; check the catalog")
+        tap = cls._that_reads(config, catalog, given_state)
         if tap.sweeps:
             tap.logger.info("The roster has %d members", len(tap.run.roster))
         tap.sync()
+
+    @classmethod
+    def _that_reads(
+        cls,
+        config: _ConfigInput | None,
+        catalog: IO[str] | None,
+        state: dict[str, Any] | None = None,
+        **settings: Any,
+    ) -> Self:
+        """Build the tap of what the command line gives; `settings` take the place of others.
+
+        Raises:
+            TapError: the catalog is another tap's, or selects nothing.
+        """
+        given = load_json(catalog.read()) if catalog else None
+        if given is not None:
+            check_catalog(given, schemas.names(), cls.logger)
+        config = config or _ConfigInput()
+        tap = cls(
+            config={**config.config, **settings},
+            state=state,
+            catalog=given,
+            parse_env_config=config.parse_env,
+        )
+        if not any(stream.selected for stream in tap.streams.values()):
+            raise TapError("No stream is selected, so there is nothing to read; check the catalog")
+        return tap
 
     def sync(self) -> None:
         """Read what is selected, and say what became of it.

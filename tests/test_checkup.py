@@ -6,9 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import OFF_BY_DEFAULT, STREAMS, Result, config_of, run_cli, sandbox
+from harness import OFF_BY_DEFAULT, STREAMS, Result, config_of, run_cli, sandbox, select
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from crowdtwist_sandbox import Sandbox
@@ -16,10 +17,16 @@ if TYPE_CHECKING:
 ON = sorted(set(STREAMS) - set(OFF_BY_DEFAULT))
 
 
-def checked(world: Sandbox, folder: Path, **settings: Any) -> Result:
+def checked(
+    world: Sandbox, folder: Path, catalog: Mapping[str, Any] | None = None, **settings: Any
+) -> Result:
     config = folder / "config.json"
     config.write_text(json.dumps(config_of(world, **settings)), encoding="utf-8")
-    return run_cli("--config", config, "--test")
+    selection: list[str | Path] = []
+    if catalog is not None:
+        selection = ["--catalog", folder / "catalog.json"]
+        (folder / "catalog.json").write_text(json.dumps(catalog), encoding="utf-8")
+    return run_cli("--config", config, *selection, "--test")
 
 
 def table(result: Result) -> dict[str, str]:
@@ -94,3 +101,34 @@ def test_settings_are_checked_before_anything_is_asked(
     assert result.exit_code == 1
     assert f"Setting `{setting}`" in result.last_line
     assert result.stdout == ""
+
+
+def test_only_what_the_catalog_selects_is_checked(world: Sandbox, tmp_path: Path) -> None:
+    result = checked(world, tmp_path, select("rewards"))
+    assert result.exit_code == 0
+    assert list(table(result)) == ["rewards"]
+
+
+def test_a_catalog_of_another_tap_is_refused(world: Sandbox, tmp_path: Path) -> None:
+    foreign = {"streams": [{"tap_stream_id": "orders", "schema": {"type": "object"}}]}
+    result = checked(world, tmp_path, foreign)
+    assert result.exit_code == 1
+    assert result.last_line.endswith(
+        "Option `--catalog`: holds no stream of this tap; write one with `--discover`"
+    )
+    assert (result.stdout, world.requests()) == ("", [])
+
+
+def test_a_strange_stream_in_the_catalog_is_told(world: Sandbox, tmp_path: Path) -> None:
+    catalog = select("rewards")
+    strange = {"tap_stream_id": "orders", "schema": {"type": "object"}}
+    result = checked(world, tmp_path, {"streams": [*catalog["streams"], strange]})
+    assert result.exit_code == 0
+    assert "Catalog: no stream of this tap: orders" in result.stderr
+
+
+def test_a_catalog_that_selects_nothing_is_no_success(world: Sandbox, tmp_path: Path) -> None:
+    result = checked(world, tmp_path, select())
+    assert result.exit_code == 1
+    assert "No stream is selected, so there is nothing to read" in result.last_line
+    assert (result.stdout, world.requests()) == ("", [])

@@ -166,10 +166,18 @@ def test_env_example_lists_every_setting_with_its_default(about: Any) -> None:
         f"TAP_CROWDTWIST_{name.upper()}": str(schema.get("default", ""))
         for name, schema in declared.items()
     }
-    assert [line for line in lines if line and not line.startswith("#")] == [
+
+
+def test_env_example_begins_with_what_a_first_sync_needs() -> None:
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    needed = [
         "TAP_CROWDTWIST_API_KEY=",
         "TAP_CROWDTWIST_CLIENT_ID=",
+        "TAP_CROWDTWIST_USER_IDS_PATH=",
     ]
+
+    assert re.findall(r"^[^#\n].*$", text, re.MULTILINE) == needed
+    assert re.findall(r"^#?(TAP_.*)$", text, re.MULTILINE)[:3] == needed
 
 
 @pytest.mark.parametrize("command", ["make demo", "make test"])
