@@ -18,7 +18,7 @@ from docs.faults import faults_table
 from docs.privacy import privacy_rows
 from tap_crowdtwist.api.endpoints import Host
 from tap_crowdtwist.declaration import DECLARATION
-from tap_crowdtwist.streams import STREAMS
+from tap_crowdtwist.streams import API_STREAMS, FEED_STREAMS, STREAMS
 from tap_crowdtwist.tap import TapCrowdTwist
 
 if TYPE_CHECKING:
@@ -130,11 +130,26 @@ def streams_table() -> str:
             "yes" if stream.selected_by_default else "no",
             _notes(stream),
         )
-        for stream in STREAMS
+        for stream in API_STREAMS
     ]
     return _table(
         ("Stream", "Resource", "Host", "Key", "Replication", "On by default", "Notes"), rows
     )
+
+
+def feeds_table() -> str:
+    """Render the streams that are read from files for the README."""
+    rows = [
+        (
+            f"`{stream.name}`",
+            f"`{stream.grammar.setting}`",
+            f"`{stream.feed}`",
+            ", ".join(f"`{name}`" for name in stream.primary_keys),
+            _notes(stream),
+        )
+        for stream in FEED_STREAMS
+    ]
+    return _table(("Stream", "Setting", "Feed", "Key", "Notes"), rows)
 
 
 def privacy_table() -> str:
@@ -182,6 +197,7 @@ PARTS = {
     "README.md": {
         "settings": settings_table,
         "streams": streams_table,
+        "feeds": feeds_table,
         "privacy": privacy_table,
         "faults": faults_table,
     },

@@ -9,8 +9,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+from tap_crowdtwist import changed
 from tap_crowdtwist.api.errors import ApiError, MemberMissingError, NotConfiguredError
-from tap_crowdtwist.errors import TapError
+from tap_crowdtwist.errors import SettingError, TapError
+from tap_crowdtwist.streams.feeds import FeedStream
 from tap_crowdtwist.streams.swept import MemberStream
 
 if TYPE_CHECKING:
@@ -50,10 +52,16 @@ def checks(tap: TapCrowdTwist) -> Iterator[Check]:
 
 
 def _roster(tap: TapCrowdTwist) -> Check:
+    run = tap.run
     try:
-        members = len(tap.run.roster)
+        if run.settings.only_changed and run.feeds is not None:
+            run.roster = changed.newest(run.feeds, run.settings)
+        members = len(run.roster)
     except TapError as error:
         return Check("roster", works=False, said=str(error))
+    if not members and run.settings.only_changed:
+        said = "no member appears in the newest files: check `data_push_path`"
+        return Check("roster", works=False, said=said)
     if members:
         return Check("roster", works=True, said=f"{members:,} members to read")
     said = f"no member falls into part {tap.run.roster.shard}: check `shard`"
@@ -62,12 +70,24 @@ def _roster(tap: TapCrowdTwist) -> Check:
 
 def _stream(stream: CrowdTwistStream) -> Check:
     try:
-        said = _member(stream) if isinstance(stream, MemberStream) else _program(stream)
+        if isinstance(stream, FeedStream):
+            said = _feed(stream)
+        else:
+            said = _member(stream) if isinstance(stream, MemberStream) else _program(stream)
     except NotConfiguredError as error:
         return Check(stream.name, works=True, said=f"no rows to be had: {error}")
-    except ApiError as error:
+    except (ApiError, SettingError) as error:
         return Check(stream.name, works=False, said=str(error))
     return Check(stream.name, works=True, said=said)
+
+
+def _feed(stream: FeedStream) -> str:
+    files = stream.files()
+    if not files:
+        return "no file of this feed is there yet"
+    first = next(iter(stream.read(files[-1])), None)
+    rows = "its first row can be read" if first else "it has no rows"
+    return f"{len(files):,} files, the newest {files[-1].name}; {rows}"
 
 
 def _program(stream: CrowdTwistStream) -> str:

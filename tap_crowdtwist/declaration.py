@@ -11,6 +11,10 @@ from tap_crowdtwist.privacy import MODES
 from tap_crowdtwist.roster import ID_TYPES
 
 AUTH_METHODS = ("query", "header", "hmac")
+SWEEPS = ("all", "changed")
+COLUMNS = ("same", "any")
+FEED_PATHS = ("data_push_path", "live_push_path", "batch_activity_path")
+"""The settings that say where files are; whoever reads only those needs no key."""
 _ID_LIST = {"type": "array", "items": {"type": ["string", "integer"]}}
 
 DECLARATION: dict[str, Any] = th.PropertiesList(
@@ -98,6 +102,46 @@ DECLARATION: dict[str, Any] = th.PropertiesList(
         title="Id type",
         description="What the given ids are. Anything but `id` costs one more request per member, "
         "to learn the CrowdTwist id that every stream carries as `user_id`.",
+    ),
+    th.Property(
+        "sweep_members",
+        th.StringType,
+        default="all",
+        allowed_values=list(SWEEPS),
+        title="Members to sweep",
+        description="Whose data is asked of the API: that of `all` members of the roster, or only "
+        "of those who `changed`: who appear in the files of `data_push_path` (and "
+        "`live_push_path`) that came since the last complete sweep.",
+    ),
+    th.Property(
+        "data_push_path",
+        th.StringType,
+        title="Data Push files",
+        description="Where the daily files of Data Push are: a folder, a glob, or a URL such as "
+        "sftp://host/in. Turns on the streams `push_…`.",
+    ),
+    th.Property(
+        "data_push_columns",
+        th.StringType,
+        default="same",
+        allowed_values=list(COLUMNS),
+        title="Data Push columns",
+        description="Whether a file may lack columns that earlier files of its feed have: `same` "
+        "stops at it, `any` goes on. New columns are always welcome.",
+    ),
+    th.Property(
+        "live_push_path",
+        th.StringType,
+        title="Live Push captures",
+        description="Where `crowdtwist-receiver` keeps what Live Push sends; likewise. Turns on "
+        "the streams `live_…`.",
+    ),
+    th.Property(
+        "batch_activity_path",
+        th.StringType,
+        title="Batch Activity Credit files",
+        description="Where the files are that you send as Batch Activity Credit; likewise. Turns "
+        "on the stream `batch_activity_credits`.",
     ),
     th.Property(
         "shard",

@@ -16,7 +16,7 @@ from tap_crowdtwist.api.endpoints import USER
 
 if TYPE_CHECKING:
     from tap_crowdtwist.api.client import Client
-    from tap_crowdtwist.roster import Roster
+    from tap_crowdtwist.roster import Member, Roster
 
 _UNKNOWN = 0
 
@@ -62,12 +62,24 @@ class Identities:
         Raises:
             ApiError: as `user_id` does.
         """
-        member = self._roster[position]
-        params = () if self._numeric else (("id_type", self._roster.id_type),)
-        profile: dict[str, Any] = self._client.get(USER, member, params, _profile)
+        profile = profile_by(self._client, self._roster[position], self._roster.id_type)
         if not self._numeric:
             self._known[position] = profile["id"]
         return profile
+
+
+def profile_by(client: Client, member: Member, id_type: str) -> dict[str, Any]:
+    """Read the profile of a member by an id of any type.
+
+    Returns:
+        The profile, with `id` as an int.
+
+    Raises:
+        ApiError: it cannot be read; `MemberMissingError` if there is none.
+    """
+    params = () if id_type == "id" else (("id_type", id_type),)
+    profile: dict[str, Any] = client.get(USER, member, params, _profile)
+    return profile
 
 
 def _profile(payload: Any) -> dict[str, Any] | None:

@@ -35,7 +35,7 @@ def assign(rows: Iterable[Row], own: str, stable: Mapping[str, Callable[[Any], A
     """
     groups: dict[bytes, list[Row]] = defaultdict(list)
     for row in rows:
-        value = _own(row.get(own))
+        value = own_id(row.get(own))
         if value:
             row["id"] = value
         else:
@@ -47,7 +47,7 @@ def assign(rows: Iterable[Row], own: str, stable: Mapping[str, Callable[[Any], A
             row["id"] = f"{digest.hex()}-{number}"
 
 
-def _own(value: Any) -> str:
+def own_id(value: Any) -> str:
     """Spell an id of the API's own, "" where there is none."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)

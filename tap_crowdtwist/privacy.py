@@ -90,6 +90,10 @@ class Policy:
         """Hash a text: the same for the same value, in every stream and run with this key."""
         return hmac.digest(self.key, value.encode(), hashlib.sha256).hex()
 
+    def disguised(self, fingerprint: str) -> str:
+        """Hash what was itself made of personal values, unless these are kept."""
+        return fingerprint if self.mode == "keep" else self.hashed(fingerprint)
+
     def allows(self, stream: str, name: str) -> bool:
         """Tell whether an open object may leave."""
         return self.mode == "keep" or bool({name, f"{stream}.{name}"} & self.open_objects)

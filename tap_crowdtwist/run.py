@@ -13,6 +13,7 @@ from tap_crowdtwist.api.client import Client
 from tap_crowdtwist.api.endpoints import Host
 from tap_crowdtwist.api.throttle import Throttle
 from tap_crowdtwist.api.transport import Transport
+from tap_crowdtwist.changed import Feeds
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.identity import Identities
 from tap_crowdtwist.progress import Progress
@@ -68,12 +69,36 @@ class Run:
         self.tallies: dict[str, Tally] = {}
         self.failures: list[str] = []
         """Why streams were given up, one sentence each; the others go on."""
+        self.unswept = ""
+        """Why no member is swept, or ""."""
         self._progress = Progress(self.client.traffic, clock)
 
     @cached_property
     def roster(self) -> Roster:
         """Who to ask about."""
         return build_roster(self.settings)
+
+    @cached_property
+    def feeds(self) -> Feeds | None:
+        """The files that tell who changed, as they are at the beginning of the run.
+
+        Raises:
+            SettingError: they cannot be listed, although they are needed.
+        """
+        if not self.settings.data_push_path:
+            return None
+        try:
+            return Feeds(self.settings, self.now())
+        except SettingError as error:
+            if self.settings.only_changed:
+                raise
+            self.fail(error)  # a sweep of all members needs no files
+            return None
+
+    def fail(self, error: Exception) -> None:
+        """Note why a stream is given up, once."""
+        if str(error) not in self.failures:
+            self.failures.append(str(error))
 
     @cached_property
     def identities(self) -> Identities:

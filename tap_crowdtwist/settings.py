@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from tap_crowdtwist import values
 from tap_crowdtwist.api.endpoints import Host, base_url
 from tap_crowdtwist.api.transport import LOOPBACK
-from tap_crowdtwist.declaration import DECLARATION
+from tap_crowdtwist.declaration import DECLARATION, FEED_PATHS
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.privacy import Policy
 from tap_crowdtwist.roster import Shard
@@ -57,6 +57,28 @@ class Settings:
     max_failed_members: int
     policy: Policy
     tombstones: bool
+    only_changed: bool
+    data_push_path: str | None = field(repr=False)
+    live_push_path: str | None = field(repr=False)
+    data_push_columns: str
+
+    @property
+    def lacks_api(self) -> bool:
+        """Whether nothing can be asked of the API, for want of a key."""
+        return not self.api_key
+
+    def need_api(self) -> None:
+        """Insist on what the API needs.
+
+        Raises:
+            SettingError: there is no key.
+        """
+        if self.lacks_api:
+            raise SettingError(
+                "api_key",
+                "is missing; give it in the file that --config names, or as TAP_CROWDTWIST_API_KEY "
+                "with --config ENV",
+            )
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Settings:
@@ -67,18 +89,14 @@ class Settings:
         """
         method = config["auth_method"]
         api_key = _one_line(config, "api_key")
-        if not api_key:
-            raise SettingError(
-                "api_key",
-                "is missing; give it in the file that --config names, or as TAP_CROWDTWIST_API_KEY "
-                "with --config ENV",
-            )
+        files_only = not api_key and any(config.get(name) for name in FEED_PATHS)
         keys = (_one_line(config, "hmac_public_key"), _one_line(config, "hmac_private_key"))
         if method == "hmac" and not all(keys):
             name = "hmac_public_key" if not keys[0] else "hmac_private_key"
             raise SettingError(name, "is missing, although `auth_method` is hmac")
-        return cls(
-            urls={host: _url(config, host) for host in Host},
+        _check_sweep(config)
+        checked = cls(
+            urls={} if files_only else {host: _url(config, host) for host in Host},
             auth_method=method,
             api_key=api_key,
             hmac_keys=keys,
@@ -98,6 +116,28 @@ class Settings:
             max_failed_members=config["max_failed_members"],
             policy=_policy(config),
             tombstones=config["deleted_members"] == "tombstone",
+            only_changed=config["sweep_members"] == "changed",
+            data_push_path=config.get("data_push_path") or None,
+            live_push_path=config.get("live_push_path") or None,
+            data_push_columns=config["data_push_columns"],
+        )
+        if not files_only:
+            checked.need_api()
+        return checked
+
+
+def _check_sweep(config: Mapping[str, Any]) -> None:
+    if config["sweep_members"] != "changed":
+        return
+    if not config.get("data_push_path"):
+        raise SettingError(
+            "data_push_path",
+            "is missing, although `sweep_members` is changed: who changed is read from those files",
+        )
+    if config["id_type"] != "id":
+        raise SettingError(
+            "id_type",
+            "must be id while `sweep_members` is changed: the files name members by their numbers",
         )
 
 

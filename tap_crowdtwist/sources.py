@@ -14,6 +14,7 @@ import fsspec
 import msgspec
 
 from tap_crowdtwist.errors import SettingError
+from tap_crowdtwist.paths import named, plain, reason
 from tap_crowdtwist.roster import parse_id
 
 if TYPE_CHECKING:
@@ -63,15 +64,15 @@ def from_files(path: str, id_type: str, column: str | None = None) -> Iterator[M
             path, mode="rt", encoding="utf-8-sig", newline="", compression="infer"
         )
     except (OSError, ValueError, ImportError) as error:
-        raise SettingError(_SETTING, f"cannot open {_named(path)}: {_reason(error)}") from None
+        raise SettingError(_SETTING, f"cannot open {named(path)}: {reason(error)}") from None
     if not files:
-        raise SettingError(_SETTING, f"no file matches {_named(path)}")
+        raise SettingError(_SETTING, f"no file matches {named(path)}")
     for file in files:
         yield from _from_file(file, id_type, column)
 
 
 def _from_file(file: Any, id_type: str, column: str | None) -> Iterator[Member]:
-    count, name = 0, _named(file.path)
+    count, name = 0, named(file.path)
     try:
         with file as lines:
             for number, value in _values(file.path, lines, id_type, column):
@@ -84,7 +85,7 @@ def _from_file(file: Any, id_type: str, column: str | None) -> Iterator[Member]:
     except UnicodeError:
         raise SettingError(_SETTING, f"{name} is not UTF-8 text") from None
     except Exception as error:  # noqa: BLE001 - each filesystem and compression has its own
-        raise SettingError(_SETTING, f"cannot read {name}: {_reason(error)}") from None
+        raise SettingError(_SETTING, f"cannot read {name}: {reason(error)}") from None
     if not count:
         raise SettingError(_SETTING, f"{name} holds no ids")
 
@@ -96,27 +97,10 @@ def _member(value: str, id_type: str, where: str) -> Member:
     return member
 
 
-def _named(path: str) -> str:
-    """Name a file by the end of its path: what stands before may hold credentials, as URLs do."""
-    return repr(_plain(path).rpartition("/")[2].rpartition("@")[2])
-
-
-def _plain(path: str) -> str:
-    return path.partition("?")[0] if "://" in path else path
-
-
-def _reason(error: Exception) -> str:
-    """Say why a file cannot be read, without its path and without what it holds."""
-    if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
-    told = isinstance(error, (ImportError, csv.Error))
-    return str(error) if told else type(error).__name__
-
-
 def _values(
     path: str, lines: Iterable[str], id_type: str, column: str | None
 ) -> Iterator[tuple[int, str]]:
-    stem, name = _plain(path).lower().removesuffix(".gz"), _named(path)
+    stem, name = plain(path).lower().removesuffix(".gz"), named(path)
     if stem.endswith(".csv"):
         return _csv(name, lines, id_type, column)
     if stem.endswith((".jsonl", ".ndjson")):

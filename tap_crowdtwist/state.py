@@ -20,10 +20,11 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.errors import TapError
+from tap_crowdtwist.feeds.ledger import Ledger
 from tap_crowdtwist.known import Sketch, newcomers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping
+    from collections.abc import Callable, Mapping, MutableMapping
 
     from tap_crowdtwist.roster import Member, Roster
 
@@ -45,6 +46,8 @@ class Sweep:
         roster: whom the sweep knew when it began; None where that is not needed.
         asked: members asked so far, by all runs that had a part in the sweep.
         missing: those of them whom CrowdTwist did not know.
+        files: which files were there when it began (`changed`); None where there are none.
+        changed: whether only members who changed are swept.
         doubted: those in `retry` for whom CrowdTwist only said, in this run, that the program
             lacks the resource.
     """
@@ -57,6 +60,8 @@ class Sweep:
     roster: Sketch | None = None
     asked: int = 0
     missing: int = 0
+    files: dict[str, Any] | None = None
+    changed: bool = False
     doubted: set[Member] = field(default_factory=set)
 
 
@@ -69,16 +74,20 @@ class Plan:
         replication_key: the property the bookmark is about, or None for a full table.
         start_date: the earliest row wanted at all.
         lookback: how far before the bookmark to read again.
+        files: which files are there now (`changed`); None where there are none.
+        changed: whether only members who changed are swept, from `start_date` on.
     """
 
     now: datetime
     replication_key: str | None
     start_date: datetime | None
     lookback: timedelta
+    files: dict[str, Any] | None = None
+    changed: bool = False
 
     def since(self, bookmark: datetime | None) -> datetime | None:
         """Give the lower bound of a new sweep."""
-        if bookmark is None or self.replication_key is None:
+        if bookmark is None or self.replication_key is None or self.changed:
             return self.start_date
         bound = bookmark - self.lookback
         return max(bound, self.start_date) if self.start_date else bound
@@ -106,7 +115,7 @@ def begin(state: MutableMapping[str, Any], plan: Plan, roster: Roster) -> Sweep:
             )
         retry = list(stored.get("retry") or ())
         retry_since = instant(stored.get("retry_since")) if retry else None
-        if "started_at" in stored:
+        if "started_at" in stored and (stored.get("members") == "changed") is plan.changed:
             resumed = instant(stored.get("since"))
             if resumed is None or (since is not None and resumed <= since):
                 started_at = instant(stored["started_at"]) or plan.now
@@ -114,14 +123,33 @@ def begin(state: MutableMapping[str, Any], plan: Plan, roster: Roster) -> Sweep:
                 sketch = Sketch.load(stored.get("roster"))
                 sketch = sketch and sketch.where_unchanged(roster)
                 asked, missing = int(stored.get("asked", 0)), int(stored.get("missing", 0))
-                return Sweep(started_at, resumed, after, retry, retry_since, sketch, asked, missing)
+                return Sweep(
+                    started_at,
+                    resumed,
+                    after,
+                    retry,
+                    retry_since,
+                    sketch,
+                    asked,
+                    missing,
+                    stored.get("files"),
+                    plan.changed,
+                )
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise TapError(
             "The state given to the tap cannot be read; remove this stream's bookmark to read "
             "it from the start"
         ) from None
-    sketch = Sketch.of(roster) if plan.replication_key is not None else None
-    return Sweep(plan.now.replace(microsecond=0), since, None, retry, retry_since, sketch)
+    known = plan.replication_key is not None and not plan.changed
+    return Sweep(
+        plan.now.replace(microsecond=0),
+        since,
+        retry=retry,
+        retry_since=retry_since,
+        roster=Sketch.of(roster) if known else None,
+        files=plan.files,
+        changed=plan.changed,
+    )
 
 
 def newcomer(state: MutableMapping[str, Any], roster: Roster) -> Callable[[Member], bool]:
@@ -142,6 +170,10 @@ def save(state: MutableMapping[str, Any], sweep: Sweep, roster: Roster, now: dat
         stored |= {"after": sweep.after, "asked": sweep.asked, "missing": sweep.missing}
     if sweep.roster is not None:
         stored["roster"] = sweep.roster.dump()
+    if sweep.files is not None:
+        stored["files"] = sweep.files
+    if sweep.changed:
+        stored["members"] = "changed"
     state["sweep"] = stored | _owed(sweep)
     state["roster"] = {**(state.get("roster") or {}), **_roster(roster)}
 
@@ -154,6 +186,9 @@ def finish(
     state.pop("sweep", None)
     if owed := _owed(sweep):
         state["sweep"] = owed
+    _note_files(state, sweep)
+    if sweep.changed:  # the bookmark is of a sweep of all members, and so is who was known
+        return
     if plan.replication_key is not None:
         state["replication_key"] = plan.replication_key
         state["replication_key_value"] = spell(sweep.started_at)
@@ -161,6 +196,21 @@ def finish(
     if plan.replication_key is not None and sweep.roster is None:
         known = Sketch.nobody().dump()
     state["roster"] = {**known, **_roster(roster)}
+
+
+def _note_files(state: MutableMapping[str, Any], sweep: Sweep) -> None:
+    """Note which files were there when a complete sweep began, and since when none was newer."""
+    noted = state.pop("files", None) or {}
+    if sweep.files is not None:
+        fresh = spell(sweep.started_at)
+        if sweep.changed and _last(sweep.files) == _last(noted):
+            fresh = noted.get("fresh_at") or fresh
+        state["files"] = {**sweep.files, "fresh_at": fresh}
+
+
+def _last(noted: Mapping[str, Any]) -> int:
+    ledger = Ledger.load(noted.get("push"), most=0)
+    return ledger.first + len(ledger.sums)
 
 
 def forget(state: MutableMapping[str, Any], sweep: Sweep) -> None:

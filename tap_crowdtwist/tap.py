@@ -23,7 +23,7 @@ from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import Self, override
 
-from tap_crowdtwist import checkup, continuation, privacy, schemas, summary
+from tap_crowdtwist import changed, checkup, continuation, privacy, schemas, summary
 from tap_crowdtwist.checks import check, check_environment, unknown_variables
 from tap_crowdtwist.declaration import DECLARATION, SECRETS
 from tap_crowdtwist.errors import SettingError, TapError
@@ -33,6 +33,7 @@ from tap_crowdtwist.run import Run, utc_now
 from tap_crowdtwist.settings import Settings
 from tap_crowdtwist.stop import StoppedError
 from tap_crowdtwist.streams import STREAMS
+from tap_crowdtwist.streams.feeds import FeedStream, check_feeds
 from tap_crowdtwist.streams.swept import MemberStream
 from tap_crowdtwist.writer import Writer
 
@@ -105,6 +106,8 @@ class TapCrowdTwist(Tap):
                 workers can start on while the program's own streams are read.
         """
         sweeps = self.sweeps
+        if self.run.unswept:
+            return
         for sweep in sweeps[sweeps.index(stream) + 1 :] if stream else sweeps:
             with suppress(TapError):  # told when it is the turn of that sweep
                 if sweep.is_complete:
@@ -124,7 +127,7 @@ class TapCrowdTwist(Tap):
 
     @override
     def discover_streams(self) -> list[CrowdTwistStream]:
-        return [stream(self) for stream in STREAMS]
+        return [stream(self) for stream in STREAMS if stream.is_configured(self.config)]
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
@@ -188,7 +191,7 @@ class TapCrowdTwist(Tap):
         given_state = load_json(state.read()) if state else {}
         check_state(given_state, schemas.names(), cls.logger)
         tap = cls._that_reads(config, catalog, given_state)
-        if tap.sweeps:
+        if tap.sweeps and not tap.run.settings.only_changed:
             tap.logger.info("The roster has %d members", len(tap.run.roster))
         tap.sync()
 
@@ -217,6 +220,10 @@ class TapCrowdTwist(Tap):
         )
         if not any(stream.selected for stream in tap.streams.values()):
             raise TapError("No stream is selected, so there is nothing to read; check the catalog")
+        if tap.input_catalog is not None:
+            check_feeds(tap.input_catalog, tap.config)
+        if not all(isinstance(s, FeedStream) for s in tap.streams.values() if s.selected):
+            tap.run.settings.need_api()
         return tap
 
     def sync(self) -> None:
@@ -231,6 +238,8 @@ class TapCrowdTwist(Tap):
             continuation.close(self.state)
         with closing(self.run):
             try:
+                if self.sweeps and self.run.settings.only_changed:
+                    self._find_changed()
                 self.sync_all()
             except Exception as error:
                 if not isinstance(error, StoppedError) and not summary.progressed(self.run):
@@ -241,6 +250,19 @@ class TapCrowdTwist(Tap):
             finally:
                 summary.report(self.run, self.logger)
         summary.check(self.run, self.state.get("bookmarks", {}))
+
+    def _find_changed(self) -> None:
+        """Find the members who changed; without them nobody is swept, but the rest is read."""
+        run = self.run
+        states = {stream.name: stream.stream_state for stream in self.sweeps}
+        try:
+            assert run.feeds is not None  # noqa: S101 - the settings say so
+            run.roster = changed.roster(run.feeds, states, run.settings, run.client, run.now())
+        except StoppedError:
+            raise
+        except TapError as error:
+            run.unswept = "who changed is not known"
+            run.fail(error)
 
     def _close_run(self) -> None:
         continuation.close(self.state)

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
 from tap_crowdtwist.cli import main
+from tap_crowdtwist.declaration import FEED_PATHS
 from tap_crowdtwist.run import Run
 from tap_crowdtwist.settings import Settings
 from tap_crowdtwist.tap import TapCrowdTwist
@@ -235,7 +236,8 @@ def run_tap(
         settings: settings beside those of `config_of`.
     """
     if streams:
-        catalog = select(*streams)
+        feeds = {name: path for name in FEED_PATHS if (path := settings.get(name))}
+        catalog = select(*streams, paths=feeds)
     with tempfile.TemporaryDirectory() as folder:
         args = _file(folder, "config", config_of(running, **settings))
         args += _file(folder, "state", state) if state is not None else []
@@ -252,15 +254,22 @@ def _file(folder: str, name: str, content: Any) -> list[str]:
 
 
 @cache
-def _discovered() -> str:
-    result = run_cli("--discover")
+def _discovered(paths: tuple[tuple[str, str], ...] = ()) -> str:
+    config = {"api_key": API_KEY, "client_id": "512", **dict(paths)}
+    with tempfile.TemporaryDirectory() as folder:
+        result = run_cli(*(_file(folder, "config", config) if paths else ()), "--discover")
     assert result.exit_code == 0, result.stderr
     return result.stdout
 
 
-def discover() -> dict[str, Any]:
-    """The catalog as discovered; a copy of its own for each caller."""
-    catalog: dict[str, Any] = json.loads(_discovered())
+def discover(paths: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The catalog as discovered; a copy of its own for each caller.
+
+    Args:
+        paths: settings that say where files are, whose streams are then there too.
+    """
+    spelled = {name: str(path) for name, path in (paths or {}).items()}
+    catalog: dict[str, Any] = json.loads(_discovered(tuple(sorted(spelled.items()))))
     return catalog
 
 
@@ -272,12 +281,14 @@ def entry_of(catalog: Mapping[str, Any], stream: str) -> dict[str, Any]:
     return entry
 
 
-def select(*streams: str, **fields: Iterable[str] | None) -> dict[str, Any]:
+def select(
+    *streams: str, paths: Mapping[str, Any] | None = None, **fields: Iterable[str] | None
+) -> dict[str, Any]:
     """A catalog with just these streams, whole, or with just these fields of a stream.
 
     A field of an object is written with a dot: `tier_info.tier_score`.
     """
-    catalog = discover()
+    catalog = discover(paths)
     for entry in catalog["streams"]:
         stream = entry["tap_stream_id"]
         wanted = None if (given := fields.get(stream)) is None else set(given)

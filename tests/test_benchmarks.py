@@ -27,14 +27,14 @@ from benchmarks.line_up import BARE, DLT, NAMES, TAP, TEXTBOOK, TUNED, Desk, Set
 from benchmarks.line_up import Result as Run
 from benchmarks.measure import Output, Program
 from benchmarks.server import CompleteLedger, Server, traffic
-from tap_crowdtwist.streams import STREAMS as DECLARED
+from tap_crowdtwist.streams import API_STREAMS
 
 if TYPE_CHECKING:
     from crowdtwist_sandbox import Sandbox
 
 SELECTED = tuple(stream for stream in STREAMS if stream not in OFF_BY_DEFAULT)
 SMALL, LARGE = 30, 300
-ENDPOINTS = {stream.name: stream.endpoint for stream in DECLARED}
+ENDPOINTS = {stream.name: stream.endpoint for stream in API_STREAMS}
 
 
 @dataclass

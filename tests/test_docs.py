@@ -14,6 +14,7 @@ import yaml
 
 from docs import generate
 from tap_crowdtwist import schemas
+from tap_crowdtwist.streams import FEED_STREAMS
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_STREAMS = [
@@ -130,7 +131,8 @@ def test_extractor_has_the_capabilities_of_the_tap(about: Any, extractor: Any) -
 
 
 def test_extractor_selects_the_streams_that_are_on_by_default(extractor: Any) -> None:
-    assert extractor["select"] == [f"{stream}.*" for stream in DEFAULT_STREAMS]
+    feeds = [stream.name for stream in FEED_STREAMS]
+    assert extractor["select"] == [f"{stream}.*" for stream in (*DEFAULT_STREAMS, *feeds)]
 
 
 def test_every_plugin_is_defined_in_the_file_and_every_loader_is_pinned(project: Any) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
 from tap_crowdtwist import schemas
+from tap_crowdtwist.declaration import FEED_PATHS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(240)
 
 ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = {"tap_crowdtwist", "crowdtwist_receiver", "crowdtwist_sandbox"}
 OURS = ("PYTHON", "VIRTUAL_ENV", "TAP_", "COV", "PYTEST")
 
 
@@ -64,12 +66,9 @@ def test_wheel_holds_the_schemas_the_types_and_the_licence_only(wheel: Path) -> 
         names = set(archive.namelist())
 
     assert {f"tap_crowdtwist/schemas/{stream}.json" for stream in schemas.names()} <= names
-    assert {"tap_crowdtwist/py.typed", "crowdtwist_sandbox/py.typed"} <= names
+    assert {f"{name}/py.typed" for name in PACKAGES} <= names
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
-    assert {name.split("/")[0].split("-")[0] for name in names} == {
-        "tap_crowdtwist",
-        "crowdtwist_sandbox",
-    }
+    assert {name.split("/")[0].split("-")[0] for name in names} == PACKAGES
 
 
 def test_about_and_discovery_need_no_extra(bin_directory: Path, tmp_path: Path) -> None:
@@ -79,7 +78,8 @@ def test_about_and_discovery_need_no_extra(bin_directory: Path, tmp_path: Path) 
     assert about["name"] == "tap-crowdtwist"
     assert about["version"] == "0.1.0"
 
-    config = write_config(tmp_path, api_key="unused", client_id="512")
+    feeds = dict.fromkeys(FEED_PATHS, "nowhere")
+    config = write_config(tmp_path, api_key="unused", client_id="512", **feeds)
     catalog = json.loads(
         run([bin_directory / "tap-crowdtwist", "--config", config, "--discover"], tmp_path)
     )

@@ -18,9 +18,19 @@ if TYPE_CHECKING:
 KEYS = {
     "activities": ["id"],
     "badges": ["id"],
+    "batch_activity_credits": ["file_name", "file_line"],
     "coupons": ["user_id", "redeem_order_coupon_id"],
+    "live_activities": ["event_id"],
+    "live_points_expiration": ["event_id"],
+    "live_redemptions": ["event_id"],
+    "live_segments": ["event_id"],
+    "live_users": ["event_id"],
     "points_expiration": ["user_id", "rule_type", "expiration_date"],
     "purchases": ["user_id", "purchase_id_type", "purchase_id"],
+    "push_points_expiration": ["user_id", "message_date"],
+    "push_redemptions": ["order_id"],
+    "push_user_activities": ["user_activity_id"],
+    "push_users": ["id"],
     "receipts": ["user_id", "id"],
     "redemptions": ["id"],
     "rewards": ["id"],
@@ -51,6 +61,32 @@ REWARD = {
     "extra_data", "segment",
 }  # fmt: skip
 
+USER = {
+    "id", "first_name", "last_name", "middle_name", "date_of_birth", "email_address",
+    "email_is_verified", "is_active", "username", "mobile_phone_number", "third_party_id",
+    "gender_id", "gender", "extra_data", "continent", "country", "us_region", "ca_province",
+    "state", "city", "street_address_1", "street_address_2", "postal_code",
+    "receive_email_updates", "date_receive_email_opt_in", "date_receive_email_opt_out",
+    "total_points", "redeemable_points", "num_points_purchased", "facebook_user_id",
+    "pinterest_user_id", "inst_username", "inst_user_id", "facebook_access_token",
+    "twitter_oauth_token", "twitter_oauth_token_secret", "pinterest_access_token",
+    "inst_access_token", "date_fb_token_expires", "activity_stream_opt_in", "store_id",
+    "date_last_login", "date_last_updated", "date_created", "rank", "weekly_rank",
+    "monthly_rank", "password", "salt", "hash_algorithm_id", "password_generated",
+    "lang_pref", "sign_up_channel_id", "referral_url", "fan_level", "tier_info", "segments",
+    "household_id", "custom_data",
+}  # fmt: skip
+
+SHIPPING = {
+    "shipping_first_name", "shipping_last_name", "shipping_street_address_1",
+    "shipping_street_address_2", "shipping_city", "shipping_state", "shipping_postal_code",
+    "shipping_country", "shipping_phone",
+}  # fmt: skip
+
+ROW = {"file_name", "file_line"}
+
+EVENT = {"event_id", "received_at"}
+
 COLUMNS = {
     "activities": {
         "id", "name", "title", "description", "public_title", "public_description", "num_points",
@@ -61,10 +97,37 @@ COLUMNS = {
         "segment", "activity_tags", "extra_data",
     },
     "badges": BADGE,
+    "batch_activity_credits": {
+        *ROW, "sent_at", "email_address", "user_id", "third_party_id", "username", "activity_id",
+        "num_points", "activity_date", "fault",
+    },
     "coupons": {
         "user_id", "redeem_order_coupon_id", "reward_id", "reward_category_id", "redeem_order_id",
         "total_points_redeemed", "ending_balance", "coupon_code", "expiration_date", "extra_data",
     },
+    "live_activities": {
+        *EVENT, "user_id", "user_activity_id", "activity_id", "activity_name", "name",
+        "num_points", "notes", "date_created", "date_awarded", "activity_date", "extra_data",
+        "third_party_id", "email_address", "mobile_phone_number", "reference_id", "title",
+        "description", "translated_title", "translated_description",
+    },
+    "live_points_expiration": {
+        *EVENT, "user_id", "email_address", "third_party_id", "message_date",
+        "inactivity_last_qualified_date", "inactivity_exp_date", "last_qualified_date",
+        "expiration_date", "points_expired", "points_expiring",
+    },
+    "live_redemptions": {
+        *EVENT, *SHIPPING, "user_id", "order_id", "order_date", "reward_id", "reward_group_id",
+        "title", "reward_title", "description", "category", "category_name", "color", "size",
+        "reference_id", "extra_data", "quantity", "total_points_redeemed", "ending_balance",
+        "codes", "digital_download", "custom_data", "email_address", "username",
+        "third_party_id", "first_name", "last_name",
+    },
+    "live_segments": {
+        *EVENT, "user_id", "email_address", "third_party_id", "type", "name", "subscription_id",
+        "event", "triggered_by", "date_occurred",
+    },
+    "live_users": {*EVENT, *USER},
     "points_expiration": {
         "user_id", "rule_type", "expiration_date", "points_expired", "points_expiring",
         "points_redeemed", "last_qualified_date", "days_until_expiry",
@@ -72,6 +135,25 @@ COLUMNS = {
     "purchases": {
         "user_id", "purchase_id_type", "purchase_id", "last_date_purchased", "purchase_total",
         "total_points_awarded", "total_points_earned", "points_awaiting_fulfillment",
+    },
+    "push_points_expiration": {
+        *ROW, "user_id", "message_date", "email_address", "third_party_id",
+        "inactivity_last_qualified_date", "inactivity_exp_date",
+    },
+    "push_redemptions": {
+        *ROW, *SHIPPING, "order_date", "order_id", "total_points_redeemed", "category_name",
+        "reward_title", "quantity", "color", "size", "reference_id", "codes",
+        "digital_download", "first_name", "last_name", "email_address", "username",
+        "third_party_id",
+    },
+    "push_user_activities": {
+        *ROW, "id", "activity_id", "user_activity_id", "activity_name", "num_points", "notes",
+        "third_party_id", "email_address", "mobile_phone_number", "date_created",
+    },
+    "push_users": {
+        *ROW, "id", "first_name", "middle_name", "last_name", "date_of_birth", "email_address",
+        "street_address_1", "street_address_2", "city", "state", "postal_code", "country_code",
+        "region", "gender",
     },
     "receipts": {
         "user_id", "id", "date_submitted", "file_id", "file_name", "file_url", "scan_result",
@@ -81,10 +163,8 @@ COLUMNS = {
         "id", "user_id", "order_id", "order_date", "reward_id", "reward_group_id", "title",
         "reward_title", "description", "category", "category_name", "color", "size",
         "reference_id", "extra_data", "quantity", "total_points_redeemed", "ending_balance",
-        "codes", "digital_download", "shipping_first_name", "shipping_last_name",
-        "shipping_street_address_1", "shipping_street_address_2", "shipping_city",
-        "shipping_state", "shipping_postal_code", "shipping_country", "shipping_phone",
-        "custom_data", "redeeming_user_id", "household_breakdown",
+        "codes", "digital_download", *SHIPPING, "custom_data", "redeeming_user_id",
+        "household_breakdown",
     },
     "rewards": REWARD,
     "user_activities": {
@@ -98,21 +178,7 @@ COLUMNS = {
     },
     "user_badges": {"user_id", *BADGE, "user_counts"},
     "user_rewards": {"user_id", *REWARD},
-    "users": {
-        "id", "first_name", "last_name", "middle_name", "date_of_birth", "email_address",
-        "email_is_verified", "is_active", "username", "mobile_phone_number", "third_party_id",
-        "gender_id", "gender", "extra_data", "continent", "country", "us_region", "ca_province",
-        "state", "city", "street_address_1", "street_address_2", "postal_code",
-        "receive_email_updates", "date_receive_email_opt_in", "date_receive_email_opt_out",
-        "total_points", "redeemable_points", "num_points_purchased", "facebook_user_id",
-        "pinterest_user_id", "inst_username", "inst_user_id", "facebook_access_token",
-        "twitter_oauth_token", "twitter_oauth_token_secret", "pinterest_access_token",
-        "inst_access_token", "date_fb_token_expires", "activity_stream_opt_in", "store_id",
-        "date_last_login", "date_last_updated", "date_created", "rank", "weekly_rank",
-        "monthly_rank", "password", "salt", "hash_algorithm_id", "password_generated",
-        "lang_pref", "sign_up_channel_id", "referral_url", "fan_level", "tier_info", "segments",
-        "household_id", "custom_data",
-    },
+    "users": USER,
 }  # fmt: skip
 
 TIER_LEVEL = {"title", "min_value", "max_value", "image_url"}
@@ -138,28 +204,33 @@ NESTED = {
     },
 }  # fmt: skip
 
+CREDENTIALS = {
+    "password", "salt", "hash_algorithm_id", "password_generated", "facebook_access_token",
+    "twitter_oauth_token", "twitter_oauth_token_secret", "pinterest_access_token",
+    "inst_access_token",
+}  # fmt: skip
+
 WITHHELD = {
     "coupons": {"coupon_code"},
+    "live_redemptions": {"codes", "digital_download"},
+    "live_users": CREDENTIALS,
+    "push_redemptions": {"codes", "digital_download"},
     "redemptions": {"codes", "digital_download"},
-    "users": {
-        "password", "salt", "hash_algorithm_id", "password_generated", "facebook_access_token",
-        "twitter_oauth_token", "twitter_oauth_token_secret", "pinterest_access_token",
-        "inst_access_token",
-    },
-}  # fmt: skip
+    "users": CREDENTIALS,
+}
 
 # Names that mean the same type in every stream; the first pattern that fits the whole name decides.
 TYPES = {
     "additional_properties|extra_data|custom_data": "object",
     "purchase_id|order_id|redeem_order_id|redeem_order_coupon_id": "string",
-    "file_id|third_party_id|store_id|reference_id": "string",
+    "file_id|event_id|third_party_id|store_id|reference_id": "string",
     "(facebook|pinterest|inst)_user_id|hash_algorithm_id": "string",
     "purchase_total": "number",
     "is_.*|email_is_verified|no_end_date|show_as_locked.*|points_on_click": "boolean",
     "receive_email_updates|activity_stream_opt_in": "boolean",
-    "days_until_.*": "integer",
+    "days_until_.*|file_line": "integer",
     "date_of_birth": "date",
-    ".*_date|date_.*|display_date_.*|last_date_purchased": "date-time",
+    ".*_date|.*_at|date_.*|display_date_.*|last_date_purchased": "date-time",
     "(?!id$).*_id|.*_points|points_.*|.*quantity|.*rank|.*coupons|min_age|freq_cap": "integer",
 }
 

@@ -1,6 +1,20 @@
 """Singer streams: name, keys, schema and replication of each resource."""
 
+from tap_crowdtwist.streams.batch_activity import BatchActivityCredits
 from tap_crowdtwist.streams.catalogs import Activities, Badges, Rewards
+from tap_crowdtwist.streams.data_push import (
+    PushPointsExpiration,
+    PushRedemptions,
+    PushUserActivities,
+    PushUsers,
+)
+from tap_crowdtwist.streams.live_push import (
+    LiveActivities,
+    LivePointsExpiration,
+    LiveRedemptions,
+    LiveSegments,
+    LiveUsers,
+)
 from tap_crowdtwist.streams.members import (
     Coupons,
     PointsExpiration,
@@ -14,7 +28,7 @@ from tap_crowdtwist.streams.members import (
     Users,
 )
 
-STREAMS = (
+API_STREAMS = (
     Activities,
     Rewards,
     Badges,
@@ -29,4 +43,21 @@ STREAMS = (
     Coupons,
     UserBadges,
 )
-"""Every stream of the tap, catalogs first."""
+"""Streams that are asked of the API, catalogs first."""
+
+FEED_STREAMS = (
+    PushUsers,
+    PushUserActivities,
+    PushRedemptions,
+    PushPointsExpiration,
+    LiveUsers,
+    LiveActivities,
+    LiveRedemptions,
+    LivePointsExpiration,
+    LiveSegments,
+    BatchActivityCredits,
+)
+"""Streams that are read from files, where the settings say where these are."""
+
+STREAMS = (*API_STREAMS, *FEED_STREAMS)
+"""Every stream of the tap."""

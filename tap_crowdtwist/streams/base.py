@@ -49,6 +49,11 @@ class CrowdTwistStream(Stream):
         super().__init__(tap, schema=privacy.published(self.name, tap.policy))
         self._crowdtwist = tap
 
+    @classmethod
+    def is_configured(cls, config: Mapping[str, Any]) -> bool:  # noqa: ARG003 - for streams of files
+        """Tell whether the settings say where the stream comes from."""
+        return True
+
     @property
     def run(self) -> Run:
         """What the streams of this run share."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from tap_crowdtwist.records import Row
+    from tap_crowdtwist.roster import Member
     from tap_crowdtwist.sweep import Sweep
 
 
@@ -31,6 +32,10 @@ class Walk(NamedTuple):
     state: state.Sweep
     plan: state.Plan
     under_way: Sweep[Errand, Haul] | None
+
+
+def _nobody(_member: Member) -> bool:
+    return False
 
 
 class MemberStream(CrowdTwistStream):
@@ -91,6 +96,9 @@ class MemberStream(CrowdTwistStream):
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[Row, Any, Any]:
         run, tally = self.run, self.run.tally(self.name)
+        if run.unswept:
+            tally.skipped = run.unswept
+            return
         if self.is_complete:
             tally.skipped = "complete since the run that was cut short"
             return
@@ -150,7 +158,15 @@ class MemberStream(CrowdTwistStream):
         now = self.run.now()
         if settings.start_date is not None and settings.start_date > now:
             raise SettingError("start_date", "lies in the future, so there is nothing to read yet")
-        return state.Plan(now, key, settings.start_date, settings.lookback)
+        feeds = self.run.feeds
+        return state.Plan(
+            now,
+            key,
+            settings.start_date,
+            settings.lookback,
+            files=feeds.marks if feeds is not None else None,
+            changed=settings.only_changed,
+        )
 
     def _errands(self, walk: state.Sweep) -> Iterator[Errand]:
         """Give whom to ask, and from when: first who is owed, then the rest of the roster."""
@@ -161,7 +177,7 @@ class MemberStream(CrowdTwistStream):
         bound = state.earlier(walk.retry_since, walk.since)
         yield from [Errand(place, bound, owed=True) for place in owed]
         done = frozenset(owed)
-        is_new = state.newcomer(self.stream_state, roster)
+        is_new = state.newcomer(self.stream_state, roster) if not walk.changed else _nobody
         for place in range(roster.after(walk.after), len(roster)):
             if place not in done:
                 since = start if is_new(roster.name(place)) else walk.since

@@ -52,6 +52,8 @@ def test_defaults_are_filled_in() -> None:
         "environment": "production",
         "auth_method": "query",
         "id_type": "id",
+        "sweep_members": "all",
+        "data_push_columns": "same",
         "lookback_days": 7,
         "requests_per_minute": 5000,
         "max_concurrency": 16,

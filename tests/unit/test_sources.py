@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_crowdtwist import sources
+from tap_crowdtwist import paths, sources
 from tap_crowdtwist.errors import SettingError
 
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ def test_a_url_of_any_filesystem_is_read() -> None:
 def test_a_query_is_no_part_of_a_name() -> None:
     lines = sources._values("https://host.test/m.csv?sig=abc", io.StringIO("id\n5\n"), "id", None)  # noqa: SLF001 - no web server is needed for a name
     assert list(lines) == [(2, "5")]
-    assert sources._named("sftp://user:word@host.test/in/m.csv?sig=abc") == "'m.csv'"  # noqa: SLF001 - likewise
+    assert paths.named("sftp://user:word@host.test/in/m.csv?sig=abc") == "'m.csv'"
 
 
 def test_lines_are_read_as_they_are_needed(folder: Path) -> None:

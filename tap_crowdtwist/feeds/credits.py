@@ -1,0 +1,95 @@
+"""Reads the files of Batch Activity Credit that a brand sends to CrowdTwist.
+
+Pipe-delimited UTF-8 without header and quoting, a credit a line: EMAIL, CT_USER_ID, THIRD_PARTY_ID,
+USERNAME, ACTIVITY_ID, POINTS, ACTIVITY_DATE; the last two are optional, and at least one of the
+first four is needed. Source: Batch Activity Credit. How dates are spelled is not known, so any form
+is taken that is known from elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING, Any
+
+from tap_crowdtwist import values
+from tap_crowdtwist.feeds.errors import FeedError
+from tap_crowdtwist.feeds.names import BATCH_ACTIVITY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tap_crowdtwist.feeds.folder import File
+
+FIELDS = (
+    "email_address",
+    "user_id",
+    "third_party_id",
+    "username",
+    "activity_id",
+    "num_points",
+    "activity_date",
+)
+_IDENTITIES = FIELDS[:4]
+_NEEDED = len(FIELDS) - 2
+_LONGEST_LINE = 1 << 20
+_FORMS = (
+    ("bad user id", "user_id", values.integer),
+    ("bad activity id", "activity_id", values.integer),
+    ("bad points", "num_points", values.integer),
+    ("bad date", "activity_date", values.instant),
+)
+
+
+def credits_in(
+    file: File, opened: Callable[[File], IO[bytes]]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield each line's number and row; a line that would be refused has its `fault` named.
+
+    Raises:
+        FeedError: the file cannot be read.
+    """
+    try:
+        with opened(file) as raw:
+            number = 0
+            while line := raw.readline(_LONGEST_LINE):
+                number += 1
+                if number == 1:
+                    line = line.removeprefix(b"\xef\xbb\xbf")
+                if line.strip():
+                    yield number, credit(line.rstrip(b"\r\n"))
+    except OSError as error:
+        raise FeedError(
+            BATCH_ACTIVITY.setting,
+            file.name,
+            f"cannot be read: {error.strerror or 'no reason given'}",
+        ) from None
+
+
+def credit(line: bytes) -> dict[str, Any]:
+    """Read a line.
+
+    Returns:
+        The fields that the line has, as text, and `fault`: why CrowdTwist would refuse it, or None.
+    """
+    text = line.decode(errors="replace").replace("\0", "\ufffd")
+    readable = text.encode() == line
+    cells = [cell.strip() or None for cell in text.split("|")]
+    row: dict[str, Any] = dict.fromkeys(FIELDS)
+    row |= dict(zip(FIELDS, cells))  # noqa: B905 - a line may have fewer
+    if not readable:
+        fault: str | None = "not UTF-8"
+    elif not _NEEDED <= len(cells) <= len(FIELDS):
+        fault = "wrong number of fields"
+    elif not any(row[name] for name in _IDENTITIES):
+        fault = "no identity"
+    elif not row["activity_id"]:
+        fault = "no activity"
+    else:
+        fault = next((said for said, name, form in _FORMS if not _fits(row[name], form)), None)
+    return {**row, "fault": fault}
+
+
+def _fits(value: str | None, form: Callable[[Any], Any]) -> bool:
+    try:
+        return value is None or form(value) is not None
+    except values.MisfitError:
+        return False

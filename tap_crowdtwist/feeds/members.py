@@ -1,0 +1,146 @@
+"""Which members appear in files of Data Push and in captures of Live Push.
+
+Profiles, activities and expirations of Data Push name their member by CrowdTwist's number;
+redemptions, as far as their columns are published, do not. Those are found through the member's
+other rows of the same files, and left to the caller where there are none.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+from tap_crowdtwist.feeds.captures import Names, events
+from tap_crowdtwist.feeds.tables import Table
+from tap_crowdtwist.roster import parse_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from tap_crowdtwist.feeds.folder import File
+
+    Opener = Callable[[File], IO[bytes]]
+
+FEEDS = ("PROFILE", "USER_ACTIVITY", "USER_REDEMPTION", "POINTS_EXPIRATION")
+"""The feeds of Data Push."""
+
+_NUMBER = {"PROFILE": "id", "USER_ACTIVITY": "id", "POINTS_EXPIRATION": "user_id"}
+_IDENTITIES = ("email_address", "username", "third_party_id")
+"""What else a member may be named by, the surest first: third-party ids may be shared."""
+
+_NAMES = Names({"properties": {key: {} for key in ("id", "user_id", "member_id", *_IDENTITIES)}})
+
+
+class Alias(NamedTuple):
+    """A member without a number: what else the row says of who they are."""
+
+    email_address: str | None
+    username: str | None
+    third_party_id: str | None
+
+
+class Appeared:
+    """The members that appear in files."""
+
+    def __init__(self) -> None:
+        self.numbers = array("q")
+        """CrowdTwist's numbers, in any order, repeats included."""
+        self.nameless: set[Alias] = set()
+        """Members of whom no number was found."""
+
+    def add_tables(self, files: Iterable[File], opened: Opener) -> None:
+        """Add who appears in files of Data Push.
+
+        Raises:
+            FeedError: a file cannot be read to its end, or a row does not say whose it is.
+        """
+        others = []
+        for file in files:
+            if file.feed in _NUMBER:
+                others.append(file)
+            else:
+                self._add_nameless(file, opened)
+        wanted = _Wanted(self.nameless)
+        for file in others:
+            for row in _named_rows(file, opened):
+                number = row["number"]
+                self.numbers.append(number)
+                if wanted:
+                    wanted.found(row)
+        self.nameless = wanted.left
+
+    def add_captures(self, files: Iterable[File], opened: Opener) -> None:
+        """Add who appears in captures of Live Push.
+
+        Raises:
+            FeedError: a file cannot be read.
+        """
+        for file in files:
+            for event in events(file, opened):
+                row = _NAMES(event.capture.event)
+                own = row.get("id") if file.feed == "live_users" else None
+                number = _number(row.get("user_id") or row.get("member_id") or own)
+                if number is not None:
+                    self.numbers.append(number)
+                elif any(row.get(name) for name in _IDENTITIES):
+                    self.nameless.add(_alias(row))
+
+    def _add_nameless(self, file: File, opened: Opener) -> None:
+        with Table(file, opened) as table:
+            for line, cells in table:
+                row = dict(zip(table.columns, cells))  # noqa: B905 - counted by the table
+                number = _number(row.get("user_id") or row.get("member_id"))
+                alias = _alias(row)
+                if number is not None:
+                    self.numbers.append(number)
+                elif any(alias):
+                    self.nameless.add(alias)
+                else:
+                    raise table.wrong(line, "does not say whose row it is; ask for a full sweep")
+
+
+class _Wanted:
+    """Members without a number, by each of their other names."""
+
+    def __init__(self, nameless: set[Alias]) -> None:
+        self.left = set(nameless)
+        self._by_name: dict[tuple[str, str], set[Alias]] = {}
+        for alias in nameless:
+            surest = next((name, value) for name, value in alias._asdict().items() if value)
+            self._by_name.setdefault(surest, set()).add(alias)
+
+    def __bool__(self) -> bool:
+        return bool(self._by_name)
+
+    def found(self, row: Mapping[str, Any]) -> None:
+        """Strike out those that a numbered row names too."""
+        for name in _IDENTITIES:
+            value = row.get(name)
+            if value:
+                self.left -= self._by_name.get((name, value), set())
+
+
+def _named_rows(file: File, opened: Opener) -> Iterator[dict[str, Any]]:
+    """Yield what each row says of its member, with the `number`."""
+    with Table(file, opened) as table:
+        places = {name: place for place, name in enumerate(table.columns)}
+        column = _NUMBER[file.feed]
+        if column not in places:
+            raise table.wrong(1, f"names no column `{column}`; check whether the feed has changed")
+        place = places[column]
+        others = [(name, places[name]) for name in _IDENTITIES if name in places]
+        for line, cells in table:
+            number = _number(cells[place])
+            if number is None:
+                raise table.wrong(line, f"has no member's number in `{column}`; check the file")
+            yield {"number": number, **{name: cells[place] for name, place in others}}
+
+
+def _number(value: Any) -> int | None:
+    member = None if value is None or isinstance(value, bool) else parse_id(str(value), "id")
+    return None if member is None else int(member)
+
+
+def _alias(row: Mapping[str, Any]) -> Alias:
+    said = (row.get(name) for name in _IDENTITIES)
+    return Alias(*(str(value).strip() or None if value else None for value in said))

@@ -1,0 +1,106 @@
+"""What a file's name says: which feed it belongs to, and which day or hour it is about.
+
+Sources: Data Push Overview and the page of each batch feed, for `2_<client>_<FEED>_YYYYMMDD`; Batch
+Activity Credit, for `activities_<client>_yyyymmddhhmiss.txt`. Captures of Live Push are named by
+our own receiver.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+
+
+class Name(NamedTuple):
+    """What a name says.
+
+    Attributes:
+        feed: which feed the file belongs to.
+        moment: the beginning of the day or hour that it is about; aware, UTC.
+        program: whose file it is, where the name tells: the client number.
+    """
+
+    feed: str
+    moment: datetime
+    program: str
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """How the files of one kind are named.
+
+    Attributes:
+        setting: the setting that says where they are.
+        pattern: a regular expression with the groups `feed`, `moment` and perhaps `program`.
+        form: how the group `moment` is spelled, for `strptime`.
+        slot: what the files are counted by: a day or an hour.
+        example: a name for people.
+    """
+
+    setting: str
+    pattern: re.Pattern[str]
+    form: str
+    slot: timedelta
+    example: str
+
+    def parse(self, name: str) -> Name | None:
+        """Read a name, or give None where it is none of this kind."""
+        match = self.pattern.fullmatch(name)
+        if match is None:
+            return None
+        groups = match.groupdict()
+        try:
+            moment = datetime.strptime(groups["moment"], self.form).replace(tzinfo=timezone.utc)
+        except ValueError:
+            return None
+        return Name(_FEEDS.get(groups["feed"].upper(), groups["feed"]), moment, groups["program"])
+
+    def number(self, moment: datetime) -> int:
+        """Give the number of the slot that an instant falls into."""
+        return (moment - _EPOCH) // self.slot
+
+    def begins(self, slot: int) -> datetime:
+        """Give the instant at which a slot begins."""
+        return _EPOCH + slot * self.slot
+
+
+_FEEDS = {"USER_PROFILE": "PROFILE"}
+"""The zip of the profile feed says PROFILE, the CSV inside USER_PROFILE."""
+
+DATA_PUSH = Grammar(
+    "data_push_path",
+    re.compile(
+        r"\d+_(?P<program>[\w-]+?)_"
+        r"(?P<feed>(?:USER_)?PROFILE|USER_ACTIVITY|USER_REDEMPTION|POINTS_EXPIRATION)_"
+        r"(?P<moment>\d{8})\.(?:zip|csv)",
+        re.ASCII | re.IGNORECASE,
+    ),
+    "%Y%m%d",
+    DAY,
+    "2_512_PROFILE_20261119.zip",
+)
+LIVE_PUSH = Grammar(
+    "live_push_path",
+    re.compile(
+        r"(?P<feed>live_[a-z_]+)-(?P<moment>\d{8}T\d{2})-(?P<program>)[0-9a-f]+\.jsonl", re.ASCII
+    ),
+    "%Y%m%dT%H",
+    HOUR,
+    "live_users-20261119T14-0a1b2c3d.jsonl",
+)
+BATCH_ACTIVITY = Grammar(
+    "batch_activity_path",
+    re.compile(
+        r"(?P<feed>activities)_(?P<program>[\w-]+?)_(?P<moment>\d{14})\.txt",
+        re.ASCII | re.IGNORECASE,
+    ),
+    "%Y%m%d%H%M%S",
+    DAY,
+    "activities_512_20261119020000.txt",
+)

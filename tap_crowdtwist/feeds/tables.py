@@ -1,0 +1,159 @@
+"""Reads the CSV files of Data Push, zipped or bare, row by row, and proves that they are whole.
+
+A zip holds one CSV, with a header row and commas (Data Push Overview). Columns are found by name:
+the published lists are incomplete and their order is not promised.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+import zlib
+from contextlib import ExitStack
+from typing import IO, TYPE_CHECKING, Any
+
+from typing_extensions import Self
+
+from tap_crowdtwist.feeds.errors import FeedError
+from tap_crowdtwist.feeds.names import DATA_PUSH
+from tap_crowdtwist.paths import reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
+
+    from tap_crowdtwist.feeds.folder import File
+
+LONGEST_LINE = 1 << 20
+"""Characters. No line of a feed is that long; a file without line ends must not fill the memory."""
+
+_AGAIN = "fetch the file again, or have it sent again"
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError)
+
+
+class Table:
+    """One CSV file; a context manager that iterates over its rows with the lines they begin on.
+
+    Args:
+        file: the file.
+        opened: opens it for reading bytes.
+    """
+
+    def __init__(self, file: File, opened: Callable[[File], IO[bytes]]) -> None:
+        self.file = file
+        self.columns: list[str] = []
+        """What the header names."""
+        self._open = opened
+        self._stack = ExitStack()
+        self._line = 0
+
+    def __enter__(self) -> Self:
+        try:
+            lines = io.TextIOWrapper(self._content(), encoding="utf-8-sig", newline="")
+            self._rows = csv.reader(self._whole(lines), strict=True)
+            self.columns = self._header()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def __iter__(self) -> Iterator[tuple[int, list[str]]]:
+        width, rows = len(self.columns), self._rows
+        while True:
+            begins = rows.line_num + 1
+            row = self._next()
+            if row is None:
+                return
+            if len(row) == width:
+                yield begins, row
+            elif row:
+                raise self.wrong(
+                    begins, f"has {len(row)} cells where the header has {width}; {_AGAIN}"
+                )
+
+    def wrong(self, line: int | None, problem: str) -> FeedError:
+        """Give an error about the file."""
+        return FeedError(DATA_PUSH.setting, self.file.name, problem, line)
+
+    def _header(self) -> list[str]:
+        columns = [cell.strip() for cell in self._next() or []]
+        if not columns:
+            raise self.wrong(1, f"should name the columns, and the file is empty; {_AGAIN}")
+        if not all(columns) or len(set(columns)) < len(columns):
+            raise self.wrong(1, "should name the columns, each once, and does not; check the file")
+        return columns
+
+    def _next(self) -> list[str] | None:
+        """Give the next row, None at the end of the file."""
+        line = self._rows.line_num + 1
+        try:
+            return next(self._rows, None)
+        except UnicodeDecodeError:
+            raise self.wrong(self._undecodable(), f"is not UTF-8 text; {_AGAIN}") from None
+        except csv.Error as error:
+            raise self.wrong(line, f"is not CSV ({error}); {_AGAIN}") from None
+        except _BROKEN:
+            raise self.wrong(line, f"is where the file is broken or cut short; {_AGAIN}") from None
+        except (OSError, NotImplementedError, RuntimeError) as error:
+            raise self.wrong(line, f"cannot be read: {reason(error)}") from None
+
+    def _content(self) -> IO[bytes]:
+        """Open the CSV itself."""
+        try:
+            raw = self._stack.enter_context(self._open(self.file))
+            if not self.file.name.lower().endswith(".zip"):
+                return raw
+            archive = self._stack.enter_context(zipfile.ZipFile(raw))
+            parts = [part for part in archive.infolist() if part.filename.lower().endswith(".csv")]
+            if len(parts) != 1:
+                raise self.wrong(None, f"should hold one CSV file and holds {len(parts)}; {_AGAIN}")
+            return self._stack.enter_context(archive.open(parts[0]))
+        except _BROKEN:
+            raise self.wrong(None, f"is no zip file, or not a whole one; {_AGAIN}") from None
+        except (OSError, NotImplementedError, RuntimeError) as error:
+            raise self.wrong(None, f"cannot be opened: {reason(error)}") from None
+
+    def _whole(self, lines: IO[str]) -> Iterator[str]:
+        """Yield lines, and raise at what no whole file has."""
+        line, read = "\n", lines.readline
+        while line := read(LONGEST_LINE):
+            self._line += 1
+            if line[-1] not in "\r\n" and (len(line) >= LONGEST_LINE or self._is_bare):
+                raise self.wrong(
+                    self._line,
+                    "has no end, so the file seems to be cut short; fetch it again, or end its "
+                    "last line with a line break if that is all of it",
+                )
+            if "\0" in line:
+                raise self.wrong(self._line, f"holds zero bytes, which no text has; {_AGAIN}")
+            yield line
+
+    @property
+    def _is_bare(self) -> bool:
+        """Whether nothing but its last line end proves that the file is whole, unlike a zip."""
+        return self.file.name.lower().endswith(".csv")
+
+    def _undecodable(self) -> int:
+        """Give the number of the first line that is not UTF-8."""
+        self._stack.close()
+        number = 0
+        with self._stack:
+            for line in self._content():
+                number += 1
+                if line.decode(errors="ignore").encode() != line:
+                    break
+        return number
+
+
+def row(columns: list[str], cells: list[str]) -> dict[str, Any]:
+    """Make a raw row: an empty cell is no value."""
+    return {name: cell or None for name, cell in zip(columns, cells)}  # noqa: B905 - counted before

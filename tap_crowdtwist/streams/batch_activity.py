@@ -1,0 +1,36 @@
+"""The stream of Batch Activity Credit: what the brand has sent for CrowdTwist to credit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from tap_crowdtwist.feeds.credits import credits_in
+from tap_crowdtwist.feeds.names import BATCH_ACTIVITY
+from tap_crowdtwist.state import spell
+from tap_crowdtwist.streams.feeds import FeedStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_crowdtwist.feeds.folder import File
+    from tap_crowdtwist.records import Row
+
+
+class BatchActivityCredits(FeedStream):
+    """Credits that the brand has sent, to compare with what was credited."""
+
+    name = "batch_activity_credits"
+    grammar = BATCH_ACTIVITY
+    feed = "activities"
+    kept = 400
+    primary_keys = ("file_name", "file_line")
+    replication_key = "file_name"
+    notes = "A line that CrowdTwist would refuse says why in `fault`."
+
+    @override
+    def read(self, file: File) -> Iterator[Row]:
+        sent_at = spell(file.moment)
+        for line, row in credits_in(file, self.folder.open):
+            yield {**row, "file_name": file.name, "file_line": line, "sent_at": sent_at}

@@ -1,0 +1,136 @@
+"""Streams of Data Push: the daily CSV files that CrowdTwist delivers on SFTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from typing_extensions import override
+
+from tap_crowdtwist import values
+from tap_crowdtwist.feeds.names import DATA_PUSH
+from tap_crowdtwist.feeds.tables import Table, row
+from tap_crowdtwist.state import spell
+from tap_crowdtwist.streams.feeds import FeedStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_crowdtwist.feeds.folder import File
+    from tap_crowdtwist.records import Row
+
+_REMEMBERED = 2000
+"""Characters that the names of a file's columns may take in the state."""
+
+
+class DataPushStream(FeedStream):
+    """Rows of one feed of Data Push, file after file in the order of their dates."""
+
+    grammar = DATA_PUSH
+    kept = 400
+    in_order = True
+    replication_key = "file_name"
+
+    _columns: str = ""
+
+    @override
+    def read(self, file: File) -> Iterator[Row]:
+        tally = self.run.tally(self.name)
+        with Table(file, self.folder.open) as table:
+            names = [self._known(name) for name in table.columns]
+            self._check(table, names)
+            refused = tally.refused
+            for line, cells in table:
+                raw = row(names, cells)
+                raw["file_name"] = file.name
+                raw["file_line"] = line
+                yield self.completed(raw, file)
+                if tally.refused > refused:
+                    tally.refused = refused
+                    keys = " and ".join(f"`{key}`" for key in self.primary_keys)
+                    raise table.wrong(
+                        line, f"has no usable value for {keys}; mend the line, or remove it"
+                    )
+            self._columns = ",".join(names)
+
+    @override
+    def finished(self, file: File) -> int:
+        if len(self._columns) <= _REMEMBERED:
+            self.stream_state["columns"] = self._columns
+        return super().finished(file)
+
+    def completed(self, raw: Row, file: File) -> Row:  # noqa: ARG002 - for feeds that need it
+        """Give a raw row with what it lacks for its key."""
+        return raw
+
+    def _known(self, column: str) -> str:
+        """Spell a column as the schema does, where it knows it."""
+        lower = column.lower()
+        return lower if lower in self.schema["properties"] else column
+
+    def _check(self, table: Table, names: list[str]) -> None:
+        """Stop at a header that lacks what the stream, or the last file, cannot do without.
+
+        Raises:
+            FeedError: it does.
+        """
+        lacking = [key for key in self.primary_keys if key not in names]
+        if lacking:
+            raise table.wrong(
+                1,
+                f"names no column `{lacking[0]}`, so the header is missing or the feed has "
+                "changed; check the file",
+            )
+        before = self.stream_state.get("columns") or ""
+        gone = [name for name in str(before).split(",") if name and name not in names]
+        if gone and self.run.settings.data_push_columns == "same":
+            raise table.wrong(
+                1,
+                f"lacks columns that earlier files have: {', '.join(gone)}; if CrowdTwist has "
+                "changed the feed, set `data_push_columns` to any for one run",
+            )
+
+
+class PushUsers(DataPushStream):
+    """Profiles that changed, the whole profile each time."""
+
+    name = "push_users"
+    feed = "PROFILE"
+    primary_keys = ("id",)
+
+
+class PushUserActivities(DataPushStream):
+    """What members did, and the points for it; negative points are redemptions."""
+
+    name = "push_user_activities"
+    feed = "USER_ACTIVITY"
+    primary_keys = ("user_activity_id",)
+
+
+class PushRedemptions(DataPushStream):
+    """Rewards that members redeemed points for, without the member's number."""
+
+    name = "push_redemptions"
+    feed = "USER_REDEMPTION"
+    primary_keys = ("order_id",)
+
+
+class PushPointsExpiration(DataPushStream):
+    """Members whose points are about to expire."""
+
+    name = "push_points_expiration"
+    feed = "POINTS_EXPIRATION"
+    primary_keys = ("user_id", "message_date")
+    notes: ClassVar[str] = "A row without `message_date` gets the date of its file."
+
+    @override
+    def completed(self, raw: Row, file: File) -> Row:
+        if not _is_instant(raw.get("message_date")):
+            raw["message_date"] = spell(file.moment)
+        return raw
+
+
+def _is_instant(value: str | None) -> bool:
+    try:
+        return value is not None and values.instant(value) is not None
+    except values.MisfitError:
+        return False

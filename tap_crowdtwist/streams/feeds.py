@@ -1,0 +1,150 @@
+"""Streams of files: what CrowdTwist pushes by itself, and what the brand has sent to it.
+
+Nothing is asked of the API. The bookmark is the last file that was read whole; which files have
+been read is kept in the state (`feeds.ledger`), so that one that comes late, or again with other
+content, is noticed.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
+from typing_extensions import override
+
+from tap_crowdtwist.errors import SettingError
+from tap_crowdtwist.feeds.folder import Folder, digest
+from tap_crowdtwist.feeds.ledger import Ledger
+from tap_crowdtwist.streams.base import CrowdTwistStream
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Mapping
+
+    from singer_sdk.helpers.types import Context
+    from singer_sdk.singerlib import Catalog
+
+    from tap_crowdtwist.feeds.folder import File
+    from tap_crowdtwist.feeds.names import Grammar
+    from tap_crowdtwist.records import Row
+
+_LISTEN = 1000
+"""Rows between two looks at the clock and at signals."""
+
+_SAY = 10.0
+"""Seconds between two lines that say how far it is."""
+
+
+class FeedStream(CrowdTwistStream):
+    """Rows of the files of one feed.
+
+    With several shards, only the first reads files: their rows are not split by member.
+    """
+
+    grammar: ClassVar[Grammar]
+    feed: ClassVar[str]
+    kept: ClassVar[int]
+    """How many days or hours the state tells of."""
+    in_order: ClassVar[bool] = False
+    """Whether a file that comes late makes those after it be read again."""
+
+    @classmethod
+    @override
+    def is_configured(cls, config: Mapping[str, Any]) -> bool:
+        return bool(config.get(cls.grammar.setting))
+
+    @cached_property
+    def folder(self) -> Folder:
+        """Where the files are."""
+        return Folder(self.config[self.grammar.setting], self.grammar)
+
+    def files(self) -> list[File]:
+        """List the files of this feed, in the order in which they are read."""
+        return [file for file in self.folder.files(self.run.now()) if file.feed == self.feed]
+
+    def read(self, file: File) -> Iterator[Row]:
+        """Yield the raw rows of a file.
+
+        Raises:
+            FeedError: the file cannot be read on.
+        """
+        raise NotImplementedError
+
+    def finished(self, file: File) -> int:
+        """Do what is to be done after a file, and give the digest of what was read of it."""
+        return digest(file)
+
+    @override
+    def _sync_records(
+        self, context: Context | None = None, *, write_messages: bool = True
+    ) -> Generator[Row, Any, Any]:
+        tally = self.run.tally(self.name)
+        if self.run.settings.shard.number > 1:
+            tally.skipped = "files are read by the first shard"
+            return
+        with self.get_record_counter() as records, self.get_sync_timer():
+            try:
+                for record in self._records(write=write_messages):
+                    records.increment()
+                    yield record
+            except SettingError as error:
+                self.run.fail(error)
+            finally:
+                if write_messages:
+                    self._tap.state_writer.write_state(self.tap_state)
+
+    def _records(self, *, write: bool) -> Iterator[Row]:
+        run, state = self.run, self.stream_state
+        incremental = self.replication_method == REPLICATION_INCREMENTAL
+        if not incremental:
+            state.clear()
+        ledger = Ledger.load(state.get("files"), self.kept)
+        files = self.files()
+        due = ledger.due(files, in_order=self.in_order)
+        self.logger.info("%s: %d of %d files are to be read", self.name, len(due), len(files))
+        if not files:
+            self.logger.warning("%s: there are no files of this feed", self.name)
+        ledger.clear({file.slot for file in due})
+        checkpoint = say = run.clock()
+        for number, file in enumerate(due, start=1):
+            for count, record in enumerate(self._write(self.read(file), run.now(), write=write)):
+                yield record
+                if count % _LISTEN == 0:
+                    run.listen()
+                    if run.clock() >= say + _SAY:
+                        say = run.clock()
+                        self._say(number, len(due))
+            ledger.add(file.slot, self.finished(file))
+            state["files"] = ledger.dump()
+            state["replication_key"] = self.replication_key
+            state["replication_key_value"] = file.name
+            if write and run.clock() >= checkpoint + run.settings.checkpoint_interval:
+                self._tap.state_writer.write_state(self.tap_state)
+                checkpoint = run.clock()
+
+    def _say(self, number: int, files: int) -> None:
+        self.logger.info(
+            "%s: file %d of %d, %s records",
+            self.name,
+            number,
+            files,
+            f"{self.run.tally(self.name).records:,}",
+        )
+
+
+def check_feeds(catalog: Catalog, config: Mapping[str, Any]) -> None:
+    """Refuse a catalog that selects files of which no setting says where they are.
+
+    Raises:
+        SettingError: it does.
+    """
+    for stream in FeedStream.__subclasses__():
+        for leaf in stream.__subclasses__() or [stream]:
+            entry = catalog.get_stream(leaf.name)
+            if entry is None or leaf.is_configured(config):
+                continue
+            if entry.metadata.resolve_selection()[()]:
+                raise SettingError(
+                    leaf.grammar.setting,
+                    f"is missing, although the catalog selects `{leaf.name}`",
+                )

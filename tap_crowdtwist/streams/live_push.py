@@ -1,0 +1,135 @@
+"""Streams of Live Push: events that the receiver has captured, while it may still be writing."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+from typing_extensions import override
+
+from tap_crowdtwist import keys
+from tap_crowdtwist.feeds.captures import Names, events, fingerprint
+from tap_crowdtwist.feeds.folder import Folder, digest
+from tap_crowdtwist.feeds.names import HOUR, LIVE_PUSH
+from tap_crowdtwist.streams.feeds import FeedStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tap_crowdtwist.feeds.folder import File
+    from tap_crowdtwist.records import Row
+
+RECENT = 100_000
+"""Events of a run that are remembered, to leave out their repeats."""
+
+_OPEN = 2 * HOUR
+"""How long after its hour began a file may still be appended to."""
+
+_MOST = 20
+"""Files of which the state tells how far they were read."""
+
+
+class LivePushStream(FeedStream):
+    """Events of one feed of Live Push, each once."""
+
+    grammar = LIVE_PUSH
+    kept = 14 * 24
+    primary_keys = ("event_id",)
+    replication_key = "received_at"
+
+    own: ClassVar[str] = ""
+    """The property with CrowdTwist's own number of what happened, if there is one."""
+
+    @cached_property
+    def folder(self) -> Folder:
+        """Where the captures are."""
+        return Folder(self.config[self.grammar.setting], self.grammar, growing=True)
+
+    @override
+    def read(self, file: File) -> Iterator[Row]:
+        start = self._offsets.get(file.name, 0)
+        self._end = start if start <= file.size else 0  # else it is another file by now
+        for event, end in events(file, self.folder.open, self._end):
+            self._end = end
+            row = self._names(event.event)
+            row["received_at"] = event.received_at
+            row["event_id"] = self._event_id(row, event.event)
+            if self._is_new(row["event_id"]):
+                yield row
+
+    @override
+    def finished(self, file: File) -> int:
+        """Remember how far a file that may still grow was read."""
+        offsets = self._offsets
+        offsets.pop(file.name, None)
+        read = max(self._end, file.size)
+        if file.moment + _OPEN > self.run.now():
+            offsets[file.name] = read = self._end
+        newest = sorted(offsets.items(), key=lambda entry: entry[0].partition("-")[2])[-_MOST:]
+        self.stream_state["offsets"] = dict(newest)
+        return digest(file, read)
+
+    @property
+    def _offsets(self) -> dict[str, int]:
+        stored = self.stream_state.get("offsets")
+        return dict(stored) if isinstance(stored, dict) else {}
+
+    @cached_property
+    def _names(self) -> Names:
+        return Names(self.schema)
+
+    @cached_property
+    def _recent(self) -> dict[str, None]:
+        return {}
+
+    def _event_id(self, row: Row, event: Mapping[str, object]) -> str:
+        own = keys.own_id(row.get(self.own)) if self.own else ""
+        policy = self._crowdtwist.policy
+        return own or policy.disguised(fingerprint(event))
+
+    def _is_new(self, event_id: str) -> bool:
+        if event_id in self._recent:
+            return False
+        self._recent[event_id] = None
+        if len(self._recent) > RECENT:
+            del self._recent[next(iter(self._recent))]
+        return True
+
+
+class LiveUsers(LivePushStream):
+    """Profiles at each of their changes, with Tiers v2."""
+
+    name = feed = "live_users"
+    aliases: ClassVar[Mapping[str, str]] = {"user_id": "id", "member_id": "id"}
+
+
+class LiveActivities(LivePushStream):
+    """What members did, and the points for it."""
+
+    name = feed = "live_activities"
+    own = "user_activity_id"
+    aliases: ClassVar[Mapping[str, str]] = {
+        "points": "num_points",
+        "activity_extra_data": "extra_data",
+    }
+
+
+class LiveRedemptions(LivePushStream):
+    """Rewards that members redeemed points for."""
+
+    name = feed = "live_redemptions"
+    own = "order_id"
+    aliases: ClassVar[Mapping[str, str]] = {"reward_extra_data": "extra_data"}
+
+
+class LivePointsExpiration(LivePushStream):
+    """Members whose points are about to expire."""
+
+    name = feed = "live_points_expiration"
+
+
+class LiveSegments(LivePushStream):
+    """Members entering and leaving segments."""
+
+    name = feed = "live_segments"
+    aliases: ClassVar[Mapping[str, str]] = {"trigger": "triggered_by"}
