@@ -73,6 +73,7 @@ class Normaliser:
         self._unknown = policy.allows(stream, EXTRA)
         self._tagged = schemas.tagged(stream) if stream in schemas.names() else _UNTAGGED
         self._misfits: list[str] = []
+        self._strangers: dict[str, tuple[str, bool]] = {}
         self.counts: Counter[str] = Counter()
         columns = self._members(schema, ())
         self._aliases = dict(aliases or {})
@@ -118,8 +119,14 @@ class Normaliser:
         return row
 
     def _unknown_property(self, name: str, value: Any, extra: Row) -> None:
-        self._note("unknown property", name)
-        if self._may_leave(name):
+        stranger = self._strangers.get(name)
+        if stranger is None:
+            self._note("unknown property", name)
+            self._strangers[name] = f"unknown property: {name}", self._may_leave(name)
+            stranger = self._strangers[name]
+        else:
+            self.counts[stranger[0]] += 1
+        if stranger[1]:
             extra[name] = scrub(value, self._forbidden)
 
     def _may_leave(self, name: str) -> bool:

@@ -51,14 +51,24 @@ class Redactor:
 
     def __call__(self, text: str) -> str:
         """Give the text without any secret."""
+        for form in self._forms:
+            if form in text:
+                text = self._masked(text)
+                break
+        return text if text.isalnum() else _NAMED.sub(_unnamed, text)
+
+    def _masked(self, text: str) -> str:
         spans = sorted(span for form in self._forms for span in _spans(form, text))
         parts, end = [], 0
         for start, stop in spans:
             if start >= end:
                 parts += [text[end:start], MASK]
             end = max(end, stop)
-        masked = "".join([*parts, text[end:]]) if parts else text
-        return _NAMED.sub(rf"\g<name>{MASK}", masked)
+        return "".join([*parts, text[end:]])
+
+
+def _unnamed(match: re.Match[str]) -> str:
+    return match["name"] + MASK
 
 
 def _forms(secret: str) -> set[str]:

@@ -1,0 +1,289 @@
+"""What the files of Data Push cost to read, and what they save: `python -m benchmarks.feeds`.
+
+* `--rows`: one zip of activities and one of profiles with so many rows each, from zip to standard
+  output, by the tap's own process on one core; a tenth as many too, to see whether memory grows.
+* `--members`: a sandbox of so many members of whom about a hundredth change in a day: the requests
+  of a full sweep, of the next day's sweep of all, and of that of the members who changed; whether
+  the rows are then those of the sandbox.
+
+Prints tables in Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import os
+import sys
+import tempfile
+import zipfile
+from collections import Counter
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.measure import Output, Program, Usage
+from crowdtwist_sandbox import Sandbox, SandboxOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+_PATIENCE = 3600
+_ACTIVITY = (
+    "id,activity_id,user_activity_id,activity_name,num_points,notes,third_party_id,email_address,"
+    "mobile_phone_number,date_created"
+)
+_PROFILE = (
+    "id,first_name,middle_name,last_name,date_of_birth,email_address,street_address_1,"
+    "street_address_2,city,state,postal_code,country_code,region,gender,username,third_party_id,"
+    "total_points,redeemable_points,date_last_updated"
+)
+COMPARED = (
+    "users",
+    "user_activity_history",
+    "purchases",
+    "redemptions",
+    "receipts",
+    "coupons",
+    "user_badges",
+)
+"""Streams that change with their members; the others change with the calendar or the catalog."""
+
+
+def activity(number: int) -> str:
+    """Give a row of the activity feed, of 170 characters."""
+    member = 1_000_003 + number % 997
+    return (
+        f'{member},700100{number % 1000},{number},watched trailer,50,"Watched, to the end, on the '
+        f'web site",crm/{number:08d},ada.sample+{number}@example.test,+15550001234,'
+        f"{1_760_000_000 + number}"
+    )
+
+
+def profile(number: int) -> str:
+    """Give a row of the profile feed, of 210 characters."""
+    return (
+        f"{1_000_003 + number},Ada,Maria,Sample,631152000,ada.sample+{number}@example.test,"
+        f'"12 Example Street, rear",,Utrecht,,3511 AB,NL,,F,user_{number},crm/{number:08d},'
+        f"4200,300,{1_760_000_000 + number}"
+    )
+
+
+def write_zip(path: Path, header: str, rows: Iterable[str]) -> None:
+    """Write a zip with one CSV, as CrowdTwist delivers it."""
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open(f"{path.stem}.csv", "w", force_zip64=True) as raw,
+        io.TextIOWrapper(raw, encoding="utf-8") as lines,
+    ):
+        lines.write(header + "\n")
+        lines.writelines(f"{row}\n" for row in rows)
+
+
+def catalog_of(config: Path, folder: Path, *streams: str) -> Path:
+    """Write a catalog that selects some streams."""
+    Program(
+        [sys.executable, "-m", "tap_crowdtwist", "--config", str(config), "--discover"], folder
+    ).run(_PATIENCE)
+    catalog = json.loads((folder / "stdout").read_bytes())
+    for entry in catalog["streams"]:
+        for each in entry["metadata"]:
+            if not each["breadcrumb"]:
+                each["metadata"]["selected"] = entry["tap_stream_id"] in streams
+    path = folder / "catalog.json"
+    path.write_text(json.dumps(catalog), encoding="utf-8")
+    return path
+
+
+def reading(rows: int, stream: str, feed: str, header: str, row: Any) -> tuple[Usage, int]:
+    """Read one zip; tell what it cost and how many bytes came out."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        (folder / "push").mkdir()
+        write_zip(folder / "push" / f"2_512_{feed}_20261119.zip", header, map(row, range(rows)))
+        config = folder / "config.json"
+        config.write_text(json.dumps({"data_push_path": str(folder / "push")}), encoding="utf-8")
+        command = [sys.executable, "-m", "tap_crowdtwist", "--config", str(config)]
+        command += ["--catalog", str(catalog_of(config, folder, stream))]
+        usage = Program(command, folder).run(_PATIENCE)
+        with (folder / "stdout").open("rb") as lines:
+            output = Output.of(lines)
+    if usage.code or output.count("RECORD") != rows:
+        raise SystemExit(f"{stream}: {output.count('RECORD')} rows, exit code {usage.code}")
+    return usage, output.size
+
+
+def report_reading(rows: int) -> Iterator[str]:
+    """Give the lines of the table on reading."""
+    yield "| stream | rows | rows a second | CPU s | peak memory | output |"
+    yield "| --- | --: | --: | --: | --: | --: |"
+    for stream, feed, header, row in (
+        ("push_user_activities", "USER_ACTIVITY", _ACTIVITY, activity),
+        ("push_users", "PROFILE", _PROFILE, profile),
+    ):
+        for count in (rows // 10, rows):
+            usage, size = reading(count, stream, feed, header, row)
+            yield (
+                f"| `{stream}` | {count:,} | {count / usage.wall:,.0f} | {usage.cpu:.1f} | "
+                f"{usage.peak / 2**20:.0f} MB | {size / 2**20:.0f} MB |"
+            )
+
+
+class Warehouse:
+    """What a target that loads by key would hold."""
+
+    def __init__(self) -> None:
+        self.keys: dict[str, list[str]] = {}
+        self.rows: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {}
+
+    def load(self, lines: Iterable[bytes]) -> dict[str, Any]:
+        """Load what a run wrote; returns its last state."""
+        state: dict[str, Any] = {}
+        for line in lines:
+            message = json.loads(line)
+            if message["type"] == "STATE":
+                state = message["value"]
+            elif message["type"] == "SCHEMA":
+                self.keys[message["stream"]] = message["key_properties"]
+            elif message["type"] == "RECORD":
+                row, stream = message["record"], message["stream"]
+                key = tuple(row[name] for name in self.keys[stream])
+                self.rows.setdefault(stream, {})[key] = row
+        return state
+
+    def differing(self, sandbox: Sandbox, stream: str) -> tuple[int, int]:
+        """Count rows of the truth, and those that are missing here or hold other values."""
+        count = wrong = 0
+        held = self.rows.get(stream, {})
+        for row in sandbox.truth(stream):
+            count += 1
+            mine = held.get(tuple(row[name] for name in self.keys[stream]))
+            wrong += mine is None or _comparable(mine) != _comparable(row)
+        return count, wrong
+
+
+def _comparable(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a row without nulls, and without what the calendar alone changes."""
+    tier = row.get("tier_info")
+    if isinstance(tier, dict):
+        passing = {"days_until_expiration_date", "days_until_reset_date", "is_maintenance_mode"}
+        kept = {name: value for name, value in tier.items() if name not in passing}
+        row = {**row, "tier_info": kept}
+    return {name: _whole(value) for name, value in row.items() if value is not None}
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _whole(member) for name, member in value.items() if member is not None}
+    return [_whole(item) for item in value] if isinstance(value, list) else value
+
+
+def report_changed(members: int, daily: float) -> Iterator[str]:
+    """Give the lines of the table on sweeping who changed."""
+    today = datetime.now(timezone.utc).date() - timedelta(days=2)
+    options = SandboxOptions(members=members, today=today, drift=False, daily_changes=daily)
+    with Sandbox(options) as sandbox, tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        push = folder / "push"
+        settings = {
+            "api_key": sandbox.api_key,
+            "api_url": sandbox.api_url,
+            "pos_url": sandbox.pos_url,
+            "user_ids_path": str(folder / "members.txt"),
+            "data_push_path": str(push),
+            "requests_per_minute": 10_000_000,
+            "deleted_members": "ignore",
+        }
+        sandbox.write_data_push(push)
+        warehouse = Warehouse()
+        state, full = _sync(sandbox, folder, settings, {}, warehouse)
+        sandbox.advance()
+        sandbox.write_data_push(push)
+        untouched = json.loads(json.dumps(state))
+        _, daily_all = _sync(sandbox, folder, settings, untouched, Warehouse())
+        only = {**settings, "sweep_members": "changed"}
+        _, changed = _sync(sandbox, folder, only, state, warehouse)
+        appeared = _appeared(push, today + timedelta(days=1))
+        yield f"{members:,} members, of whom {appeared:,} appear in the files of the second day:"
+        yield ""
+        yield "| | requests | of a full sweep |"
+        yield "| --- | --: | --: |"
+        for name, count in (
+            ("full sweep, first day", full),
+            ("`sweep_members` all, second day", daily_all),
+            ("`sweep_members` changed, second day", changed),
+        ):
+            yield f"| {name} | {count:,} | {count / daily_all:.2%} |"
+        yield ""
+        yield "| stream | rows in the sandbox | missing or different |"
+        yield "| --- | --: | --: |"
+        for stream in COMPARED:
+            count, wrong = warehouse.differing(sandbox, stream)
+            yield f"| `{stream}` | {count:,} | {wrong:,} |"
+
+
+def _appeared(push: Path, day: date) -> int:
+    """Count the members that a day's files name by their number."""
+    found = set()
+    for feed, column in (
+        ("PROFILE", "id"),
+        ("USER_ACTIVITY", "id"),
+        ("POINTS_EXPIRATION", "user_id"),
+    ):
+        (path,) = push.glob(f"*_{feed}_{day:%Y%m%d}.zip")
+        with zipfile.ZipFile(path) as archive, archive.open(archive.namelist()[0]) as raw:
+            found |= {row[column] for row in csv.DictReader(io.TextIOWrapper(raw, "utf-8"))}
+    return len(found)
+
+
+def _sync(
+    sandbox: Sandbox,
+    folder: Path,
+    settings: Mapping[str, Any],
+    state: Mapping[str, Any],
+    warehouse: Warehouse,
+) -> tuple[dict[str, Any], int]:
+    """Sync, load what came, and tell the state and the number of requests."""
+    members = "".join(f"{member}\n" for member in sandbox.roster())
+    (folder / "members.txt").write_text(members, encoding="utf-8")
+    config, stored = folder / "config.json", folder / "state.json"
+    config.write_text(json.dumps(settings), encoding="utf-8")
+    stored.write_text(json.dumps(state), encoding="utf-8")
+    catalog = catalog_of(config, folder, *COMPARED)
+    sandbox.reset()
+    command = [sys.executable, "-m", "tap_crowdtwist", "--config", str(config)]
+    command += ["--state", str(stored), "--catalog", str(catalog)]
+    usage = Program(command, folder).run(_PATIENCE)
+    if usage.code:
+        raise SystemExit((folder / "stderr").read_text(encoding="utf-8")[-2000:])
+    with (folder / "stdout").open("rb") as lines:
+        after = warehouse.load(lines)
+    counts: Counter[str] = Counter()
+    for endpoint, statuses in sandbox.counts()["endpoints"].items():
+        counts[endpoint] += sum(statuses.values())
+    return after, counts.total()
+
+
+def main() -> None:
+    """Measure, and print the tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.feeds", description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="0 leaves that part out")
+    parser.add_argument("--members", type=int, default=10_000, help="0 leaves that part out")
+    parser.add_argument("--daily-changes", type=float, default=0.01)
+    given = parser.parse_args()
+    if given.rows:
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, cores[:1])
+        for line in report_reading(given.rows):
+            sys.stdout.write(line + "\n")
+        os.sched_setaffinity(0, cores)
+        sys.stdout.write("\n")
+    if given.members:
+        for line in report_changed(given.members, given.daily_changes):
+            sys.stdout.write(line + "\n")
+
+
+if __name__ == "__main__":
+    main()
