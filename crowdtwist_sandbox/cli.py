@@ -6,12 +6,14 @@ import argparse
 import json
 import signal
 import sys
-from datetime import date
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
+from crowdtwist_sandbox.arguments import add_world_options
 from crowdtwist_sandbox.faults import CATALOGUE
-from crowdtwist_sandbox.options import DEFAULT_KEY, SandboxOptions, default_today
+from crowdtwist_sandbox.feeds.commands import add_commands, run_command
+from crowdtwist_sandbox.feeds.posting import PostingError
+from crowdtwist_sandbox.options import DEFAULT_KEY, SandboxOptions
 from crowdtwist_sandbox.server import Sandbox
 
 if TYPE_CHECKING:
@@ -29,25 +31,21 @@ def _parser() -> argparse.ArgumentParser:
         description="Print one line of JSON with the URLs, then serve until interrupted.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
+    add_world_options(serve)
+    add_commands(commands)
     commands.add_parser("faults", help="list the faults that --faults knows, with their kinds")
     switch = argparse.BooleanOptionalAction
 
     def add(name: str, *, default: Any, help: str, **more: Any) -> None:  # noqa: A002 - argparse's word
         serve.add_argument(name, default=default, help=help, **more)
 
-    add("--members", type=int, default=300, help="size of the roster on day 0")
-    add("--seed", type=int, default=1, help="another seed is another world")
     add("--port", type=int, default=8600, help="of the main host; 0 for any free one")
     add("--pos-port", type=int, default=8601, help="of the POS host; 0 for any free one")
-    add("--today", type=date.fromisoformat, default=default_today(), help="the date of day 0")
     add("--api-key", default=DEFAULT_KEY, help="the key that both hosts accept")
     add("--latency-ms", type=float, default=0, help="hold every answer back that long")
     add("--requests-per-minute", type=int, default=0, help="of both hosts together; 0: no limit")
     add("--retry-after", default="none", help="what a 429 says: seconds, none, or a fixed number")
-    add("--drift", action=switch, default=True, help="types and properties vary")
     add("--quirks", action=switch, default=False, help="paging and envelopes misbehave")
-    add("--expiration-rule", action=switch, default=True, help="points expire")
-    add("--receipt-scanning", action=switch, default=True, help="receipts are scanned")
     add("--hmac-public-key", default=None, help="with the private one: demand signed requests")
     add("--hmac-private-key", default=None, help="see above")
     add(
@@ -62,16 +60,32 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM, or list the faults.
+    """Serve until SIGINT or SIGTERM, write or post a day's feeds, or list the faults.
 
     Returns:
-        0 after a quiet end, 1 for a port or an option that cannot be used.
+        0 after a quiet end, 1 for a port, an option, a file or an endpoint that cannot be used, 130
+        for SIGINT while writing or posting.
     """
     given = vars(_parser().parse_args(argv))
-    if given.pop("command") == "faults":
+    command = given.pop("command")
+    if command == "faults":
         for name, (description, kind) in CATALOGUE.items():
             sys.stdout.write(f"{name} ({kind}): {description}\n")
         return 0
+    try:
+        if command == "serve":
+            _serve(given)
+        else:
+            run_command(given)
+    except (OSError, ValueError, PostingError) as error:
+        sys.stderr.write(f"crowdtwist-sandbox: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _serve(given: dict[str, Any]) -> None:
     given["faults"] = ",".join(given["faults"])
     patience = given.pop("max_seconds")
     stopped = Event()
@@ -89,10 +103,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.write(json.dumps(urls) + "\n")
             sys.stdout.flush()
             stopped.wait(patience)
-    except (OSError, ValueError) as error:
-        sys.stderr.write(f"crowdtwist-sandbox: {error}\n")
-        return 1
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    return 0

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from threading import Lock
 from typing import Any
 
-_LAST_DAY = 3650
+LAST_DAY = 3650
 
 
 class Clock:
@@ -24,8 +24,8 @@ class Clock:
             ValueError: for less than one day, or more than ten years in all.
         """
         with self._lock:
-            if days < 1 or self.day + days > _LAST_DAY:
-                raise ValueError(f"days: must be 1 or more, and {_LAST_DAY} in all at most")
+            if days < 1 or self.day + days > LAST_DAY:
+                raise ValueError(f"days: must be 1 or more, and {LAST_DAY} in all at most")
             self.day += days
 
     def face(self) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""`make demo`: a made-up loyalty program, synced into DuckDB by Meltano, today and a day later."""
+"""`make demo`: a made-up loyalty program, synced into DuckDB by Meltano, on three days."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import signal
 import sys
 import time
@@ -11,18 +12,21 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from crowdtwist_sandbox.demo_feeds import Deliveries, three_ways
 from crowdtwist_sandbox.demo_project import CHECKOUT, MeltanoError, MeltanoProject
 from crowdtwist_sandbox.demo_warehouse import QUERY, Truth, Warehouse, table
 from crowdtwist_sandbox.options import SandboxOptions
 from crowdtwist_sandbox.server import Sandbox
-from tap_crowdtwist.streams import STREAMS
+from tap_crowdtwist.streams import API_STREAMS, FEED_STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import FrameType
 
-_STEPS = 6
+_STEPS = 8
 _DATABASE = "warehouse.duckdb"
+_CHANGED = ("users", "user_activity_history", "purchases", "redemptions")
+"""Streams that change with their members; the others change with the calendar or the catalog."""
 
 
 class DemoError(Exception):
@@ -77,14 +81,15 @@ def _stoppable() -> Iterator[None]:
 
 
 class Demo:
-    """Two syncs a day apart, and what they brought."""
+    """Three syncs, each a day after the other, and what they brought."""
 
     def __init__(self, directory: Path, options: SandboxOptions) -> None:
         self.project = MeltanoProject(directory)
         self.options = options
         self.roster = self.project.root / "members.txt"
+        self.deliveries = Deliveries(self.project.root)
         self.warehouse = Warehouse(self.project.root / _DATABASE)
-        self.streams = [stream for stream in STREAMS if stream.selected_by_default]
+        self.streams = [stream for stream in API_STREAMS if stream.selected_by_default]
         self.truth = {stream.name: Truth(tuple(stream.primary_keys)) for stream in self.streams}
         self._step = 0
 
@@ -107,20 +112,50 @@ class Demo:
             for old in self.project.root.glob(f"{_DATABASE}*"):
                 old.unlink()
             self.project.install()
-            self._sync(sandbox, "First run")
-            first = {stream.name: self.warehouse.count(stream.name) for stream in self.streams}
-            sandbox.advance()
-            self._announce(f"A day passes in the sandbox: it is {sandbox.clock()['today']} there")
-            began = datetime.now(timezone.utc)
-            self._sync(sandbox, "Second run")
-            self._announce("Comparing the tables with what the sandbox holds")
+            with self.deliveries.receiving():
+                self._announce("crowdtwist-receiver is ready for what Live Push posts")
+                self.deliveries.deliver(sandbox)
+                self._sync(sandbox, "First run")
+                first = self._counts()
+                days = [self._pass_day(sandbox)]
+                began = datetime.now(timezone.utc)
+                self._sync(sandbox, "Second run")
+                second = self._counts(began)
+                days.append(self._pass_day(sandbox))
+                feeds = [stream.name for stream in FEED_STREAMS]
+                self._sync(
+                    sandbox,
+                    "Third run, of whom only those who changed are asked about,",
+                    [*_CHANGED, *feeds],
+                    TAP_CROWDTWIST_SWEEP_MEMBERS="changed",
+                )
         finally:
             sandbox.stop()
-        self._conclude(first, began)
+        self._conclude(first, second)
+        self._conclude_feeds(days)
 
-    def _sync(self, sandbox: Sandbox, title: str) -> None:
+    def _counts(self, since: datetime | None = None) -> dict[str, int]:
+        return {stream.name: self.warehouse.count(stream.name, since) for stream in self.streams}
+
+    def _pass_day(self, sandbox: Sandbox) -> str:
+        """Let a day pass, and have it delivered; returns its date."""
+        sandbox.advance()
+        self.deliveries.deliver(sandbox)
+        today: str = sandbox.clock()["today"]
+        self._announce(
+            f"A day passes in the sandbox: it is {today} there, and the day's files and events "
+            "are delivered"
+        )
+        return today
+
+    def _sync(self, sandbox: Sandbox, title: str, streams: Sequence[str] = (), **more: str) -> int:
+        """Sync some streams, or all that are on by default; returns the number of requests."""
         for stream in self.streams:
-            self.truth[stream.name].add(sandbox.truth(stream.name))
+            if not streams or stream.name in streams:
+                self.truth[stream.name].add(sandbox.truth(stream.name))
+        if streams:
+            more["TAP_CROWDTWIST__SELECT"] = json.dumps([f"{name}.*" for name in streams])
+        sandbox.reset()
         members = sandbox.roster()
         self.roster.write_text("".join(f"{member}\n" for member in members), encoding="utf-8")
         self._announce(
@@ -136,11 +171,15 @@ class Demo:
                 "TAP_CROWDTWIST_USER_IDS_PATH": str(self.roster),
                 "TAP_CROWDTWIST_REQUESTS_PER_MINUTE": "1000000",
                 "TARGET_DUCKDB_PATH": str(self.warehouse.path),
+                **self.deliveries.settings,
+                **more,
             },
         )
-        _say(f"      done in {time.monotonic() - began:.1f} s")
+        requests: int = sandbox.counts()["total"]
+        _say(f"      done in {time.monotonic() - began:.1f} s, {requests:,} requests")
+        return requests
 
-    def _conclude(self, first: dict[str, int], began: datetime) -> None:
+    def _conclude(self, first: dict[str, int], second: dict[str, int]) -> None:
         rows = []
         wrong = []
         before: set[tuple[str, ...]] = set()
@@ -153,8 +192,8 @@ class Demo:
                 keys -= before
             differences = truth.differences(keys)
             wrong += [f"{name}: {sentence}" for sentence in differences]
-            second = self.warehouse.count(name, since=began)
-            rows.append((name, first[name], second, self.warehouse.count(name), len(truth)))
+            held = self.warehouse.count(name)
+            rows.append((name, first[name], second[name], held, len(truth)))
         head = ("stream", "first run", "second run", "in the table", "in the sandbox")
         _say(f"\n{table(head, rows)}\n")
         if wrong:
@@ -165,6 +204,17 @@ class Demo:
         _say("more? Members, points and purchases by tier:\n")
         _say("".join(f"  {line}\n" for line in QUERY.splitlines()))
         _say(table(*self.warehouse.query(QUERY)))
+
+    def _conclude_feeds(self, days: Sequence[str]) -> None:
+        """Show that what is asked, delivered as files and posted is the same."""
+        _say("\nThe same two days as files (Data Push) and as events (Live Push) tell of them,")
+        _say("which the runs have loaded beside what they asked for:")
+        head = ("activities", "their points", "redemptions", "their points")
+        for day in days:
+            rows = three_ways(self.warehouse, day)
+            _say(f"\n{table((day, *head), rows)}")
+            if len({row[1:] for row in rows}) > 1:
+                raise DemoError(f"{day}: the three ways do not agree")
 
     def _announce(self, text: str) -> None:
         self._step += 1

@@ -105,7 +105,7 @@ class MeltanoProject:
         with self.log.open("a", encoding="utf-8") as log:
             log.write(f"$ meltano {' '.join(arguments)}\n")
             log.flush()
-            with _group(
+            with process_group(
                 command,
                 cwd=self.root,
                 env={**inherited, **environment, "NO_COLOR": "1"},
@@ -122,8 +122,13 @@ class MeltanoProject:
 
 
 @contextmanager
-def _group(
-    command: Sequence[str], *, cwd: Path, env: Mapping[str, str], output: int
+def process_group(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    output: int,
+    errors: int = subprocess.STDOUT,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start a command as a process group of its own, of which nothing is left at the end."""
     process: subprocess.Popen[bytes] | None = None
@@ -135,7 +140,7 @@ def _group(
                 env=env,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
-                stderr=subprocess.STDOUT,
+                stderr=errors,
                 start_new_session=True,
             )
         yield process

@@ -10,6 +10,7 @@ from crowdtwist_sandbox.ledger import Ledger
 from crowdtwist_sandbox.limits import Bucket
 from crowdtwist_sandbox.wire.encoder import Encoder
 from crowdtwist_sandbox.wire.fields import FIELDS
+from crowdtwist_sandbox.world.pace import Pace
 from crowdtwist_sandbox.world.world import World
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ class Engine:
 
     def __init__(self, options: SandboxOptions) -> None:
         self.options = options
-        self.world = World(options.seed, options.members, options.today)
+        pace = Pace.of(options.daily_changes)
+        self.world = World(options.seed, options.members, options.today, pace)
         self.clock = Clock(options.today)
         self.ledger = Ledger()
         self.faults = Faults(options.seed, options.api_key, self.ledger)

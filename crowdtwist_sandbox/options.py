@@ -9,6 +9,7 @@ from crowdtwist_sandbox.faults.spec import parse
 
 DEFAULT_KEY = "sandbox-key"
 _DAYS_BACK = 5
+_MOST_CHANGES = 0.2  # about as many as without the option
 
 
 def default_today() -> date:
@@ -38,6 +39,8 @@ class SandboxOptions:
         hmac_public_key: with the private one: the main host takes signed requests only.
         hmac_private_key: see above.
         faults: what goes wrong, as told in the package `faults`; "" is nothing.
+        daily_changes: the share of members to whom something happens on a day, joining, moving and
+            leaving in proportion; None for about a fifth. Month ends, when points lapse, have more.
     """
 
     members: int = 300
@@ -56,6 +59,7 @@ class SandboxOptions:
     hmac_public_key: str | None = None
     hmac_private_key: str | None = field(default=None, repr=False)
     faults: str = ""
+    daily_changes: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be served.
@@ -65,6 +69,8 @@ class SandboxOptions:
         """
         if self.members < 1:
             raise ValueError("members: a sandbox needs at least one member")
+        if self.daily_changes is not None and not 0 < self.daily_changes <= _MOST_CHANGES:
+            raise ValueError(f"daily_changes: must be above 0, and {_MOST_CHANGES} at most")
         if self.latency_ms < 0 or self.requests_per_minute < 0:
             raise ValueError("latency_ms and requests_per_minute: must not be negative")
         if self.retry_after not in {"seconds", "none"} and not self.retry_after.isdecimal():

@@ -8,6 +8,9 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 from crowdtwist_sandbox.engine import Engine
+from crowdtwist_sandbox.feeds.batch import write_batch_activity
+from crowdtwist_sandbox.feeds.data_push import CLIENT, write_data_push
+from crowdtwist_sandbox.feeds.posting import Endpoint, post_live_push
 from crowdtwist_sandbox.hosts.control import control_app
 from crowdtwist_sandbox.hosts.front import CONTROL_PREFIX, main_host, pos_host
 from crowdtwist_sandbox.options import SandboxOptions
@@ -15,7 +18,9 @@ from crowdtwist_sandbox.serving import Server, new_loop
 from crowdtwist_sandbox.truth import truth
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator
+    from pathlib import Path
     from types import TracebackType
 
     from starlette.types import ASGIApp
@@ -152,6 +157,43 @@ class Sandbox:
     def truth(self, stream: str, day: int | None = None) -> Iterator[dict[str, Any]]:
         """The canonical rows of a stream; see the module `truth`."""
         return truth(self.engine, stream, day)
+
+    def write_data_push(
+        self,
+        directory: str | os.PathLike[str],
+        day: int | None = None,
+        *,
+        client: str = CLIENT,
+        bare: bool = False,
+    ) -> list[Path]:
+        """Write the Data Push files of a day, today's if none is given; see `feeds.data_push`."""
+        return write_data_push(self.engine, directory, self._day(day), client, bare=bare)
+
+    def write_batch_activity(
+        self, directory: str | os.PathLike[str], day: int | None = None, *, client: str = CLIENT
+    ) -> Path:
+        """Write the Batch Activity Credit file of a day, today's if none is given."""
+        return write_batch_activity(self.engine, directory, self._day(day), client)
+
+    def post_live_push(
+        self,
+        url: str,
+        *,
+        user: str | None = None,
+        password: str | None = None,
+        api_key: str | None = None,
+        day: int | None = None,
+        repeats: bool = True,
+    ) -> dict[str, int]:
+        """Post the Live Push events of a day, today's if none is given; returns counts by feed.
+
+        See `feeds.posting`.
+        """
+        endpoint = Endpoint(url, user, password, api_key)
+        return post_live_push(self.engine, endpoint, self._day(day), repeats=repeats)
+
+    def _day(self, day: int | None) -> int:
+        return self.engine.clock.day if day is None else day
 
     def set_faults(self, spec: str = "") -> None:
         """Have these faults from now on, instead of those before; see the package `faults`.

@@ -15,6 +15,16 @@ _PAST, _AHEAD = 3, 6
 _INACTIVITY = 365 * DAY
 
 
+def last_qualified(life: Timeline) -> int | None:
+    """When the member last earned points."""
+    return next((line.created for line in reversed(life.completions) if line.points > 0), None)
+
+
+def lapse_after(qualified: int) -> int:
+    """When all points of a member lapse who last earned some then."""
+    return qualified + _INACTIVITY
+
+
 def expirations(key: int, index: int, life: Timeline, now: int) -> list[Row]:
     """Ten months (three past, the current one, six ahead), then the inactivity rule if any.
 
@@ -44,13 +54,13 @@ def expirations(key: int, index: int, life: Timeline, now: int) -> list[Row]:
                 ),
             }
         )
-    qualified = [line.created for line in life.completions if line.points > 0]
-    if qualified:
-        lapse = qualified[-1] + _INACTIVITY
+    qualified = last_qualified(life)
+    if qualified is not None:
+        lapse = lapse_after(qualified)
         rows.append(
             {
                 "rule_type": "inactivity",
-                "last_qualified_date": qualified[-1],
+                "last_qualified_date": qualified,
                 "expiration_date": lapse,
                 "days_until_expiry": max(0, (lapse - now) // DAY),
                 "points_expiring": life.redeemable_points,

@@ -74,35 +74,36 @@ def _visible_rewards(world: World, member: Member) -> Listing:
     return Listing(indexes, row)
 
 
+def history_row(line: Completion) -> tuple[Row, int]:
+    """A line of the points ledger."""
+    roll = mix(line.roll ^ line.number)
+    if line.activity is not None:
+        name, activity = f"activity {line.activity:03d}", activity_id(line.activity)
+    elif line.points > 0:
+        name, activity = "Purchase", 700_000_001
+    else:
+        name, activity = "Rédemption", 700_000_002
+    built: Row = {
+        "user_activity_id": line.number,
+        "activity_id": activity,
+        "name": name,
+        "num_points": line.points,
+        "notes": f"Café <b>№{roll % 100}</b> & more" if roll % 4 == 0 else None,
+        "date_created": line.created,
+        "date_awarded": line.awarded,
+        "activity_date": line.awarded,
+        "show_as_locked_by_tier": (roll >> 8) % 9 == 0,
+        "min_tier_id": 1 + (roll >> 12) % 4 if (roll >> 16) % 5 == 0 else None,
+        "extra_data": {"channel": "app", "n": roll % 7} if (roll >> 20) % 4 == 0 else None,
+    }
+    if (roll >> 24) % 4 == 0:
+        built["activity_name"] = name
+    return built, roll
+
+
 def _history(_world: World, member: Member) -> Listing:
     """Completions, newest first; a redemption is a line with negative points."""
-
-    def row(line: Completion) -> tuple[Row, int]:
-        roll = mix(line.roll ^ line.number)
-        if line.activity is not None:
-            name, activity = f"activity {line.activity:03d}", activity_id(line.activity)
-        elif line.points > 0:
-            name, activity = "Purchase", 700_000_001
-        else:
-            name, activity = "Rédemption", 700_000_002
-        built: Row = {
-            "user_activity_id": line.number,
-            "activity_id": activity,
-            "name": name,
-            "num_points": line.points,
-            "notes": f"Café <b>№{roll % 100}</b> & more" if roll % 4 == 0 else None,
-            "date_created": line.created,
-            "date_awarded": line.awarded,
-            "activity_date": line.awarded,
-            "show_as_locked_by_tier": (roll >> 8) % 9 == 0,
-            "min_tier_id": 1 + (roll >> 12) % 4 if (roll >> 16) % 5 == 0 else None,
-            "extra_data": {"channel": "app", "n": roll % 7} if (roll >> 20) % 4 == 0 else None,
-        }
-        if (roll >> 24) % 4 == 0:
-            built["activity_name"] = name
-        return built, roll
-
-    return Listing(member.life.completions[::-1], row)
+    return Listing(member.life.completions[::-1], history_row)
 
 
 def _purchases(_world: World, member: Member) -> Listing:
@@ -129,6 +130,11 @@ def _purchases(_world: World, member: Member) -> Listing:
     return Listing(sorted(member.life.purchases, key=lambda item: item.roll), row)
 
 
+def has_receipt(item: Purchase) -> bool:
+    """Whether the member submitted the receipt of a purchase for scanning."""
+    return item.roll % 3 == 0
+
+
 def _receipts(_world: World, member: Member) -> Listing:
     """Receipts submitted with a third of the purchases; scanned on the day after."""
 
@@ -147,7 +153,7 @@ def _receipts(_world: World, member: Member) -> Listing:
             "scan_result_text": text if scanned else None,
         }, roll
 
-    items = [item for item in member.life.purchases if item.roll % 3 == 0]
+    items = [item for item in member.life.purchases if has_receipt(item)]
     return Listing(items, row)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from math import ceil, log
+from math import log
 from typing import TYPE_CHECKING
 
 from crowdtwist_sandbox.world import identity
 from crowdtwist_sandbox.world.dice import MASK, key_of
+from crowdtwist_sandbox.world.pace import USUAL, Pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,8 +16,7 @@ HEAVY_EVERY = 97
 _HEAVY_REST = 13
 _GONE_EVERY = 100
 _GONE_REST = 37
-_DAILY_LOSS = 0.005
-_GROWTH_PERCENT = 1
+_MILLION = 1_000_000
 
 
 def is_heavy(index: int) -> bool:
@@ -27,22 +27,23 @@ def is_heavy(index: int) -> bool:
 class Population:
     """The roster: members of day 0, those who join at about 1 % a day, those who leave at 0.5 %.
 
-    Days count from the sandbox's first day; they are negative before it.
+    Another pace has other rates. Days count from the sandbox's first day, and are negative before.
     """
 
-    def __init__(self, key: int, members: int) -> None:
+    def __init__(self, key: int, members: int, pace: Pace = USUAL) -> None:
         self._key = key
         self._founders = members
+        self._pace = pace
 
     def size(self, day: int) -> int:
         """How many members the roster lists on a day, those deleted meanwhile included."""
-        return self._founders + ceil(self._founders * day * _GROWTH_PERCENT / 100)
+        return self._founders - (-self._founders * day * self._pace.growth // _MILLION)
 
     def joined(self, index: int) -> int:
         """The day on which the member signed up."""
         late = index - self._founders + 1
         if late > 0:
-            return (100 * (late - 1)) // (self._founders * _GROWTH_PERCENT) + 1
+            return _MILLION * (late - 1) // (self._founders * self._pace.growth) + 1
         roll = key_of(self._key, "joined", index)
         return -(900 + roll % 300) if is_heavy(index) else -(3 + roll % 1100)
 
@@ -51,7 +52,7 @@ class Population:
         roll = key_of(self._key, "deleted", index)
         if index < self._founders and index % _GONE_EVERY == _GONE_REST and not is_heavy(index):
             return -(roll % 3)
-        wait = int(log((roll + 1) / (MASK + 2)) / log(1 - _DAILY_LOSS))
+        wait = int(log((roll + 1) / (MASK + 2)) / log(1 - self._pace.loss))
         return max(self.joined(index), 0) + 1 + wait
 
     def has(self, index: int, day: int) -> bool:

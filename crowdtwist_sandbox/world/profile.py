@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 _MAINTENANCE = 30 * DAY
 
 
+def place_of(life: Timeline) -> int:
+    """Which of the cities the member lives in."""
+    return life.moved % len(words.CITIES)
+
+
 def profile(key: int, index: int, life: Timeline, now: int) -> Row:
     """The profile at the end of a day; credential slots are there and empty.
 
@@ -25,7 +30,7 @@ def profile(key: int, index: int, life: Timeline, now: int) -> Row:
     def maybe(value: Any) -> Any:
         return value if dice.one_in(2) else None
 
-    place = life.moved % len(words.CITIES)
+    place = place_of(life)
     city, state, postal_code = words.CITIES[place]
     opted_in = dice.one_in(2)
     opted_at = life.joined_at if dice.one_in(3) else None

@@ -5,6 +5,7 @@ Shapes follow the pages "User Redemption History v2.2" and "Usable Coupons".
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from crowdtwist_sandbox.world import identity, words
@@ -22,62 +23,61 @@ if TYPE_CHECKING:
 _VALID = 90 * DAY
 
 
+def redemption_row(world: World, member: Member, order: Redemption) -> tuple[Row, int]:
+    """An order of a reward."""
+    roll = mix(order.roll ^ order.number)
+    dice = Dice(roll)
+    reward = world.rewards.reward(order.reward, member.day)
+    user_id = identity.member_id(member.index)
+    has_coupon = _has_coupon(order)
+    shipped = not has_coupon and dice.one_in(2)
+
+    def if_shipped(value: Any) -> Any:
+        return value if shipped else None
+
+    built: Row = {
+        "order_id": str(order.number),
+        "order_date": order.at,
+        "reward_id": reward_id(order.reward),
+        "reward_group_id": group_id(order.reward),
+        "title": reward["title"],
+        "description": reward["description"],
+        "category": dice.pick((None, "Vouchers")),
+        "category_name": dice.pick((None, "Vouchers")),
+        "color": reward["color"],
+        "size": reward["size"],
+        "reference_id": reward["reference_id"],
+        "extra_data": reward["extra_data"],
+        "quantity": order.quantity,
+        "total_points_redeemed": order.cost,
+        "ending_balance": order.balance,
+        "codes": [f"CODE-{roll:x}-{number}" for number in range(order.quantity)]
+        if has_coupon
+        else [],
+        "digital_download": "https://dl.example.test/x" if reward["is_digital_download"] else None,
+        "shipping_first_name": if_shipped("Ada"),
+        "shipping_last_name": if_shipped("Sample"),
+        "shipping_street_address_1": if_shipped("1 Straße"),
+        "shipping_street_address_2": if_shipped(dice.pick((None, "c/o Ng"))),
+        "shipping_city": if_shipped("Köln"),
+        "shipping_state": None,
+        "shipping_postal_code": if_shipped("00501"),
+        "shipping_country": if_shipped("Germany"),
+        "shipping_phone": if_shipped("+15550000000"),
+    }
+    if dice.one_in(3):
+        built["reward_title"] = reward["title"]
+    if dice.one_in(4):
+        built["custom_data"] = {"gift": "ja", "lines": ["1", "2"]}
+    if dice.one_in(5):
+        built["redeeming_user_id"] = user_id
+        built["household_breakdown"] = [{"user_id": user_id, "num_points": order.cost}]
+    return built, roll
+
+
 def redemptions(world: World, member: Member) -> Listing:
     """Orders of rewards, newest first."""
-
-    def row(order: Redemption) -> tuple[Row, int]:
-        roll = mix(order.roll ^ order.number)
-        dice = Dice(roll)
-        reward = world.rewards.reward(order.reward, member.day)
-        user_id = identity.member_id(member.index)
-        has_coupon = _has_coupon(order)
-        shipped = not has_coupon and dice.one_in(2)
-
-        def if_shipped(value: Any) -> Any:
-            return value if shipped else None
-
-        built: Row = {
-            "order_id": str(order.number),
-            "order_date": order.at,
-            "reward_id": reward_id(order.reward),
-            "reward_group_id": group_id(order.reward),
-            "title": reward["title"],
-            "description": reward["description"],
-            "category": dice.pick((None, "Vouchers")),
-            "category_name": dice.pick((None, "Vouchers")),
-            "color": reward["color"],
-            "size": reward["size"],
-            "reference_id": reward["reference_id"],
-            "extra_data": reward["extra_data"],
-            "quantity": order.quantity,
-            "total_points_redeemed": order.cost,
-            "ending_balance": order.balance,
-            "codes": [f"CODE-{roll:x}-{number}" for number in range(order.quantity)]
-            if has_coupon
-            else [],
-            "digital_download": "https://dl.example.test/x"
-            if reward["is_digital_download"]
-            else None,
-            "shipping_first_name": if_shipped("Ada"),
-            "shipping_last_name": if_shipped("Sample"),
-            "shipping_street_address_1": if_shipped("1 Straße"),
-            "shipping_street_address_2": if_shipped(dice.pick((None, "c/o Ng"))),
-            "shipping_city": if_shipped("Köln"),
-            "shipping_state": None,
-            "shipping_postal_code": if_shipped("00501"),
-            "shipping_country": if_shipped("Germany"),
-            "shipping_phone": if_shipped("+15550000000"),
-        }
-        if dice.one_in(3):
-            built["reward_title"] = reward["title"]
-        if dice.one_in(4):
-            built["custom_data"] = {"gift": "ja", "lines": ["1", "2"]}
-        if dice.one_in(5):
-            built["redeeming_user_id"] = user_id
-            built["household_breakdown"] = [{"user_id": user_id, "num_points": order.cost}]
-        return built, roll
-
-    return Listing(member.life.redemptions[::-1], row)
+    return Listing(member.life.redemptions[::-1], partial(redemption_row, world, member))
 
 
 def _has_coupon(order: Redemption) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from crowdtwist_sandbox.world.dice import STEP, key_of, mix
 from crowdtwist_sandbox.world.events import Completion, Purchase, Redemption, Timeline
 from crowdtwist_sandbox.world.instants import DAY, date_of, month_end
+from crowdtwist_sandbox.world.pace import USUAL, Pace
 from crowdtwist_sandbox.world.population import Population, is_heavy
 from crowdtwist_sandbox.world.program import Program, activity_count
 from crowdtwist_sandbox.world.rewards import REWARDS, Rewards
@@ -19,7 +20,6 @@ _SECONDS = 86_000  # of a day; the rest is room to move a colliding event
 _COMPLETION, _RECEIPT, _LATER_RECEIPT, _REDEMPTION, _EXPIRY = range(5)
 _SEQUENCE = 1_000_000  # room for the events of one member
 _LATER = 500_000  # ledger lines of later receipts
-_EAGER = 9830  # of 65,536: 15 % of members do something on a day
 _FIRST_DAILY = -2  # daily life starts a little before day 0, so that day 0 has recent purchases
 
 
@@ -27,13 +27,20 @@ class Historian:
     """Writes timelines."""
 
     def __init__(
-        self, key: int, first_day: int, population: Population, program: Program, rewards: Rewards
+        self,
+        key: int,
+        first_day: int,
+        population: Population,
+        program: Program,
+        rewards: Rewards,
+        pace: Pace = USUAL,
     ) -> None:
         self._key = key
         self._first_day = first_day
         self._population = population
         self._program = program
         self._rewards = rewards
+        self._pace = pace
 
     def timeline(self, index: int, day: int) -> Timeline:
         """A member's timeline at the end of a day."""
@@ -83,10 +90,10 @@ class Historian:
         for today in range(start, day + 1):
             roll = mix(key + today * STEP)
             midnight = (self._first_day + today) * DAY
-            if (roll >> 32) % 50 == 0:
+            if (roll >> 32) % self._pace.move_every == 0:
                 moved = roll
                 moved_at = midnight + (roll >> 40) % _SECONDS
-            if roll & 0xFFFF >= _EAGER and today != joined:
+            if roll & 0xFFFF >= self._pace.eager and today != joined:
                 continue
             base = 10_000 + (today - _FIRST_DAILY) * 20
             for number in range(1 + (roll >> 16) % 3):

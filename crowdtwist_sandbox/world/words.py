@@ -43,6 +43,16 @@ COUNTRIES = (
     "Poland",
     "United States",
 )
+COUNTRY_CODES = ("US", "FR", "DE", "US", "BR", "PL", "US")
+REGIONS = (
+    "Northeast",
+    'Auvergne-Rhône-Alpes, "AuRA"',
+    "Nordrhein-Westfalen",
+    None,
+    "Sudeste\nGrande São Paulo",
+    "łódzkie",
+    None,
+)
 VERBS = ("Watch", "Share", "Rate", "Scan", "Visit", "Review", "Invite", "Collect")
 THINGS = (
     "the trailer",

@@ -15,6 +15,7 @@ from crowdtwist_sandbox.world.dice import key_of, mix
 from crowdtwist_sandbox.world.expiration import expirations
 from crowdtwist_sandbox.world.instants import DAY, epoch_day
 from crowdtwist_sandbox.world.listing import Listing, Member
+from crowdtwist_sandbox.world.pace import USUAL, Pace
 from crowdtwist_sandbox.world.population import Population
 from crowdtwist_sandbox.world.profile import profile
 from crowdtwist_sandbox.world.program import BADGES, Program, activity_count
@@ -46,15 +47,18 @@ STREAMS = PROGRAM_STREAMS + MEMBER_STREAMS
 
 
 class World:
-    """Everything that is true, from a seed, a number of members and a first day."""
+    """Everything that is true, from a seed, a number of members, a first day and a pace."""
 
-    def __init__(self, seed: int, members: int, today: date) -> None:
+    def __init__(self, seed: int, members: int, today: date, pace: Pace = USUAL) -> None:
         self.first_day = epoch_day(today)
         self.key = mix(seed)
-        self.population = Population(self.key, members)
+        self.pace = pace
+        self.population = Population(self.key, members, pace)
         self.program = Program(self.key, self.first_day)
         self.rewards = Rewards(self.key, self.first_day)
-        historian = Historian(self.key, self.first_day, self.population, self.program, self.rewards)
+        historian = Historian(
+            self.key, self.first_day, self.population, self.program, self.rewards, pace
+        )
         self.timeline = lru_cache(maxsize=_REMEMBERED)(historian.timeline)
 
     def now(self, day: int) -> int:
@@ -78,7 +82,11 @@ class World:
     def profile(self, member: Member) -> tuple[Row, int]:
         """The member's profile."""
         row = profile(self.key, member.index, member.life, member.now)
-        return row, key_of(member.roll, "users")
+        return row, self.profile_roll(member)
+
+    def profile_roll(self, member: Member) -> int:
+        """The roll of the member's profile."""
+        return key_of(member.roll, "users")
 
     def expirations(self, member: Member) -> list[tuple[Row, int]]:
         """Entries of the member's points expiration, each with its rule_type."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -22,7 +23,10 @@ pytest_plugins = ["meltano_fixtures"]
 pytestmark = pytest.mark.timeout(240)
 
 
-def test_demo_compares_both_runs_with_the_truth_and_answers_a_question(
+WAYS = ("asked of the API", "Data Push", "Live Push")
+
+
+def test_demo_compares_its_runs_with_the_truth_and_answers_a_question(
     project: MeltanoProject, capsys: pytest.CaptureFixture[str]
 ) -> None:
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
@@ -36,12 +40,19 @@ def test_demo_compares_both_runs_with_the_truth_and_answers_a_question(
         first, second, held, expected = map(int, (n.replace(",", "") for n in rows["purchases"]))
         assert 0 < second < first <= held == expected
         assert int(rows["Bronze"][0]) > 0
+        assert said.count("\n  asked of the API") == said.count("\n  Live Push") == 2
+        asked, pushed, posted = (
+            re.findall(rf"^  {way} +(\d.*)$", said, re.MULTILINE) for way in WAYS
+        )
+        assert asked == pushed == posted
+        requests = [int(n.replace(",", "")) for n in re.findall(r", ([\d,]+) requests", said)]
+        assert requests[2] < requests[1] / 2
 
     assert handlers == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 
 
 @pytest.mark.parametrize(
-    ("number", "step", "code"), [(signal.SIGINT, "[3/6]", 130), (signal.SIGTERM, "[2/6]", 143)]
+    ("number", "step", "code"), [(signal.SIGINT, "[4/8]", 130), (signal.SIGTERM, "[2/8]", 143)]
 )
 def test_stopped_demo_leaves_nothing_running(
     project: MeltanoProject, number: signal.Signals, step: str, code: int

@@ -1,0 +1,99 @@
+"""Data Push files of a day: a zip with one CSV for each of four feeds.
+
+Names and columns follow the pages "Data Push Overview", "Batch Push User Profile", "… User
+Activity", "… User Redemption" and "… Points Expiration". Rows are streamed in order of time; the
+same options give the same bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+from io import TextIOWrapper
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, NamedTuple
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from crowdtwist_sandbox.feeds import push_rows
+from crowdtwist_sandbox.feeds.days import checked_client, today_of
+from crowdtwist_sandbox.feeds.files import whole_file
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Iterator
+
+    from crowdtwist_sandbox.engine import Engine
+    from crowdtwist_sandbox.feeds.days import Today
+    from crowdtwist_sandbox.world.program import Row
+
+CLIENT = "512"
+_PREFIX = "2"
+_UNIX = 3  # as the maker of a zip, whatever the system
+_MODE = 0o100644 << 16
+
+
+class _Feed(NamedTuple):
+    """A feed: what its zip and its CSV are called, its columns, and its rows of a day."""
+
+    archive: str
+    table: str
+    columns: tuple[str, ...]
+    rows: Callable[[Today], Iterator[Row]]
+
+
+_FEEDS = (
+    _Feed("PROFILE", "USER_PROFILE", push_rows.PROFILE, push_rows.profiles),
+    _Feed("USER_ACTIVITY", "USER_ACTIVITY", push_rows.ACTIVITY, push_rows.activities),
+    _Feed("USER_REDEMPTION", "USER_REDEMPTION", push_rows.REDEMPTION, push_rows.redemptions),
+    _Feed("POINTS_EXPIRATION", "POINTS_EXPIRATION", push_rows.EXPIRATION, push_rows.expirations),
+)
+
+
+def write_data_push(
+    engine: Engine,
+    directory: str | os.PathLike[str],
+    day: int,
+    client: str = CLIENT,
+    *,
+    bare: bool = False,
+) -> list[Path]:
+    """Write the files that cover a day: zips, or the bare CSVs.
+
+    Returns:
+        Their paths: profiles, activities, redemptions, points expiration.
+
+    Raises:
+        ValueError: for a day or a client that cannot be.
+        OSError: a file cannot be written.
+    """
+    checked_client(client)
+    today = today_of(engine, day)
+    paths = []
+    for feed in _FEEDS:
+        archive, table = (
+            f"{_PREFIX}_{client}_{name}_{today.date}" for name in (feed.archive, feed.table)
+        )
+        path = Path(directory) / (f"{table}.csv" if bare else f"{archive}.zip")
+        with whole_file(path) as file:
+            if bare:
+                _write_table(file, feed.columns, feed.rows(today))
+            else:
+                _write_archive(file, f"{table}.csv", feed, today)
+        paths.append(path)
+    return paths
+
+
+def _write_archive(file: IO[bytes], name: str, feed: _Feed, today: Today) -> None:
+    """Write a zip whose bytes tell nothing of the clock and the machine."""
+    info = ZipInfo(name)
+    info.compress_type = ZIP_DEFLATED
+    info.create_system = _UNIX
+    info.external_attr = _MODE
+    with ZipFile(file, "w") as archive, archive.open(info, "w") as member:
+        _write_table(member, feed.columns, feed.rows(today))
+
+
+def _write_table(file: IO[bytes], columns: tuple[str, ...], rows: Iterable[Row]) -> None:
+    with TextIOWrapper(file, "utf-8", newline="") as text:
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([row[name] for name in columns] for row in rows)

@@ -1,0 +1,130 @@
+"""Posts the events of a day to an endpoint, as Live Push does.
+
+"Data Push Overview" tells of JSON, of Basic authentication or `x-api-key`, and of five tries an
+hour; here they come within seconds.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections import Counter
+from time import sleep
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+import requests
+
+from crowdtwist_sandbox.feeds.live_push import FEEDS, live_events
+from crowdtwist_sandbox.world.dice import key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from crowdtwist_sandbox.engine import Engine
+
+    _Event = tuple[str, bytes]
+
+_TIMEOUT = 10  # seconds
+_WAITS = (0.1, 0.2, 0.4, 0.8)  # seconds between the tries
+_REPEATED = 12  # one event in so many is posted twice
+_MOST_BETWEEN = 6  # events between the two
+_OK = 200
+
+
+class PostingError(Exception):
+    """The endpoint did not take an event; the message is a sentence."""
+
+
+class Endpoint(NamedTuple):
+    """Where to post, and how to be let in: `user` and `password`, `api_key`, both or none.
+
+    The names of the feeds are added to the URL's path.
+    """
+
+    url: str
+    user: str | None = None
+    password: str | None = None
+    api_key: str | None = None
+
+
+def post_live_push(
+    engine: Engine,
+    endpoint: Endpoint,
+    day: int,
+    *,
+    repeats: bool = True,
+    pause: Callable[[float], None] = sleep,
+) -> dict[str, int]:
+    """Post every event of a day, one after the other on one connection.
+
+    With `repeats`, about one event in twelve is posted a second time with the same body, at once or
+    after a few others, as if the answer to the first had been lost.
+
+    Returns:
+        How many posts were taken, by feed.
+
+    Raises:
+        PostingError: one was refused or not answered, several times.
+        ValueError: for a day, a URL or credentials that cannot be.
+    """
+    events: Iterable[_Event] = (
+        (feed, msgspec.json.encode(event)) for feed, event in live_events(engine, day)
+    )
+    if repeats:
+        events = _with_repeats(events, key_of(engine.world.key, "live push repeated", day))
+    posts = Counter(dict.fromkeys(FEEDS, 0))
+    with _session(endpoint) as session:
+        for feed, body in events:
+            _post(session, f"{endpoint.url.rstrip('/')}/{feed}", feed, body, pause)
+            posts[feed] += 1
+    return dict(posts)
+
+
+def _session(endpoint: Endpoint) -> requests.Session:
+    url = urlsplit(endpoint.url)
+    if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
+        raise ValueError("url, or --to: must be an http or https URL without query")
+    if (endpoint.user is None) != (endpoint.password is None):
+        raise ValueError("user and password: give both or none")
+    session = requests.Session()
+    session.trust_env = False  # neither a proxy nor credentials of the environment
+    session.headers["Content-Type"] = "application/json"
+    if endpoint.user is not None and endpoint.password is not None:
+        pair = f"{endpoint.user}:{endpoint.password}".encode()
+        session.headers["Authorization"] = "Basic " + b64encode(pair).decode()
+    if endpoint.api_key is not None:
+        session.headers["x-api-key"] = endpoint.api_key.encode()
+    return session
+
+
+def _post(
+    session: requests.Session, url: str, feed: str, body: bytes, pause: Callable[[float], None]
+) -> None:
+    """Post one event until it is taken; what an error says holds no credential."""
+    answer = ""
+    for wait in (*_WAITS, None):
+        try:
+            response = session.post(url, data=body, timeout=_TIMEOUT, allow_redirects=False)
+        except requests.RequestException as error:
+            answer = f"did not answer ({type(error).__name__})"
+        else:
+            if response.status_code == _OK:
+                return
+            answer = f"answered {response.status_code}"
+        if wait is not None:
+            pause(wait)
+    tries = len(_WAITS) + 1
+    raise PostingError(f"The endpoint {answer} to an event of {feed}, {tries} times: see its log.")
+
+
+def _with_repeats(events: Iterable[_Event], key: int) -> Iterator[_Event]:
+    waiting: list[tuple[int, _Event]] = []
+    for number, event in enumerate(events):
+        yield event
+        roll = key_of(key, "event", number)
+        if roll % _REPEATED == 0:
+            waiting.append((number + (roll >> 20) % (_MOST_BETWEEN + 1), event))
+        yield from (each for due, each in waiting if due <= number)
+        waiting = [(due, each) for due, each in waiting if due > number]
+    yield from (each for _, each in waiting)
