@@ -68,12 +68,12 @@ clean: ## Remove what make made, the demo's output included
 # The demo needs less than the tests, so it has less to wait for.
 $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	@echo "Installing the tap, the sandbox and Meltano into $(VENV)"
-	@$(PIP) --editable '.[sandbox,demo]'
+	@$(PIP) --editable '.[sandbox,receiver,demo]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@echo "Installing everything that development needs into $(VENV)"
-	@$(PIP) --editable '.[sandbox,dev]'
+	@$(PIP) --editable '.[sandbox,receiver,dev]'
 	@touch $(VENV)/.demo $@
 
 $(BIN)/python:
