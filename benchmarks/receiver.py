@@ -1,0 +1,292 @@
+"""How many Live Push events a second the receiver puts on disk on one core.
+
+python -m benchmarks.receiver [--events 60000] [--connections 64] [--seconds 20]
+
+The receiver is a process of its own, tied to one core; the load comes from another one, on the
+others, over connections that are kept open, each with one post under way. Then every file is read:
+each event must stand there exactly as often as it was acknowledged.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+ROOT = Path(__file__).resolve().parents[1]
+KEY = "benchmark-key"
+FIRST = 1_000_000_000
+_OK = b"HTTP/1.1 200 "
+_END = b"\r\n\r\n{}"
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+PROFILE = {
+    "id": FIRST,
+    "thirdPartyId": "8f14e45f-ceea-467f-ab1b-3c2d5e6a7b8c",
+    "username": "made.up.member",
+    "emailAddress": "made.up.member@mail.example.test",
+    "firstName": "Márta",
+    "middleName": None,
+    "lastName": "O'Example",
+    "dateOfBirth": "1984-02-29",
+    "genderId": 2,
+    "streetAddress1": "12 Invented Street",
+    "streetAddress2": "Apartment 7",
+    "city": "Springfield",
+    "state": "NY",
+    "postalCode": "10001",
+    "country": "US",
+    "mobilePhoneNumber": "+12125550123",
+    "preferredLocale": "en_US",
+    "signUpChannelId": 3,
+    "householdId": 77_000_123,
+    "isActive": 1,
+    "isDeleted": 0,
+    "isSuspended": 0,
+    "emailIsVerified": 1,
+    "receiveEmailUpdates": 1,
+    "receiveSmsUpdates": 0,
+    "activityStreamOptIn": 0,
+    "dateCreated": "1496275200",
+    "dateLastLogin": "1763596800",
+    "dateLastUpdated": "1763600400",
+    "dateReceiveEmailOptIn": "1496275200",
+    "password": None,
+    "salt": None,
+    "hashAlgorithmId": None,
+    "totalPoints": 128_450,
+    "redeemablePoints": 12_300,
+    "numPointsPurchased": 0,
+    "rank": 4211,
+    "referralUrl": "https://loyalty.example.test/r/abcdefgh",
+    "facebookId": None,
+    "twitterId": None,
+    "instagramId": None,
+    "householdName": "The Examples of Springfield",
+    "pinterestId": None,
+    "foursquareId": None,
+    "avatarUrl": "https://images.example.test/avatars/8f14e45fceea467fab1b3c2d5e6a7b8c.png",
+    "initiatedBy": "member",
+    "ipAddress": "192.0.2.17",
+    "customData": '{"shirt":"M","store":"0042","newsletters":["weekly","outlet"]}',
+    "tierInfo": {
+        "currentLevel": 3,
+        "currentTitle": "Gold",
+        "nextLevel": 4,
+        "nextTitle": "Platinum",
+        "pointsToNextLevel": 2150,
+        "dateReached": "1735689600",
+        "expirationDate": "1798761600",
+        "tierScore": 7850,
+    },
+}
+
+
+class Load(NamedTuple):
+    """What a load generator saw.
+
+    Attributes:
+        seconds: from its first post to its last answer.
+        acknowledged: how often each event was answered 200, by its number.
+        others: answers of another kind.
+        latencies: seconds from each post to its answer, ascending.
+    """
+
+    seconds: float
+    acknowledged: dict[int, int]
+    others: int
+    latencies: list[float]
+
+
+class _Connection(asyncio.Protocol):
+    """Posts one event after the other as long as there are some."""
+
+    def __init__(self, load: _Generator) -> None:
+        self._load = load
+        self._answer = b""
+        self._number = 0
+        self._since = 0.0
+        self.done = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: Any = transport
+        self._next()
+
+    def data_received(self, data: bytes) -> None:
+        self._answer += data
+        if _END in self._answer or not self._answer.startswith(_OK):
+            self._load.answered(self._number, self._answer, time.perf_counter() - self._since)
+            self._answer = b""
+            self._next()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def _next(self) -> None:
+        number = next(self._load.numbers, None)
+        if number is None or time.perf_counter() > self._load.end:
+            self._transport.close()
+            return
+        self._number = number
+        self._since = time.perf_counter()
+        self._transport.write(
+            self._load.head + self._load.text.replace(b"%d" % FIRST, b"%d" % number)
+        )
+
+
+class _Generator:
+    """Posts from many connections at once."""
+
+    def __init__(self, url: str, events: int, seconds: float) -> None:
+        host, port = urlsplit(url).hostname or "", urlsplit(url).port or 0
+        self.address = host, port
+        self.text = json.dumps(PROFILE, ensure_ascii=False, separators=(",", ":")).encode()
+        self.head = (
+            f"POST /live/users HTTP/1.1\r\nHost: {host}:{port}\r\nx-api-key: {KEY}\r\n"
+            "Content-Type: application/json; charset=UTF-8\r\nUser-Agent: benchmark\r\n"
+            f"Accept: */*\r\nContent-Length: {len(self.text)}\r\n\r\n"
+        ).encode()
+        self.numbers: Iterator[int] = iter(range(FIRST, FIRST + events))
+        self.end = time.perf_counter() + seconds
+        self._acknowledged: Counter[int] = Counter()
+        self._others = 0
+        self._latencies: list[float] = []
+
+    def answered(self, number: int, answer: bytes, seconds: float) -> None:
+        """Take note of an answer."""
+        self._latencies.append(seconds)
+        if answer.startswith(_OK):
+            self._acknowledged[number] += 1
+        else:
+            self._others += 1
+
+    async def run(self, connections: int) -> Load:
+        """Post until there is nothing more to post, or no more time."""
+        loop = asyncio.get_running_loop()
+        begun = time.perf_counter()
+        made = [
+            await loop.create_connection(lambda: _Connection(self), *self.address)
+            for _ in range(connections)
+        ]
+        await asyncio.gather(*(connection.done for _, connection in made))
+        seconds = time.perf_counter() - begun
+        return Load(seconds, dict(self._acknowledged), self._others, sorted(self._latencies))
+
+
+def _generate(url: str, options: argparse.Namespace) -> Load:
+    """Generate the load in another process, away from the receiver's core."""
+    command = [
+        *(sys.executable, "-m", "benchmarks.receiver", "--generate", url),
+        *("--events", str(options.events), "--connections", str(options.connections)),
+        *("--seconds", str(options.seconds)),
+    ]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)  # noqa: S603 - ours
+    seconds, acknowledged, others, latencies = json.loads(done.stdout)
+    return Load(seconds, {int(k): v for k, v in acknowledged.items()}, others, latencies)
+
+
+def _cpu(pid: int) -> float:
+    """Seconds of CPU time of a process so far, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def on_disk(directory: Path) -> dict[int, int]:
+    """Count how often each event stands in complete lines."""
+    found: Counter[int] = Counter()
+    for path in directory.glob("live_users-*.jsonl"):
+        for line in path.read_bytes().splitlines(keepends=True):
+            if line.endswith(b"\n"):
+                found[json.loads(line)["event"]["id"]] += 1
+    return dict(found)
+
+
+def measure(options: argparse.Namespace) -> list[tuple[str, str]]:
+    """Run the receiver under load; returns names and values.
+
+    Raises:
+        RuntimeError: what was acknowledged is not what is on disk.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        receiver = subprocess.Popen(  # noqa: S603 - ours
+            [
+                *(sys.executable, "-m", "crowdtwist_receiver"),
+                *("--directory", folder, "--port", "0"),
+            ],
+            cwd=ROOT,
+            env={**os.environ, "CROWDTWIST_RECEIVER_API_KEY": KEY},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        os.sched_setaffinity(receiver.pid, cores[:1])
+        os.sched_setaffinity(0, cores[1:] or cores)
+        try:
+            assert receiver.stdout is not None  # noqa: S101 - it was asked for
+            url = json.loads(receiver.stdout.readline())["url"]
+            before = _cpu(receiver.pid)
+            load = _generate(url, options)
+            used = _cpu(receiver.pid) - before
+            receiver.terminate()
+            _, said = receiver.communicate(timeout=60)
+        finally:
+            receiver.kill()
+            os.sched_setaffinity(0, cores)
+        if on_disk(Path(folder)) != load.acknowledged:
+            raise RuntimeError("what was acknowledged is not what is on disk")
+    events = sum(load.acknowledged.values())
+    disk = {name: int(number) for number, name in re.findall(r"(\d+) x (commits|syncs)", said)}
+    size = len(json.dumps(PROFILE, ensure_ascii=False, separators=(",", ":")).encode())
+    return [
+        ("events acknowledged, each of them on disk as often", f"{events:,}"),
+        ("bytes of an event", f"{size:,}"),
+        ("connections", f"{options.connections}"),
+        ("other answers", f"{load.others}"),
+        ("events a second", f"{events / load.seconds:,.0f}"),
+        ("latency, median", f"{_at(load.latencies, 0.5):.1f} ms"),
+        ("latency, 99 of 100", f"{_at(load.latencies, 0.99):.1f} ms"),
+        ("fsyncs", f"{disk['syncs']:,}"),
+        ("events to a commit", f"{events / disk['commits']:.1f}"),
+        ("CPU of the receiver for 1,000 events", f"{used / events * 1000:.3f} s"),
+        ("its share of its core", f"{used / load.seconds:.0%}"),
+    ]
+
+
+def _at(latencies: Sequence[float], share: float) -> float:
+    return latencies[min(int(len(latencies) * share), len(latencies) - 1)] * 1000
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=60_000, help="as many as that")
+    parser.add_argument("--connections", type=int, default=64, help="at a time")
+    parser.add_argument("--seconds", type=float, default=20, help="no longer than that")
+    parser.add_argument("--folder", type=Path, help="where the events go; else the temporary one")
+    parser.add_argument("--generate", help=argparse.SUPPRESS)
+    options = parser.parse_args(argv)
+    if options.generate:
+        load = _Generator(options.generate, options.events, options.seconds)
+        json.dump(asyncio.run(load.run(options.connections)), sys.stdout)
+        return
+    rows = "".join(f"| {name} | {value} |\n" for name, value in measure(options))
+    sys.stdout.write(f"| | |\n|---|---:|\n{rows}")
+
+
+if __name__ == "__main__":
+    main()

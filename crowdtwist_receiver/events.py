@@ -1,0 +1,120 @@
+"""The events of a body: each as it was sent, on one line, without credentials."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tap_crowdtwist.schemas import is_credential_name
+
+_ANY = msgspec.json.Decoder()
+_LIST = msgspec.json.Decoder(list[msgspec.Raw])
+_BLANK = b" \t\r\n"
+_MARK = b"\xef\xbb\xbf"
+_DEEP = 64
+_TOO_DEEP = f"An event is nested more than {_DEEP} deep."
+_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
+"""An escape in a JSON text; group 1 is half a character without its other half."""
+
+
+class Event(NamedTuple):
+    """One event.
+
+    Attributes:
+        text: its JSON, without line ends.
+        members: what it says.
+    """
+
+    text: bytes
+    members: dict[str, Any]
+
+
+def events_of(body: bytes) -> list[Event]:
+    """Read a body: one event, or a list of them.
+
+    Half a character, as is left when an escaped text is cut, becomes U+FFFD, since strict readers
+    would stumble over the line; members named like credentials are taken out.
+
+    Raises:
+        ValueError: with a sentence that repeats nothing of the body.
+    """
+    text = body.removeprefix(_MARK).strip(_BLANK)
+    try:
+        try:
+            return _read(text)
+        except msgspec.DecodeError:
+            mended = _ESCAPE.sub(lambda found: rb"\ufffd" if found[1] else found[0], text)
+            if mended == text:
+                raise
+            return _read(mended)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    except (msgspec.MsgspecError, UnicodeError):
+        raise ValueError("The body is not JSON.") from None
+
+
+def _read(text: bytes) -> list[Event]:
+    if text.startswith(b"["):
+        return [_event(bytes(raw)) for raw in _LIST.decode(text)]
+    return [_event(text)]
+
+
+def _event(text: bytes) -> Event:
+    members = _ANY.decode(text)
+    if not isinstance(members, dict):
+        raise ValueError("The body is neither an object nor a list of objects.")  # noqa: TRY004 - input
+    if text.count(b"{") + text.count(b"[") > _DEEP and _is_deeper(members, _DEEP):
+        raise ValueError(_TOO_DEEP)
+    if _has_credential(text):
+        members = _without_credentials(members)
+        return Event(msgspec.json.encode(members), members)
+    return Event(text.replace(b"\n", b" ").replace(b"\r", b" "), members)
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Tell whether a value has more levels than that; readers have limits of their own."""
+    if not isinstance(value, (dict, list)):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(member, levels - 1) for member in inner)
+
+
+def _has_credential(text: str | bytes) -> bool:
+    """Tell whether any object of a JSON text has a member named like a credential, not null.
+
+    `password`, `salt` and `hashAlgorithmId` come null ("Live Push User Profile"), which may stay.
+    Every member is looked at, also those that are overruled by a later one of the same name.
+    """
+    found = False
+
+    def look(members: list[tuple[str, Any]]) -> bool:
+        nonlocal found
+        found = found or any(
+            value is not None and (is_credential_name(name) or _hides_credential(value))
+            for name, value in members
+        )
+        return True  # stands for the object, which has been looked at
+
+    json.loads(text, object_pairs_hook=look)
+    return found
+
+
+def _hides_credential(value: Any) -> bool:
+    """Tell the same of texts that are JSON themselves, like `activityExtraData`."""
+    if isinstance(value, str) and value.lstrip(" \t\r\n").startswith(("{", "[")):
+        try:
+            return _has_credential(value)
+        except ValueError:
+            return False
+    return isinstance(value, list) and any(map(_hides_credential, value))
+
+
+def _without_credentials(members: dict[str, Any]) -> dict[str, Any]:
+    # Takes a second to import and is hardly ever needed.
+    from tap_crowdtwist.scrub import scrub  # noqa: PLC0415
+
+    clean: dict[str, Any] = scrub(members, is_credential_name)
+    return clean

@@ -1,0 +1,200 @@
+"""What is posted is on disk, as it was sent, in the file of its feed."""
+
+from __future__ import annotations
+
+import json
+import stat
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from receiver_kit import KEY, Running, receiving, stored
+
+from crowdtwist_receiver.feeds import PATHS, feed_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ACTIVITY = {"userActivityId": 1, "activityId": 2, "points": 10, "thirdPartyId": "a"}
+REDEMPTION = {"orderId": "R-1", "orderDate": "1763600400", "rewardId": 3}
+SEGMENT = {"user_id": 1, "type": "segment", "name": "Gold", "event": "entered"}
+EXPIRATION = {"userId": 1, "messageDate": "1763600400", "inactivityExpDate": "1766192400"}
+PROFILE = {"id": 1, "redeemablePoints": 10, "tierInfo": {"currentLevel": 2}, "isActive": 1}
+
+FEEDS: list[tuple[dict[str, Any], str]] = [
+    (ACTIVITY, "live_activities"),
+    ({"user_activity_id": 1, "order_date": "1"}, "live_activities"),
+    (REDEMPTION, "live_redemptions"),
+    ({"order_id": "R-1"}, "live_redemptions"),
+    (SEGMENT, "live_segments"),
+    ({"type": "group", "event": "exited"}, "live_segments"),
+    ({"subscription_id": 5, "event": "exited"}, "live_segments"),
+    ({"subscriptionId": 5, "event": "exited"}, "live_segments"),
+    ({"subscription_id": 5}, "live_users"),
+    ({"type": "business", "event": "entered"}, "live_users"),
+    ({"type": ["segment"], "event": "entered"}, "live_users"),
+    (EXPIRATION, "live_points_expiration"),
+    ({"message_date": "1", "points_expiring": 5}, "live_points_expiration"),
+    ({"message_date": "1", "inactivity_exp_date": "2"}, "live_points_expiration"),
+    ({"dateFbTokenExpires": "1"}, "live_users"),
+    ({"messageDate": "1"}, "live_users"),
+    (PROFILE, "live_users"),
+    ({}, "live_users"),
+]
+
+
+@pytest.fixture(scope="module")
+def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with receiving(tmp_path_factory.mktemp("live") / "not" / "there") as running:
+        yield running
+        assert running.end()[:2] == (0, "")
+
+
+@pytest.fixture
+def running(_running: Running) -> Running:
+    """A receiver whose files are empty."""
+    for path in _running.directory.iterdir():
+        path.write_bytes(b"")
+    return _running
+
+
+@pytest.mark.parametrize(("path", "feed"), PATHS.items())
+def test_each_feed_has_a_path_whatever_the_event_looks_like(
+    running: Running, path: str, feed: str
+) -> None:
+    response = running.post(path, {"id": 7})
+
+    assert (response.status_code, response.json()) == (200, {})
+    assert response.headers["content-type"] == "application/json"
+    (line,) = stored(running.directory)
+    assert (line.feed, line.event) == (feed, {"id": 7})
+
+
+@pytest.mark.parametrize(("event", "feed"), FEEDS)
+def test_an_event_tells_its_feed(event: dict[str, Any], feed: str) -> None:
+    assert feed_of(event) == feed
+
+
+def test_one_path_takes_all_feeds_and_lists_of_them(running: Running) -> None:
+    events = [ACTIVITY, REDEMPTION, SEGMENT, EXPIRATION, PROFILE]
+
+    assert running.post("/live", events).json() == {}
+    assert running.post("/live", PROFILE).status_code == 200
+
+    lines = stored(running.directory)
+    assert len(lines) == 6
+    assert {line.feed: line.event for line in lines} == {feed_of(e): e for e in events}
+    assert len({line.received_at for line in lines}) == 2
+    assert len({line.instance for line in lines}) == 1
+
+
+def test_a_list_becomes_lines_in_its_order_and_an_empty_one_none(running: Running) -> None:
+    assert running.post("/live/users", []).status_code == 200
+    assert stored(running.directory) == []
+
+    assert running.post("/live/users", [{"id": n} for n in range(50)]).status_code == 200
+    assert [line.event["id"] for line in stored(running.directory)] == list(range(50))
+
+
+def test_lines_name_the_moment_and_files_the_hour_of_receipt(running: Running) -> None:
+    before = datetime.now(timezone.utc)
+    running.post("/live", PROFILE)
+    after = datetime.now(timezone.utc)
+
+    (line,) = stored(running.directory)
+    moment = datetime.fromisoformat(line.received_at.replace("Z", "+00:00"))
+    assert before <= moment <= after
+    assert after - before < timedelta(seconds=5)
+    assert line.hour == f"{moment:%Y%m%dT%H}"
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (b'{ "b" : 1.50,\t"a":"\\u00e9" ,"a": 1e3}', b'{ "b" : 1.50,\t"a":"\\u00e9" ,"a": 1e3}'),
+        (' \r\n{"name":"Zoë 𝄞",\n\r\n "n":[1,\n2]}\n'.encode(),
+         '{"name":"Zoë 𝄞",    "n":[1, 2]}'.encode()),
+        (b'[\n{"a":\n1}\n]', b'{"a": 1}'),
+        (b'{"n":123456789012345678901234567890}', b'{"n":123456789012345678901234567890}'),
+        (b'{"t":"line\\nend \xe2\x80\xa8 \\ud834\\udd1e"}',
+         b'{"t":"line\\nend \xe2\x80\xa8 \\ud834\\udd1e"}'),
+        (b'\xef\xbb\xbf{"a":1}', b'{"a":1}'),
+        (b'{"cut":"\\ud83d","kept":"\\\\ud83d \\ud83d\\ude00"}',
+         b'{"cut":"\\ufffd","kept":"\\\\ud83d \\ud83d\\ude00"}'),
+        (b'{"password":null,"salt":null,"hashAlgorithmId":null,"token_count":2}',
+         b'{"password":null,"salt":null,"hashAlgorithmId":null,"token_count":2}'),
+    ],
+)  # fmt: skip
+def test_an_event_is_kept_as_it_was_sent_but_for_line_ends(
+    running: Running, sent: bytes, kept: bytes
+) -> None:
+    assert running.post("/live/users", sent).status_code == 200
+
+    (line,) = stored(running.directory)
+    assert line.text == kept
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (b'{"password":"CANARY","id":1}', {"id": 1}),
+        (b'{"pass\\u0077ord":"CANARY","id":1}', {"id": 1}),
+        (b'{"password":"CANARY","password":null,"id":1}', {"id": 1}),
+        (b'{"password":{"is":"CANARY"},"id":1}', {"id": 1}),
+        (b'{"id":1,"social":[{"accessToken":"CANARY","n":1}]}', {"id": 1, "social": [{"n": 1}]}),
+        (b'{"id":1,"customData":" {\\"api_key\\":\\"CANARY\\",\\"n\\":1}"}',
+         {"id": 1, "customData": '{"n":1}'}),
+        (b'{"id":1,"list":[["{\\"pin\\":\\"CANARY\\",\\"n\\":1}"]]}',
+         {"id": 1, "list": [['{"n":1}']]}),
+    ],
+)  # fmt: skip
+def test_what_is_named_like_a_credential_never_reaches_the_disk(
+    running: Running, sent: bytes, kept: dict[str, Any]
+) -> None:
+    assert running.post("/live/users", b'[{"id":0},' + sent + b"]").status_code == 200
+
+    assert [line.event for line in stored(running.directory)] == [{"id": 0}, kept]
+    assert all(b"CANARY" not in path.read_bytes() for path in running.directory.iterdir())
+
+
+def test_directory_and_files_are_for_their_owner_alone(running: Running) -> None:
+    running.post("/live", PROFILE)
+
+    assert stat.S_IMODE(running.directory.stat().st_mode) == 0o700
+    paths = list(running.directory.iterdir())
+    assert paths
+    assert {stat.S_IMODE(path.stat().st_mode) for path in paths} == {0o600}
+
+
+def test_health_tells_anybody_how_it_is_and_nothing_else(running: Running, tmp_path: Path) -> None:
+    before = running.health().json()["events_stored"]
+    running.post("/live", [PROFILE, ACTIVITY])
+
+    response = running.health()
+    content = response.json()
+    assert response.status_code == 200
+    assert content.keys() == {"status", "events_stored", "seconds_since_commit"}
+    assert content["status"] == "ok"
+    assert content["events_stored"] == before + 2
+    assert 0 <= content["seconds_since_commit"] < 5
+
+    with receiving(tmp_path) as fresh:
+        assert fresh.health().json() == {
+            "status": "ok",
+            "events_stored": 0,
+            "seconds_since_commit": None,
+        }
+
+
+def test_what_the_disk_has_is_there_before_the_answer(running: Running) -> None:
+    for number in range(50):
+        assert running.post("/live/users", {"id": number}).status_code == 200
+        assert stored(running.directory)[-1].event == {"id": number}
+
+
+def test_the_key_may_be_sent_in_any_case_and_the_type_with_its_charset(running: Running) -> None:
+    for content_type in ('application/json; charset="UTF-8"', "Application/JSON;charset=utf-8"):
+        response = running.post("/live", PROFILE, X_API_KEY=KEY, Content_Type=content_type)
+        assert response.status_code == 200
+    assert json.loads(stored(running.directory)[0].text) == PROFILE
