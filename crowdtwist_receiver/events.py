@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tap_crowdtwist.schemas import is_credential_name
+from tap_crowdtwist.scrub import scrub
 
 _ANY = msgspec.json.Decoder()
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
@@ -113,8 +114,5 @@ def _hides_credential(value: Any) -> bool:
 
 
 def _without_credentials(members: dict[str, Any]) -> dict[str, Any]:
-    # Takes a second to import and is hardly ever needed.
-    from tap_crowdtwist.scrub import scrub  # noqa: PLC0415
-
     clean: dict[str, Any] = scrub(members, is_credential_name)
     return clean

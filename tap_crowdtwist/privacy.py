@@ -17,8 +17,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk.singerlib import Schema
-
 from tap_crowdtwist import schemas
 
 if TYPE_CHECKING:
@@ -152,7 +150,7 @@ def enforce(catalog: Catalog, policy: Policy) -> None:
             continue
         annotated = schemas.tagged(entry.tap_stream_id)
         allowed = shaped(entry.schema.to_dict(), annotated, entry.tap_stream_id, policy)
-        entry.schema = Schema.from_dict(allowed)
+        entry.schema = type(entry.schema).from_dict(allowed)
         gone = [at for at in entry.metadata if at and _absent(allowed, at)]
         for breadcrumb in gone:
             del entry.metadata[breadcrumb]
