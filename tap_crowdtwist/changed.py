@@ -2,7 +2,7 @@
 
 The API cannot say who changed, but the files of Data Push name everybody to whom something
 happened. A complete sweep of all members notes in the state which files were there when it began
-(`marks`). The sweep of a later run then has for its roster the members that appear in files that
+(`notes`). The sweep of a later run then has for its roster the members that appear in files that
 are new since, late ones and those with other content included, and notes the files in its turn.
 Nobody is passed over in silence: where days are missing between the files, where no file comes any
 more, or where no such note exists, a sweep of all members is asked for.
@@ -12,17 +12,19 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from functools import cached_property, partial
+from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from tap_crowdtwist import state
-from tap_crowdtwist.api.errors import MemberMissingError
-from tap_crowdtwist.errors import SettingError
+from tap_crowdtwist import notes
+from tap_crowdtwist.api.errors import ApiError, FatalApiError
+from tap_crowdtwist.errors import SettingError, TapError
 from tap_crowdtwist.feeds.folder import Folder, digest
 from tap_crowdtwist.feeds.ledger import Ledger
 from tap_crowdtwist.feeds.members import FEEDS, Appeared
 from tap_crowdtwist.feeds.names import DATA_PUSH, LIVE_PUSH
-from tap_crowdtwist.identity import profile_by
+from tap_crowdtwist.identity import identified
+from tap_crowdtwist.instants import instant, spell
 from tap_crowdtwist.roster import Roster, parse_id
 
 if TYPE_CHECKING:
@@ -31,14 +33,11 @@ if TYPE_CHECKING:
 
     from tap_crowdtwist.api.client import Client
     from tap_crowdtwist.feeds.folder import File
-    from tap_crowdtwist.feeds.members import Alias
+    from tap_crowdtwist.feeds.names import Grammar
     from tap_crowdtwist.roster import Member
     from tap_crowdtwist.settings import Settings
 
 logger = logging.getLogger(__name__)
-
-DAYS, HOURS = 60, 72
-"""Days of Data Push and hours of Live Push that a note tells of; earlier files count as read."""
 
 PATIENCE = timedelta(days=3)
 """How long no newer file may come before the delivery is taken for broken."""
@@ -46,7 +45,7 @@ PATIENCE = timedelta(days=3)
 _ALWAYS = ("PROFILE", "USER_ACTIVITY")
 """The feeds without which too little is known; the others need only come daily if they ever do."""
 
-_ASK = "; run once with `sweep_members` all"
+_ASK = "run once with `sweep_members` all"
 
 
 class Feeds:
@@ -63,8 +62,13 @@ class Feeds:
 
     @cached_property
     def marks(self) -> dict[str, Any]:
-        """The note that a sweep leaves in the state."""
-        return {"push": _marks(self.push, DAYS), "live": _marks(self.live, HOURS)}
+        """Ledgers of the files, as `notes` has them."""
+        feeds = sorted({file.feed for file in self.push})
+        return {
+            "push": _marks(self.push, "push"),
+            "live": _marks(self.live, "live"),
+            "feeds": feeds,
+        }
 
     def appeared(self, push: Iterable[File], live: Iterable[File]) -> Appeared:
         """Read who appears in some of the files.
@@ -102,18 +106,28 @@ def roster(
     live: dict[str, File] = {}
     owed: list[Member] = []
     for name, entry in states.items():
-        noted = _noted(name, entry)
-        ledger = Ledger.load(noted.get("push"), DAYS)
-        due = ledger.due(feeds.push)
-        _check_gap(feeds.push, due, ledger, state.instant(noted.get("fresh_at")) or now)
-        _check_age(noted, feeds.push, ledger, now)
+        noted, sweep = _noted(name, entry), entry.get("sweep") or {}
+        read, heard = notes.ledger(noted, "push"), notes.ledger(noted, "live")
+        begun = sweep.get("files")
+        _check_kept(DATA_PUSH, feeds.push, read, notes.ledger(begun, "push"))
+        _check_kept(LIVE_PUSH, feeds.live, heard, notes.ledger(begun, "live"))
+        due = read.due(feeds.push)
+        _check_gap(noted, feeds.push, due, read)
+        _check_age(noted, feeds.push, read, now)
         push |= {file.path: file for file in due}
-        recent = Ledger.load(noted.get("live"), HOURS).due(feeds.live)
-        live |= {file.path: file for file in recent}
-        owed += (entry.get("sweep") or {}).get("retry") or ()
+        live |= {file.path: file for file in heard.due(feeds.live)}
+        owed += sweep.get("retry") or ()
     appeared = feeds.appeared(push.values(), live.values())
-    found = _identified(appeared.nameless, client)
-    given = Roster([*appeared.numbers, *found, *_numbers(owed)], "id", settings.shard)
+    try:
+        found = list(identified(appeared.nameless, client))
+    except FatalApiError:
+        raise
+    except ApiError as error:
+        raise TapError(
+            "Who changed is not known, since members whom files name without a number could not be "
+            f"looked up: {error}; the next run tries again"
+        ) from None
+    given = Roster(chain(appeared.numbers, found, _numbers(owed)), "id", settings.shard)
     logger.info(
         "%d members appear in the %d files that are new since the last complete sweep",
         len(given),
@@ -123,10 +137,14 @@ def roster(
 
 
 def newest(feeds: Feeds, settings: Settings) -> Roster:
-    """Give the members of the newest day of files, to try things with."""
-    last = max((file.slot for file in feeds.push), default=None)
-    appeared = feeds.appeared((file for file in feeds.push if file.slot == last), ())
-    return Roster(appeared.numbers, "id", settings.shard)
+    """Give the members of the newest day on which anybody appears, to try things with."""
+    members = Roster((), "id", settings.shard)
+    for day in sorted({file.slot for file in feeds.push}, reverse=True):
+        appeared = feeds.appeared((file for file in feeds.push if file.slot == day), ())
+        members = Roster(appeared.numbers, "id", settings.shard)
+        if len(members):
+            break
+    return members
 
 
 def _noted(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,86 +153,81 @@ def _noted(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         raise SettingError(
             "sweep_members",
             f"cannot be changed yet: `{name}` has had no complete sweep of all members with "
-            f"`data_push_path` set{_ASK}",
+            f"`data_push_path` set; {_ASK}",
         )
     sweep = entry.get("sweep") or {}
     if "started_at" in sweep and sweep.get("members") != "changed":
         raise SettingError(
             "sweep_members",
-            f"cannot be changed yet: a sweep of all members is under way for `{name}`{_ASK} more, "
-            "until it is complete",
+            f"cannot be changed yet: a sweep of all members is under way for `{name}`; run with "
+            "`sweep_members` all until it is complete",
         )
     return noted
 
 
-def _check_gap(files: Sequence[File], due: Sequence[File], ledger: Ledger, fresh: datetime) -> None:
-    """Insist on a file of each feed for every day since the last one that was swept.
+def _check_kept(grammar: Grammar, files: Iterable[File], read: Ledger, begun: Ledger) -> None:
+    """Insist on the files with which a sweep began that now goes on."""
+    there = {file.slot for file in files}
+    for slot, total in enumerate(begun.sums, start=begun.first):
+        if total and total != read[slot] and slot not in there:
+            raise SettingError(
+                grammar.setting,
+                f"has no more files of {_date(grammar, slot)}, in the middle of the sweep of the "
+                f"members in them; put them back, or else {_ASK}",
+            )
 
-    Where there was none yet, the first has to be of the day of that sweep, or of the next.
+
+def _check_gap(
+    noted: Mapping[str, Any], files: Sequence[File], due: Sequence[File], read: Ledger
+) -> None:
+    """Insist on a file of each feed for every day since all members were swept.
+
+    The days of the files are taken for days in UTC.
     """
     if not due:
         return
-    feeds = set(_ALWAYS) | {file.feed for file in files}
+    feeds = {*_ALWAYS, *noted.get("feeds", ()), *(file.feed for file in files)}
     there = {(file.slot, file.feed) for file in files}
-    first = min(due[0].slot, DATA_PUSH.number(fresh) + 1)
-    swept = ledger.first + len(ledger.sums) if ledger.sums else first
-    for day in range(min(swept, due[-1].slot), due[-1].slot + 1):
+    since = instant(noted.get("all_at"))
+    first = due[0].slot if since is None else DATA_PUSH.number(since)
+    for day in range(max(first, read.first) if read.settled else first, due[-1].slot + 1):
         lacking = [feed for feed in FEEDS if feed in feeds and (day, feed) not in there]
-        if lacking and not ledger[day]:
-            date = DATA_PUSH.begins(day).date()
+        if lacking and not read[day]:
             raise SettingError(
                 "data_push_path",
-                f"has no {' and no '.join(lacking)} file for {date}, so who changed then is not "
-                f"known; have the file sent again, or fill the gap with a full sweep{_ASK}",
+                f"has no {' and no '.join(lacking)} file for {_date(DATA_PUSH, day)}, so who "
+                f"changed then is not known; run again when it has come, or else {_ASK}",
             )
 
 
 def _check_age(
-    noted: Mapping[str, Any], files: Sequence[File], ledger: Ledger, now: datetime
+    noted: Mapping[str, Any], files: Sequence[File], read: Ledger, now: datetime
 ) -> None:
     """Insist on newer files from time to time."""
-    fresh = state.instant(noted.get("fresh_at"))
-    known = ledger.first + len(ledger.sums) - 1 if ledger.sums else None
-    newer = any(known is None or file.slot > known for file in files)
+    fresh = instant(noted.get("fresh_at"))
+    newer = any(not read.sums or file.slot >= read.first + len(read.sums) for file in files)
     if not newer and fresh is not None and now - fresh > PATIENCE:
         raise SettingError(
             "data_push_path",
-            f"has had no file for a newer day since {state.spell(fresh)}, so who changed is not "
-            f"known; see to the delivery, and fill the gap with a full sweep{_ASK}",
+            f"has had no file of a newer day since {spell(fresh)}, so who changed is not known; "
+            f"see to the delivery, and {_ASK}",
         )
 
 
-def _marks(files: Iterable[File], most: int) -> dict[str, Any]:
-    ledger = Ledger(most=most)
+def _date(grammar: Grammar, slot: int) -> str:
+    begins = grammar.begins(slot)
+    return f"{begins:%Y-%m-%d}" if grammar is DATA_PUSH else f"{begins:%Y-%m-%d %H:00}"
+
+
+def _marks(files: Iterable[File], kind: str) -> dict[str, Any]:
+    ledger = Ledger(most=notes.KINDS[kind])
     for file in files:
         ledger.add(file.slot, digest(file))
     return ledger.dump()
 
 
-def _identified(nameless: Iterable[Alias], client: Client) -> Iterator[int]:
-    """Ask the API who members are that the files name by other names only."""
-    unknown = 0
-    for alias in sorted(nameless, key=lambda alias: tuple(name or "" for name in alias)):
-        named = zip(("email", "username", "third_party_id"), alias, strict=True)
-        for id_type, name in named:
-            if name is None:
-                continue
-            try:
-                yield profile_by(client, name, id_type)["id"]
-            except MemberMissingError:
-                continue
-            break
-        else:
-            unknown += 1
-    if unknown:
-        logger.warning(
-            "%d members of redemption files are not known to CrowdTwist by any of their names, so "
-            "they are not swept; they may be deleted, or have other names by now",
-            unknown,
-        )
-
-
 def _numbers(members: Iterable[Member]) -> Iterator[int]:
-    for number in map(partial(parse_id, id_type="id"), map(str, members)):
+    for member in members:
+        number = parse_id(str(member), "id")
         if number is not None:
             yield int(number)

@@ -60,7 +60,7 @@ def _roster(tap: TapCrowdTwist) -> Check:
     except TapError as error:
         return Check("roster", works=False, said=str(error))
     if not members and run.settings.only_changed:
-        said = "no member appears in the newest files: check `data_push_path`"
+        said = "no member appears in the files: check `data_push_path` and `shard`"
         return Check("roster", works=False, said=said)
     if members:
         return Check("roster", works=True, said=f"{members:,} members to read")

@@ -7,18 +7,28 @@ so the hosts' different lists of accepted id types do not matter.
 
 from __future__ import annotations
 
+import logging
 import threading
 from array import array
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist import values
 from tap_crowdtwist.api.endpoints import USER
+from tap_crowdtwist.api.errors import MemberMissingError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from tap_crowdtwist.api.client import Client
+    from tap_crowdtwist.feeds.members import Alias
     from tap_crowdtwist.roster import Member, Roster
 
+logger = logging.getLogger(__name__)
+
 _UNKNOWN = 0
+
+_ID_TYPES = {"email_address": "email", "username": "username", "third_party_id": "third_party_id"}
+"""Under which `id_type` a property of a profile can be asked for."""
 
 
 class Identities:
@@ -80,6 +90,37 @@ def profile_by(client: Client, member: Member, id_type: str) -> dict[str, Any]:
     params = () if id_type == "id" else (("id_type", id_type),)
     profile: dict[str, Any] = client.get(USER, member, params, _profile)
     return profile
+
+
+def identified(aliases: Iterable[Alias], client: Client) -> Iterator[int]:
+    """Ask who members are that files name by other names only, and tell of those nobody knows.
+
+    Names may be shared, and change hands. So a member is asked for by one name after the other
+    until a profile has all of them, and everybody who was found on the way may be the one.
+
+    Raises:
+        ApiError: a profile cannot be read.
+    """
+    unknown = 0
+    for alias in sorted(aliases, key=lambda alias: tuple(name or "" for name in alias)):
+        names = {name: value for name, value in alias._asdict().items() if value}
+        found = False
+        for name, value in names.items():
+            try:
+                profile = profile_by(client, value, _ID_TYPES[name])
+            except MemberMissingError:
+                continue
+            found = True
+            yield profile["id"]
+            if alias.agrees(profile):
+                break
+        unknown += not found
+    if unknown:
+        logger.warning(
+            "%d members whom files name without a number are not known to CrowdTwist by any of "
+            "their names, so they are not swept; they may be deleted, or have other names by now",
+            unknown,
+        )
 
 
 def _profile(payload: Any) -> dict[str, Any] | None:

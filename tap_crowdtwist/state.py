@@ -10,24 +10,44 @@ One entry per stream, whatever the number of members:
 with the same bounds. When the sweep is complete its start becomes the bookmark, since every
 member was read after that moment. Members that kept failing stay in `retry`, with the bound they
 are owed from, and are asked first by the next run. `roster` tells whom the last complete sweep
-knew (`known`), so that a member who joined since then is read from `start_date`.
+knew (`known`), so that a member who joined since then is read from `start_date`. `files` tells in
+which files of Data Push and Live Push nobody has to be looked for any more (`notes`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from tap_crowdtwist import notes
+from tap_crowdtwist.debts import earlier, failed, owed
 from tap_crowdtwist.errors import TapError
-from tap_crowdtwist.feeds.ledger import Ledger
+from tap_crowdtwist.instants import instant, spell
 from tap_crowdtwist.known import Sketch, newcomers
+from tap_crowdtwist.whose import check_roster, names_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, MutableMapping
+    from collections.abc import Callable, MutableMapping
+    from datetime import datetime
 
     from tap_crowdtwist.roster import Member, Roster
 
+__all__ = [
+    "Plan",
+    "Sweep",
+    "begin",
+    "check_roster",
+    "earlier",
+    "failed",
+    "finish",
+    "forget",
+    "instant",
+    "newcomer",
+    "note_files",
+    "save",
+    "spell",
+]
 
 AHEAD = timedelta(hours=1)
 """How far clocks of several machines may be apart."""
@@ -46,8 +66,9 @@ class Sweep:
         roster: whom the sweep knew when it began; None where that is not needed.
         asked: members asked so far, by all runs that had a part in the sweep.
         missing: those of them whom CrowdTwist did not know.
-        files: which files were there when it began (`changed`); None where there are none.
+        files: which files were there when it began (`notes`); None where there are none.
         changed: whether only members who changed are swept.
+        lacking: whether everybody so far lacked the resource; None where nobody tells.
         doubted: those in `retry` for whom CrowdTwist only said, in this run, that the program
             lacks the resource.
     """
@@ -62,6 +83,7 @@ class Sweep:
     missing: int = 0
     files: dict[str, Any] | None = None
     changed: bool = False
+    lacking: bool | None = None
     doubted: set[Member] = field(default_factory=set)
 
 
@@ -74,7 +96,7 @@ class Plan:
         replication_key: the property the bookmark is about, or None for a full table.
         start_date: the earliest row wanted at all.
         lookback: how far before the bookmark to read again.
-        files: which files are there now (`changed`); None where there are none.
+        files: which files are there now (`notes`); None where that is not known.
         changed: whether only members who changed are swept, from `start_date` on.
     """
 
@@ -123,6 +145,9 @@ def begin(state: MutableMapping[str, Any], plan: Plan, roster: Roster) -> Sweep:
                 sketch = Sketch.load(stored.get("roster"))
                 sketch = sketch and sketch.where_unchanged(roster)
                 asked, missing = int(stored.get("asked", 0)), int(stored.get("missing", 0))
+                files = stored.get("files")
+                if plan.changed and plan.files is not None:
+                    files = notes.resumed(state.get("files"), files, plan.files)
                 return Sweep(
                     started_at,
                     resumed,
@@ -132,9 +157,11 @@ def begin(state: MutableMapping[str, Any], plan: Plan, roster: Roster) -> Sweep:
                     sketch,
                     asked,
                     missing,
-                    stored.get("files"),
+                    files,
                     plan.changed,
+                    stored.get("lacking"),
                 )
+        files = None if plan.files is None else notes.begun(state.get("files"), plan.files)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise TapError(
             "The state given to the tap cannot be read; remove this stream's bookmark to read "
@@ -147,7 +174,7 @@ def begin(state: MutableMapping[str, Any], plan: Plan, roster: Roster) -> Sweep:
         retry=retry,
         retry_since=retry_since,
         roster=Sketch.of(roster) if known else None,
-        files=plan.files,
+        files=files,
         changed=plan.changed,
     )
 
@@ -174,8 +201,10 @@ def save(state: MutableMapping[str, Any], sweep: Sweep, roster: Roster, now: dat
         stored["files"] = sweep.files
     if sweep.changed:
         stored["members"] = "changed"
-    state["sweep"] = stored | _owed(sweep)
-    state["roster"] = {**(state.get("roster") or {}), **_roster(roster)}
+    if sweep.lacking is not None:
+        stored["lacking"] = sweep.lacking
+    state["sweep"] = stored | owed(sweep)
+    state["roster"] = {**(state.get("roster") or {}), **names_of(roster)}
 
 
 def finish(
@@ -184,9 +213,9 @@ def finish(
     """Write a complete sweep into the state: the bookmark moves, the cursor goes."""
     state["completed_at"] = spell(now)
     state.pop("sweep", None)
-    if owed := _owed(sweep):
-        state["sweep"] = owed
-    _note_files(state, sweep)
+    if debts := owed(sweep):
+        state["sweep"] = debts
+    note_files(state, sweep)
     if sweep.changed:  # the bookmark is of a sweep of all members, and so is who was known
         return
     if plan.replication_key is not None:
@@ -195,87 +224,23 @@ def finish(
     known = sweep.roster.dump() if sweep.roster else state.get("roster") or {}
     if plan.replication_key is not None and sweep.roster is None:
         known = Sketch.nobody().dump()
-    state["roster"] = {**known, **_roster(roster)}
+    state["roster"] = {**known, **names_of(roster)}
 
 
-def _note_files(state: MutableMapping[str, Any], sweep: Sweep) -> None:
-    """Note which files were there when a complete sweep began, and since when none was newer."""
-    noted = state.pop("files", None) or {}
-    if sweep.files is not None:
-        fresh = spell(sweep.started_at)
-        if sweep.changed and _last(sweep.files) == _last(noted):
-            fresh = noted.get("fresh_at") or fresh
-        state["files"] = {**sweep.files, "fresh_at": fresh}
-
-
-def _last(noted: Mapping[str, Any]) -> int:
-    ledger = Ledger.load(noted.get("push"), most=0)
-    return ledger.first + len(ledger.sums)
+def note_files(state: MutableMapping[str, Any], sweep: Sweep) -> None:
+    """Note in the state which files a complete sweep has taken into account."""
+    notes.complete(
+        state,
+        sweep.files,
+        sweep.started_at,
+        changed=sweep.changed,
+        lacking=bool(sweep.lacking) or (sweep.lacking is None and notes.lacking(state)),
+    )
 
 
 def forget(state: MutableMapping[str, Any], sweep: Sweep) -> None:
     """Take a sweep out of the state, but for what it owes."""
     state.pop("sweep", None)
     sweep.retry = [member for member in sweep.retry if member not in sweep.doubted]
-    if owed := _owed(sweep):
-        state["sweep"] = owed
-
-
-def failed(sweep: Sweep, member: Member, since: datetime | None) -> None:
-    """Note that a member is owed its rows from a bound on."""
-    if not sweep.retry:
-        sweep.retry_since = since
-    elif since is None or sweep.retry_since is None:
-        sweep.retry_since = None
-    else:
-        sweep.retry_since = min(since, sweep.retry_since)
-    if member not in sweep.retry:
-        sweep.retry.append(member)
-
-
-def earlier(one: datetime | None, other: datetime | None) -> datetime | None:
-    """Give the lower of two bounds; None is below any."""
-    return None if one is None or other is None else min(one, other)
-
-
-def spell(moment: datetime) -> str:
-    """Spell an instant as RFC 3339 in UTC."""
-    return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
-
-
-def _owed(sweep: Sweep) -> dict[str, Any]:
-    if not sweep.retry:
-        return {}
-    owed: dict[str, Any] = {"retry": list(sweep.retry)}
-    if sweep.retry_since is not None:
-        owed["retry_since"] = spell(sweep.retry_since)
-    return owed
-
-
-def instant(value: str | None) -> datetime | None:
-    """Read an instant of a state, or None where it has none."""
-    if value is None:
-        return None
-    moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-
-
-def _roster(roster: Roster) -> dict[str, Any]:
-    return {"id_type": roster.kind, "shard": str(roster.shard)}
-
-
-def check_roster(state: MutableMapping[str, Any], roster: Roster) -> None:
-    """Refuse a state that speaks of members by other names, or of another part of them.
-
-    Raises:
-        TapError: it does; the message names the setting.
-    """
-    known = state.get("roster")
-    known = known if isinstance(known, dict) else {}
-    for name, present in (("id_type", roster.kind), ("shard", str(roster.shard))):
-        if known.get(name, present) != present:
-            raise TapError(
-                f"Setting `{name}`: the state was written with {known[name]!r}, so it says nothing "
-                f"about {present!r}; use a state of its own for each (for each `hash_key` too), or "
-                "start without one"
-            )
+    if debts := owed(sweep):
+        state["sweep"] = debts

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 from tap_crowdtwist import values
 from tap_crowdtwist.feeds.errors import FeedError
 from tap_crowdtwist.feeds.names import BATCH_ACTIVITY
+from tap_crowdtwist.paths import reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +31,10 @@ FIELDS = (
 )
 _IDENTITIES = FIELDS[:4]
 _NEEDED = len(FIELDS) - 2
-_LONGEST_LINE = 1 << 20
+_LONGEST_LINE = 1 << 16
+"""Bytes. What follows in a line that is longer is not read."""
+
+_MISCOUNTED = "wrong number of fields"
 _FORMS = (
     ("bad user id", "user_id", values.integer),
     ("bad activity id", "activity_id", values.integer),
@@ -52,16 +56,25 @@ def credits_in(
             number = 0
             while line := raw.readline(_LONGEST_LINE):
                 number += 1
+                whole = len(line) < _LONGEST_LINE or line.endswith(b"\n") or _skip_line(raw)
                 if number == 1:
                     line = line.removeprefix(b"\xef\xbb\xbf")
                 if line.strip():
-                    yield number, credit(line.rstrip(b"\r\n"))
-    except OSError as error:
-        raise FeedError(
-            BATCH_ACTIVITY.setting,
-            file.name,
-            f"cannot be read: {error.strerror or 'no reason given'}",
-        ) from None
+                    row = credit(line.rstrip(b"\r\n"))
+                    yield number, row if whole else {**row, "fault": _MISCOUNTED}
+    except Exception as error:  # noqa: BLE001 - each file system has its own
+        problem = f"cannot be read: {reason(error)}; see that it is there and may be read"
+        raise FeedError(BATCH_ACTIVITY.setting, file.name, problem) from None
+
+
+def _skip_line(raw: IO[bytes]) -> bool:
+    """Skip the rest of a line that is longer than any credit; tell whether nothing was left."""
+    skipped = 0
+    while rest := raw.readline(_LONGEST_LINE):
+        skipped += len(rest.rstrip())
+        if rest.endswith(b"\n"):
+            break
+    return not skipped
 
 
 def credit(line: bytes) -> dict[str, Any]:
@@ -78,7 +91,7 @@ def credit(line: bytes) -> dict[str, Any]:
     if not readable:
         fault: str | None = "not UTF-8"
     elif not _NEEDED <= len(cells) <= len(FIELDS):
-        fault = "wrong number of fields"
+        fault = _MISCOUNTED
     elif not any(row[name] for name in _IDENTITIES):
         fault = "no identity"
     elif not row["activity_id"]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
 import fsspec
+from fsspec import AbstractFileSystem
 from fsspec.core import has_magic
 
 from tap_crowdtwist.errors import SettingError
@@ -16,10 +17,10 @@ from tap_crowdtwist.feeds.names import DAY
 from tap_crowdtwist.paths import base, named, plain, reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from tap_crowdtwist.feeds.names import Grammar
+    from tap_crowdtwist.feeds.names import Grammar, Name
 
 logger = logging.getLogger(__name__)
 
@@ -71,8 +72,12 @@ class Folder:
         except (OSError, ValueError, ImportError) as error:
             raise self._refuse(f"cannot open {named(path)}: {reason(error)}") from None
 
-    def files(self, now: datetime) -> list[File]:
+    def files(self, now: datetime, feed: str | None = None) -> list[File]:
         """List the files of this kind, in the order of their days and names.
+
+        Args:
+            now: the present.
+            feed: of which feed; of all, if not given.
 
         Raises:
             SettingError: there is no such place, it cannot be read, it holds other files only, or
@@ -87,20 +92,20 @@ class Folder:
             raise
         except Exception as error:  # noqa: BLE001 - each file system has its own
             raise self._refuse(f"cannot read {named(self._path)}: {reason(error)}") from None
-        files, others, programs = [], [], set()
+        known, others = [], []
         for path, info in found.items():
             name = base(path)
             said = self.grammar.parse(name)
-            if said is None:
-                if not name.startswith("."):  # which is how unfinished files are hidden
-                    others.append(name)
-                continue
-            programs.add(said.program)
-            slot = self.grammar.number(said.moment)
-            identity = self._identity(path, info)
-            size = int(info.get("size") or 0)
-            files.append(File(name, path, said.feed, said.moment, slot, size, identity))
-        self._check(files, others, programs, now)
+            if said is not None:
+                known.append((name, said, path, info))
+            elif not name.startswith("."):  # which is how unfinished files are hidden
+                others.append(name)
+        self._check({name: said for name, said, _, _ in known}, others, now)
+        files = [
+            self._file(name, said, path, info)
+            for name, said, path, info in known
+            if feed in {None, said.feed}
+        ]
         return sorted(files, key=lambda file: (file.slot, file.name, file.path))
 
     def open(self, file: File) -> IO[bytes]:
@@ -108,24 +113,38 @@ class Folder:
         opened: IO[bytes] = self._files.open(file.path, "rb")
         return opened
 
+    def _file(self, name: str, said: Name, path: str, info: Mapping[str, Any]) -> File:
+        slot, size = self.grammar.number(said.moment), int(info.get("size") or 0)
+        identity = self._identity(path, info)
+        return File(name, path, said.feed, said.moment, slot, size, identity)
+
     def _find(self) -> dict[str, Mapping[str, Any]]:
         root = self._root
         if has_magic(root):
             matches = self._files.glob(root, detail=True)
-            found = {path: info for path, info in matches.items() if info.get("type") == "file"}
+            found = {path: at for path, at in matches.items() if at.get("type") != "directory"}
             if not found:
                 raise self._refuse(f"no file matches {named(self._path)}")
             return found
+        if type(self._files).find is AbstractFileSystem.find:
+            return dict(self._below(root))
         found = self._files.find(root, detail=True)
         if not found and not self._files.exists(root):
             raise FileNotFoundError
         return dict(found)
 
-    def _check(
-        self, files: Iterable[File], others: list[str], programs: set[str], now: datetime
-    ) -> None:
+    def _below(self, folder: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield files with what is known of them; unlike `find`, fail where one cannot look."""
+        for info in self._files.ls(folder, detail=True):
+            path = info["name"].rstrip("/")
+            if info["type"] == "directory" and path != folder:
+                yield from self._below(path)
+            else:
+                yield path, info
+
+    def _check(self, known: Mapping[str, Name], others: list[str], now: datetime) -> None:
         example = self.grammar.example
-        if others and not files:
+        if others and not known:
             raise self._refuse(
                 f"no file in {named(self._path)} has a name such as {example}; "
                 f"{min(others)!r} has not"
@@ -138,15 +157,16 @@ class Folder:
                 example,
                 min(others),
             )
+        programs = {said.program for said in known.values()}
         if len(programs) > 1:
             raise self._refuse(
                 f"holds files of several programs ({', '.join(sorted(programs))}), whose members "
                 f"must not be mixed; name one program's files, such as …/*_{min(programs)}_*"
             )
-        ahead = [file.name for file in files if file.moment > now + 2 * DAY]
+        ahead = [name for name, said in known.items() if said.moment > now + 2 * DAY]
         if ahead:
             raise self._refuse(
-                f"the name of {ahead[0]!r} has a date to come; rename or remove the file, or set "
+                f"the name of {min(ahead)!r} has a date to come; rename or remove the file, or set "
                 "the clock"
             )
 
@@ -161,8 +181,8 @@ class Folder:
             try:
                 with zipfile.ZipFile(path) as archive:
                     parts = [(part.filename, part.CRC) for part in archive.infolist()]
-            except (OSError, ValueError, zipfile.BadZipFile):
-                pass  # told when it is read
+            except Exception:  # noqa: BLE001, S110 - told when it is read
+                pass
             else:
                 return f"{size} {parts}"
         return f"{size} {next((info[name] for name in _CHANGED if info.get(name)), '')}"

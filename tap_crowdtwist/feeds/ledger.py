@@ -2,8 +2,8 @@
 
 For each slot (a day, or an hour of captures) the sum of its files' digests is kept, in 24 bits. A
 slot whose files add up to another sum has a file that is new, late, or has other content, so its
-files are due. Two contents are taken for one with a chance of 2^-24 per changed file. Only the last
-`most` slots are kept: files from before them count as read.
+files are due. Two contents are taken for one with a chance of 2^-24 per changed file. A state holds
+`most` slots only, the last ones once everything has been read: files from before count as read.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _WIDTH = 3
 _MASK = (1 << 8 * _WIDTH) - 1
+_FARTHEST = 1_000_000
+"""Slots. Hours of more than a century, so that a state that was tampered with costs no memory."""
 
 
 @dataclass
@@ -32,7 +34,7 @@ class Ledger:
         first: the number of the first slot that is kept.
         sums: one sum per slot from there on; 0 where nothing was read.
         settled: whether files from before `first` count as read.
-        most: how many slots are kept.
+        most: how many slots a state holds.
     """
 
     first: int = 0
@@ -46,19 +48,29 @@ class Ledger:
         try:
             packed = base64.b64decode((stored or {})["sums"], validate=True)
             first = int((stored or {})["first"])
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, OverflowError, TypeError, ValueError):
             return cls(most=most)
-        if len(packed) % _WIDTH:
+        if len(packed) % _WIDTH or abs(first) > _FARTHEST:
             return cls(most=most)
         places = range(0, len(packed), _WIDTH)
         sums = [int.from_bytes(packed[place : place + _WIDTH], "big") for place in places]
         return cls(first, sums, bool((stored or {}).get("settled")), most)
 
-    def dump(self) -> dict[str, Any]:
-        """Give what `load` reads."""
-        packed = b"".join(total.to_bytes(_WIDTH, "big") for total in self.sums)
-        stored = {"first": self.first, "sums": base64.b64encode(packed).decode()}
-        return {**stored, "settled": True} if self.settled else stored
+    def dump(self, due_from: int | None = None) -> dict[str, Any]:
+        """Give what `load` reads.
+
+        Args:
+            due_from: the first slot with a file that is still to be read, if there is one. It does
+                not come to lie before what is kept, where it would count as read; rather the newest
+                slots are left out, whose files are then read again.
+        """
+        surplus = max(0, len(self.sums) - self.most)
+        if due_from is not None:
+            surplus = min(surplus, max(0, due_from - self.first))
+        kept = self.sums[surplus : surplus + self.most]
+        packed = b"".join(total.to_bytes(_WIDTH, "big") for total in kept)
+        stored = {"first": self.first + surplus, "sums": base64.b64encode(packed).decode()}
+        return {**stored, "settled": True} if self.settled or surplus else stored
 
     def due(self, files: Iterable[File], *, in_order: bool = False) -> list[File]:
         """Give the files that are to be read, in the order given.
@@ -105,7 +117,3 @@ class Ledger:
             self.first = slot
         self.sums += [0] * (slot - self.first + 1 - len(self.sums))
         self.sums[slot - self.first] = (self.sums[slot - self.first] + number) & _MASK
-        if (surplus := len(self.sums) - self.most) > 0:
-            del self.sums[:surplus]
-            self.first += surplus
-            self.settled = True

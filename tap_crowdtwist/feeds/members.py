@@ -7,6 +7,8 @@ other rows of the same files, and left to the caller where there are none.
 
 from __future__ import annotations
 
+import heapq
+import logging
 from array import array
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -21,12 +23,19 @@ if TYPE_CHECKING:
 
     Opener = Callable[[File], IO[bytes]]
 
+logger = logging.getLogger(__name__)
+
 FEEDS = ("PROFILE", "USER_ACTIVITY", "USER_REDEMPTION", "POINTS_EXPIRATION")
 """The feeds of Data Push."""
 
 _NUMBER = {"PROFILE": "id", "USER_ACTIVITY": "id", "POINTS_EXPIRATION": "user_id"}
 _IDENTITIES = ("email_address", "username", "third_party_id")
 """What else a member may be named by, the surest first: third-party ids may be shared."""
+
+_BATCH = 65_536
+"""Numbers that are kept in a set, in ten times the room, before they are sorted in."""
+
+_UNSAID = "so who changed is not known; mend the line, or else run once with `sweep_members` all"
 
 _NAMES = Names({"properties": {key: {} for key in ("id", "user_id", "member_id", *_IDENTITIES)}})
 
@@ -38,13 +47,47 @@ class Alias(NamedTuple):
     username: str | None
     third_party_id: str | None
 
+    def agrees(self, row: Mapping[str, Any]) -> bool:
+        """Tell whether no name in a row is another one, and at least one is the same."""
+        told = [(name, row[key]) for key, name in self._asdict().items() if name and row.get(key)]
+        return bool(told) and all(_plain(one) == _plain(other) for one, other in told)
+
+
+class Numbers:
+    """CrowdTwist's numbers of members, each once, ascending, in 8 bytes each."""
+
+    def __init__(self) -> None:
+        self._sorted = array("q")
+        self._recent: set[int] = set()
+
+    def __iter__(self) -> Iterator[int]:
+        self._sort_in()
+        return iter(self._sorted)
+
+    def append(self, number: int) -> None:
+        """Add a number, unless it is there already."""
+        self._recent.add(number)
+        if len(self._recent) >= max(_BATCH, len(self._sorted) // 8):
+            self._sort_in()
+
+    def _sort_in(self) -> None:
+        if not self._recent:
+            return
+        merged = array("q")
+        last = None
+        for number in heapq.merge(self._sorted, sorted(self._recent)):
+            if number != last:
+                merged.append(number)
+            last = number
+        self._sorted, self._recent = merged, set()
+
 
 class Appeared:
     """The members that appear in files."""
 
     def __init__(self) -> None:
-        self.numbers = array("q")
-        """CrowdTwist's numbers, in any order, repeats included."""
+        self.numbers = Numbers()
+        """Who they are."""
         self.nameless: set[Alias] = set()
         """Members of whom no number was found."""
 
@@ -75,6 +118,7 @@ class Appeared:
         Raises:
             FeedError: a file cannot be read.
         """
+        unsaid = 0
         for file in files:
             for event in events(file, opened):
                 row = _NAMES(event.capture.event)
@@ -82,13 +126,22 @@ class Appeared:
                 number = _number(row.get("user_id") or row.get("member_id") or own)
                 if number is not None:
                     self.numbers.append(number)
-                elif any(row.get(name) for name in _IDENTITIES):
-                    self.nameless.add(_alias(row))
+                elif any(alias := _alias(row)):
+                    self.nameless.add(alias)
+                else:
+                    unsaid += 1
+        if unsaid:
+            logger.warning(
+                "%d events of Live Push do not say whose they are; their members are swept when "
+                "files of Data Push name them",
+                unsaid,
+            )
 
     def _add_nameless(self, file: File, opened: Opener) -> None:
         with Table(file, opened) as table:
+            columns = _columns(table)
             for line, cells in table:
-                row = dict(zip(table.columns, cells))  # noqa: B905 - counted by the table
+                row = dict(zip(columns, cells))  # noqa: B905 - counted by the table
                 number = _number(row.get("user_id") or row.get("member_id"))
                 alias = _alias(row)
                 if number is not None:
@@ -96,7 +149,7 @@ class Appeared:
                 elif any(alias):
                     self.nameless.add(alias)
                 else:
-                    raise table.wrong(line, "does not say whose row it is; ask for a full sweep")
+                    raise table.wrong(line, f"does not say whose row it is, {_UNSAID}")
 
 
 class _Wanted:
@@ -106,7 +159,7 @@ class _Wanted:
         self.left = set(nameless)
         self._by_name: dict[tuple[str, str], set[Alias]] = {}
         for alias in nameless:
-            surest = next((name, value) for name, value in alias._asdict().items() if value)
+            surest = next((key, _plain(name)) for key, name in alias._asdict().items() if name)
             self._by_name.setdefault(surest, set()).add(alias)
 
     def __bool__(self) -> bool:
@@ -116,14 +169,14 @@ class _Wanted:
         """Strike out those that a numbered row names too."""
         for name in _IDENTITIES:
             value = row.get(name)
-            if value:
-                self.left -= self._by_name.get((name, value), set())
+            if value and (same := self._by_name.get((name, _plain(value)))):
+                self.left -= {alias for alias in same if alias.agrees(row)}
 
 
 def _named_rows(file: File, opened: Opener) -> Iterator[dict[str, Any]]:
     """Yield what each row says of its member, with the `number`."""
     with Table(file, opened) as table:
-        places = {name: place for place, name in enumerate(table.columns)}
+        places = {name: place for place, name in enumerate(_columns(table))}
         column = _NUMBER[file.feed]
         if column not in places:
             raise table.wrong(1, f"names no column `{column}`; check whether the feed has changed")
@@ -132,8 +185,16 @@ def _named_rows(file: File, opened: Opener) -> Iterator[dict[str, Any]]:
         for line, cells in table:
             number = _number(cells[place])
             if number is None:
-                raise table.wrong(line, f"has no member's number in `{column}`; check the file")
+                raise table.wrong(line, f"has no member's number in `{column}`, {_UNSAID}")
             yield {"number": number, **{name: cells[place] for name, place in others}}
+
+
+def _columns(table: Table) -> list[str]:
+    return [name.lower() for name in table.columns]
+
+
+def _plain(name: Any) -> str:
+    return str(name).strip().casefold()
 
 
 def _number(value: Any) -> int | None:

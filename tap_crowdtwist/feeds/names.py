@@ -59,7 +59,10 @@ class Grammar:
             moment = datetime.strptime(groups["moment"], self.form).replace(tzinfo=timezone.utc)
         except ValueError:
             return None
-        return Name(_FEEDS.get(groups["feed"].upper(), groups["feed"]), moment, groups["program"])
+        if moment.year < _FIRST_YEAR:
+            return None
+        feed = groups["feed"].upper() if self.pattern.flags & re.IGNORECASE else groups["feed"]
+        return Name(_FEEDS.get(feed, feed), moment, groups["program"])
 
     def number(self, moment: datetime) -> int:
         """Give the number of the slot that an instant falls into."""
@@ -70,7 +73,10 @@ class Grammar:
         return _EPOCH + slot * self.slot
 
 
-_FEEDS = {"USER_PROFILE": "PROFILE"}
+_FIRST_YEAR = 2000
+"""There was no CrowdTwist before; a name with an earlier date is one of something else."""
+
+_FEEDS = {"USER_PROFILE": "PROFILE", "ACTIVITIES": "activities"}
 """The zip of the profile feed says PROFILE, the CSV inside USER_PROFILE."""
 
 DATA_PUSH = Grammar(

@@ -6,11 +6,11 @@ the published lists are incomplete and their order is not promised.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import zipfile
-import zlib
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import IO, TYPE_CHECKING, Any
 
 from typing_extensions import Self
@@ -29,7 +29,9 @@ LONGEST_LINE = 1 << 20
 """Characters. No line of a feed is that long; a file without line ends must not fill the memory."""
 
 _AGAIN = "fetch the file again, or have it sent again"
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError)
+_SEE = "see that it is there and may be read"
+_ENCRYPTED = 1
+"""A flag of a file in a zip."""
 
 
 class Table:
@@ -51,6 +53,7 @@ class Table:
     def __enter__(self) -> Self:
         try:
             lines = io.TextIOWrapper(self._content(), encoding="utf-8-sig", newline="")
+            self._stack.enter_context(lines)
             self._rows = csv.reader(self._whole(lines), strict=True)
             self.columns = self._header()
         except BaseException:
@@ -87,8 +90,8 @@ class Table:
     def _header(self) -> list[str]:
         columns = [cell.strip() for cell in self._next() or []]
         if not columns:
-            raise self.wrong(1, f"should name the columns, and the file is empty; {_AGAIN}")
-        if not all(columns) or len(set(columns)) < len(columns):
+            raise self.wrong(1, f"should name the columns, and is empty; {_AGAIN}")
+        if not all(columns) or len({name.lower() for name in columns}) < len(columns):
             raise self.wrong(1, "should name the columns, each once, and does not; check the file")
         return columns
 
@@ -101,33 +104,56 @@ class Table:
             raise self.wrong(self._undecodable(), f"is not UTF-8 text; {_AGAIN}") from None
         except csv.Error as error:
             raise self.wrong(line, f"is not CSV ({error}); {_AGAIN}") from None
-        except _BROKEN:
+        except FeedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - each file system and each codec has its own
+            if self.is_bare or _is_of_system(error):
+                raise self.wrong(line, f"cannot be read: {reason(error)}; {_SEE}") from None
             raise self.wrong(line, f"is where the file is broken or cut short; {_AGAIN}") from None
-        except (OSError, NotImplementedError, RuntimeError) as error:
-            raise self.wrong(line, f"cannot be read: {reason(error)}") from None
 
     def _content(self) -> IO[bytes]:
         """Open the CSV itself."""
         try:
             raw = self._stack.enter_context(self._open(self.file))
-            if not self.file.name.lower().endswith(".zip"):
-                return raw
+        except Exception as error:  # noqa: BLE001 - each file system has its own
+            raise self.wrong(None, f"cannot be opened: {reason(error)}; {_SEE}") from None
+        return raw if self.is_bare else self._unzipped(raw)
+
+    def _unzipped(self, raw: IO[bytes]) -> IO[bytes]:
+        try:
             archive = self._stack.enter_context(zipfile.ZipFile(raw))
-            parts = [part for part in archive.infolist() if part.filename.lower().endswith(".csv")]
-            if len(parts) != 1:
-                raise self.wrong(None, f"should hold one CSV file and holds {len(parts)}; {_AGAIN}")
-            return self._stack.enter_context(archive.open(parts[0]))
-        except _BROKEN:
+            return self._stack.enter_context(archive.open(self._part(archive)))
+        except FeedError:
+            raise
+        except NotImplementedError:
+            raise self.wrong(
+                None, "is compressed in a way that is not known; have it sent as an ordinary zip"
+            ) from None
+        except Exception as error:  # noqa: BLE001 - what a broken zip leads to is not told
+            if _is_of_system(error):
+                raise self.wrong(None, f"cannot be read: {reason(error)}; {_SEE}") from None
             raise self.wrong(None, f"is no zip file, or not a whole one; {_AGAIN}") from None
-        except (OSError, NotImplementedError, RuntimeError) as error:
-            raise self.wrong(None, f"cannot be opened: {reason(error)}") from None
+
+    def _part(self, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+        parts = [part for part in archive.infolist() if part.filename.lower().endswith(".csv")]
+        if len(parts) != 1:
+            raise self.wrong(None, f"should hold one CSV file and holds {len(parts)}; {_AGAIN}")
+        if parts[0].flag_bits & _ENCRYPTED:
+            raise self.wrong(None, "is encrypted; have it sent without a password")
+        return parts[0]
 
     def _whole(self, lines: IO[str]) -> Iterator[str]:
         """Yield lines, and raise at what no whole file has."""
         line, read = "\n", lines.readline
         while line := read(LONGEST_LINE):
             self._line += 1
-            if line[-1] not in "\r\n" and (len(line) >= LONGEST_LINE or self._is_bare):
+            has_end = line[-1] in "\r\n"
+            if not has_end and len(line) >= LONGEST_LINE:
+                raise self.wrong(
+                    self._line,
+                    f"is longer than {LONGEST_LINE:,} characters, as no line is; {_AGAIN}",
+                )
+            if not has_end and self.is_bare:
                 raise self.wrong(
                     self._line,
                     "has no end, so the file seems to be cut short; fetch it again, or end its "
@@ -138,7 +164,7 @@ class Table:
             yield line
 
     @property
-    def _is_bare(self) -> bool:
+    def is_bare(self) -> bool:
         """Whether nothing but its last line end proves that the file is whole, unlike a zip."""
         return self.file.name.lower().endswith(".csv")
 
@@ -146,12 +172,18 @@ class Table:
         """Give the number of the first line that is not UTF-8."""
         self._stack.close()
         number = 0
-        with self._stack:
-            for line in self._content():
+        with self._stack, suppress(Exception):  # a broken zip holds anything
+            decode = codecs.getincrementaldecoder("utf-8")().decode
+            content = self._content()
+            while line := content.readline(LONGEST_LINE):
                 number += 1
-                if line.decode(errors="ignore").encode() != line:
-                    break
-        return number
+                decode(line)
+        return max(number, 1)
+
+
+def _is_of_system(error: Exception) -> bool:
+    """Tell whether an error comes from where a file is, rather than from what it holds."""
+    return isinstance(error, OSError) and bool(error.strerror)
 
 
 def row(columns: list[str], cells: list[str]) -> dict[str, Any]:

@@ -30,8 +30,6 @@ class DataPushStream(FeedStream):
     in_order = True
     replication_key = "file_name"
 
-    _columns: str = ""
-
     @override
     def read(self, file: File) -> Iterator[Row]:
         tally = self.run.tally(self.name)
@@ -50,12 +48,14 @@ class DataPushStream(FeedStream):
                     raise table.wrong(
                         line, f"has no usable value for {keys}; mend the line, or remove it"
                     )
-            self._columns = ",".join(names)
+            self._columns = names
 
     @override
     def finished(self, file: File) -> int:
-        if len(self._columns) <= _REMEMBERED:
+        if sum(map(len, self._columns)) <= _REMEMBERED:
             self.stream_state["columns"] = self._columns
+        else:
+            self.stream_state.pop("columns", None)
         return super().finished(file)
 
     def completed(self, raw: Row, file: File) -> Row:  # noqa: ARG002 - for feeds that need it
@@ -80,14 +80,22 @@ class DataPushStream(FeedStream):
                 f"names no column `{lacking[0]}`, so the header is missing or the feed has "
                 "changed; check the file",
             )
-        before = self.stream_state.get("columns") or ""
-        gone = [name for name in str(before).split(",") if name and name not in names]
+        gone = [name for name in self._columns_before(table.file) if name not in names]
         if gone and self.run.settings.data_push_columns == "same":
             raise table.wrong(
                 1,
                 f"lacks columns that earlier files have: {', '.join(gone)}; if CrowdTwist has "
                 "changed the feed, set `data_push_columns` to any for one run",
             )
+
+    def _columns_before(self, file: File) -> list[str]:
+        """Give the columns of the last file that was read, if it is not a later one."""
+        state = self.stream_state
+        last = self.grammar.parse(str(state.get("replication_key_value")))
+        columns = state.get("columns")
+        if last is None or last.moment > file.moment or not isinstance(columns, list):
+            return []
+        return [str(name) for name in columns]
 
 
 class PushUsers(DataPushStream):
@@ -124,8 +132,11 @@ class PushPointsExpiration(DataPushStream):
 
     @override
     def completed(self, raw: Row, file: File) -> Row:
-        if not _is_instant(raw.get("message_date")):
+        told = raw.get("message_date")
+        if not _is_instant(told):
             raw["message_date"] = spell(file.moment)
+            if told and told.strip():
+                raw["message_date_in_file"] = told  # unknown to the schema, so kept beside
         return raw
 
 

@@ -60,7 +60,7 @@ class FeedStream(CrowdTwistStream):
 
     def files(self) -> list[File]:
         """List the files of this feed, in the order in which they are read."""
-        return [file for file in self.folder.files(self.run.now()) if file.feed == self.feed]
+        return self.folder.files(self.run.now(), self.feed)
 
     def read(self, file: File) -> Iterator[Row]:
         """Yield the raw rows of a file.
@@ -115,7 +115,7 @@ class FeedStream(CrowdTwistStream):
                         say = run.clock()
                         self._say(number, len(due))
             ledger.add(file.slot, self.finished(file))
-            state["files"] = ledger.dump()
+            state["files"] = ledger.dump(due[number].slot if number < len(due) else None)
             state["replication_key"] = self.replication_key
             state["replication_key_value"] = file.name
             if write and run.clock() >= checkpoint + run.settings.checkpoint_interval:

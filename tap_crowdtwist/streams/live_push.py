@@ -25,7 +25,7 @@ RECENT = 100_000
 _OPEN = 2 * HOUR
 """How long after its hour began a file may still be appended to."""
 
-_MOST = 20
+_MOST = 10
 """Files of which the state tells how far they were read."""
 
 
@@ -33,7 +33,7 @@ class LivePushStream(FeedStream):
     """Events of one feed of Live Push, each once."""
 
     grammar = LIVE_PUSH
-    kept = 14 * 24
+    kept = 7 * 24
     primary_keys = ("event_id",)
     replication_key = "received_at"
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
-from tap_crowdtwist import state
-from tap_crowdtwist.api.errors import ApiError, FatalApiError
+from tap_crowdtwist import notes, state
+from tap_crowdtwist.api.errors import ApiError, FatalApiError, NotConfiguredError
 from tap_crowdtwist.continuation import MARK
 from tap_crowdtwist.errors import IncompleteError, SettingError, TapError
 from tap_crowdtwist.streams.base import CrowdTwistStream
 from tap_crowdtwist.streams.errand import Errand, Haul
-from tap_crowdtwist.streams.verdicts import judge, judge_all
+from tap_crowdtwist.streams.verdicts import UNCONFIGURED, judge, judge_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -71,9 +71,10 @@ class MemberStream(CrowdTwistStream):
     @property
     def is_complete(self) -> bool:
         """Whether the run that this one continues has completed the stream."""
-        if not self._crowdtwist.continues or MARK not in self.stream_state:
+        own, changed = self.stream_state, self.run.settings.only_changed
+        if not self._crowdtwist.continues or MARK not in own or notes.of_changed(own) > changed:
             return False
-        state.check_roster(self.stream_state, self.run.roster)
+        state.check_roster(own, self.run.roster)
         return True
 
     def begin(self) -> Walk:
@@ -108,6 +109,7 @@ class MemberStream(CrowdTwistStream):
             try:
                 for errand, haul in self._results(walk):
                     done = judge(self, errand, haul, walk.state)
+                    self._learn(haul, walk.state)
                     if tally.skipped:
                         break
                     rows = [row for row in haul.rows if self.wanted(row, errand.since)]
@@ -118,9 +120,7 @@ class MemberStream(CrowdTwistStream):
                     if run.clock() >= due:
                         self._checkpoint(walk.state)
                         due = run.clock() + run.settings.checkpoint_interval
-                if judge_all(self, walk.state):
-                    moment = run.now()
-                    state.finish(self.stream_state, walk.state, walk.plan, run.roster, moment)
+                self._finish(walk)
             except IncompleteError as error:
                 self._checkpoint(walk.state)
                 if not run.client.traffic.answered:
@@ -131,6 +131,42 @@ class MemberStream(CrowdTwistStream):
                 raise
             finally:
                 self._walk = None
+
+    def _learn(self, haul: Haul, walk: state.Sweep) -> None:
+        """Learn from an answer whether the program has the resource.
+
+        Where it did not when all members were asked, those who are asked now are too few.
+        """
+        if isinstance(haul.error, NotConfiguredError):
+            walk.lacking = walk.lacking is not False
+        elif haul.error is None:
+            walk.lacking = False
+            if walk.changed and notes.lacking(self.stream_state):
+                del self.stream_state["files"]
+                walk.files = None
+                self.run.fail(
+                    SettingError(
+                        "sweep_members",
+                        f"the program has `{self.name}` now, and lacked it when all members were "
+                        "swept; run once with `sweep_members` all",
+                    )
+                )
+
+    def _finish(self, walk: Walk) -> None:
+        """Write into the state that every member was asked, or why that counts for nothing.
+
+        Members who changed may be too few to tell that the program lacks the resource by now. They
+        stay due then, together with those who change next.
+        """
+        run, own, sweep = self.run, self.stream_state, walk.state
+        has_rows = judge_all(self, sweep)
+        doubted = sweep.changed and sweep.lacking and not notes.lacking(own)
+        if doubted and sweep.asked < UNCONFIGURED:
+            state.forget(own, sweep)
+        elif has_rows:
+            state.finish(own, sweep, walk.plan, run.roster, run.now())
+        else:
+            state.note_files(own, sweep)
 
     def _results(self, walk: Walk) -> Iterator[tuple[Errand, Haul]]:
         if walk.under_way is None:  # a dry run, which needs few members

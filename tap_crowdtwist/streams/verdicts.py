@@ -21,7 +21,10 @@ UNCONFIGURED = 25
 DOUBTED = 1000
 """The same, where the answer may also be a passing fault."""
 
-MAX_OWED = 3000
+STRANGERS = 10
+"""Members who changed, and are not known, before the files are taken for another program's."""
+
+MAX_OWED = 2000
 """Bytes that the ids of failed members of one stream may take in the state."""
 
 
@@ -75,18 +78,23 @@ def _lacking(
     if tally.unconfigured == 1:
         stream.logger.warning("%s: %s (said once)", stream.name, error)
     if not error.doubtful:
-        if tally.unconfigured == walk.asked >= UNCONFIGURED:
+        if tally.unconfigured == _known(walk) >= UNCONFIGURED:
             tally.skipped = error.sentence
         return True
-    if tally.unconfigured < walk.asked or "replication_key_value" in stream.stream_state:
+    if tally.unconfigured < _known(walk) or "replication_key_value" in stream.stream_state:
         return False
     member = stream.run.roster.name(errand.position)
     if member not in walk.retry:
         walk.doubted.add(member)
     state.failed(walk, member, errand.since)
-    if walk.asked >= DOUBTED:
+    if _known(walk) >= DOUBTED:
         tally.skipped = error.sentence
     return True
+
+
+def _known(walk: state.Sweep) -> int:
+    """Count the members asked about whom CrowdTwist knows."""
+    return walk.asked - walk.missing
 
 
 def judge_all(stream: MemberStream, walk: state.Sweep) -> bool:
@@ -96,9 +104,10 @@ def judge_all(stream: MemberStream, walk: state.Sweep) -> bool:
         SettingError: too many members are missing.
     """
     tally = stream.run.tally(stream.name)
-    if walk.asked and walk.missing / walk.asked > stream.run.settings.max_missing_ratio:
+    few = walk.changed and walk.missing < STRANGERS  # of one who changed, one may be deleted
+    if not few and walk.missing > walk.asked * stream.run.settings.max_missing_ratio:
         _wrong_roster(stream, walk)
-    if tally.skipped or (walk.asked and tally.unconfigured == walk.asked and not tally.failed):
+    if tally.skipped or (0 < tally.unconfigured == _known(walk) and not tally.failed):
         tally.skipped = tally.skipped or "no member has this resource"
         state.forget(stream.stream_state, walk)
         stream.logger.warning("%s has no rows: %s", stream.name, tally.skipped)
@@ -110,6 +119,13 @@ def _wrong_roster(stream: MemberStream, walk: state.Sweep) -> NoReturn:
     """Fail, and forget the sweep: its members have to be asked again when that is mended."""
     tally = stream.run.tally(stream.name)
     tally.wrong_roster = True
+    if walk.changed:
+        raise SettingError(
+            "data_push_path",
+            f"CrowdTwist does not know {walk.missing} of {walk.asked} members asked for "
+            f"{stream.name}, who appear in the files; check that these are of the program that "
+            "`api_key` belongs to, or raise `max_missing_ratio` if so many are gone",
+        )
     raise SettingError(
         "id_type",
         f"CrowdTwist does not know {walk.missing} of {walk.asked} members asked for "

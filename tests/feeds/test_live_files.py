@@ -118,7 +118,7 @@ def test_the_state_does_not_grow_with_hours_and_files(captures: Captures) -> Non
     stored = state["bookmarks"][STREAM]
 
     assert len(json.dumps(stored)) < 4096
-    assert len(stored["offsets"]) <= 20
+    assert len(stored["offsets"]) <= 10
     again = captures.read(STREAM, state=state, present=SOON)
     assert len(members(again)) < 100
 

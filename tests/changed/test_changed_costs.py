@@ -1,0 +1,109 @@
+"""What a changed day costs: requests by the members that appear, and a small state."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from collections import Counter
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from changed_crashes import LARGEST_STATE
+from changed_kit import Brand
+from harness import DAY, INCREMENTAL, MEMBER_STREAMS, TODAY
+
+from tap_crowdtwist import notes, state
+from tap_crowdtwist.api import endpoints
+from tap_crowdtwist.feeds.ledger import Ledger
+from tap_crowdtwist.roster import Roster
+from tap_crowdtwist.streams.verdicts import MAX_OWED
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = datetime(2026, 11, 20, 2, tzinfo=timezone.utc)
+PAGES = {
+    "user_activity_history": endpoints.ACTIVITY_HISTORY,
+    "purchases": endpoints.PURCHASES,
+    "redemptions": endpoints.REDEMPTIONS,
+    "receipts": endpoints.RECEIPTS,
+    "user_badges": endpoints.USER_BADGES,
+    "user_rewards": endpoints.USER_REWARDS,
+}
+"""The listings that come in pages, of ten rows where the page size is not ours to choose."""
+
+
+def test_requests_follow_the_number_of_members_that_appear(tmp_path: Path) -> None:
+    with Brand(tmp_path, members=300, daily_changes=0.02) as brand:
+        brand.deliver(0)
+        full = brand.run("all", streams=MEMBER_STREAMS)
+        assert sum(full.requests.values()) == expected(brand, set(map(int, brand.running.roster())))
+        for _ in range(3):
+            brand.pass_day()
+            outcome = brand.run(streams=MEMBER_STREAMS)
+            members = set(outcome.members("users"))
+            assert members == appearing(brand)
+            assert 0 < len(members) < 15
+            assert sum(outcome.requests.values()) == expected(brand, members)
+            assert not brand.lacks()
+
+
+def expected(brand: Brand, members: set[int]) -> int:
+    """One request for each member and stream, and one for each further page of a listing."""
+    rows = Counter(
+        (stream, row["user_id"])
+        for stream in PAGES
+        for row in brand.running.truth(stream)
+        if row["user_id"] in members
+    )
+    further = sum((count - 1) // (PAGES[name].page_size or 10) for (name, _), count in rows.items())
+    return len(members) * len(MEMBER_STREAMS) + further
+
+
+def appearing(brand: Brand) -> set[int]:
+    """Whom the files of the newest day name by their number."""
+    named = set()
+    for feed, column in (("PROFILE", "id"), ("USER_ACTIVITY", "id"), ("POINTS_EXP", "user_id")):
+        (path,) = brand.folder.glob(f"*_{feed}*_{TODAY + brand.day * DAY:%Y%m%d}.zip")
+        with zipfile.ZipFile(path) as archive, archive.open(archive.namelist()[0]) as table:
+            text = io.TextIOWrapper(table, newline="")
+            named |= {int(row[column]) for row in csv.DictReader(text)}
+    return named
+
+
+def full_note(kind: str, first: int) -> dict[str, Any]:
+    ledger = Ledger(most=notes.KINDS[kind])
+    for slot in range(first, first + 2 * notes.KINDS[kind]):
+        ledger.add(slot, 7919 * slot + 1)
+    return ledger.dump()
+
+
+def test_the_state_of_streams_that_all_owe_what_they_may_is_small() -> None:
+    roster = Roster(range(10**9, 10**9 + 3000))
+    owed = [10**9 + n for n in range(MAX_OWED // len("1000000000, ") + 1)]
+    bookmarks: dict[str, Any] = {}
+    for stream in MEMBER_STREAMS:
+        entry: dict[str, Any] = {}
+        for day, changed in enumerate((False, True)):
+            files = {"push": full_note("push", 20_000 + day), "live": full_note("live", 480_000)}
+            plan = state.Plan(
+                NOW + timedelta(days=day),
+                INCREMENTAL.get(stream),
+                NOW - timedelta(days=3650),
+                timedelta(days=7),
+                files,
+                changed,
+            )
+            sweep = state.begin(entry, plan, roster)
+            for member in owed:
+                state.failed(sweep, member, sweep.since)
+            sweep.after, sweep.asked, sweep.missing, sweep.lacking = 10**9 + 2999, 3000, 17, False
+            state.save(entry, sweep, roster, plan.now)
+            if not changed:
+                state.finish(entry, sweep, plan, roster, plan.now)
+        bookmarks[stream] = entry
+    stored = json.dumps({"bookmarks": bookmarks})
+    assert stored.count("retry_since") == len(MEMBER_STREAMS)
+    assert len(stored) <= LARGEST_STATE
