@@ -222,6 +222,14 @@ def test_who_is_owed_stays_owed_while_the_program_seems_to_lack_the_resource() -
     assert "p1" in after.bought
 
 
+def test_members_who_are_gone_say_nothing_of_what_the_program_has() -> None:
+    living = range(2, 152)
+    lacking = Lacking(purchases(*living), set(living), "access_denied")  # 1 is not known at all
+    first = run(lacking, [1, *living])
+    assert first.error is None
+    assert not first.bought
+
+
 def test_one_empty_word_with_200_is_no_lack_of_purchases() -> None:
     class Glitch(Host):
         @override
