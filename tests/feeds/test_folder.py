@@ -1,0 +1,252 @@
+"""Where the files are: folders, globs and URLs, and what is said where there are none."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import fsspec
+import pytest
+from files_kit import BATCH, check_failure, ids, name_of, profiles, put, put_days, read, zipped
+from fsspec.implementations.local import LocalFileSystem
+from harness import PRESENT
+from typing_extensions import override
+
+from tap_crowdtwist.errors import SettingError
+from tap_crowdtwist.feeds.folder import Folder
+from tap_crowdtwist.feeds.names import DATA_PUSH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PUSHED = "Setting `data_push_path`: "
+
+
+class Guarded(LocalFileSystem):  # type: ignore[misc]  # fsspec is untyped
+    """Local files, some of which may not be looked at, and listings that are remembered."""
+
+    protocol = "guarded"
+    closed: ClassVar[set[str]] = set()
+    dircache: ClassVar[dict[str, Any]] = {}
+
+    def _check(self, path: str) -> None:
+        if path.rstrip("/").rpartition("/")[2] in self.closed:
+            raise PermissionError(13, "Permission denied", path)
+
+    @override
+    def ls(self, path: str, detail: bool = False, **kwargs: Any) -> Any:
+        self._check(path)
+        if path not in self.dircache:
+            self.dircache[path] = super().ls(path, detail=detail, **kwargs)
+        return self.dircache[path]
+
+    @override
+    def invalidate_cache(self, path: str | None = None) -> None:
+        self.dircache.clear()
+
+    @override
+    def _open(self, path: str, mode: str = "rb", **kwargs: Any) -> Any:
+        self._check(path)
+        return super()._open(path, mode=mode, **kwargs)
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[str]:
+    """A URL of the folder, on a file system that can be told to refuse."""
+    fsspec.register_implementation("guarded", Guarded, clobber=True)
+    yield f"guarded://{tmp_path}"
+    Guarded.closed.clear()
+
+
+@pytest.fixture
+def memory() -> Iterator[str]:
+    """A folder in memory."""
+    url = f"memory://feeds-{uuid.uuid4().hex}"
+    yield url
+    fsspec.filesystem("memory").rm(url, recursive=True)
+
+
+def pipe(url: str, content: bytes) -> None:
+    fsspec.filesystem("memory").pipe(url, content)
+
+
+def test_files_below_the_folder_are_found(tmp_path: Path) -> None:
+    put_days(tmp_path / "2026" / "03", 2)
+    put_days(tmp_path / "2026", 1)
+    put_days(tmp_path, 3)
+    assert ids(read(tmp_path)) == [1, 101, 1, 102, 1, 103]
+    assert ids(read(f"{tmp_path}/")) == [1, 101, 1, 102, 1, 103]
+
+
+def test_a_glob_names_some_of_the_files(tmp_path: Path) -> None:
+    put_days(tmp_path, 1, 2, 11)
+    put_days(tmp_path / "deep", 3)
+    assert ids(read(tmp_path / "*_2026030?.zip")) == [1, 101, 1, 102]
+    assert ids(read(tmp_path / "**" / "*_2026030*.zip")) == [1, 101, 1, 102, 1, 103]
+
+
+@pytest.mark.parametrize("ending", ["zip", "csv"])
+def test_one_file_can_be_named_and_changes_in_it_are_noticed(tmp_path: Path, ending: str) -> None:
+    path = put(tmp_path, name_of("PROFILE", 1, ending), profiles(1))
+    first = read(path)
+    assert ids(first) == [1]
+    assert ids(read(path, state=first.state)) == []
+    put(tmp_path, path.name, profiles(1, 2))
+    assert ids(read(path, state=first.state)) == [1, 2]
+
+
+def test_a_link_is_followed_in_a_folder_and_in_a_glob(tmp_path: Path) -> None:
+    put_days(tmp_path / "real", 1)
+    (tmp_path / "in").mkdir()
+    name = name_of("PROFILE", 1)
+    (tmp_path / "in" / name).symlink_to(tmp_path / "real" / name)
+    assert ids(read(tmp_path / "in")) == [1, 101]
+    assert ids(read(tmp_path / "in" / "*.zip")) == [1, 101]
+
+
+def test_any_url_of_fsspec_will_do(memory: str) -> None:
+    pipe(f"{memory}/2026/{name_of('PROFILE', 1)}", zipped(profiles(1)))
+    pipe(f"{memory}/{name_of('PROFILE', 2, 'csv')}", profiles(2))
+    first = read(memory)
+    assert ids(first) == [1, 2]
+    assert ids(read(memory, state=first.state)) == []
+    pipe(f"{memory}/{name_of('PROFILE', 3)}", zipped(profiles(3)))
+    assert ids(read(memory, state=first.state)) == [3]
+    assert ids(read(f"{memory}/*.csv")) == [2]
+    assert ids(read(f"{memory}/{name_of('PROFILE', 3)}")) == [3]
+    missing = read(f"{memory}/nowhere", code=1)
+    check_failure(missing, f"{PUSHED}there is no folder or file 'nowhere'")
+
+
+def test_hidden_and_other_files_are_left_alone_and_told_of_once(tmp_path: Path) -> None:
+    put_days(tmp_path, 1)
+    for name in (".2_512_PROFILE_20260302.zip", ".unfinished-1"):
+        put(tmp_path, name, b"x")
+    assert "left alone" not in read(tmp_path).stderr
+    for name in ("2_512_PROFILE_20260302.zip.part", "readme.txt", "2_512_PROFILE_20261301.csv"):
+        put(tmp_path, name, b"x")
+    result = read(tmp_path)
+    assert ids(result) == [1, 101]
+    told = [line for line in result.stderr.splitlines() if "left alone" in line]
+    assert len(told) == 1
+    assert "data_push_path: 3 files are left alone" in told[0]
+    assert "'2_512_PROFILE_20260302.zip.part' is not" in told[0]
+
+
+def test_a_missing_folder_is_told_once_for_all_feeds_and_without_its_path(tmp_path: Path) -> None:
+    result = read(tmp_path / "nowhere", "push_users", "push_redemptions", code=1)
+    check_failure(result, f"{PUSHED}there is no folder or file 'nowhere'")
+    assert result.last_line.count("nowhere") == 1
+    assert str(tmp_path) not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("*.csv", f"{PUSHED}no file matches '*.csv'"),
+        ("nowhere/*.zip", f"{PUSHED}no file matches '*.zip'"),
+    ],
+)
+def test_a_glob_that_matches_nothing_is_told(tmp_path: Path, path: str, said: str) -> None:
+    put_days(tmp_path, 1)
+    check_failure(read(tmp_path / path, code=1), said)
+
+
+def test_a_folder_with_other_files_only_is_told(tmp_path: Path) -> None:
+    put(tmp_path, "members.csv", profiles(1))
+    check_failure(
+        read(tmp_path, code=1),
+        f"{PUSHED}no file in '{tmp_path.name}' has a name such as 2_512_PROFILE_20261119.zip; "
+        "'members.csv' has not",
+    )
+
+
+def test_a_folder_that_is_still_empty_is_no_failure(tmp_path: Path) -> None:
+    result = read(tmp_path)
+    assert not result.records
+    assert "push_users: there are no files of this feed" in result.stderr
+
+
+def test_files_of_two_programs_are_not_mixed(tmp_path: Path) -> None:
+    put(tmp_path, name_of("PROFILE", 1), profiles(1))
+    put(tmp_path, name_of("USER_ACTIVITY", 1, client="77"), profiles(1))
+    check_failure(
+        read(tmp_path, code=1),
+        f"{PUSHED}holds files of several programs (512, 77)",
+        "such as …/*_512_*",
+    )
+    assert ids(read(tmp_path / "*_512_*")) == [1]
+
+
+def test_a_date_to_come_is_told(tmp_path: Path) -> None:
+    put_days(tmp_path, 10, 12)  # a file may be ahead of a clock, and of a time zone
+    read(tmp_path)
+    put_days(tmp_path, 14)
+    check_failure(
+        read(tmp_path, code=1),
+        f"{PUSHED}the name of '2_512_PROFILE_20260314.zip' has a date to come; rename or remove",
+    )
+
+
+@pytest.mark.parametrize("ending", ["zip", "csv"])
+def test_a_file_that_may_not_be_read_is_told(tmp_path: Path, guarded: str, ending: str) -> None:
+    put_days(tmp_path, 1, 2, 3, ending=ending)
+    name = name_of("PROFILE", 2, ending)
+    Guarded.closed.add(name)
+    result = read(guarded, code=1)
+    check_failure(result, f"{PUSHED}{name!r} cannot be opened: Permission denied; see that it")
+    assert ids(result) == [1, 101]
+    Guarded.closed.clear()
+    assert ids(read(guarded, state=result.state)) == [1, 102, 1, 103]
+
+
+def test_a_batch_file_that_may_not_be_read_is_told(tmp_path: Path, guarded: str) -> None:
+    name = "activities_512_20260310000000.txt"
+    put(tmp_path, name, b"a@b.test||||1\n")
+    Guarded.closed.add(name)
+    result = read(guarded, BATCH, setting="batch_activity_path", code=1)
+    said = f"Setting `batch_activity_path`: {name!r} cannot be read: Permission denied"
+    check_failure(result, said)
+
+
+def test_a_listing_that_is_remembered_hides_no_new_file(tmp_path: Path, guarded: str) -> None:
+    put_days(tmp_path, 1)
+    first = read(guarded)
+    put_days(tmp_path, 2)
+    assert ids(read(guarded, state=first.state)) == [1, 102]
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_a_folder_that_may_not_be_looked_into_is_told(
+    tmp_path: Path, guarded: str, depth: int
+) -> None:
+    put_days(tmp_path, 1)
+    put_days(tmp_path / "2026" / "03", 2)
+    Guarded.closed.add([tmp_path.name, "2026", "03"][depth])
+    result = read(guarded, code=1)
+    check_failure(result, f"{PUSHED}cannot read '{tmp_path.name}': Permission denied")
+    assert not result.records, "else the files in it would seem to have been cleared away"
+
+
+@pytest.mark.parametrize("url", ["nosuch://user:canary@host/in", "ftp://u:canary@127.0.0.1:1/in"])
+def test_a_url_that_cannot_be_opened_is_told_without_what_it_holds(url: str) -> None:
+    result = read(url, code=1)
+    check_failure(result, f"{PUSHED}cannot ")
+    assert "canary" not in result.stderr
+
+
+def test_slots_are_days_and_back(tmp_path: Path) -> None:
+    put_days(tmp_path, 9, 10)
+    first, second = Folder(str(tmp_path), DATA_PUSH).files(PRESENT)
+    assert second.slot == first.slot + 1
+    assert DATA_PUSH.begins(second.slot) == second.moment == first.moment + timedelta(days=1)
+
+
+def test_a_folder_that_goes_is_an_error_of_the_setting(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path / "in"), DATA_PUSH)
+    with pytest.raises(SettingError):
+        folder.files(PRESENT)
+    put_days(tmp_path / "in", 1)
+    assert len(folder.files(PRESENT)) == 1, "what was found before is not remembered"

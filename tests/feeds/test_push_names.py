@@ -1,0 +1,53 @@
+"""What the name of a file says: its feed, its program, its day."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+
+from tap_crowdtwist.feeds.names import BATCH_ACTIVITY, DATA_PUSH
+
+
+@pytest.mark.parametrize(
+    ("name", "feed", "day"),
+    [
+        ("2_512_PROFILE_20260310.zip", "PROFILE", "2026-03-10"),
+        ("2_512_USER_PROFILE_20260310.csv", "PROFILE", "2026-03-10"),
+        ("2_512_user_profile_20260310.CSV", "PROFILE", "2026-03-10"),
+        ("12_my-brand_2_USER_ACTIVITY_20240229.zip", "USER_ACTIVITY", "2024-02-29"),
+        ("2_512_user_redemption_20000101.zip", "USER_REDEMPTION", "2000-01-01"),
+        ("2_512_POINTS_EXPIRATION_20991231.zip", "POINTS_EXPIRATION", "2099-12-31"),
+        ("2_512_PROFILE_20260230.zip", None, None),
+        ("2_512_PROFILE_19991231.zip", None, None),
+        ("2_512_PROFILE_00010101.zip", None, None),
+        ("2_512_PROFILE_2026031.zip", None, None),
+        ("2_512_PROFILE_20260310.zip.gz", None, None),
+        ("2_512_PROFILES_20260310.zip", None, None),
+        ("2__PROFILE_20260310.zip", None, None),
+        ("512_PROFILE_20260310.zip", None, None),
+        ("2_512_PROFILE_\uff12\uff10260310.zip", None, None),
+    ],
+)
+def test_what_the_name_of_a_pushed_file_says(name: str, feed: str | None, day: str | None) -> None:
+    said = DATA_PUSH.parse(name)
+    assert (said and (said.feed, f"{said.moment:%Y-%m-%d}")) == (feed and (feed, day))
+
+
+@pytest.mark.parametrize(
+    ("name", "moment"),
+    [
+        (
+            "activities_512_20260310235959.txt",
+            datetime(2026, 3, 10, 23, 59, 59, tzinfo=timezone.utc),
+        ),
+        ("ACTIVITIES_512_20260310000000.TXT", datetime(2026, 3, 10, tzinfo=timezone.utc)),
+        ("activities_512_20260310240000.txt", None),
+        ("activities_512_20260310.txt", None),
+        ("activities_512_20260310000000.csv", None),
+    ],
+)
+def test_what_the_name_of_a_batch_file_says(name: str, moment: datetime | None) -> None:
+    said = BATCH_ACTIVITY.parse(name)
+    assert (said and said.moment) == moment
+    assert said is None or said.feed == "activities"
