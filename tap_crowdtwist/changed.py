@@ -16,7 +16,6 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from tap_crowdtwist import notes
 from tap_crowdtwist.api.errors import ApiError, FatalApiError
 from tap_crowdtwist.errors import SettingError, TapError
 from tap_crowdtwist.feeds.folder import Folder, digest
@@ -24,8 +23,9 @@ from tap_crowdtwist.feeds.ledger import Ledger
 from tap_crowdtwist.feeds.members import FEEDS, Appeared
 from tap_crowdtwist.feeds.names import DATA_PUSH, LIVE_PUSH
 from tap_crowdtwist.identity import identified
-from tap_crowdtwist.instants import instant, spell
 from tap_crowdtwist.roster import Roster, parse_id
+from tap_crowdtwist.state import notes
+from tap_crowdtwist.state.instants import instant, spell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

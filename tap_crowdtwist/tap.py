@@ -23,7 +23,7 @@ from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import Self, override
 
-from tap_crowdtwist import changed, checkup, continuation, privacy, schemas, summary
+from tap_crowdtwist import changed, checkup, privacy, schemas, summary
 from tap_crowdtwist.checks import check, check_environment, unknown_variables
 from tap_crowdtwist.declaration import DECLARATION, SECRETS
 from tap_crowdtwist.errors import SettingError, TapError
@@ -31,6 +31,7 @@ from tap_crowdtwist.inputs import check_catalog, check_state
 from tap_crowdtwist.redact import REDACTOR
 from tap_crowdtwist.run import Run, utc_now
 from tap_crowdtwist.settings import Settings
+from tap_crowdtwist.state import continuation
 from tap_crowdtwist.stop import StoppedError
 from tap_crowdtwist.streams import STREAMS
 from tap_crowdtwist.streams.feeds import FeedStream, check_feeds

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from tap_crowdtwist.feeds.credits import credits_in
 from tap_crowdtwist.feeds.names import BATCH_ACTIVITY
-from tap_crowdtwist.state import spell
+from tap_crowdtwist.state.instants import spell
 from tap_crowdtwist.streams.feeds import FeedStream
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing_extensions import override
 from tap_crowdtwist import values
 from tap_crowdtwist.feeds.names import DATA_PUSH
 from tap_crowdtwist.feeds.tables import Table, row
-from tap_crowdtwist.state import spell
+from tap_crowdtwist.state.instants import spell
 from tap_crowdtwist.streams.feeds import FeedStream
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing_extensions import override
 from tap_crowdtwist import keys, values
 from tap_crowdtwist.api import endpoints
 from tap_crowdtwist.api.errors import MemberMissingError, NotConfiguredError
-from tap_crowdtwist.state import instant, spell
+from tap_crowdtwist.state.instants import instant, spell
 from tap_crowdtwist.streams.errand import DELETED_AT
 from tap_crowdtwist.streams.swept import MemberStream
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
-from tap_crowdtwist import notes, state
+from tap_crowdtwist import state
 from tap_crowdtwist.api.errors import ApiError, FatalApiError, NotConfiguredError
-from tap_crowdtwist.continuation import MARK
 from tap_crowdtwist.errors import IncompleteError, SettingError, TapError
+from tap_crowdtwist.state import notes
+from tap_crowdtwist.state.continuation import MARK
 from tap_crowdtwist.streams.base import CrowdTwistStream
 from tap_crowdtwist.streams.errand import Errand, Haul
 from tap_crowdtwist.streams.verdicts import UNCONFIGURED, judge, judge_all

@@ -14,10 +14,11 @@ from changed_crashes import LARGEST_STATE
 from changed_kit import Brand
 from harness import DAY, INCREMENTAL, MEMBER_STREAMS, TODAY
 
-from tap_crowdtwist import notes, state
+from tap_crowdtwist import state
 from tap_crowdtwist.api import endpoints
 from tap_crowdtwist.feeds.ledger import Ledger
 from tap_crowdtwist.roster import Roster
+from tap_crowdtwist.state import notes
 from tap_crowdtwist.streams.verdicts import MAX_OWED
 
 if TYPE_CHECKING:

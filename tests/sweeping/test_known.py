@@ -7,8 +7,8 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_crowdtwist.known import BUCKETS, Sketch, newcomers
 from tap_crowdtwist.roster import Roster
+from tap_crowdtwist.state.known import BUCKETS, Sketch, newcomers
 
 IDS = st.sets(st.integers(1, 5000), min_size=1, max_size=200)
 

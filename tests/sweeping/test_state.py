@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_crowdtwist import continuation, state
+from tap_crowdtwist import state
 from tap_crowdtwist.errors import TapError
 from tap_crowdtwist.roster import Roster, Shard
+from tap_crowdtwist.state import continuation
 
 NOW = datetime(2026, 11, 20, 2, tzinfo=timezone.utc)
 START = datetime(2025, 1, 1, tzinfo=timezone.utc)

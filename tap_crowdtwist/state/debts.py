@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_crowdtwist.instants import spell
+from tap_crowdtwist.state.instants import spell
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_crowdtwist.roster import Member
-    from tap_crowdtwist.state import Sweep
+    from tap_crowdtwist.state.sweeps import Sweep
 
 
 def failed(sweep: Sweep, member: Member, since: datetime | None) -> None:

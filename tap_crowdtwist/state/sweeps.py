@@ -20,34 +20,18 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from tap_crowdtwist import notes
-from tap_crowdtwist.debts import earlier, failed, owed
 from tap_crowdtwist.errors import TapError
-from tap_crowdtwist.instants import instant, spell
-from tap_crowdtwist.known import Sketch, newcomers
-from tap_crowdtwist.whose import check_roster, names_of
+from tap_crowdtwist.state import notes
+from tap_crowdtwist.state.debts import owed
+from tap_crowdtwist.state.instants import instant, spell
+from tap_crowdtwist.state.known import Sketch, newcomers
+from tap_crowdtwist.state.whose import check_roster, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
     from datetime import datetime
 
     from tap_crowdtwist.roster import Member, Roster
-
-__all__ = [
-    "Plan",
-    "Sweep",
-    "begin",
-    "check_roster",
-    "earlier",
-    "failed",
-    "finish",
-    "forget",
-    "instant",
-    "newcomer",
-    "note_files",
-    "save",
-    "spell",
-]
 
 AHEAD = timedelta(hours=1)
 """How far clocks of several machines may be apart."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.feeds.ledger import Ledger
-from tap_crowdtwist.instants import spell
+from tap_crowdtwist.state.instants import spell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping

@@ -12,7 +12,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tap_crowdtwist.state import instant
+from tap_crowdtwist.state.instants import instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

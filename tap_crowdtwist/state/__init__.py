@@ -1,0 +1,33 @@
+"""What a run leaves for the next one: where each sweep stands, what it owes, what it knew.
+
+One entry per stream, whatever the number of members. `sweeps` is the cursor and its bounds;
+`debts`, `known`, `notes` and `whose` are parts of its entry; `continuation` tells a run that was
+cut short from the next day's.
+"""
+
+from tap_crowdtwist.state.debts import earlier, failed
+from tap_crowdtwist.state.sweeps import (
+    Plan,
+    Sweep,
+    begin,
+    finish,
+    forget,
+    newcomer,
+    note_files,
+    save,
+)
+from tap_crowdtwist.state.whose import check_roster
+
+__all__ = [
+    "Plan",
+    "Sweep",
+    "begin",
+    "check_roster",
+    "earlier",
+    "failed",
+    "finish",
+    "forget",
+    "newcomer",
+    "note_files",
+    "save",
+]

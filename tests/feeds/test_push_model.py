@@ -1,0 +1,199 @@
+"""Whatever comes, goes, changes and breaks off: no file that should be read stays unread."""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+import pytest
+from files_kit import ANYWHERE, name_of, profiles, put
+from harness import PRESENT, process_untouched, select, tap_at
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tap_crowdtwist.streams.batch_activity import BatchActivityCredits
+from tap_crowdtwist.streams.data_push import PushUsers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_crowdtwist.streams.feeds import FeedStream
+
+KEPT = 3
+"""Days that the state tells of here, so that files soon are older than that."""
+
+TAP = tap_at(PRESENT + timedelta(days=4 * KEPT))
+DAYS = st.integers(1, 4 * KEPT)
+
+
+@pytest.fixture(autouse=True)
+def _few_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    for stream in (PushUsers, BatchActivityCredits):
+        monkeypatch.setattr(stream, "kept", KEPT)
+
+
+class Feed(RuleBasedStateMachine):
+    """Files that come and go, and a target that takes what the tap reads of them.
+
+    A file holds one row of its own, by which it is known whether its content was read.
+    """
+
+    stream: ClassVar[type[FeedStream]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.version = 1000
+        self.there: dict[str, int] = {}
+        self.days: dict[str, int] = {}
+        self.too_old: set[int] = set()
+        self.seen: list[int] = []
+        self.oldest, self.newest = 99, 0
+        self.state: dict[str, Any] = {}
+        self.done = False
+        with process_untouched():
+            path = {self.stream.grammar.setting: str(self.folder)}
+            self.tap = TAP(config=path, catalog=select(self.stream.name, paths=ANYWHERE))
+
+    def teardown(self) -> None:
+        shutil.rmtree(self.folder)
+
+    def name(self, day: int, hour: int) -> str:
+        raise NotImplementedError
+
+    def content(self) -> bytes:
+        raise NotImplementedError
+
+    @initialize(day=DAYS)
+    def there_is_one(self, day: int) -> None:
+        self.comes_or_changes(day, 0)
+        self.a_run()
+
+    @rule(days=st.lists(st.tuples(DAYS, st.integers(0, 1)), min_size=1, max_size=4))
+    def some_come(self, days: list[tuple[int, int]]) -> None:
+        for day, hour in days:
+            self.comes_or_changes(day, hour)
+
+    def comes_or_changes(self, day: int, hour: int) -> None:
+        self.version += 1
+        name = self.name(day, hour)
+        path = put(self.folder, name, self.content())
+        os.utime(path, (self.version, self.version))  # a clock may be coarser than these runs
+        self.there[name], self.days[name] = self.version, day
+        if max(day, self.oldest) <= self.newest - KEPT:
+            self.too_old.add(self.version)
+        self.done = False
+
+    @precondition(lambda self: self.there)
+    @rule(data=st.data())
+    def goes(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.there)))
+        (self.folder / name).unlink()
+        del self.there[name]
+
+    @rule(after=st.integers(1, 4))
+    def a_run_breaks_off(self, after: int) -> None:
+        """After a row that no STATE follows, so the target does not keep it."""
+        rows = self.run()
+        for _ in range(after):
+            if next(rows, self) is self:
+                return
+        rows.close()  # type: ignore[attr-defined]  # a generator
+        self.seen.pop()
+        self.done = False
+
+    @rule()
+    def a_run(self) -> None:
+        for _ in self.run():
+            pass
+        self.done = True
+        unread = {name for name, version in self.there.items() if version not in self.seen}
+        assert {self.there[name] for name in unread} <= self.too_old, unread
+
+    def run(self) -> Iterator[None]:
+        state = cast("dict[str, Any]", self.tap.state)
+        state.clear()
+        state.update(copy.deepcopy(self.state))
+        records = self.tap.streams[self.stream.name].get_records(None)
+        try:
+            for record in cast("Iterator[dict[str, Any]]", records):
+                self.seen.append(self.version_of(record))
+                day = self.days[str(record["file_name"])]
+                self.oldest, self.newest = min(self.oldest, day), max(self.newest, day)
+                yield
+        finally:
+            records.close()  # type: ignore[attr-defined]  # a generator
+            assert not self.tap.run.failures
+            self.state = copy.deepcopy(state)
+
+    def version_of(self, record: dict[str, Any]) -> int:
+        raise NotImplementedError
+
+    @precondition(lambda self: self.done)
+    @rule()
+    def the_next_run_reads_nothing(self) -> None:
+        if not self.lacks_some_of_a_day():
+            assert not list(self.run())
+
+    def lacks_some_of_a_day(self) -> bool:
+        """Whether a file went from a day that has another one, which may then be read again."""
+        kept = {self.days[name] for name in self.there}
+        return any(day in kept for name, day in self.days.items() if name not in self.there)
+
+    @invariant()
+    def the_state_is_small(self) -> None:
+        for entry in self.state.get("bookmarks", {}).values():
+            assert len(entry.get("files", {}).get("sums", "")) <= 4 * KEPT
+
+
+class Push(Feed):
+    stream = PushUsers
+
+    def name(self, day: int, hour: int) -> str:
+        return name_of(["PROFILE", "USER_PROFILE"][hour], day, ["zip", "csv"][hour])
+
+    def content(self) -> bytes:
+        return profiles(self.version)
+
+    def version_of(self, record: dict[str, Any]) -> int:
+        return int(record["id"])
+
+    @precondition(lambda self: self.done and self.there)
+    @rule()
+    def the_last_word_is_that_of_the_last_file(self) -> None:
+        last = max(self.days[name] for name in self.there)
+        words = {version for name, version in self.there.items() if self.days[name] == last}
+        if self.lacks_some_of_a_day() or words & self.too_old:
+            return
+        if last >= max(self.days.values()):
+            assert self.seen[-1] in words
+
+
+class Batch(Feed):
+    stream = BatchActivityCredits
+
+    def name(self, day: int, hour: int) -> str:
+        return f"activities_512_202603{day:02}{hour:02}0000.txt"
+
+    def content(self) -> bytes:
+        return f"|{self.version}|||5\n".encode()
+
+    def version_of(self, record: dict[str, Any]) -> int:
+        return int(record["user_id"])
+
+
+FEW = settings(
+    max_examples=60,
+    stateful_step_count=15,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],  # files take long to shrink
+)
+TestPushedFiles = Push.TestCase
+TestBatchFiles = Batch.TestCase
+TestPushedFiles.settings = TestBatchFiles.settings = FEW
