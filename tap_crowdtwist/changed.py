@@ -70,6 +70,10 @@ class Feeds:
             "feeds": feeds,
         }
 
+    def has_news(self, noted: Mapping[str, Any] | None) -> bool:
+        """Tell whether files of Data Push have come that a note does not know."""
+        return bool(notes.ledger(noted, "push").due(self.push))
+
     def appeared(self, push: Iterable[File], live: Iterable[File]) -> Appeared:
         """Read who appears in some of the files.
 

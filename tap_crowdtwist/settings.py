@@ -74,10 +74,11 @@ class Settings:
             SettingError: there is no key.
         """
         if self.lacks_api:
+            files = self.data_push_path or self.live_push_path
             raise SettingError(
                 "api_key",
                 "is missing; give it in the file that --config names, or as TAP_CROWDTWIST_API_KEY "
-                "with --config ENV",
+                "with --config ENV" + (", or select streams of files only" if files else ""),
             )
 
     @classmethod

@@ -219,10 +219,10 @@ class TapCrowdTwist(Tap):
             catalog=given,
             parse_env_config=config.parse_env,
         )
-        if not any(stream.selected for stream in tap.streams.values()):
-            raise TapError("No stream is selected, so there is nothing to read; check the catalog")
         if tap.input_catalog is not None:
             check_feeds(tap.input_catalog, tap.config)
+        if not any(stream.selected for stream in tap.streams.values()):
+            raise TapError("No stream is selected, so there is nothing to read; check the catalog")
         if not all(isinstance(s, FeedStream) for s in tap.streams.values() if s.selected):
             tap.run.settings.need_api()
         return tap

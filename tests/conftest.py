@@ -1,16 +1,24 @@
-"""Sandboxes that tests share, since asking one changes nothing about it."""
+"""Sandboxes that tests share, since asking one changes nothing about it; the examples they try."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 from harness import sandbox
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from crowdtwist_sandbox import Sandbox
+
+# The same examples each time: what has to pass must not fail by chance. Set HYPOTHESIS_PROFILE to
+# random to look for new ones.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("random", derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 @pytest.fixture(scope="session")

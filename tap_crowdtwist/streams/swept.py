@@ -75,6 +75,8 @@ class MemberStream(CrowdTwistStream):
         own, changed = self.stream_state, self.run.settings.only_changed
         if not self._crowdtwist.continues or MARK not in own or notes.of_changed(own) > changed:
             return False
+        if changed and self.run.feeds is not None and self.run.feeds.has_news(own.get("files")):
+            return False
         state.check_roster(own, self.run.roster)
         return True
 
