@@ -18,7 +18,7 @@ help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
 		while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
 
-demo: $(VENV)/.demo ## Sync a made-up loyalty program into DuckDB, twice
+demo: $(VENV)/.demo ## Sync a made-up loyalty program into DuckDB, on three days
 	@exec $(BIN)/python -m crowdtwist_sandbox.demo
 
 test: $(VENV)/.dev ## Run the tests; COVERAGE=1 measures and enforces coverage

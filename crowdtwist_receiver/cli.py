@@ -136,7 +136,7 @@ def _announce(options: ReceiverOptions, sock: socket) -> None:
     scheme = "https" if options.tls_certificate else "http"
     host = f"[{options.host}]" if ":" in options.host else options.host
     url = f"{scheme}://{host}:{sock.getsockname()[1]}"
-    sys.stdout.write(json.dumps({"url": url}) + "\n")
+    sys.stdout.write(json.dumps({"url": url, "live_url": f"{url}/live"}) + "\n")
     sys.stdout.flush()
     if scheme == "http" and not options.host.startswith(_LOOPBACK):
         say("serves plain http: see that only a proxy which speaks TLS can reach it.")

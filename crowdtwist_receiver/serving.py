@@ -152,7 +152,7 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or "no such host"
         raise ValueError(
-            f"Port {port} of {host} cannot be used ({reason}): choose another."
+            f"Port {port} of {host} cannot be used ({reason}): choose another port, or host."
         ) from None
     return sock
 

@@ -125,7 +125,7 @@ class Demo:
                 feeds = [stream.name for stream in FEED_STREAMS]
                 self._sync(
                     sandbox,
-                    "Third run, of whom only those who changed are asked about,",
+                    "Third run, which asks only about members that changed,",
                     [*_CHANGED, *feeds],
                     TAP_CROWDTWIST_SWEEP_MEMBERS="changed",
                 )
@@ -198,8 +198,8 @@ class Demo:
         _say(f"\n{table(head, rows)}\n")
         if wrong:
             raise DemoError("\n".join(wrong))
-        _say("Every row of the sandbox is in its table, and none besides; of `users`,")
-        _say(f"{len(before)} rows say that a member had been deleted before the first run.")
+        _say("Every row of the sandbox is in its table, and none besides, but in `users` for")
+        _say(f"{len(before)} rows that say that a member had been deleted before the first run.")
         _say(f"The database: {_shown(self.warehouse.path)}. For example, is a higher tier worth")
         _say("more? Members, points and purchases by tier:\n")
         _say("".join(f"  {line}\n" for line in QUERY.splitlines()))

@@ -77,13 +77,13 @@ class Deliveries:
                 told = lines.readline()
                 if not told:
                     raise MeltanoError(f"The receiver did not start; see {self._log}")
-                self._url = json.loads(told)["url"]
+                self._url = json.loads(told)["live_url"]
                 yield
 
     def deliver(self, sandbox: Sandbox) -> None:
         """Write the files of the sandbox's day, and post its events."""
         sandbox.write_data_push(self.push)
-        sandbox.post_live_push(f"{self._url}/live", api_key=self._key)
+        sandbox.post_live_push(self._url, api_key=self._key)
 
 
 def three_ways(warehouse: Warehouse, day: str) -> list[tuple[Any, ...]]:

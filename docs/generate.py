@@ -181,7 +181,10 @@ def env_example() -> str:
     settings = all_settings()
     needed = [_variable(name, settings.pop(name)) for name in _NEEDED]
     others = [_variable(name, schema, mark="#") for name, schema in settings.items()]
-    first = "# NEEDED for a first sync; `user_ids` may take the place of the file.\n"
+    first = (
+        "# NEEDED for a first sync, unless only files are read; `user_ids` may take the place of\n"
+        "# the member file.\n"
+    )
     return "\n" + "\n".join([first, *needed, "# THE REST, each with its default.\n", *others])
 
 

@@ -13,15 +13,15 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 from functools import cached_property
-from itertools import chain
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.api.errors import ApiError, FatalApiError
 from tap_crowdtwist.errors import SettingError, TapError
 from tap_crowdtwist.feeds.folder import Folder, digest
 from tap_crowdtwist.feeds.ledger import Ledger
-from tap_crowdtwist.feeds.members import FEEDS, Appeared
-from tap_crowdtwist.feeds.names import DATA_PUSH, LIVE_PUSH
+from tap_crowdtwist.feeds.members import Appeared
+from tap_crowdtwist.feeds.names import DATA_PUSH, FEEDS, LIVE_PUSH
 from tap_crowdtwist.identity import identified
 from tap_crowdtwist.roster import Roster, parse_id
 from tap_crowdtwist.state import notes
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tap_crowdtwist.api.client import Client
     from tap_crowdtwist.feeds.folder import File
     from tap_crowdtwist.feeds.names import Grammar
+    from tap_crowdtwist.identity import SideBySide
     from tap_crowdtwist.roster import Member
     from tap_crowdtwist.settings import Settings
 
@@ -45,6 +46,7 @@ PATIENCE = timedelta(days=3)
 _ALWAYS = ("PROFILE", "USER_ACTIVITY")
 """The feeds without which too little is known; the others need only come daily if they ever do."""
 
+_SHOWN = 3
 _ASK = "run once with `sweep_members` all"
 
 
@@ -81,9 +83,11 @@ class Feeds:
             FeedError: a file cannot be read to its end.
         """
         appeared = Appeared()
-        appeared.add_tables(push, self._push.open)
         if self._live is not None:
             appeared.add_captures(live, self._live.open)
+        days = sorted(push, key=lambda file: file.slot)
+        for _, files in groupby(days, key=lambda file: file.slot):
+            appeared.add_tables(files, self._push.open)
         return appeared
 
 
@@ -92,6 +96,7 @@ def roster(
     states: Mapping[str, Mapping[str, Any]],
     settings: Settings,
     client: Client,
+    side_by_side: SideBySide,
     now: datetime,
 ) -> Roster:
     """Give the members who changed since the last complete sweep of some streams.
@@ -101,6 +106,7 @@ def roster(
         states: the states of the streams that are to be swept, by name.
         settings: the settings.
         client: asks who the members are of whom the files tell no number.
+        side_by_side: does several things at once.
         now: the present.
 
     Raises:
@@ -109,27 +115,34 @@ def roster(
     push: dict[str, File] = {}
     live: dict[str, File] = {}
     owed: list[Member] = []
-    for name, entry in states.items():
-        noted, sweep = _noted(name, entry), entry.get("sweep") or {}
-        read, heard = notes.ledger(noted, "push"), notes.ledger(noted, "live")
-        begun = sweep.get("files")
-        _check_kept(DATA_PUSH, feeds.push, read, notes.ledger(begun, "push"))
-        _check_kept(LIVE_PUSH, feeds.live, heard, notes.ledger(begun, "live"))
-        due = read.due(feeds.push)
-        _check_gap(noted, feeds.push, due, read)
-        _check_age(noted, feeds.push, read, now)
-        push |= {file.path: file for file in due}
-        live |= {file.path: file for file in heard.due(feeds.live)}
-        owed += sweep.get("retry") or ()
+    noted_by_name = _noted(states)
+    try:
+        for name, entry in states.items():
+            noted, sweep = noted_by_name[name], entry.get("sweep") or {}
+            read, heard = notes.ledger(noted, "push"), notes.ledger(noted, "live")
+            begun = sweep.get("files")
+            _check_kept(DATA_PUSH, feeds.push, read, notes.ledger(begun, "push"))
+            _check_kept(LIVE_PUSH, feeds.live, heard, notes.ledger(begun, "live"))
+            due = read.due(feeds.push)
+            _check_gap(noted, feeds.push, due, read, settings.data_push_daily)
+            _check_age(noted, feeds.push, read, now)
+            push |= {file.path: file for file in due}
+            live |= {file.path: file for file in heard.due(feeds.live)}
+            owed += sweep.get("retry") or ()
+    except (AttributeError, TypeError, ValueError):
+        raise TapError(
+            "The state given to the tap cannot be read; run once with `sweep_members` all, which "
+            "writes it anew"
+        ) from None
     appeared = feeds.appeared(push.values(), live.values())
     try:
-        found = list(identified(appeared.nameless, client))
+        found = identified(appeared.nameless, client, side_by_side)
     except FatalApiError:
         raise
     except ApiError as error:
         raise TapError(
             "Who changed is not known, since members whom files name without a number could not be "
-            f"looked up: {error}; the next run tries again"
+            f"looked up: {error}; the next run tries again, or else {_ASK}"
         ) from None
     given = Roster(chain(appeared.numbers, found, _numbers(owed)), "id", settings.shard)
     logger.info(
@@ -151,22 +164,35 @@ def newest(feeds: Feeds, settings: Settings) -> Roster:
     return members
 
 
-def _noted(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
-    noted = entry.get("files")
-    if not isinstance(noted, dict):
+def _noted(states: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Give the note of each stream; insist on a complete sweep of all members before."""
+    notes_of = {name: entry.get("files") for name, entry in states.items()}
+    lacking = [name for name, noted in notes_of.items() if not isinstance(noted, dict)]
+    if lacking:
         raise SettingError(
             "sweep_members",
-            f"cannot be changed yet: `{name}` has had no complete sweep of all members with "
-            f"`data_push_path` set; {_ASK}",
+            f"`changed` is possible only after a complete sweep of all members with "
+            f"`data_push_path` set, which {_list(lacking)} had not; {_ASK}, then with `changed` "
+            "and the state of that run",
         )
-    sweep = entry.get("sweep") or {}
-    if "started_at" in sweep and sweep.get("members") != "changed":
+    begun = [
+        name
+        for name, entry in states.items()
+        if "started_at" in (sweep := entry.get("sweep") or {}) and sweep.get("members") != "changed"
+    ]
+    if begun:
         raise SettingError(
             "sweep_members",
-            f"cannot be changed yet: a sweep of all members is under way for `{name}`; run with "
-            "`sweep_members` all until it is complete",
+            f"`changed` is possible only when the sweep of all members that is under way for "
+            f"{_list(begun)} is complete; go on with `sweep_members` all until then",
         )
-    return noted
+    return {name: dict(noted) for name, noted in notes_of.items() if noted is not None}
+
+
+def _list(streams: Sequence[str]) -> str:
+    shown = ", ".join(f"`{stream}`" for stream in streams[:_SHOWN])
+    more = len(streams) - _SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _check_kept(grammar: Grammar, files: Iterable[File], read: Ledger, begun: Ledger) -> None:
@@ -182,24 +208,30 @@ def _check_kept(grammar: Grammar, files: Iterable[File], read: Ledger, begun: Le
 
 
 def _check_gap(
-    noted: Mapping[str, Any], files: Sequence[File], due: Sequence[File], read: Ledger
+    noted: Mapping[str, Any],
+    files: Sequence[File],
+    due: Sequence[File],
+    read: Ledger,
+    daily: Sequence[str],
 ) -> None:
     """Insist on a file of each feed for every day since all members were swept.
 
-    The days of the files are taken for days in UTC.
+    The day before is one of them, unless no file had come by then: days of the files may end later
+    than days in UTC.
     """
     if not due:
         return
-    feeds = {*_ALWAYS, *noted.get("feeds", ()), *(file.feed for file in files)}
+    feeds = set(daily) or {*_ALWAYS, *noted.get("feeds", ()), *(file.feed for file in files)}
     there = {(file.slot, file.feed) for file in files}
     since = instant(noted.get("all_at"))
-    first = due[0].slot if since is None else DATA_PUSH.number(since)
+    first = due[0].slot if since is None else DATA_PUSH.number(since) - bool(read.sums)
     for day in range(max(first, read.first) if read.settled else first, due[-1].slot + 1):
         lacking = [feed for feed in FEEDS if feed in feeds and (day, feed) not in there]
         if lacking and not read[day]:
+            said = " and no ".join(lacking) + " file" if len(lacking) < len(feeds) else "file"
             raise SettingError(
                 "data_push_path",
-                f"has no {' and no '.join(lacking)} file for {_date(DATA_PUSH, day)}, so who "
+                f"has no {said} for {_date(DATA_PUSH, day)}, so who "
                 f"changed then is not known; run again when it has come, or else {_ASK}",
             )
 

@@ -62,6 +62,9 @@ def _roster(tap: TapCrowdTwist) -> Check:
     if not members and run.settings.only_changed:
         said = "no member appears in the files: check `data_push_path` and `shard`"
         return Check("roster", works=False, said=said)
+    if run.settings.only_changed:
+        said = f"{members:,} members in the newest files; a run needs a full sweep before it"
+        return Check("roster", works=True, said=said)
     if members:
         return Check("roster", works=True, said=f"{members:,} members to read")
     said = f"no member falls into part {tap.run.roster.shard}: check `shard`"
@@ -87,7 +90,7 @@ def _feed(stream: FeedStream) -> str:
         return "no file of this feed is there yet"
     first = next(iter(stream.read(files[-1])), None)
     rows = "its first row can be read" if first else "it has no rows"
-    return f"{len(files):,} files, the newest {files[-1].name}; {rows}"
+    return f"{len(files):,} there, the newest {files[-1].name}; {rows}"
 
 
 def _program(stream: CrowdTwistStream) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from singer_sdk import typing as th
 
 from tap_crowdtwist.api.endpoints import ENVIRONMENTS
+from tap_crowdtwist.feeds.names import FEEDS
 from tap_crowdtwist.privacy import MODES
 from tap_crowdtwist.roster import ID_TYPES
 
@@ -109,9 +110,9 @@ DECLARATION: dict[str, Any] = th.PropertiesList(
         default="all",
         allowed_values=list(SWEEPS),
         title="Members to sweep",
-        description="Whose data is asked of the API: that of `all` members of the roster, or only "
-        "of those who `changed`: who appear in the files of `data_push_path` (and "
-        "`live_push_path`) that came since the last complete sweep.",
+        description="`all`: ask the API about the whole roster. `changed`: only about members in "
+        "files of `data_push_path` (and `live_push_path`) that came since the last complete sweep; "
+        "that needs one of `all` first.",
     ),
     th.Property(
         "data_push_path",
@@ -130,18 +131,25 @@ DECLARATION: dict[str, Any] = th.PropertiesList(
         "stops at it, `any` goes on. New columns are always welcome.",
     ),
     th.Property(
+        "data_push_daily",
+        th.CustomType({"type": "array", "items": {"type": "string", "enum": list(FEEDS)}}),
+        title="Daily feeds",
+        description="The feeds of which `changed` expects a file for each day; if not set, "
+        "profiles, activities, and whichever others have come.",
+    ),
+    th.Property(
         "live_push_path",
         th.StringType,
         title="Live Push captures",
-        description="Where `crowdtwist-receiver` keeps what Live Push sends; likewise. Turns on "
-        "the streams `live_…`.",
+        description="The directory in which `crowdtwist-receiver` keeps what Live Push sends; or a "
+        "glob, or a URL. Turns on the streams `live_…`.",
     ),
     th.Property(
         "batch_activity_path",
         th.StringType,
         title="Batch Activity Credit files",
-        description="Where the files are that you send as Batch Activity Credit; likewise. Turns "
-        "on the stream `batch_activity_credits`.",
+        description="Where the files are that you send as Batch Activity Credit: a folder, a glob, "
+        "or a URL. Turns on the stream `batch_activity_credits`.",
     ),
     th.Property(
         "shard",

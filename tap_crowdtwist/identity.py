@@ -10,18 +10,25 @@ from __future__ import annotations
 import logging
 import threading
 from array import array
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist import values
 from tap_crowdtwist.api.endpoints import USER
-from tap_crowdtwist.api.errors import MemberMissingError
+from tap_crowdtwist.api.errors import FatalApiError, MemberMissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from tap_crowdtwist.api.client import Client
     from tap_crowdtwist.feeds.members import Alias
     from tap_crowdtwist.roster import Member, Roster
+
+SideBySide = Callable[[Sequence[Callable[[], list[int]]]], Iterable[list[int]]]
+"""Does several things at once, and gives what each gave."""
+
+_AT_ONCE = 256
+_NO_NAME = frozenset({400, 405, 414, 422})
+"""Answers that say of a name that it can be nobody's."""
 
 logger = logging.getLogger(__name__)
 
@@ -92,35 +99,58 @@ def profile_by(client: Client, member: Member, id_type: str) -> dict[str, Any]:
     return profile
 
 
-def identified(aliases: Iterable[Alias], client: Client) -> Iterator[int]:
+def identified(aliases: Iterable[Alias], client: Client, side_by_side: SideBySide) -> list[int]:
     """Ask who members are that files name by other names only, and tell of those nobody knows.
 
     Names may be shared, and change hands. So a member is asked for by one name after the other
     until a profile has all of them, and everybody who was found on the way may be the one.
 
+    Args:
+        aliases: the members' names.
+        client: asks for profiles.
+        side_by_side: does several things at once.
+
     Raises:
         ApiError: a profile cannot be read.
     """
+    ordered = sorted(aliases, key=lambda alias: tuple(name or "" for name in alias))
+    found: list[int] = []
     unknown = 0
-    for alias in sorted(aliases, key=lambda alias: tuple(name or "" for name in alias)):
-        names = {name: value for name, value in alias._asdict().items() if value}
-        found = False
-        for name, value in names.items():
-            try:
-                profile = profile_by(client, value, _ID_TYPES[name])
-            except MemberMissingError:
-                continue
-            found = True
-            yield profile["id"]
-            if alias.agrees(profile):
-                break
-        unknown += not found
+    for start in range(0, len(ordered), _AT_ONCE):
+        batch = ordered[start : start + _AT_ONCE]
+        for numbers in side_by_side([partial(_who, alias, client) for alias in batch]):
+            found += numbers
+            unknown += not numbers
+        if len(ordered) > _AT_ONCE:
+            done = start + len(batch)
+            logger.info("Members without a number: %d of %d asked for", done, len(ordered))
     if unknown:
         logger.warning(
             "%d members whom files name without a number are not known to CrowdTwist by any of "
             "their names, so they are not swept; they may be deleted, or have other names by now",
             unknown,
         )
+    return found
+
+
+def _who(alias: Alias, client: Client) -> list[int]:
+    """Give the members who may be the one of an alias."""
+    found: list[int] = []
+    for name, value in alias._asdict().items():
+        if not value or value in {".", ".."}:  # which no path can name
+            continue
+        try:
+            profile = profile_by(client, value, _ID_TYPES[name])
+        except MemberMissingError:
+            continue
+        except FatalApiError as error:
+            if error.status not in _NO_NAME:
+                raise
+            continue
+        found.append(profile["id"])
+        if alias.agrees(profile):
+            break
+    return found
 
 
 def _profile(payload: Any) -> dict[str, Any] | None:

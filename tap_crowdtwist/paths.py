@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import csv
+import re
+
+_CREDENTIALS = re.compile(r"(://)[^/@]*@")
+_EXTRAS = {"paramiko": "sftp", "s3fs": "s3", "gcsfs": "gcs"}
+"""By which part of an import error an extra is known."""
 
 
 def named(path: str) -> str:
     """Name a file by the end of its path: what stands before may hold credentials, as URLs do."""
     return repr(base(path).rpartition("@")[2])
+
+
+def placed(path: str) -> str:
+    """Name a folder, glob or URL whole, but for what a URL may hold of credentials."""
+    return repr(_CREDENTIALS.sub(r"\1", plain(path)))
 
 
 def base(path: str) -> str:
@@ -24,5 +34,10 @@ def reason(error: Exception) -> str:
     """Say why a file cannot be read, without its path and without what it holds."""
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
-    told = isinstance(error, (ImportError, csv.Error))
-    return str(error) if told else type(error).__name__
+    if isinstance(error, ImportError):
+        extra = next((name for part, name in _EXTRAS.items() if part in str(error)), None)
+        needed = f"what the extra `{extra}` installs: pip install 'tap-crowdtwist[{extra}]'"
+        return f"it needs {needed}" if extra else str(error)
+    if isinstance(error, ValueError) and "rotocol" in str(error):
+        return "its protocol is not one that fsspec knows"
+    return str(error) if isinstance(error, csv.Error) else type(error).__name__

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timezone
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tap_crowdtwist.api.auth import HeaderKey, HmacSignature, QueryKey
 from tap_crowdtwist.api.client import Client
@@ -24,13 +24,16 @@ from tap_crowdtwist.sweep import Crew
 from tap_crowdtwist.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from requests.auth import AuthBase
     from singer_sdk.streams import Stream
 
     from tap_crowdtwist.settings import Settings
+
+
+T = TypeVar("T")
 
 
 def utc_now() -> datetime:
@@ -112,6 +115,10 @@ class Run:
     def progress(self, stream: Stream) -> AbstractContextManager[None]:
         """Tell how far the sweep of a stream is, while it runs."""
         return self._progress.of(stream.name, self.tally(stream.name), len(self.roster))
+
+    def side_by_side(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+        """Let the workers do several things, and wait for all."""
+        return self.crew.aside(partial(self.crew.gather, calls))
 
     def listen(self) -> None:
         """Do what has to be done from time to time: say how far it is, and stop if asked to.

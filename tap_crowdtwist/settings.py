@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 from tap_crowdtwist import values
@@ -61,6 +61,7 @@ class Settings:
     data_push_path: str | None = field(repr=False)
     live_push_path: str | None = field(repr=False)
     data_push_columns: str
+    data_push_daily: tuple[str, ...]
 
     @property
     def lacks_api(self) -> bool:
@@ -74,12 +75,7 @@ class Settings:
             SettingError: there is no key.
         """
         if self.lacks_api:
-            files = self.data_push_path or self.live_push_path
-            raise SettingError(
-                "api_key",
-                "is missing; give it in the file that --config names, or as TAP_CROWDTWIST_API_KEY "
-                "with --config ENV" + (", or select streams of files only" if files else ""),
-            )
+            _lack_key()
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Settings:
@@ -91,12 +87,14 @@ class Settings:
         method = config["auth_method"]
         api_key = _one_line(config, "api_key")
         files_only = not api_key and any(config.get(name) for name in FEED_PATHS)
+        if not api_key and not files_only:
+            _lack_key()
         keys = (_one_line(config, "hmac_public_key"), _one_line(config, "hmac_private_key"))
         if method == "hmac" and not all(keys):
             name = "hmac_public_key" if not keys[0] else "hmac_private_key"
             raise SettingError(name, "is missing, although `auth_method` is hmac")
         _check_sweep(config)
-        checked = cls(
+        return cls(
             urls={} if files_only else {host: _url(config, host) for host in Host},
             auth_method=method,
             api_key=api_key,
@@ -121,10 +119,16 @@ class Settings:
             data_push_path=config.get("data_push_path") or None,
             live_push_path=config.get("live_push_path") or None,
             data_push_columns=config["data_push_columns"],
+            data_push_daily=tuple(config.get("data_push_daily") or ()),
         )
-        if not files_only:
-            checked.need_api()
-        return checked
+
+
+def _lack_key() -> NoReturn:
+    raise SettingError(
+        "api_key",
+        "is missing; give it in the file that --config names, or as TAP_CROWDTWIST_API_KEY with "
+        "--config ENV; only streams of files, whose path is set, need none",
+    )
 
 
 def _check_sweep(config: Mapping[str, Any]) -> None:

@@ -222,7 +222,10 @@ class TapCrowdTwist(Tap):
         if tap.input_catalog is not None:
             check_feeds(tap.input_catalog, tap.config)
         if not any(stream.selected for stream in tap.streams.values()):
-            raise TapError("No stream is selected, so there is nothing to read; check the catalog")
+            raise TapError(
+                "No stream is selected, so there is nothing to read; check the catalog (streams of "
+                "files are there once a setting says where these are)"
+            )
         if not all(isinstance(s, FeedStream) for s in tap.streams.values() if s.selected):
             tap.run.settings.need_api()
         return tap
@@ -258,7 +261,9 @@ class TapCrowdTwist(Tap):
         states = {stream.name: stream.stream_state for stream in self.sweeps}
         try:
             assert run.feeds is not None  # noqa: S101 - the settings say so
-            run.roster = changed.roster(run.feeds, states, run.settings, run.client, run.now())
+            run.roster = changed.roster(
+                run.feeds, states, run.settings, run.client, run.side_by_side, run.now()
+            )
         except StoppedError:
             raise
         except TapError as error:

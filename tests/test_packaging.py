@@ -90,6 +90,23 @@ def test_about_and_discovery_need_no_extra(bin_directory: Path, tmp_path: Path) 
     assert not names & {"starlette", "uvicorn", "meltano", "duckdb", "pytest"}
 
 
+@pytest.mark.parametrize("name", ["receiver", "sandbox"])
+def test_a_command_says_which_extra_it_needs(bin_directory: Path, name: str) -> None:
+    done = subprocess.run(
+        [bin_directory / f"crowdtwist-{name}", "--help"],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"crowdtwist-{name}: needs what the extra `{name}` installs: "
+        f"pip install 'tap-crowdtwist[{name}]'\n"
+    )
+
+
 def test_tap_syncs_without_the_sources(bin_directory: Path, tmp_path: Path) -> None:
     where = run(
         [bin_directory / "python", "-c", "import tap_crowdtwist as t; print(t.__file__)"], tmp_path

@@ -65,7 +65,7 @@ def add_commands(commands: Any) -> None:
         metavar="URL",
         required=True,
         default=hidden,
-        help="the endpoint, without the feed's name",
+        help="the endpoint without the feed's name, such as http://127.0.0.1:8700/live",
     )
     live.add_argument(
         "--repeats",

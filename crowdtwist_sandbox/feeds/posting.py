@@ -30,6 +30,7 @@ _WAITS = (0.1, 0.2, 0.4, 0.8)  # seconds between the tries
 _REPEATED = 12  # one event in so many is posted twice
 _MOST_BETWEEN = 6  # events between the two
 _OK = 200
+_FINAL = frozenset({401, 403, 404})
 
 
 class PostingError(Exception):
@@ -112,6 +113,11 @@ def _post(
             if response.status_code == _OK:
                 return
             answer = f"answered {response.status_code}"
+            if response.status_code in _FINAL:
+                raise PostingError(
+                    f"The endpoint {answer} to an event of {feed}: check its URL (such as "
+                    "http://127.0.0.1:8700/live) and the credentials."
+                )
         if wait is not None:
             pause(wait)
     tries = len(_WAITS) + 1

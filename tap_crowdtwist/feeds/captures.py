@@ -13,8 +13,10 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.feeds.errors import FeedError
 from tap_crowdtwist.feeds.names import LIVE_PUSH
+from tap_crowdtwist.paths import reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -72,10 +74,10 @@ def events(file: File, opened: Callable[[File], IO[bytes]], start: int = 0) -> I
                     ) from None
                 end += len(line)
                 yield Event(capture, end)
-    except OSError as error:
-        raise FeedError(
-            LIVE_PUSH.setting, file.name, f"cannot be read: {error.strerror or 'no reason given'}"
-        ) from None
+    except (SettingError, GeneratorExit):
+        raise
+    except Exception as error:  # noqa: BLE001 - each file system has its own
+        raise FeedError(LIVE_PUSH.setting, file.name, f"cannot be read: {reason(error)}") from None
 
 
 def _number(raw: IO[bytes], end: int) -> int:

@@ -14,7 +14,7 @@ from fsspec.core import has_magic
 
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.feeds.names import DAY
-from tap_crowdtwist.paths import base, named, plain, reason
+from tap_crowdtwist.paths import base, placed, plain, reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -70,7 +70,7 @@ class Folder:
         try:
             self._files, self._root = fsspec.core.url_to_fs(path)
         except (OSError, ValueError, ImportError) as error:
-            raise self._refuse(f"cannot open {named(path)}: {reason(error)}") from None
+            raise self._refuse(f"cannot open {placed(path)}: {reason(error)}") from None
 
     def files(self, now: datetime, feed: str | None = None) -> list[File]:
         """List the files of this kind, in the order of their days and names.
@@ -87,11 +87,11 @@ class Folder:
             self._files.invalidate_cache()
             found = self._find()
         except FileNotFoundError:
-            raise self._refuse(f"there is no folder or file {named(self._path)}") from None
+            raise self._refuse(f"there is no folder or file {placed(self._path)}") from None
         except SettingError:
             raise
         except Exception as error:  # noqa: BLE001 - each file system has its own
-            raise self._refuse(f"cannot read {named(self._path)}: {reason(error)}") from None
+            raise self._refuse(f"cannot read {placed(self._path)}: {reason(error)}") from None
         known, others = [], []
         for path, info in found.items():
             name = base(path)
@@ -124,7 +124,7 @@ class Folder:
             matches = self._files.glob(root, detail=True)
             found = {path: at for path, at in matches.items() if at.get("type") != "directory"}
             if not found:
-                raise self._refuse(f"no file matches {named(self._path)}")
+                raise self._refuse(f"no file matches {placed(self._path)}")
             return found
         if type(self._files).find is AbstractFileSystem.find:
             return dict(self._below(root))
@@ -146,15 +146,15 @@ class Folder:
         example = self.grammar.example
         if others and not known:
             raise self._refuse(
-                f"no file in {named(self._path)} has a name such as {example}; "
-                f"{min(others)!r} has not"
+                f"no file in {placed(self._path)} has a name such as {example}; there is, for "
+                f"example, {min(others)!r}"
             )
         if others:
             logger.warning(
-                "%s: %d files are left alone, since their names are not such as %s: %r is not",
+                "%s: left alone for their names, which are not such as %s: %d, for example %r",
                 self.grammar.setting,
-                len(others),
                 example,
+                len(others),
                 min(others),
             )
         programs = {said.program for said in known.values()}

@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FEEDS = ("PROFILE", "USER_ACTIVITY", "USER_REDEMPTION", "POINTS_EXPIRATION")
-"""The feeds of Data Push."""
-
 _NUMBER = {"PROFILE": "id", "USER_ACTIVITY": "id", "POINTS_EXPIRATION": "user_id"}
 _IDENTITIES = ("email_address", "username", "third_party_id")
 """What else a member may be named by, the surest first: third-party ids may be shared."""
 
 _BATCH = 65_536
 """Numbers that are kept in a set, in ten times the room, before they are sorted in."""
+
+_SHARED = 50
+"""Members that may have a name in common before it is taken for one that says nothing."""
 
 _UNSAID = "so who changed is not known; mend the line, or else run once with `sweep_members` all"
 
@@ -161,6 +161,9 @@ class _Wanted:
         for alias in nameless:
             surest = next((key, _plain(name)) for key, name in alias._asdict().items() if name)
             self._by_name.setdefault(surest, set()).add(alias)
+        self._by_name = {
+            name: aliases for name, aliases in self._by_name.items() if len(aliases) <= _SHARED
+        }
 
     def __bool__(self) -> bool:
         return bool(self._by_name)
@@ -170,7 +173,9 @@ class _Wanted:
         for name in _IDENTITIES:
             value = row.get(name)
             if value and (same := self._by_name.get((name, _plain(value)))):
-                self.left -= {alias for alias in same if alias.agrees(row)}
+                agreed = {alias for alias in same if alias.agrees(row)}
+                same -= agreed
+                self.left -= agreed
 
 
 def _named_rows(file: File, opened: Opener) -> Iterator[dict[str, Any]]:

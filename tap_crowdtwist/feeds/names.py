@@ -79,6 +79,9 @@ _FIRST_YEAR = 2000
 _FEEDS = {"USER_PROFILE": "PROFILE", "ACTIVITIES": "activities"}
 """The zip of the profile feed says PROFILE, the CSV inside USER_PROFILE."""
 
+FEEDS = ("PROFILE", "USER_ACTIVITY", "USER_REDEMPTION", "POINTS_EXPIRATION")
+"""The feeds of Data Push."""
+
 DATA_PUSH = Grammar(
     "data_push_path",
     re.compile(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tap_crowdtwist.feeds.folder import File
     from tap_crowdtwist.records import Row
 
-_REMEMBERED = 2000
+_REMEMBERED = 1000
 """Characters that the names of a file's columns may take in the state."""
 
 

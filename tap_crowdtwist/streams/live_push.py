@@ -25,6 +25,9 @@ RECENT = 100_000
 _OPEN = 2 * HOUR
 """How long after its hour began a file may still be appended to."""
 
+_NONE = frozenset({"", "0", "-1"})
+"""Numbers that are none."""
+
 _MOST = 10
 """Files of which the state tells how far they were read."""
 
@@ -51,11 +54,16 @@ class LivePushStream(FeedStream):
         self._end = start if start <= file.size else 0  # else it is another file by now
         for event, end in events(file, self.folder.open, self._end):
             self._end = end
+            content = fingerprint(event.event)
+            if not self._is_new(content):
+                continue
             row = self._names(event.event)
+            for name in ("event_id", "received_at"):
+                if name in row:
+                    row[f"{name}_in_event"] = row.pop(name)
             row["received_at"] = event.received_at
-            row["event_id"] = self._event_id(row, event.event)
-            if self._is_new(row["event_id"]):
-                yield row
+            row["event_id"] = self._event_id(row, content)
+            yield row
 
     @override
     def finished(self, file: File) -> int:
@@ -82,15 +90,15 @@ class LivePushStream(FeedStream):
     def _recent(self) -> dict[str, None]:
         return {}
 
-    def _event_id(self, row: Row, event: Mapping[str, object]) -> str:
+    def _event_id(self, row: Row, content: str) -> str:
         own = keys.own_id(row.get(self.own)) if self.own else ""
-        policy = self._crowdtwist.policy
-        return own or policy.disguised(fingerprint(event))
+        return own if own not in _NONE else self._crowdtwist.policy.disguised(content)
 
-    def _is_new(self, event_id: str) -> bool:
-        if event_id in self._recent:
+    def _is_new(self, content: str) -> bool:
+        """Tell whether an event is not equal to one of those before it."""
+        if content in self._recent:
             return False
-        self._recent[event_id] = None
+        self._recent[content] = None
         if len(self._recent) > RECENT:
             del self._recent[next(iter(self._recent))]
         return True

@@ -24,7 +24,7 @@ DOUBTED = 1000
 STRANGERS = 10
 """Members who changed, and are not known, before the files are taken for another program's."""
 
-MAX_OWED = 2000
+MAX_OWED = 1500
 """Bytes that the ids of failed members of one stream may take in the state."""
 
 

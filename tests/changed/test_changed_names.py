@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 import tracemalloc
 from array import array
 from datetime import datetime, timezone
@@ -14,8 +15,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 from typing_extensions import override
 
+from tap_crowdtwist.api.errors import FatalApiError
 from tap_crowdtwist.api.transport import Answer, Transport
 from tap_crowdtwist.errors import SettingError
+from tap_crowdtwist.feeds import members
 from tap_crowdtwist.feeds.folder import File
 from tap_crowdtwist.feeds.members import Alias, Appeared, Numbers
 from tap_crowdtwist.identity import identified
@@ -150,7 +153,7 @@ def look_up(directory: Directory, *aliases: Alias) -> list[int]:
     config = {"api_key": "not-a-secret", "client_id": "512"}
     settings = Settings.from_config(TapCrowdTwist(config=config).config)
     client = build_client(settings, directory, Stop(), Crew(1))
-    return list(identified(aliases, client))
+    return identified(aliases, client, lambda calls: [call() for call in calls])
 
 
 def test_who_has_changed_their_email_is_found_by_another_name() -> None:
@@ -166,6 +169,41 @@ def test_everybody_who_may_be_meant_by_a_shared_name_is_read() -> None:
     )
     assert look_up(directory, Alias("home@x.test", "bob", "T")) == [1, 2]
     assert look_up(directory, Alias("home@x.test", "ann", "T")) == [1]
+
+
+@pytest.mark.parametrize("status", [400, 414])
+def test_a_name_that_can_be_nobodys_does_not_end_the_run(status: int) -> None:
+    class Strict(Directory):
+        @override
+        def get(self, url: str, auth: AuthBase) -> Answer:
+            if "odd" in url:
+                return Answer(status, {}, b'{"error": "param_error", "message": "?"}')
+            return super().get(url, auth)
+
+    directory = Strict({"id": 5, "email_address": "eve@x.test", "username": "eve"})
+    assert look_up(directory, Alias("odd@x.test", None, None), Alias(None, "eve", "..")) == [5]
+    assert ("third_party_id", "..") not in directory.asked
+
+
+def test_a_bad_key_does() -> None:
+    class Closed(Directory):
+        @override
+        def get(self, url: str, auth: AuthBase) -> Answer:
+            return Answer(403, {}, b'{"error": "invalid_auth", "message": "?"}')
+
+    with pytest.raises(FatalApiError) as caught:
+        look_up(Closed(), Alias("eve@x.test", None, None))
+    assert "not-a-secret" not in str(caught.value)
+
+
+def test_a_name_that_many_have_costs_no_more_than_others() -> None:
+    many = [Alias("guest@brand.test", f"user{number}", None) for number in range(3000)]
+    wanted = members._Wanted(set(many))  # noqa: SLF001 - its cost is what matters
+    began = time.perf_counter()
+    for number in range(3000):
+        wanted.found({"email_address": "guest@brand.test", "username": f"user{number}"})
+    assert time.perf_counter() - began < 1
+    assert len(wanted.left) == len(many)
 
 
 def test_who_is_not_known_by_any_name_is_counted(caplog: pytest.LogCaptureFixture) -> None:

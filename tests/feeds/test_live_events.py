@@ -195,13 +195,33 @@ def test_persons_are_hashed_or_dropped_and_so_is_a_number_made_of_them(
 def test_repeats_are_left_out_however_they_are_spelled(captures: Captures) -> None:
     again = dict(reversed(list(PROFILE.items())))
     captures.add("live_users", PROFILE, again, {**PROFILE, "redeemablePoints": 301}, PROFILE)
-    captures.add("live_activities", ACTIVITY, {**ACTIVITY, "userActivityId": 5001}, instance="1")
+    captures.add("live_activities", ACTIVITY, ACTIVITY, instance="1")
     captures.add("live_activities", ACTIVITY, instance="2")
 
     records = captures.read("live_users", "live_activities").records
 
     assert [row["redeemable_points"] for row in records["live_users"]] == [300, 301]
     assert [row["event_id"] for row in records["live_activities"]] == ["5001"]
+
+
+def test_an_event_with_other_content_is_no_repeat(captures: Captures) -> None:
+    placed, cancelled = ({"orderId": 1, "title": title} for title in ("placed", "cancelled"))
+    captures.add("live_redemptions", placed, cancelled, placed)
+    captures.add("live_activities", *({"userActivityId": 0, "userId": n} for n in (1, 2, 1)))
+
+    records = captures.read("live_redemptions", "live_activities").records
+
+    assert [row["title"] for row in records["live_redemptions"]] == ["placed", "cancelled"]
+    assert {row["event_id"] for row in records["live_redemptions"]} == {"1"}
+    assert [row["user_id"] for row in records["live_activities"]] == [1, 2]
+    assert len({row["event_id"] for row in records["live_activities"]}) == 2
+
+
+def test_what_an_event_calls_as_we_do_is_kept(captures: Captures) -> None:
+    row = only(captures, "live_segments", {**SEGMENT, "eventId": "x", "receivedAt": 5})
+    assert row["received_at"] == STAMP
+    kept = {"event_id_in_event": "x", "received_at_in_event": 5}
+    assert row["additional_properties"] == kept
 
 
 def test_a_member_is_found_under_either_name(captures: Captures) -> None:

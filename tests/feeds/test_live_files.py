@@ -7,16 +7,15 @@ import subprocess
 import sys
 import threading
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import IO
 
 import pytest
 from harness import TODAY, sandbox
 from live_kit import NOW, Captures
 
+from tap_crowdtwist.feeds.folder import File, Folder
 from tap_crowdtwist.streams import live_push
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HOUR = timedelta(hours=1)
 SOON = NOW + timedelta(minutes=5)
@@ -100,6 +99,28 @@ def test_a_line_that_is_not_the_receivers_ends_the_stream_there(captures: Captur
     captures.path(STREAM).write_text(captures.line(event(1)), encoding="utf-8")
     mended = captures.read(STREAM, state=failed.state, present=SOON)
     assert members(mended) == [1]
+
+
+def test_a_file_system_that_fails_ends_the_stream_alone(
+    captures: Captures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class SessionError(Exception):
+        pass
+
+    def fail(_folder: Folder, file: File) -> IO[bytes]:
+        if file.feed == STREAM:
+            raise SessionError("closed for somebody@example.test")
+        return Path(file.path).open("rb")
+
+    monkeypatch.setattr(Folder, "open", fail)
+    captures.add(STREAM, event(1))
+    captures.add("live_users", {"id": 1})
+
+    result = captures.read(STREAM, "live_users", code=1)
+
+    assert len(result.records["live_users"]) == 1
+    assert "cannot be read: SessionError" in result.last_line
+    assert "somebody" not in result.stderr
 
 
 @pytest.mark.parametrize("line", ["[]", "{}", '{"received_at": 1, "event": {}}', '"x"'])

@@ -118,7 +118,7 @@ def test_the_check_says_of_each_feed_what_is_there(tmp_path: Path) -> None:
     result = read(tmp_path, *PUSH, option="--test", code=1)
     said = lines_of(result.stdout)
     assert said["push_users"] == (
-        "ok 2 files, the newest 2_512_PROFILE_20260302.zip; its first row can be read"
+        "ok 2 there, the newest 2_512_PROFILE_20260302.zip; its first row can be read"
     )
     assert said["push_user_activities"].endswith("_20260302.zip; it has no rows")
     assert said["push_redemptions"].startswith("FAIL Setting `data_push_path`: '2_512_USER_RED")
@@ -134,4 +134,4 @@ def test_the_check_reads_batch_files_too(tmp_path: Path, content: bytes | None, 
         put(tmp_path / "in", "activities_512_20260310000000.txt", content)
     where: dict[str, Any] = {"setting": "batch_activity_path", "option": "--test"}
     result = read(tmp_path / "in", BATCH, code=code, **where)
-    assert lines_of(result.stdout)[BATCH].startswith("FAIL" if code else "ok 1 files, the newest")
+    assert lines_of(result.stdout)[BATCH].startswith("FAIL" if code else "ok 1 there, the newest")

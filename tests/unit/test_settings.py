@@ -247,7 +247,8 @@ def test_any_other_variable_is_left_to_the_check_of_the_settings(environ: dict[s
 def test_a_key_that_is_missing_or_blank(value: Any) -> None:
     assert refusal(api_key=value) == (
         "Setting `api_key`: is missing; give it in the file that --config names, or as "
-        "TAP_CROWDTWIST_API_KEY with --config ENV"
+        "TAP_CROWDTWIST_API_KEY with --config ENV; only streams of files, whose path is set, need "
+        "none"
     )
 
 

@@ -323,7 +323,8 @@ def test_a_compressed_file_that_is_broken(folder: Path, content: bytes, reason: 
 
 def test_a_filesystem_that_nobody_knows() -> None:
     assert refusal("nofs://user:word@host.test/members.csv") == (
-        "Setting `user_ids_path`: cannot open 'members.csv': ValueError"
+        "Setting `user_ids_path`: cannot open 'members.csv': its protocol is not one that fsspec "
+        "knows"
     )
 
 

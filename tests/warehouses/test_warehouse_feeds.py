@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -44,15 +45,10 @@ def receiving(directory: Path) -> Iterator[str]:
     ) as process:
         assert process.stdout is not None
         try:
-            yield str(eval_url(process.stdout.readline()))
+            yield json.loads(process.stdout.readline())["live_url"]
         finally:
             process.terminate()
             assert process.wait(20) == 0
-
-
-def eval_url(line: str) -> str:
-    assert line.startswith('{"url": "http://127.0.0.1:'), line
-    return line.removeprefix('{"url": "').rstrip('"}\n')
 
 
 def test_three_ways_lead_to_the_same_rows_and_only_who_changed_is_asked(
@@ -75,7 +71,7 @@ def test_three_ways_lead_to_the_same_rows_and_only_who_changed_is_asked(
                 sandbox.advance()
             sandbox.write_data_push(folders["data_push"])
             sandbox.write_batch_activity(folders["batch_activity"])
-            sandbox.post_live_push(f"{url}/live", api_key=KEY)
+            sandbox.post_live_push(url, api_key=KEY)
             for stream in CHANGED:
                 expected[stream].add(list(sandbox.truth(stream)))
 
@@ -85,8 +81,8 @@ def test_three_ways_lead_to_the_same_rows_and_only_who_changed_is_asked(
         whole = sandbox.counts()["total"]
 
         day()
+        weekly, daily = blocks(RECIPE, "console")
         put_into_env(pipeline, RECIPE, old="sftp://host/crowdtwist", new=str(folders["data_push"]))
-        daily, weekly = blocks(RECIPE, "console")
         sandbox.reset()
         pipeline.command(["sh", "-eu", "-c", daily])
         assert 0 < sandbox.counts()["total"] < whole * 0.7
