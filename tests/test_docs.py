@@ -209,3 +209,10 @@ def test_links_within_the_readme_lead_somewhere() -> None:
             assert target[1:] in anchors, target
         elif not target.startswith("https://"):
             assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md"))])
+def test_no_figure_is_still_to_be_filled_in(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+
+    assert re.findall(r"\b(?:TODO|TBD|XXX|[A-Z]+_(?:TABLE|PERCENT))\b", text) == []
