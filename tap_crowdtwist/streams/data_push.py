@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tap_crowdtwist.feeds.folder import File
     from tap_crowdtwist.records import Row
 
-_REMEMBERED = 1000
+REMEMBERED = 1000
 """Characters that the names of a file's columns may take in the state."""
 
 
@@ -52,7 +52,7 @@ class DataPushStream(FeedStream):
 
     @override
     def finished(self, file: File) -> int:
-        if sum(map(len, self._columns)) <= _REMEMBERED:
+        if sum(map(len, self._columns)) <= REMEMBERED:
             self.stream_state["columns"] = self._columns
         else:
             self.stream_state.pop("columns", None)

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 RECENT = 100_000
 """Events of a run that are remembered, to leave out their repeats."""
 
-_OPEN = 2 * HOUR
+_GROWING = 2 * HOUR
 """How long after its hour began a file may still be appended to."""
 
 _NONE = frozenset({"", "0", "-1"})
 """Numbers that are none."""
 
-_MOST = 10
+OPEN = 10
 """Files of which the state tells how far they were read."""
 
 
@@ -71,9 +71,9 @@ class LivePushStream(FeedStream):
         offsets = self._offsets
         offsets.pop(file.name, None)
         read = max(self._end, file.size)
-        if file.moment + _OPEN > self.run.now():
+        if file.moment + _GROWING > self.run.now():
             offsets[file.name] = read = self._end
-        newest = sorted(offsets.items(), key=lambda entry: entry[0].partition("-")[2])[-_MOST:]
+        newest = sorted(offsets.items(), key=lambda entry: entry[0].partition("-")[2])[-OPEN:]
         self.stream_state["offsets"] = dict(newest)
         return digest(file, read)
 

@@ -19,6 +19,9 @@ from tap_crowdtwist.api import endpoints
 from tap_crowdtwist.feeds.ledger import Ledger
 from tap_crowdtwist.roster import Roster
 from tap_crowdtwist.state import notes
+from tap_crowdtwist.streams import FEED_STREAMS
+from tap_crowdtwist.streams.data_push import REMEMBERED, DataPushStream
+from tap_crowdtwist.streams.live_push import OPEN, LivePushStream
 from tap_crowdtwist.streams.verdicts import MAX_OWED
 
 if TYPE_CHECKING:
@@ -105,6 +108,17 @@ def test_the_state_of_streams_that_all_owe_what_they_may_is_small() -> None:
             if not changed:
                 state.finish(entry, sweep, plan, roster, plan.now)
         bookmarks[stream] = entry
+    for feed in FEED_STREAMS:
+        bookmarks[feed.name] = {
+            "files": Ledger(480_000, [0xFFFFFF] * feed.kept, settled=True, most=feed.kept).dump(),
+            "replication_key": "received_at",
+            "replication_key_value": "2_512345_POINTS_EXPIRATION_20261119.zip",
+        }
+        if issubclass(feed, DataPushStream):
+            bookmarks[feed.name]["columns"] = "c" * REMEMBERED
+        if issubclass(feed, LivePushStream):
+            name = f"{feed.name}-20261119T14-"
+            bookmarks[feed.name]["offsets"] = {f"{name}{n:08x}.jsonl": 10**9 for n in range(OPEN)}
     stored = json.dumps({"bookmarks": bookmarks})
     assert stored.count("retry_since") == len(MEMBER_STREAMS)
     assert len(stored) <= LARGEST_STATE
