@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
+from harness import process_untouched
 from typing_extensions import override
 
 from tap_crowdtwist.api.errors import FatalApiError
@@ -151,7 +152,8 @@ class Directory(Transport):
 
 def look_up(directory: Directory, *aliases: Alias) -> list[int]:
     config = {"api_key": "not-a-secret", "client_id": "512"}
-    settings = Settings.from_config(TapCrowdTwist(config=config).config)
+    with process_untouched():
+        settings = Settings.from_config(TapCrowdTwist(config=config).config)
     client = build_client(settings, directory, Stop(), Crew(1))
     return identified(aliases, client, lambda calls: [call() for call in calls])
 

@@ -12,7 +12,7 @@ import pytest
 from crowdtwist_sandbox import Sandbox, SandboxOptions
 from crowdtwist_sandbox.demo_project import MeltanoError
 from crowdtwist_sandbox.demo_warehouse import Truth, Warehouse
-from tap_crowdtwist.streams import STREAMS
+from tap_crowdtwist.streams import API_STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["meltano_fixtures"]
 MEMBERS = 25
-KEYS = {stream.name: tuple(stream.primary_keys) for stream in STREAMS}
+KEYS = {stream.name: tuple(stream.primary_keys) for stream in API_STREAMS}
 INCREMENTAL = {"user_activity_history", "purchases", "redemptions"}
 
 

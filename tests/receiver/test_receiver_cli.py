@@ -203,7 +203,7 @@ def test_a_busy_port_ends_with_one_sentence(
 def test_it_stops_by_itself_after_max_seconds(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before := signal.default_int_handler)
     assert main(["--directory", str(tmp_path), "--port", "0", "--max-seconds", "0"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out)["live_url"] == json.loads(out)["url"] + "/live"
