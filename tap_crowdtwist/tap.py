@@ -33,7 +33,7 @@ from tap_crowdtwist.run import Run, utc_now
 from tap_crowdtwist.settings import Settings
 from tap_crowdtwist.state import continuation
 from tap_crowdtwist.stop import StoppedError
-from tap_crowdtwist.streams import STREAMS
+from tap_crowdtwist.streams import FEED_STREAMS, STREAMS
 from tap_crowdtwist.streams.feeds import FeedStream, check_feeds
 from tap_crowdtwist.streams.swept import MemberStream
 from tap_crowdtwist.writer import Writer
@@ -220,7 +220,7 @@ class TapCrowdTwist(Tap):
             parse_env_config=config.parse_env,
         )
         if tap.input_catalog is not None:
-            check_feeds(tap.input_catalog, tap.config)
+            check_feeds(FEED_STREAMS, tap.input_catalog, tap.config)
         if not any(stream.selected for stream in tap.streams.values()):
             raise TapError(
                 "No stream is selected, so there is nothing to read; check the catalog (streams of "

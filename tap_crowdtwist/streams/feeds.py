@@ -19,7 +19,7 @@ from tap_crowdtwist.feeds.ledger import Ledger
 from tap_crowdtwist.streams.base import CrowdTwistStream
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.singerlib import Catalog
@@ -70,6 +70,10 @@ class FeedStream(CrowdTwistStream):
         """
         raise NotImplementedError
 
+    def bookmark(self, file: File) -> str:
+        """Give the value of the replication key after a file; "" where it has none."""
+        return file.name
+
     def finished(self, file: File) -> int:
         """Do what is to be done after a file, and give the digest of what was read of it."""
         return digest(file)
@@ -117,7 +121,8 @@ class FeedStream(CrowdTwistStream):
             ledger.add(file.slot, self.finished(file))
             state["files"] = ledger.dump(due[number].slot if number < len(due) else None)
             state["replication_key"] = self.replication_key
-            state["replication_key_value"] = file.name
+            if bookmark := self.bookmark(file):
+                state["replication_key_value"] = bookmark
             if write and run.clock() >= checkpoint + run.settings.checkpoint_interval:
                 self._tap.state_writer.write_state(self.tap_state)
                 checkpoint = run.clock()
@@ -132,19 +137,20 @@ class FeedStream(CrowdTwistStream):
         )
 
 
-def check_feeds(catalog: Catalog, config: Mapping[str, Any]) -> None:
+def check_feeds(
+    streams: Iterable[type[FeedStream]], catalog: Catalog, config: Mapping[str, Any]
+) -> None:
     """Refuse a catalog that selects files of which no setting says where they are.
 
     Raises:
         SettingError: it does.
     """
-    for stream in FeedStream.__subclasses__():
-        for leaf in stream.__subclasses__() or [stream]:
-            entry = catalog.get_stream(leaf.name)
-            if entry is None or leaf.is_configured(config):
-                continue
-            if entry.metadata.resolve_selection()[()]:
-                raise SettingError(
-                    leaf.grammar.setting,
-                    f"is missing, although the catalog selects `{leaf.name}`",
-                )
+    for stream in streams:
+        entry = catalog.get_stream(stream.name)
+        if entry is None or stream.is_configured(config):
+            continue
+        if entry.metadata.resolve_selection()[()]:
+            raise SettingError(
+                stream.grammar.setting,
+                f"is missing, although the catalog selects `{stream.name}`",
+            )

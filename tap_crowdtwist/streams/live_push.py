@@ -52,8 +52,9 @@ class LivePushStream(FeedStream):
     def read(self, file: File) -> Iterator[Row]:
         start = self._offsets.get(file.name, 0)
         self._end = start if start <= file.size else 0  # else it is another file by now
+        self._received_at = ""
         for event, end in events(file, self.folder.open, self._end):
-            self._end = end
+            self._end, self._received_at = end, event.received_at
             content = fingerprint(event.event)
             if not self._is_new(content):
                 continue
@@ -64,6 +65,10 @@ class LivePushStream(FeedStream):
             row["received_at"] = event.received_at
             row["event_id"] = self._event_id(row, content)
             yield row
+
+    @override
+    def bookmark(self, file: File) -> str:
+        return self._received_at
 
     @override
     def finished(self, file: File) -> int:

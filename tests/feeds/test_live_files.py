@@ -45,7 +45,10 @@ def test_a_run_goes_on_where_the_last_one_stopped(captures: Captures) -> None:
     third = captures.read(STREAM, state=second.state, present=NOW + 5 * HOUR)
 
     assert members(first) == [1, 2]
+    assert first.state["bookmarks"][STREAM]["replication_key"] == "received_at"
+    assert first.state["bookmarks"][STREAM]["replication_key_value"].startswith("2026-03-10T14:30")
     assert members(second) == [3, 4]
+    assert second.state["bookmarks"][STREAM]["replication_key_value"].startswith("2026-03-10T15:30")
     assert members(third) == []
     assert "0 of 2 files are to be read" in third.stderr
 
