@@ -23,19 +23,18 @@ from tap_crowdtwist.feeds.ledger import Ledger
 from tap_crowdtwist.feeds.members import Appeared
 from tap_crowdtwist.feeds.names import DATA_PUSH, FEEDS, LIVE_PUSH
 from tap_crowdtwist.identity import identified
-from tap_crowdtwist.roster import Roster, parse_id
-from tap_crowdtwist.state import notes
+from tap_crowdtwist.roster import Roster
+from tap_crowdtwist.state import debts, notes
 from tap_crowdtwist.state.instants import instant, spell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from tap_crowdtwist.api.client import Client
     from tap_crowdtwist.feeds.folder import File
     from tap_crowdtwist.feeds.names import Grammar
     from tap_crowdtwist.identity import SideBySide
-    from tap_crowdtwist.roster import Member
     from tap_crowdtwist.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -114,7 +113,7 @@ def roster(
     """
     push: dict[str, File] = {}
     live: dict[str, File] = {}
-    owed: list[Member] = []
+    owed: list[int] = []
     noted_by_name = _noted(states)
     try:
         for name, entry in states.items():
@@ -128,8 +127,8 @@ def roster(
             _check_age(noted, feeds.push, read, now)
             push |= {file.path: file for file in due}
             live |= {file.path: file for file in heard.due(feeds.live)}
-            owed += sweep.get("retry") or ()
-    except (AttributeError, TypeError, ValueError):
+            owed += debts.load(sweep)[0]
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise TapError(
             "The state given to the tap cannot be read; run once with `sweep_members` all, which "
             "writes it anew"
@@ -144,7 +143,7 @@ def roster(
             "Who changed is not known, since members whom files name without a number could not be "
             f"looked up: {error}; the next run tries again, or else {_ASK}"
         ) from None
-    given = Roster(chain(appeared.numbers, found, _numbers(owed)), "id", settings.shard)
+    given = Roster(chain(appeared.numbers, found, owed), "id", settings.shard)
     logger.info(
         "%d members appear in the %d files that are new since the last complete sweep",
         len(given),
@@ -260,10 +259,3 @@ def _marks(files: Iterable[File], kind: str) -> dict[str, Any]:
     for file in files:
         ledger.add(file.slot, digest(file))
     return ledger.dump()
-
-
-def _numbers(members: Iterable[Member]) -> Iterator[int]:
-    for member in members:
-        number = parse_id(str(member), "id")
-        if number is not None:
-            yield int(number)

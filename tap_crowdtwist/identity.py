@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist import values
 from tap_crowdtwist.api.endpoints import USER
-from tap_crowdtwist.api.errors import FatalApiError, MemberMissingError
+from tap_crowdtwist.api.errors import MemberMissingError, RejectedError
 
 if TYPE_CHECKING:
     from tap_crowdtwist.api.client import Client
@@ -69,6 +69,10 @@ class Identities:
             finally:
                 with self._guard:
                     self._turns.pop(position, None)
+
+    def known_id(self, position: int) -> int | None:
+        """Return the CrowdTwist id of a member without asking, or None where that takes asking."""
+        return int(self._roster[position]) if self._numeric else self._known[position] or None
 
     def profile(self, position: int) -> dict[str, Any]:
         """Read a member's profile, by whatever kind of id the roster has.
@@ -143,7 +147,7 @@ def _who(alias: Alias, client: Client) -> list[int]:
             profile = profile_by(client, value, _ID_TYPES[name])
         except MemberMissingError:
             continue
-        except FatalApiError as error:
+        except RejectedError as error:
             if error.status not in _NO_NAME:
                 raise
             continue

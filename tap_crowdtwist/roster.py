@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tap_crowdtwist.errors import SettingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 Member = int | str
 """A member's id as the roster has it: an int under `id_type` id, else text."""
@@ -133,12 +133,22 @@ class Roster:
             return 0
         return bisect_right(self._members, cursor, key=self._name)
 
-    def find(self, name: Member) -> int | None:
-        """Give the position of the member of a name, or None if the roster does not hold them."""
-        if not self._comparable(name):
-            return None
-        place = bisect_left(self._members, name, key=self._name)
-        return place if place < len(self) and self.name(place) == name else None
+    def token(self, position: int) -> int:
+        """Return what a state calls a member that failed, in few bytes.
+
+        It is the member's number, or 24 bits made of any other name; several names may share one.
+        """
+        member = self._members[position]
+        return member if isinstance(member, int) else _short_hash(self._name(member))
+
+    def with_tokens(self, tokens: Collection[int]) -> list[int]:
+        """Return the positions of all members that a state calls so, in ascending order."""
+        if not tokens:
+            return []
+        if self.id_type != "id":
+            return [n for n, name in enumerate(self.names()) if _short_hash(name) in tokens]
+        places = ((bisect_left(self._members, token), token) for token in sorted(tokens))
+        return [n for n, token in places if n < len(self) and self._members[n] == token]
 
     def _comparable(self, member: Any) -> bool:
         """Tell whether a value that a state may hold is of the kind that the ids here are."""
@@ -146,6 +156,10 @@ class Roster:
 
     def __getitem__(self, position: int) -> Member:
         return self._members[position]
+
+
+def _short_hash(name: Member) -> int:
+    return int.from_bytes(hashlib.blake2b(str(name).encode(), digest_size=3).digest(), "big")
 
 
 def _unique(members: Iterable[int]) -> Iterator[int]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from datetime import datetime, timezone
 from functools import cached_property, partial
-from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 from tap_crowdtwist.api.auth import HeaderKey, HmacSignature, QueryKey
@@ -18,18 +18,19 @@ from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.identity import Identities
 from tap_crowdtwist.progress import Progress
 from tap_crowdtwist.roster import Roster
-from tap_crowdtwist.sources import from_files, from_setting
+from tap_crowdtwist.sources import placed_in_files, placed_in_setting
 from tap_crowdtwist.stop import Stop
 from tap_crowdtwist.sweep import Crew
 from tap_crowdtwist.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from requests.auth import AuthBase
     from singer_sdk.streams import Stream
 
+    from tap_crowdtwist.roster import Member
     from tap_crowdtwist.settings import Settings
 
 
@@ -167,10 +168,29 @@ def build_roster(settings: Settings) -> Roster:
             "no members are given; CrowdTwist cannot list them, so name a file here or ids in "
             "`user_ids`, or select only activities, rewards and badges",
         )
-
-    chosen = settings.id_type
-    sources = [from_setting(settings.user_ids, chosen)]
-    if settings.user_ids_path is not None:
-        sources.append(from_files(settings.user_ids_path, chosen, settings.user_ids_column))
     disguise = settings.policy.hashed if settings.policy.mode != "keep" else None
-    return Roster(chain.from_iterable(sources), chosen, settings.shard, disguise)
+    members = (member for _, member in _placed_members(settings))
+    return Roster(members, settings.id_type, settings.shard, disguise)
+
+
+def _placed_members(settings: Settings) -> Iterator[tuple[str, Member]]:
+    """Yield the members that settings name, each with its place in words."""
+    chosen = settings.id_type
+    yield from placed_in_setting(settings.user_ids, chosen)
+    if settings.user_ids_path is not None:
+        yield from placed_in_files(settings.user_ids_path, chosen, settings.user_ids_column)
+
+
+def places_of(members: Collection[Member], settings: Settings) -> list[str]:
+    """Return where the roster names some members, in words that hold none of their ids.
+
+    The roster is read anew, since it keeps no lines. One that can be read only once has none.
+    """
+    places: dict[Member, str] = {}
+    with suppress(SettingError):
+        for place, member in _placed_members(settings):
+            if member in members:
+                places.setdefault(member, place)
+                if len(places) == len(members):
+                    break
+    return list(places.values())

@@ -40,11 +40,16 @@ def from_setting(user_ids: Iterable[Any], id_type: str) -> Iterator[Member]:
     Raises:
         SettingError: an entry is not an id of this type.
     """
+    return (member for _, member in placed_in_setting(user_ids, id_type))
+
+
+def placed_in_setting(user_ids: Iterable[Any], id_type: str) -> Iterator[tuple[str, Member]]:
+    """Yield what `from_setting` does, each with its place in words."""
     for place, value in enumerate(user_ids, start=1):
         member = parse_id(str(value), id_type)
         if member is None:
             raise SettingError("user_ids", f"entry {place} is not {_wanted(id_type)}")
-        yield member
+        yield f"entry {place} of `user_ids`", member
 
 
 def from_files(path: str, id_type: str, column: str | None = None) -> Iterator[Member]:
@@ -59,6 +64,13 @@ def from_files(path: str, id_type: str, column: str | None = None) -> Iterator[M
         SettingError: there is no such file, it cannot be read, it holds no id, or a line of it
             is not one.
     """
+    return (member for _, member in placed_in_files(path, id_type, column))
+
+
+def placed_in_files(
+    path: str, id_type: str, column: str | None = None
+) -> Iterator[tuple[str, Member]]:
+    """Yield what `from_files` does, each with its place in words: line and file."""
     try:
         files = fsspec.open_files(
             path, mode="rt", encoding="utf-8-sig", newline="", compression="infer"
@@ -71,12 +83,13 @@ def from_files(path: str, id_type: str, column: str | None = None) -> Iterator[M
         yield from _from_file(file, id_type, column)
 
 
-def _from_file(file: Any, id_type: str, column: str | None) -> Iterator[Member]:
+def _from_file(file: Any, id_type: str, column: str | None) -> Iterator[tuple[str, Member]]:
     count, name = 0, named(file.path)
     try:
         with file as lines:
             for number, value in _values(file.path, lines, id_type, column):
-                yield _member(value, id_type, f"line {number} of {name}")
+                where = f"line {number} of {name}"
+                yield where, _member(value, id_type, where)
                 count += 1
     except SettingError:
         raise

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tap_crowdtwist.errors import IncompleteError
+from tap_crowdtwist.run import places_of
+from tap_crowdtwist.tally import SHOWN
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Mapping
 
     from tap_crowdtwist.run import Run
+    from tap_crowdtwist.tally import Tally
 
 _COLUMNS = ("records", "asked", "missing", "deleted", "failed", "requests")
 
@@ -30,7 +33,7 @@ def report(run: Run, logger: logging.Logger) -> None:
         "seconds_waiting": round(run.client.waited, 3),
     }
     rows: dict[str, dict[str, Any]] = {
-        stream: {**asdict(tally), "requests": traffic.requests[stream]}
+        stream: {**_told(tally), "requests": traffic.requests[stream]}
         for stream, tally in run.tallies.items()
     }
     logger.info("Summary: %s", msgspec.json.encode({**totals, "streams": rows}).decode())
@@ -45,6 +48,13 @@ def report(run: Run, logger: logging.Logger) -> None:
         "rate limit held them back for %(seconds_waiting).1f s",
         totals,
     )
+
+
+def _told(tally: Tally) -> dict[str, Any]:
+    """Return what a program may want to know of a stream."""
+    counts = asdict(tally)
+    del counts["failed_positions"]
+    return counts
 
 
 def progressed(run: Run) -> bool:
@@ -63,7 +73,7 @@ def check(run: Run, bookmarks: Mapping[str, Any]) -> None:
         IncompleteError: rows or members are missing; the message says how many and what follows.
     """
     owed = {
-        stream: len(retry)
+        stream: retry["count"]
         for stream in run.tallies
         if (retry := bookmarks.get(stream, {}).get("sweep", {}).get("retry"))
     }
@@ -74,12 +84,21 @@ def check(run: Run, bookmarks: Mapping[str, Any]) -> None:
         because = f" (the last one because: {reasons[-1]})" if reasons else ""
         problems.append(
             f"members that kept failing: {_counts(owed)}{because}; they are noted in the state and "
-            "asked again, first thing, by the next run"
+            f"asked again by the next run{_places(run)}"
         )
     if refused:
         problems.append(f"rows left out because they have no key: {_counts(refused)}")
     if problems:
         raise IncompleteError(f"Not everything is there: {'. '.join(problems)}")
+
+
+def _places(run: Run) -> str:
+    """Say which lines of the roster name members that failed, without saying who they are."""
+    positions = {n for tally in run.tallies.values() for n in tally.failed_positions}
+    if not positions or run.settings.only_changed:  # whose roster has no lines
+        return ""
+    shown = places_of({run.roster[n] for n in sorted(positions)[:SHOWN]}, run.settings)
+    return f"; among them {', '.join(shown)}" if shown else ""
 
 
 def _counts(by_stream: dict[str, int]) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+SHOWN = 10
+"""Members that failed whose place in the roster is told."""
 
 
 @dataclass
@@ -15,7 +18,10 @@ class Tally:
         missing: members that CrowdTwist does not know.
         deleted: members that CrowdTwist has deleted, and says so.
         failed: members that kept failing.
+        failed_in_row: the last of them, without a success between; owed members do not count.
+        failed_positions: places in the roster of the first of them.
         unconfigured: members for whom the program lacks the resource.
+        unavailable: members that failed because the key may not read the resource, or the like.
         refused: rows left out for want of a key.
         skipped: why the stream was not read at all, or "".
         reason: why the last member that failed did, or "".
@@ -27,7 +33,10 @@ class Tally:
     missing: int = 0
     deleted: int = 0
     failed: int = 0
+    failed_in_row: int = 0
+    failed_positions: list[int] = field(default_factory=list)
     unconfigured: int = 0
+    unavailable: int = 0
     refused: int = 0
     skipped: str = ""
     reason: str = ""

@@ -20,6 +20,7 @@ from tap_crowdtwist.api.errors import (
     ExhaustedError,
     MemberMissingError,
     NotConfiguredError,
+    UnavailableError,
     Verdict,
 )
 from tap_crowdtwist.api.retries import Retries
@@ -126,7 +127,8 @@ class Client:
         Raises:
             MemberMissingError: there is no such member.
             NotConfiguredError: the program does not have the resource.
-            FatalApiError: no request can succeed (credentials, redirects, certificates).
+            RejectedError: CrowdTwist rejected this request, twice; others may succeed.
+            FatalApiError: no request can succeed (credentials, certificates).
             ExhaustedError: every attempt failed, and tries or time are used up.
         """
         url = self._url(endpoint, member, params)
@@ -139,7 +141,7 @@ class Client:
                 self.traffic.answered = True
                 return came.wanted
             retries = retries or Retries(self._max_retries, departed)
-            if came.final and (retries.failures or not came.doubtful):
+            if came.is_final(retries.failures):
                 raise came.error(endpoint)
             now = self._throttle.clock()
             if came.verdict is Verdict.SLOW_DOWN:
@@ -202,7 +204,7 @@ class Client:
                 page: paging.Page = self.get(
                     endpoint, member, numbered, lambda body: _page(body, endpoint)
                 )
-            except (MemberMissingError, NotConfiguredError) as error:
+            except (MemberMissingError, NotConfiguredError, UnavailableError) as error:
                 if number == 1:
                     raise
                 said = "A page is refused after others of its listing were answered"

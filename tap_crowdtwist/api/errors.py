@@ -20,6 +20,8 @@ class Verdict(enum.Enum):
     SLOW_DOWN = "slow down"
     MEMBER_MISSING = "member missing"
     NOT_CONFIGURED = "not configured"
+    UNAVAILABLE = "unavailable"
+    REJECTED = "rejected"
     FATAL = "fatal"
 
 
@@ -50,13 +52,15 @@ class MemberMissingError(ApiError):
 
 
 class NotConfiguredError(ApiError):
-    """The loyalty program does not have this resource.
+    """The loyalty program does not have this resource."""
 
-    Attributes:
-        doubtful: whether a passing fault would look the same.
-    """
 
-    doubtful = False
+class RejectedError(ApiError):
+    """CrowdTwist rejected this one request; others may well succeed."""
+
+
+class UnavailableError(RejectedError):
+    """The key may not read the resource, or the program lacks it, or a passing fault says so."""
 
 
 class FatalApiError(ApiError):
@@ -76,18 +80,13 @@ class Fault(NamedTuple):
 
 @dataclass(frozen=True)
 class Rule:
-    """One row of the table: matches an answer, says what it means.
-
-    A doubtful row may be true of the whole program, but is also what a passing fault looks like:
-    it is asked once more, and believed only while nobody has the resource.
-    """
+    """One row of the table: matches an answer, says what it means."""
 
     verdict: Verdict
     sentence: str
     statuses: frozenset[int] | None = None
     codes: frozenset[str] | None = None
     member: bool | None = None
-    doubtful: bool = False
     resources: frozenset[str] | None = None
 
     def matches(self, status: int, code: str, *, of_member: bool, resource: str | None) -> bool:
@@ -124,10 +123,9 @@ RULES: tuple[Rule, ...] = (
         codes=frozenset({"receipt_scanning_inactive"}),
     ),
     Rule(
-        Verdict.NOT_CONFIGURED,
+        Verdict.UNAVAILABLE,
         "The program does not use this feature",
         codes=frozenset({"not_configured"}),
-        doubtful=True,
     ),
     Rule(
         Verdict.MEMBER_MISSING,
@@ -166,16 +164,21 @@ RULES: tuple[Rule, ...] = (
         codes=frozenset({"invalid_auth"}),
     ),
     Rule(
-        Verdict.NOT_CONFIGURED,
+        Verdict.UNAVAILABLE,
         "The key may not read this resource",
         statuses=_statuses(403),
         codes=frozenset({"access_denied", "forbidden"}),
-        doubtful=True,
     ),
     Rule(
-        Verdict.FATAL,
-        "CrowdTwist refuses the request: check `api_key`, `client_id`, `environment` and "
-        "`auth_method`",
+        Verdict.REJECTED,
+        "Something before CrowdTwist, such as a firewall, rejected the request",
+        statuses=_statuses(403),
+        codes=frozenset({NOT_JSON}),
+    ),
+    Rule(
+        Verdict.REJECTED,
+        "CrowdTwist rejected the request: check `api_key`, `client_id`, `environment` and "
+        "`auth_method`, and what the key may read",
         statuses=_statuses(403),
     ),
     Rule(
@@ -184,24 +187,28 @@ RULES: tuple[Rule, ...] = (
         statuses=_statuses(429),
     ),
     Rule(
-        Verdict.NOT_CONFIGURED,
+        Verdict.UNAVAILABLE,
         "CrowdTwist lacks what it needs for this resource; ask Oracle support",
         statuses=_SERVER,
         codes=frozenset({"missing_field", "invalid_data"}),
-        doubtful=True,
     ),
     Rule(Verdict.RETRY, "CrowdTwist did not answer in time", statuses=_statuses(408)),
     Rule(Verdict.RETRY, "CrowdTwist has a fault", statuses=_SERVER),
     Rule(Verdict.RETRY, "Something between answers from a cache", statuses=_statuses(304)),
     Rule(
-        Verdict.FATAL,
+        Verdict.REJECTED,
         "The host answers with a redirect, which is never followed: check `api_url` and `pos_url`",
         statuses=_statuses(range(300, 400)),
     ),
     Rule(Verdict.RETRY, "CrowdTwist answers with an error in place of data", statuses=_OK),
-    Rule(Verdict.FATAL, "CrowdTwist finds fault with the request"),
+    Rule(Verdict.REJECTED, "CrowdTwist rejected the request"),
 )
-"""First match wins. The last row matches everything, so every answer has a verdict."""
+"""First match wins. The last row matches everything, so every answer has a verdict.
+
+Fatal is only what nobody escapes: credentials that are refused. Any other answer that no retry can
+change may be about this one member (an id with a slash behind a proxy, a firewall's page), so it is
+`REJECTED` and does not stop the others.
+"""
 
 _CODE = re.compile(r"[A-Za-z]\w{0,59}|[0-9]{1,4}", re.ASCII)
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _RAISES: dict[Verdict | None, type[errors.ApiError]] = {
     Verdict.MEMBER_MISSING: errors.MemberMissingError,
     Verdict.NOT_CONFIGURED: errors.NotConfiguredError,
+    Verdict.UNAVAILABLE: errors.UnavailableError,
+    Verdict.REJECTED: errors.RejectedError,
     Verdict.FATAL: errors.FatalApiError,
 }
 _NO_ANSWER = "No answer from CrowdTwist: {}; check `{}`, or `environment` and `client_id`"
@@ -44,7 +46,6 @@ class Outcome:
         code: the API's own error code, or "".
         wanted: what was wanted.
         pause: seconds for which the answer asks to wait, if it does.
-        doubtful: whether a verdict that is final may be a passing fault all the same.
     """
 
     verdict: Verdict | None
@@ -53,20 +54,19 @@ class Outcome:
     code: str = ""
     wanted: Any = None
     pause: float | None = None
-    doubtful: bool = False
 
-    @property
-    def final(self) -> bool:
-        """Whether the verdict is one that no further attempt changes, as far as is known."""
-        return self.verdict in _RAISES
+    def is_final(self, failures: int) -> bool:
+        """Return whether to give up after this many failed attempts of the request before.
+
+        A rejection is asked once more, since a passing fault of something between looks the same.
+        """
+        rejected = self.verdict in {Verdict.REJECTED, Verdict.UNAVAILABLE}
+        return self.verdict in _RAISES and (failures > 0 or not rejected)
 
     def error(self, endpoint: Endpoint) -> errors.ApiError:
         """Give what to raise, if there is to be no further attempt."""
         kind = _RAISES.get(self.verdict, errors.ExhaustedError)
-        error = kind(self.sentence, endpoint=endpoint.name, status=self.status, code=self.code)
-        if isinstance(error, errors.NotConfiguredError):
-            error.doubtful = self.doubtful
-        return error
+        return kind(self.sentence, endpoint=endpoint.name, status=self.status, code=self.code)
 
 
 def no_answer(error: NoAnswerError, endpoint: Endpoint) -> Outcome:
@@ -97,4 +97,4 @@ def read(answer: Answer, endpoint: Endpoint, accept: Callable[[Any], Any]) -> Ou
     known = code if payload is not None else errors.NOT_JSON
     rule = errors.judge(answer.status, known, of_member=endpoint.of_member, resource=endpoint.name)
     pause = retry_after(answer.headers.get("Retry-After"), datetime.now(timezone.utc))
-    return Outcome(rule.verdict, rule.sentence, answer.status, code, None, pause, rule.doubtful)
+    return Outcome(rule.verdict, rule.sentence, answer.status, code, None, pause)

@@ -5,20 +5,20 @@ One entry per stream, whatever the number of members. `sweeps` is the cursor and
 cut short from the next day's.
 """
 
-from tap_crowdtwist.state.debts import earlier, failed
+from tap_crowdtwist.state.debts import MOST, earlier, failed, room
 from tap_crowdtwist.state.sweeps import (
     Plan,
     Sweep,
     begin,
     finish,
     forget,
-    newcomer,
     note_files,
     save,
 )
 from tap_crowdtwist.state.whose import check_roster
 
 __all__ = [
+    "MOST",
     "Plan",
     "Sweep",
     "begin",
@@ -27,7 +27,7 @@ __all__ = [
     "failed",
     "finish",
     "forget",
-    "newcomer",
     "note_files",
+    "room",
     "save",
 ]

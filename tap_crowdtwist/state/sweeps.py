@@ -4,14 +4,16 @@ One entry per stream, whatever the number of members:
 
     {"replication_key": "last_date_purchased", "replication_key_value": "2026-11-19T02:00:00Z",
      "roster": {"id_type": "id", "shard": "1/1", "sums": "…", "largest": 1200999},
-     "sweep": {"started_at": "…", "since": "…", "after": 1200345, "retry": [88001], …}}
+     "sweep": {"started_at": "…", "since": "…", "after": 1200345, "read": {…},
+               "retry": {"count": 1, "ids": "…"}, …}}
 
 `after` moves only past members whose rows are all written. A run that finds a sweep resumes it
 with the same bounds. When the sweep is complete its start becomes the bookmark, since every
-member was read after that moment. Members that kept failing stay in `retry`, with the bound they
-are owed from, and are asked first by the next run. `roster` tells whom the last complete sweep
-knew (`known`), so that a member who joined since then is read from `start_date`. `files` tells in
-which files of Data Push and Live Push nobody has to be looked for any more (`notes`).
+member was read after that moment. Members that kept failing stay in `retry` (`debts`), with the
+bound they are owed from, and are asked again by the next run. `roster` tells whom the last complete
+sweep read; `read`, `joined` and `fell` whom this one asked so far (`known`), so that whoever was
+not read is read from `start_date`. `files` tells in which files of Data Push and Live Push nobody
+has to be looked for any more (`notes`).
 """
 
 from __future__ import annotations
@@ -21,14 +23,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.errors import TapError
+from tap_crowdtwist.state import debts as debts_of
 from tap_crowdtwist.state import notes
 from tap_crowdtwist.state.debts import owed
 from tap_crowdtwist.state.instants import instant, spell
-from tap_crowdtwist.state.known import Sketch, newcomers
+from tap_crowdtwist.state.known import RosterDigest
 from tap_crowdtwist.state.whose import check_roster, names_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping
+    from collections.abc import Mapping, MutableMapping
     from datetime import datetime
 
     from tap_crowdtwist.roster import Member, Roster
@@ -45,30 +48,52 @@ class Sweep:
         started_at: when it began, the future bookmark; aware, UTC, whole seconds.
         since: rows dated earlier are not needed; None for everything.
         after: the last member whose rows are all written.
-        retry: members that kept failing, in roster order.
-        retry_since: the bound that the members in `retry` are owed from.
-        roster: whom the sweep knew when it began; None where that is not needed.
+        retry: members that earlier runs could not read, as `Roster.token` has them.
+        retry_since: the bound that they are owed from.
+        failed: members that this run could not read, likewise.
+        failed_since: the bound that they are owed from.
+        unlisted: whether more members failed than a state can list, so that the bookmark stays.
+        known: whom the last complete sweep read; None where everybody is read from `start_date`,
+            or where nobody knows.
+        read: whom this one has read so far, but for those in `joined`; None where that is lost.
+        joined: whom it has read, and does not compare with `known`: members whose number is above
+            all in there, and members who were owed.
+        fell: who failed in their turn, to be compared with `known` as if they had been read.
         asked: members asked so far, by all runs that had a part in the sweep.
         missing: those of them whom CrowdTwist did not know.
         files: which files were there when it began (`notes`); None where there are none.
         changed: whether only members who changed are swept.
         lacking: whether everybody so far lacked the resource; None where nobody tells.
-        doubted: those in `retry` for whom CrowdTwist only said, in this run, that the program
-            lacks the resource.
     """
 
     started_at: datetime
     since: datetime | None
     after: Member | None = None
-    retry: list[Member] = field(default_factory=list)
+    retry: set[int] = field(default_factory=set)
     retry_since: datetime | None = None
-    roster: Sketch | None = None
+    failed: set[int] = field(default_factory=set)
+    failed_since: datetime | None = None
+    unlisted: bool = False
+    known: RosterDigest | None = None
+    read: RosterDigest | None = field(default_factory=RosterDigest)
+    joined: RosterDigest = field(default_factory=RosterDigest)
+    fell: RosterDigest = field(default_factory=RosterDigest)
     asked: int = 0
     missing: int = 0
     files: dict[str, Any] | None = None
     changed: bool = False
     lacking: bool | None = None
-    doubted: set[Member] = field(default_factory=set)
+
+    def is_joined(self, user_id: int) -> bool:
+        """Return whether a member is new for certain, so that it is read from `start_date`."""
+        return self.known is not None and user_id > self.known.largest
+
+    def was_read(self, user_id: int, *, owed: bool = False) -> None:
+        """Note that a member has been read."""
+        if owed or self.is_joined(user_id):
+            self.joined.add(user_id)
+        elif self.read is not None:
+            self.read.add(user_id)
 
 
 @dataclass(frozen=True)
@@ -119,68 +144,64 @@ def begin(state: MutableMapping[str, Any], plan: Plan, roster: Roster) -> Sweep:
                 f"The state's bookmark, {spell(bookmark)}, lies in the future, so a clock is or "
                 "was wrong; set the clock, or the bookmark to when the last sync really began"
             )
-        retry = list(stored.get("retry") or ())
-        retry_since = instant(stored.get("retry_since")) if retry else None
-        if "started_at" in stored and (stored.get("members") == "changed") is plan.changed:
-            resumed = instant(stored.get("since"))
-            if resumed is None or (since is not None and resumed <= since):
-                started_at = instant(stored["started_at"]) or plan.now
-                after = stored.get("after")
-                sketch = Sketch.load(stored.get("roster"))
-                sketch = sketch and sketch.where_unchanged(roster)
-                asked, missing = int(stored.get("asked", 0)), int(stored.get("missing", 0))
-                files = stored.get("files")
-                if plan.changed and plan.files is not None:
-                    files = notes.resumed(state.get("files"), files, plan.files)
-                return Sweep(
-                    started_at,
-                    resumed,
-                    after,
-                    retry,
-                    retry_since,
-                    sketch,
-                    asked,
-                    missing,
-                    files,
-                    plan.changed,
-                    stored.get("lacking"),
-                )
-        files = None if plan.files is None else notes.begun(state.get("files"), plan.files)
-    except (AttributeError, OverflowError, TypeError, ValueError):
+        sweep = _resumed(state, stored, plan, since) or Sweep(
+            plan.now.replace(microsecond=0),
+            since,
+            files=None if plan.files is None else notes.begun(state.get("files"), plan.files),
+            changed=plan.changed,
+        )
+        sweep.retry, sweep.retry_since = debts_of.load(stored)
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         raise TapError(
             "The state given to the tap cannot be read; remove this stream's bookmark to read "
             "it from the start"
         ) from None
-    known = plan.replication_key is not None and not plan.changed
+    if sweep.since != plan.start_date:
+        sweep.known = RosterDigest.load(state.get("roster"))
+    return sweep
+
+
+def _resumed(
+    state: Mapping[str, Any], stored: Mapping[str, Any], plan: Plan, since: datetime | None
+) -> Sweep | None:
+    """Return the sweep that a state holds, unless another one is wanted by now."""
+    if "started_at" not in stored or (stored.get("members") == "changed") is not plan.changed:
+        return None
+    resumed = instant(stored.get("since"))
+    if resumed is not None and (since is None or resumed > since):
+        return None
+    files = stored.get("files")
+    if plan.changed and plan.files is not None:
+        files = notes.resumed(state.get("files"), files, plan.files)
     return Sweep(
-        plan.now.replace(microsecond=0),
-        since,
-        retry=retry,
-        retry_since=retry_since,
-        roster=Sketch.of(roster) if known else None,
+        instant(stored["started_at"]) or plan.now,
+        resumed,
+        stored.get("after"),
+        unlisted=bool(stored.get("unlisted")),
+        read=RosterDigest.load(stored.get("read")),
+        joined=RosterDigest.load(stored.get("joined")) or RosterDigest(),
+        fell=RosterDigest.load(stored.get("fell")) or RosterDigest(),
+        asked=int(stored.get("asked", 0)),
+        missing=int(stored.get("missing", 0)),
         files=files,
         changed=plan.changed,
+        lacking=stored.get("lacking"),
     )
 
 
-def newcomer(state: MutableMapping[str, Any], roster: Roster) -> Callable[[Member], bool]:
-    """Give what tells whether a member joined the roster since the last complete sweep.
-
-    A state without such knowledge, as one written by hand, counts as knowing everyone.
-    """
-    known = Sketch.load(state.get("roster"))
-    return newcomers(known, roster) if known else lambda _: False
-
-
-def save(state: MutableMapping[str, Any], sweep: Sweep, roster: Roster, now: datetime) -> None:
+def save(
+    state: MutableMapping[str, Any], sweep: Sweep, plan: Plan, roster: Roster, now: datetime
+) -> None:
     """Write a sweep that is under way into the state."""
     stored: dict[str, Any] = {"started_at": spell(sweep.started_at), "at": spell(now)}
     if sweep.since is not None:
         stored["since"] = spell(sweep.since)
     if sweep.after is not None:
         stored |= {"after": sweep.after, "asked": sweep.asked, "missing": sweep.missing}
-    if sweep.roster is not None:
-        stored["roster"] = sweep.roster.dump()
+    if plan.replication_key is not None and not sweep.changed:
+        stored |= _digests(sweep)
+    if sweep.unlisted:
+        stored["unlisted"] = True
     if sweep.files is not None:
         stored["files"] = sweep.files
     if sweep.changed:
@@ -191,24 +212,34 @@ def save(state: MutableMapping[str, Any], sweep: Sweep, roster: Roster, now: dat
     state["roster"] = {**(state.get("roster") or {}), **names_of(roster)}
 
 
+def _digests(sweep: Sweep) -> dict[str, Any]:
+    """Return what a state says of whom a sweep has asked."""
+    further = {"joined": sweep.joined, "fell": sweep.fell}
+    digests = {name: digest.dump() for name, digest in further.items() if digest.largest}
+    return digests if sweep.read is None else {**digests, "read": sweep.read.dump()}
+
+
 def finish(
     state: MutableMapping[str, Any], sweep: Sweep, plan: Plan, roster: Roster, now: datetime
 ) -> None:
-    """Write a complete sweep into the state: the bookmark moves, the cursor goes."""
+    """Write a complete sweep into the state: the bookmark moves, the cursor goes.
+
+    Where more members failed than a state can list, nothing moves, so that the next sweep reads
+    everybody from the same bound.
+    """
+    forget(state, sweep)
+    state["roster"] = {**(state.get("roster") or {}), **names_of(roster)}
+    if sweep.unlisted:
+        return
     state["completed_at"] = spell(now)
-    state.pop("sweep", None)
-    if debts := owed(sweep):
-        state["sweep"] = debts
     note_files(state, sweep)
     if sweep.changed:  # the bookmark is of a sweep of all members, and so is who was known
         return
     if plan.replication_key is not None:
         state["replication_key"] = plan.replication_key
         state["replication_key_value"] = spell(sweep.started_at)
-    known = sweep.roster.dump() if sweep.roster else state.get("roster") or {}
-    if plan.replication_key is not None and sweep.roster is None:
-        known = Sketch.nobody().dump()
-    state["roster"] = {**known, **names_of(roster)}
+        digest = RosterDigest() if sweep.read is None else sweep.read | sweep.joined
+        state["roster"] = {**digest.dump(), **names_of(roster)}
 
 
 def note_files(state: MutableMapping[str, Any], sweep: Sweep) -> None:
@@ -225,6 +256,5 @@ def note_files(state: MutableMapping[str, Any], sweep: Sweep) -> None:
 def forget(state: MutableMapping[str, Any], sweep: Sweep) -> None:
     """Take a sweep out of the state, but for what it owes."""
     state.pop("sweep", None)
-    sweep.retry = [member for member in sweep.retry if member not in sweep.doubted]
     if debts := owed(sweep):
         state["sweep"] = debts

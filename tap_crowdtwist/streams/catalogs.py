@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from tap_crowdtwist.api import endpoints
-from tap_crowdtwist.api.errors import ExhaustedError, NotConfiguredError
+from tap_crowdtwist.api.errors import ExhaustedError, NotConfiguredError, RejectedError
 from tap_crowdtwist.streams.base import CrowdTwistStream
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class ProgramStream(CrowdTwistStream):
                 self.logger.warning("%s: %s; it has no rows", self.name, error)
                 self.run.tally(self.name).skipped = error.sentence
                 return
-            except ExhaustedError as error:
+            except (ExhaustedError, RejectedError) as error:
                 if not client.traffic.answered:
                     raise
                 self.run.failures.append(str(error))

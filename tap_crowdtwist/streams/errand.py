@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -14,20 +15,29 @@ DELETED_AT = "_sdc_deleted_at"
 """By what name targets know when a row was deleted."""
 
 
+class Turn(enum.Enum):
+    """Why a member is asked about."""
+
+    FIRST = "its place in the roster has come"
+    OWED = "an earlier run failed to read it"
+    AGAIN = "it was read from the bookmark, and may be new to the roster"
+
+
 class Errand(NamedTuple):
-    """One member to ask about, and from when on; owed, if an earlier sweep failed to read them."""
+    """One member to ask about, and from when on."""
 
     position: int
     since: datetime | None
-    owed: bool
+    turn: Turn = Turn.FIRST
 
 
 class Haul(NamedTuple):
-    """What came of an errand: raw rows and when they came, or why there are none."""
+    """What came of an errand: raw rows, from when on and when they came, or why there are none."""
 
     rows: list[Row]
+    since: datetime | None
     extracted: datetime
-    error: ApiError | None
+    error: ApiError | None = None
 
     @property
     def deleted(self) -> int:

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from tap_crowdtwist import keys, values
 from tap_crowdtwist.api import endpoints
-from tap_crowdtwist.api.errors import MemberMissingError, NotConfiguredError
+from tap_crowdtwist.api.errors import MemberMissingError, NotConfiguredError, RejectedError
 from tap_crowdtwist.state.instants import instant, spell
 from tap_crowdtwist.streams.errand import DELETED_AT
 from tap_crowdtwist.streams.swept import MemberStream
@@ -17,7 +17,9 @@ from tap_crowdtwist.streams.swept import MemberStream
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from tap_crowdtwist import state
     from tap_crowdtwist.records import Row
+    from tap_crowdtwist.streams.errand import Errand
 
 
 class Users(MemberStream):
@@ -48,7 +50,7 @@ class Users(MemberStream):
         """
         try:
             told = self.run.client.get(endpoints.DELETION, user_id, accept=_deletion)
-        except NotConfiguredError as error:
+        except (NotConfiguredError, RejectedError) as error:
             raise MemberMissingError(error.sentence, endpoint=self.endpoint.name) from None
         steps = [
             (_moment(step), str(step.get("status")).lower()) for step in told["status_history"]
@@ -62,6 +64,11 @@ class Users(MemberStream):
             "deletion_status_history": told["status_history"],
             "deletion_initiated_by": told.get("initiated_by"),
         }
+
+    @override
+    def _read(self, errand: Errand, walk: state.Sweep) -> list[Row]:
+        # The profile tells the number, and must not be asked for twice; `wanted` filters.
+        return self.fetch(errand.position, errand.since, walk.started_at)
 
     @override
     def wanted(self, row: Row, since: datetime | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
@@ -13,8 +14,8 @@ from tap_crowdtwist.errors import IncompleteError, SettingError, TapError
 from tap_crowdtwist.state import notes
 from tap_crowdtwist.state.continuation import MARK
 from tap_crowdtwist.streams.base import CrowdTwistStream
-from tap_crowdtwist.streams.errand import Errand, Haul
-from tap_crowdtwist.streams.verdicts import UNCONFIGURED, judge, judge_all
+from tap_crowdtwist.streams.errand import Errand, Haul, Turn
+from tap_crowdtwist.streams.verdicts import UNCONFIGURED, NothingReadError, judge, judge_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -23,20 +24,20 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from tap_crowdtwist.records import Row
-    from tap_crowdtwist.roster import Member
     from tap_crowdtwist.sweep import Sweep
 
 
 class Walk(NamedTuple):
-    """A sweep that has begun: its state, what decided its bounds, and its results to come."""
+    """A sweep that has begun: its state, what decided its bounds, and its results to come.
+
+    Attributes:
+        found: the stream's state from before, to go back to where nothing can be read at all.
+    """
 
     state: state.Sweep
     plan: state.Plan
     under_way: Sweep[Errand, Haul] | None
-
-
-def _nobody(_member: Member) -> bool:
-    return False
+    found: dict[str, Any]
 
 
 class MemberStream(CrowdTwistStream):
@@ -83,12 +84,12 @@ class MemberStream(CrowdTwistStream):
     def begin(self) -> Walk:
         """Begin the sweep, or resume it, and let the workers start on it."""
         if self._walk is None:
-            plan = self._plan()
+            plan, found = self._plan(), copy.deepcopy(self.stream_state)
             begun = state.begin(self.stream_state, plan, self.run.roster)
             under_way = None
             if self.ABORT_AT_RECORD_COUNT is None:
                 under_way = self.run.crew.add(self._errands(begun), self._asker(begun))
-            self._walk = Walk(begun, plan, under_way)
+            self._walk = Walk(begun, plan, under_way, found)
         return self._walk
 
     @override
@@ -107,33 +108,50 @@ class MemberStream(CrowdTwistStream):
             tally.skipped = "complete since the run that was cut short"
             return
         walk = self.begin()
-        due = run.clock() + run.settings.checkpoint_interval
         with self.measured() as count, run.progress(self):
             try:
-                for errand, haul in self._results(walk):
-                    done = judge(self, errand, haul, walk.state)
-                    self._learn(haul, walk.state)
-                    if tally.skipped:
-                        break
-                    rows = [row for row in haul.rows if self.wanted(row, errand.since)]
-                    before = tally.records
-                    yield from self._write(rows, haul.extracted, write=write_messages)
-                    count(tally.records - before)
-                    self._moved(errand, walk.state, done=done)
-                    if run.clock() >= due:
-                        self._checkpoint(walk.state)
-                        due = run.clock() + run.settings.checkpoint_interval
+                yield from self._records(walk, count, write=write_messages)
                 self._finish(walk)
+            except NothingReadError as error:
+                self.stream_state.clear()
+                self.stream_state.update(walk.found)
+                self._give_up(error)
             except IncompleteError as error:
-                self._checkpoint(walk.state)
-                if not run.client.traffic.answered:
-                    raise
-                run.failures.append(str(error))
+                self._checkpoint(walk)
+                self._give_up(error)
             except Exception:
-                self._checkpoint(walk.state, forget=tally.wrong_roster)
+                self._checkpoint(walk, forget=tally.wrong_roster)
                 raise
             finally:
                 self._walk = None
+
+    def _give_up(self, error: IncompleteError) -> None:
+        """Go on with the other streams, unless nothing at all answers."""
+        if not self.run.client.traffic.answered:
+            raise error
+        self.run.failures.append(str(error))
+
+    def _records(
+        self, walk: Walk, count: Callable[..., None], *, write: bool
+    ) -> Generator[Row, Any, None]:
+        """Write the records of a sweep, member by member, with a STATE from time to time."""
+        run, tally = self.run, self.run.tally(self.name)
+        due = run.clock() + run.settings.checkpoint_interval
+        for errand, haul in self._results(walk):
+            judge(self, errand, haul, walk.state)
+            self._learn(haul, walk.state)
+            if tally.skipped:
+                return
+            rows = [row for row in haul.rows if self.wanted(row, haul.since)]
+            before = tally.records
+            yield from self._write(rows, haul.extracted, write=write)
+            count(tally.records - before)
+            if errand.turn is Turn.FIRST:
+                walk.state.after = run.roster.name(errand.position)
+            if run.clock() >= due:
+                self._checkpoint(walk)
+                due = run.clock() + run.settings.checkpoint_interval
+        walk.state.retry.clear()  # all of them were asked; who failed again is noted anew
 
     def _learn(self, haul: Haul, walk: state.Sweep) -> None:
         """Learn from an answer whether the program has the resource.
@@ -168,6 +186,12 @@ class MemberStream(CrowdTwistStream):
             state.forget(own, sweep)
         elif has_rows:
             state.finish(own, sweep, walk.plan, run.roster, run.now())
+            if sweep.unlisted:
+                run.failures.append(
+                    f"{self.name}: more members failed than the state can list ({state.MOST:,} a "
+                    "stream at most), so its bookmark stays and the next run reads everybody "
+                    "from there"
+                )
         else:
             state.note_files(own, sweep)
 
@@ -176,9 +200,23 @@ class MemberStream(CrowdTwistStream):
             ask = self._asker(walk.state)
             yield from ((errand, ask(errand)) for errand in self._errands(walk.state))
             return
-        followed = False
-        for result in self.run.crew.results(walk.under_way):
-            if walk.under_way.exhausted and not followed:
+        if walk.state.known is None:
+            yield from self._taken(walk.under_way, last=True)
+            return
+        yield from self._taken(walk.under_way, last=False)
+        # Who may be new is known only when everybody's result has been taken. The next stream's
+        # sweep must not begin before: its results would fill the window, and wait for these.
+        is_new = self._is_new(walk.state)
+        again = self.run.crew.add(self._again(walk, is_new), self._asker(walk.state, is_new))
+        yield from self._taken(again, last=True)
+
+    def _taken(
+        self, under_way: Sweep[Errand, Haul], *, last: bool
+    ) -> Iterator[tuple[Errand, Haul]]:
+        """Yield results; let the workers go on with the next stream once `last` ones are begun."""
+        followed = not last
+        for result in self.run.crew.results(under_way):
+            if under_way.exhausted and not followed:
                 self._crowdtwist.begin_next(self)
                 followed = True
             yield result
@@ -208,42 +246,82 @@ class MemberStream(CrowdTwistStream):
         )
 
     def _errands(self, walk: state.Sweep) -> Iterator[Errand]:
-        """Give whom to ask, and from when: first who is owed, then the rest of the roster."""
-        roster, start = self.run.roster, self.run.settings.start_date
-        places = map(roster.find, walk.retry)
-        owed = sorted(place for place in places if place is not None)
-        walk.retry[:] = [roster.name(place) for place in owed]
-        bound = state.earlier(walk.retry_since, walk.since)
-        yield from [Errand(place, bound, owed=True) for place in owed]
-        done = frozenset(owed)
-        is_new = state.newcomer(self.stream_state, roster) if not walk.changed else _nobody
+        """Yield whom to ask, and from when: the rest of the roster, then who is owed."""
+        roster = self.run.roster
+        owed = roster.with_tokens(walk.retry)
+        later = frozenset(owed)
         for place in range(roster.after(walk.after), len(roster)):
-            if place not in done:
-                since = start if is_new(roster.name(place)) else walk.since
-                yield Errand(place, since, owed=False)
+            if place not in later:
+                yield Errand(place, walk.since)
+        bound = state.earlier(walk.retry_since, walk.since)
+        yield from [Errand(place, bound, Turn.OWED) for place in owed]
 
-    def _asker(self, walk: state.Sweep) -> Callable[[Errand], Haul]:
+    def _again(self, walk: Walk, is_new: Callable[[int], bool] | None) -> Iterator[Errand]:
+        """Yield whom to read from `start_date` after all, since the last sweep did not read them.
+
+        Members whose number this run does not know yet are among them: their turn was in a run that
+        was cut short. Whoever asks for it looks again.
+        """
+        if is_new is None:
+            return
+        for place in range(len(self.run.roster)):
+            user_id = self.run.identities.known_id(place)
+            if user_id is None or is_new(user_id):
+                yield Errand(place, walk.plan.start_date, Turn.AGAIN)
+
+    @staticmethod
+    def _is_new(walk: state.Sweep) -> Callable[[int], bool] | None:
+        """Return a test for members that this sweep has read, and the last one perhaps not."""
+        if walk.known is None or walk.read is None:
+            return None
+        newcomers, largest = walk.known.newcomers(walk.read | walk.fell), walk.known.largest
+        if newcomers is None:
+            return None
+        return lambda user_id: user_id <= largest and newcomers(user_id)
+
+    def _asker(
+        self, walk: state.Sweep, is_new: Callable[[int], bool] | None = None
+    ) -> Callable[[Errand], Haul]:
         def ask(errand: Errand) -> Haul:
             try:
-                rows = self.fetch(errand.position, errand.since, walk.started_at)
+                if is_new is not None and not is_new(self.run.identities.user_id(errand.position)):
+                    return Haul([], errand.since, self.run.now())
+                rows = self._read(errand, walk)
             except FatalApiError:
                 raise
             except ApiError as error:
-                return Haul([], self.run.now(), error)
-            return Haul(rows, self.run.now(), None)
+                return Haul([], self._since(errand, walk), self.run.now(), error)
+            return Haul(rows, self._since(errand, walk), self.run.now())
 
         return ask
 
-    def _moved(self, errand: Errand, walk: state.Sweep, *, done: bool) -> None:
-        member = self.run.roster.name(errand.position)
-        if not errand.owed:
-            walk.after = member
-        elif done:
-            walk.retry.remove(member)
+    def _read(self, errand: Errand, walk: state.Sweep) -> list[Row]:
+        """Read the rows of one member, in a worker thread."""
+        self.run.identities.user_id(errand.position)  # decides from when on
+        return self.fetch(errand.position, self._since(errand, walk), walk.started_at)
 
-    def _checkpoint(self, walk: state.Sweep, *, forget: bool = False) -> None:
+    def _since(self, errand: Errand, walk: state.Sweep) -> datetime | None:
+        """Return from when on a member is wanted.
+
+        That is `start_date` for one whose number says that it is new, and for one that failed
+        before its number was known.
+        """
+        if walk.known is None or errand.turn is not Turn.FIRST:
+            return errand.since
+        user_id = self.run.identities.known_id(errand.position)
+        is_new = user_id is None or walk.is_joined(user_id)
+        return self.run.settings.start_date if is_new else errand.since
+
+    @property
+    def room(self) -> int:
+        """Characters that the state has left for members of this stream that failed."""
+        selected = [name for name, stream in self._crowdtwist.streams.items() if stream.selected]
+        return state.room(self.tap_state.get("bookmarks", {}), self.name, selected)
+
+    def _checkpoint(self, walk: Walk, *, forget: bool = False) -> None:
+        own, sweep, run = self.stream_state, walk.state, self.run
         if forget:
-            state.forget(self.stream_state, walk)
-        elif walk.missing < walk.asked or not walk.asked:  # else the roster may be a wrong one
-            state.save(self.stream_state, walk, self.run.roster, self.run.now())
+            state.forget(own, sweep)
+        elif sweep.missing < sweep.asked or not sweep.asked:  # else the roster may be a wrong one
+            state.save(own, sweep, walk.plan, run.roster, run.now())
         self._tap.state_writer.write_state(self.tap_state)

@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 from tap_crowdtwist import state
-from tap_crowdtwist.api.errors import MemberMissingError, NotConfiguredError
+from tap_crowdtwist.api.errors import MemberMissingError, NotConfiguredError, UnavailableError
 from tap_crowdtwist.errors import IncompleteError, SettingError
+from tap_crowdtwist.streams.errand import Turn
+from tap_crowdtwist.tally import SHOWN
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from tap_crowdtwist.api.errors import ApiError
     from tap_crowdtwist.streams.errand import Errand, Haul
     from tap_crowdtwist.streams.swept import MemberStream
 
@@ -18,78 +23,84 @@ CERTAIN = 200
 UNCONFIGURED = 25
 """Members in a row, from the first on, that lack a resource before the program is said to."""
 
-DOUBTED = 1000
-"""The same, where the answer may also be a passing fault."""
-
 STRANGERS = 10
 """Members who changed, and are not known, before the files are taken for another program's."""
 
-MAX_OWED = 1500
-"""Bytes that the ids of failed members of one stream may take in the state."""
+
+class NothingReadError(IncompleteError):
+    """A stream is given up before anything of it was read, so its state stays as it was."""
 
 
-def judge(stream: MemberStream, errand: Errand, haul: Haul, walk: state.Sweep) -> bool:
+def judge(stream: MemberStream, errand: Errand, haul: Haul, walk: state.Sweep) -> None:
     """Count what came of an errand, and stop where going on makes no sense.
-
-    Returns:
-        Whether the member is done with; if not, they are owed.
 
     Raises:
         SettingError: CrowdTwist knows none of the members asked for so far.
-        IncompleteError: more members failed than are worth going on for.
+        IncompleteError: so many members failed one after the other that going on makes no sense.
     """
     tally, settings = stream.run.tally(stream.name), stream.run.settings
-    tally.asked += 1
-    walk.asked += 1
     error = haul.error
+    if errand.turn is not Turn.AGAIN:
+        tally.asked += 1
+        walk.asked += 1
     if error is None:
+        tally.failed_in_row = 0
         tally.deleted += haul.deleted
-        return True
-    if isinstance(error, MemberMissingError):
-        tally.missing += 1
-        walk.missing += 1
+        if errand.turn is not Turn.AGAIN and not haul.deleted:
+            user_id = stream.run.identities.user_id(errand.position)
+            walk.was_read(user_id, owed=errand.turn is Turn.OWED)
+    elif isinstance(error, MemberMissingError):
+        if errand.turn is not Turn.AGAIN:
+            tally.missing += 1
+            walk.missing += 1
         if walk.missing == walk.asked >= CERTAIN and settings.max_missing_ratio < 1:
             _wrong_roster(stream, walk)
-        return True
-    if isinstance(error, NotConfiguredError) and _lacking(stream, error, errand, walk):
-        return not error.doubtful
-    tally.failed += 1
-    tally.reason = str(error)
-    stream.logger.debug("%s: a member failed: %s", stream.name, error)
-    state.failed(walk, stream.run.roster.name(errand.position), errand.since)
-    owed = sum(len(str(member).encode()) + 3 for member in walk.retry)
-    if tally.failed > settings.max_failed_members or owed > MAX_OWED:
-        raise IncompleteError(
-            f"{stream.name}: {tally.failed} members failed, more than `max_failed_members` "
-            f"allows; the last one because: {error}"
-        )
-    return False
-
-
-def _lacking(
-    stream: MemberStream, error: NotConfiguredError, errand: Errand, walk: state.Sweep
-) -> bool:
-    """Tell whether nobody had the resource so far, so that the program may well lack it.
-
-    A member of whom only a doubtful answer came is owed until the sweep is through.
-    """
-    tally = stream.run.tally(stream.name)
-    tally.unconfigured += 1
-    if tally.unconfigured == 1:
-        stream.logger.warning("%s: %s (said once)", stream.name, error)
-    if not error.doubtful:
+    elif isinstance(error, NotConfiguredError):
+        tally.failed_in_row = 0
+        tally.unconfigured += 1
+        if tally.unconfigured == 1:
+            stream.logger.warning("%s: %s (said once)", stream.name, error)
         if tally.unconfigured == _known(walk) >= UNCONFIGURED:
             tally.skipped = error.sentence
-        return True
-    if tally.unconfigured < _known(walk) or "replication_key_value" in stream.stream_state:
-        return False
-    member = stream.run.roster.name(errand.position)
-    if member not in walk.retry:
-        walk.doubted.add(member)
-    state.failed(walk, member, errand.since)
-    if _known(walk) >= DOUBTED:
-        tally.skipped = error.sentence
-    return True
+    else:
+        _fail(stream, error, errand, haul.since, walk)
+
+
+def _fail(
+    stream: MemberStream,
+    error: ApiError,
+    errand: Errand,
+    since: datetime | None,
+    walk: state.Sweep,
+) -> None:
+    """Note that a member is owed its rows.
+
+    Members who were owed already do not count towards the failures in a row: if they fail for
+    good, they would stop every sweep at the same place.
+    """
+    tally, settings = stream.run.tally(stream.name), stream.run.settings
+    tally.failed += 1
+    tally.reason = str(error)
+    if len(tally.failed_positions) < SHOWN:
+        tally.failed_positions.append(errand.position)
+    stream.logger.debug("%s: a member failed: %s", stream.name, error)
+    state.failed(walk, stream.run.roster.token(errand.position), since, stream.room)
+    if errand.turn is not Turn.FIRST:
+        return
+    if user_id := stream.run.identities.known_id(errand.position):
+        walk.fell.add(user_id)
+    tally.failed_in_row += 1
+    if isinstance(error, UnavailableError):
+        tally.unavailable += 1
+        if tally.unavailable == tally.asked - tally.missing >= UNCONFIGURED:
+            raise NothingReadError(
+                f"{stream.name}: {error}; deselect the stream, or have the permission given"
+            )
+    if tally.failed_in_row > settings.max_failed_members:
+        raise IncompleteError(
+            f"{stream.name}: {tally.failed_in_row} members in a row failed, more than "
+            f"`max_failed_members` allows; the last one because: {error}"
+        )
 
 
 def _known(walk: state.Sweep) -> int:

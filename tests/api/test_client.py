@@ -18,6 +18,8 @@ from tap_crowdtwist.api.errors import (
     FatalApiError,
     MemberMissingError,
     NotConfiguredError,
+    RejectedError,
+    UnavailableError,
 )
 from tap_crowdtwist.api.retries import PATIENCE, REFUSALS
 from tap_crowdtwist.api.throttle import Throttle
@@ -189,22 +191,32 @@ def test_a_host_that_says_slow_down_and_not_how_long_is_given_up(
     assert case.clock.now <= PATIENCE + 60
 
 
-def test_a_doubtful_answer_is_asked_for_once_more(serve: Callable[..., Case]) -> None:
-    odd = failure("500 Internal Server Error", body=b'{"error": "not_configured", "message": ""}')
+ODD = failure("500 Internal Server Error", body=b'{"error": "not_configured", "message": ""}')
+ODD_REQUEST = failure("414 URI Too Long", body=b"<html>")
+
+
+@pytest.mark.parametrize(
+    ("odd", "kind"),
+    [
+        (ODD, UnavailableError),
+        (ODD_REQUEST, RejectedError),
+        (failure("302 Found", "Location: /"), RejectedError),
+    ],
+)
+def test_a_rejected_request_is_sent_once_more(
+    serve: Callable[..., Case], odd: bytes, kind: type[ApiError]
+) -> None:
     assert serve(odd, PROFILE).profile() == {"id": 1}
     case = serve(odd)
-    error = case.error(NotConfiguredError)
-    assert isinstance(error, NotConfiguredError)
-    assert error.doubtful
+    case.error(kind)
     assert len(case.server.heads) == 2
 
 
-def test_a_doubtful_answer_is_what_it_is_where_nothing_is_tried_again(
+def test_a_rejected_request_is_given_up_where_nothing_is_tried_again(
     serve: Callable[..., Case],
 ) -> None:
-    odd = failure("500 Internal Server Error", body=b'{"error": "not_configured", "message": ""}')
-    case = serve(odd, max_retries=0)
-    assert str(case.error(NotConfiguredError)) == (
+    case = serve(ODD, max_retries=0)
+    assert str(case.error(UnavailableError)) == (
         "The program does not use this feature (users, HTTP 500, not_configured)"
     )
 
@@ -214,7 +226,6 @@ def test_a_doubtful_answer_is_what_it_is_where_nothing_is_tried_again(
     [
         (failure("404 Not Found", body=b'{"error": "page_not_found"}'), MemberMissingError),
         (failure("403 Forbidden", body=b'{"error": "invalid_auth"}'), FatalApiError),
-        (failure("302 Found", "Location: /"), FatalApiError),
         (
             failure("400 Bad Request", body=b'{"error": "receipt_scanning_inactive"}'),
             NotConfiguredError,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import random
 import zipfile
 from collections import Counter
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from changed_crashes import LARGEST_STATE
 from changed_kit import Brand
 from harness import DAY, INCREMENTAL, MEMBER_STREAMS, TODAY
@@ -22,9 +24,9 @@ from tap_crowdtwist.state import notes
 from tap_crowdtwist.streams import FEED_STREAMS
 from tap_crowdtwist.streams.data_push import REMEMBERED, DataPushStream
 from tap_crowdtwist.streams.live_push import OPEN, LivePushStream
-from tap_crowdtwist.streams.verdicts import MAX_OWED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 NOW = datetime(2026, 11, 20, 2, tzinfo=timezone.utc)
@@ -37,6 +39,8 @@ PAGES = {
     "user_rewards": endpoints.USER_REWARDS,
 }
 """The listings that come in pages, of ten rows where the page size is not ours to choose."""
+
+OPTIONAL = {"receipts", "coupons", "user_badges"}
 
 
 def test_requests_follow_the_number_of_members_that_appear(tmp_path: Path) -> None:
@@ -84,30 +88,8 @@ def full_note(kind: str, first: int) -> dict[str, Any]:
     return ledger.dump()
 
 
-def test_the_state_of_streams_that_all_owe_what_they_may_is_small() -> None:
-    roster = Roster(range(10**9, 10**9 + 3000))
-    owed = [10**9 + n for n in range(MAX_OWED // len("1000000000, ") + 1)]
+def feeds_at_their_worst() -> dict[str, Any]:
     bookmarks: dict[str, Any] = {}
-    for stream in MEMBER_STREAMS:
-        entry: dict[str, Any] = {}
-        for day, changed in enumerate((False, True)):
-            files = {"push": full_note("push", 20_000 + day), "live": full_note("live", 480_000)}
-            plan = state.Plan(
-                NOW + timedelta(days=day),
-                INCREMENTAL.get(stream),
-                NOW - timedelta(days=3650),
-                timedelta(days=7),
-                files,
-                changed,
-            )
-            sweep = state.begin(entry, plan, roster)
-            for member in owed:
-                state.failed(sweep, member, sweep.since)
-            sweep.after, sweep.asked, sweep.missing, sweep.lacking = 10**9 + 2999, 3000, 17, False
-            state.save(entry, sweep, roster, plan.now)
-            if not changed:
-                state.finish(entry, sweep, plan, roster, plan.now)
-        bookmarks[stream] = entry
     for feed in FEED_STREAMS:
         bookmarks[feed.name] = {
             "files": Ledger(480_000, [0xFFFFFF] * feed.kept, settled=True, most=feed.kept).dump(),
@@ -119,6 +101,53 @@ def test_the_state_of_streams_that_all_owe_what_they_may_is_small() -> None:
         if issubclass(feed, LivePushStream):
             name = f"{feed.name}-20261119T14-"
             bookmarks[feed.name]["offsets"] = {f"{name}{n:08x}.jsonl": 10**9 for n in range(OPEN)}
-    stored = json.dumps({"bookmarks": bookmarks})
-    assert stored.count("retry_since") == len(MEMBER_STREAMS)
-    assert len(stored) <= LARGEST_STATE
+    return bookmarks
+
+
+def add_owing(
+    bookmarks: dict[str, Any], streams: Sequence[str], members: Iterable[int], *, files: bool
+) -> None:
+    """Let streams that are swept own the state of a sweep in which many members failed."""
+    roster = Roster(range(1, 1_000_001, 1000))
+    for stream in streams:
+        entry: dict[str, Any] = bookmarks.setdefault(stream, {})
+        for day, changed in enumerate((False, True) if files else (False, False)):
+            noted = {"push": full_note("push", 20_000 + day), "live": full_note("live", 480_000)}
+            plan = state.Plan(
+                NOW + timedelta(days=day),
+                INCREMENTAL.get(stream),
+                NOW - timedelta(days=3650),
+                timedelta(days=7),
+                noted if files else None,
+                changed,
+            )
+            sweep = state.begin(entry, plan, roster)
+            for read, owed in ((5, False), (10**6 + day, False), (17, True)):
+                sweep.was_read(read, owed=owed)
+            sweep.fell.add(9)
+            sweep.after, sweep.asked, sweep.missing, sweep.lacking = 10**9 + 2999, 3000, 17, False
+            state.save(entry, sweep, plan, roster, plan.now)
+            for member in members if day else ():
+                state.failed(sweep, member, sweep.since, state.room(bookmarks, stream, streams))
+            state.save(entry, sweep, plan, roster, plan.now)
+            if not day:
+                state.finish(entry, sweep, plan, roster, plan.now)
+
+
+def test_the_state_of_all_streams_at_their_worst_is_small() -> None:
+    bookmarks = feeds_at_their_worst()
+    members = range(10**12, 3 * 10**12, 10**9)
+    add_owing(bookmarks, MEMBER_STREAMS, members, files=True)
+    assert len(json.dumps({"bookmarks": bookmarks})) <= LARGEST_STATE
+
+
+@pytest.mark.parametrize("files", [True, False])
+def test_each_stream_may_owe_two_thousand_members_of_a_million(
+    files: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    bookmarks = feeds_at_their_worst() if files else {}
+    streams = [name for name in MEMBER_STREAMS if not (files and name in OPTIONAL)]
+    members = random.Random(1).sample(range(1, 1_000_001), 2000)  # noqa: S311 - a drawing
+    add_owing(bookmarks, streams, members, files=files)
+    assert {bookmarks[name]["sweep"]["retry"]["count"] for name in streams} == {2000}
+    assert len(json.dumps({"bookmarks": bookmarks})) <= LARGEST_STATE

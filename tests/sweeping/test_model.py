@@ -25,6 +25,7 @@ from tap_crowdtwist.api.transport import Answer, NoAnswerError, Transport
 from tap_crowdtwist.errors import IncompleteError
 from tap_crowdtwist.run import Run
 from tap_crowdtwist.settings import Settings
+from tap_crowdtwist.state import debts
 from tap_crowdtwist.tap import TapCrowdTwist
 from tap_crowdtwist.writer import Writer
 
@@ -160,7 +161,7 @@ class Sweeping(RuleBasedStateMachine):
         """A run that came to its end has what was bought before its sweep began."""
         assert self.run(None, workers)
         table = self.warehouse.tables.get("purchases", {})
-        owed = self.state["bookmarks"]["purchases"].get("sweep", {}).get("retry", [])
+        owed, _ = debts.load(self.state["bookmarks"]["purchases"].get("sweep", {}))
         for member in self.roster.difference(owed):
             for row in self.purchases[member]:
                 if self.bought[row["purchase_id"]] < self.begun:
@@ -188,7 +189,7 @@ class Sweeping(RuleBasedStateMachine):
             self.warehouse.load(messages[: states[-1] + 1])
         asked = [m["record"]["user_id"] for m in messages if m["type"] == "RECORD"]
         restarts = sum(later < earlier for earlier, later in itertools.pairwise(asked))
-        assert restarts <= 1, "owed members first, then the roster in its order"
+        assert restarts <= 2, "the roster in its order, then who is owed, then who may be new"
         return ended
 
     def tap(self, writer: Writer, workers: int) -> TapCrowdTwist:

@@ -31,6 +31,10 @@ def plan(
     return state.Plan(now, key, start, lookback)
 
 
+PLAN = plan()
+ROOM = 10_000
+
+
 def through_a_file(stored: dict[str, Any]) -> dict[str, Any]:
     read: dict[str, Any] = json.loads(json.dumps(stored))
     return read
@@ -44,7 +48,7 @@ def test_the_first_sweep_reads_from_the_start_date() -> None:
 def test_a_complete_sweep_leaves_its_start_as_the_bookmark_and_no_cursor() -> None:
     stored: dict[str, Any] = {}
     sweep = state.begin(stored, plan(), ROSTER)
-    state.save(stored, sweep, ROSTER, NOW)
+    state.save(stored, sweep, PLAN, ROSTER, NOW)
     state.finish(stored, sweep, plan(), ROSTER, NOW + DAY)
     assert stored["replication_key"] == "order_date"
     assert stored["replication_key_value"] == "2026-11-20T02:00:00Z"
@@ -73,9 +77,13 @@ def test_an_interrupted_sweep_goes_on_with_its_own_bounds() -> None:
     stored: dict[str, Any] = {}
     sweep = state.begin(stored, plan(), ROSTER)
     sweep.after, sweep.asked, sweep.missing = 17, 17, 2
-    state.failed(sweep, 5, sweep.since)
-    state.save(stored, sweep, ROSTER, NOW)
+    sweep.was_read(17)
+    state.failed(sweep, 5, sweep.since, ROOM)
+    state.save(stored, sweep, PLAN, ROSTER, NOW)
     resumed = state.begin(through_a_file(stored), plan(now=NOW + DAY), ROSTER)
+    assert (resumed.retry, resumed.retry_since) == ({5}, START)
+    resumed.failed, resumed.failed_since = sweep.failed, sweep.failed_since
+    sweep.retry, sweep.retry_since = resumed.retry, resumed.retry_since
     assert resumed == sweep
 
 
@@ -90,7 +98,7 @@ def test_a_sweep_that_began_too_late_is_begun_again(changed: state.Plan, why: st
     stored: dict[str, Any] = {}
     sweep = state.begin(stored, plan(), ROSTER)
     sweep.after = 17
-    state.save(stored, sweep, ROSTER, NOW)
+    state.save(stored, sweep, PLAN, ROSTER, NOW)
     assert state.begin(stored, changed, ROSTER).after is None, why
 
 
@@ -98,7 +106,7 @@ def test_a_full_table_sweep_has_a_cursor_and_no_bookmark() -> None:
     stored: dict[str, Any] = {}
     sweep = state.begin(stored, plan(key=None), ROSTER)
     sweep.after = 3
-    state.save(stored, sweep, ROSTER, NOW)
+    state.save(stored, sweep, plan(key=None), ROSTER, NOW)
     assert stored["sweep"]["after"] == 3
     state.finish(stored, sweep, plan(key=None), ROSTER, NOW)
     assert stored.keys() == {"completed_at", "roster"}
@@ -107,15 +115,61 @@ def test_a_full_table_sweep_has_a_cursor_and_no_bookmark() -> None:
 def test_owed_members_outlive_the_sweep_with_the_earliest_bound() -> None:
     stored: dict[str, Any] = {}
     sweep = state.begin(stored, plan(), ROSTER)
-    state.failed(sweep, 9, NOW)
-    state.failed(sweep, 4, START)
-    state.failed(sweep, 9, NOW)
+    state.failed(sweep, 9, NOW, ROOM)
+    state.failed(sweep, 4, START, ROOM)
+    state.failed(sweep, 9, NOW, ROOM)
     state.finish(stored, sweep, plan(), ROSTER, NOW)
-    assert stored["sweep"] == {"retry": [9, 4], "retry_since": "2025-01-01T00:00:00Z"}
+    assert stored["sweep"].keys() == {"retry", "retry_since"}
+    assert stored["sweep"]["retry"]["count"] == 2
+    assert stored["sweep"]["retry_since"] == "2025-01-01T00:00:00Z"
     following = state.begin(through_a_file(stored), plan(now=NOW + DAY), ROSTER)
-    assert (following.retry, following.retry_since) == ([9, 4], START)
-    state.failed(following, 2, None)
-    assert following.retry_since is None
+    assert (following.retry, following.retry_since) == ({4, 9}, START)
+    state.failed(following, 2, None, ROOM)
+    state.finish(stored, following, plan(), ROSTER, NOW)
+    again = state.begin(through_a_file(stored), plan(now=NOW + DAY), ROSTER)
+    assert (again.retry, again.retry_since) == ({2, 4, 9}, None)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sets(st.integers(1, 2**63 - 1), min_size=1, max_size=50), st.data())
+def test_owed_members_survive_a_state_file(tokens: set[int], data: st.DataObject) -> None:
+    stored: dict[str, Any] = {}
+    sweep = state.begin(stored, plan(), ROSTER)
+    for token in data.draw(st.permutations(sorted(tokens))):
+        state.failed(sweep, token, NOW, ROOM)
+    state.save(stored, sweep, PLAN, ROSTER, NOW)
+    assert state.begin(through_a_file(stored), plan(), ROSTER).retry == tokens
+
+
+def test_two_thousand_owed_members_of_a_million_take_6_kb() -> None:
+    stored: dict[str, Any] = {}
+    sweep = state.begin(stored, plan(), ROSTER)
+    for token in range(1, 1_000_001, 500):
+        state.failed(sweep, token, NOW, ROOM)
+    assert not sweep.unlisted
+    state.finish(stored, sweep, plan(), ROSTER, NOW)
+    assert stored["sweep"]["retry"]["count"] == 2000
+    assert len(json.dumps(stored["sweep"])) < 6000
+
+
+@pytest.mark.parametrize(("members", "room"), [(2001, ROOM), (200, 200)])
+def test_where_more_fail_than_can_be_listed_nothing_moves(members: int, room: int) -> None:
+    stored: dict[str, Any] = {}
+    state.finish(stored, state.begin(stored, plan(), ROSTER), plan(), ROSTER, NOW)
+    bookmark = stored["replication_key_value"]
+    digest = stored["roster"]
+    sweep = state.begin(stored, plan(now=NOW + DAY), ROSTER)
+    for token in range(1, 100 * members + 1, 100):
+        state.failed(sweep, token, sweep.since, room)
+    assert sweep.unlisted
+    state.save(stored, sweep, PLAN, ROSTER, NOW)
+    resumed = state.begin(through_a_file(stored), plan(now=NOW + DAY), ROSTER)
+    assert resumed.unlisted
+    state.finish(stored, resumed, plan(now=NOW + DAY), ROSTER, NOW + DAY)
+    assert stored["replication_key_value"] == bookmark
+    assert stored["roster"] == digest
+    assert stored["sweep"].keys() == {"retry", "retry_since"}
+    assert len(stored["sweep"]["retry"]["ids"]) <= room
 
 
 @pytest.mark.parametrize(
@@ -138,6 +192,9 @@ def test_a_state_of_another_part_or_kind_is_refused(other: Roster, setting: str)
         {"sweep": {"started_at": "2026-01-01T00:00:00Z", "since": "?"}},
         {"sweep": {"started_at": "2026-01-01T00:00:00Z", "asked": "many"}},
         {"sweep": {"retry": 7}},
+        {"sweep": {"retry": [7]}},
+        {"sweep": {"retry": {"count": 1}}},
+        {"sweep": {"retry": {"ids": "?"}}},
         {"sweep": [1]},
         {"sweep": "?"},
     ],
@@ -175,7 +232,7 @@ class TestContinuation:
     def test_the_last_sign_of_life_counts_not_the_first(self) -> None:
         given = self.marked(NOW - DAY)
         under_way: dict[str, Any] = {}
-        state.save(under_way, state.begin(under_way, plan(), ROSTER), ROSTER, NOW)
+        state.save(under_way, state.begin(under_way, PLAN, ROSTER), PLAN, ROSTER, NOW)
         given["bookmarks"]["users"] = under_way
         assert continuation.continues(through_a_file(given), NOW + timedelta(minutes=5))
 

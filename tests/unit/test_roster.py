@@ -115,28 +115,39 @@ def test_a_cursor_of_another_kind_counts_as_none(
 ) -> None:
     roster = Roster(members, kind)
     assert roster.after(foreign) == 0
-    assert roster.find(foreign) is None
 
 
 def test_a_cursor_that_a_state_store_made_a_float_still_counts() -> None:
     roster = Roster([1, 2, 3])
     assert roster.after(2.0) == 2  # type: ignore[arg-type]
-    assert roster.find(2.0) == 1  # type: ignore[arg-type]
 
 
 @settings(max_examples=100, deadline=None)
-@given(members=numeric, member=st.integers(1, 41))
-def test_a_member_is_found_exactly_if_the_roster_holds_them(
-    members: list[int], member: int
+@given(members=numeric, tokens=st.sets(st.integers(1, 41)))
+def test_members_are_found_again_by_what_a_state_calls_them(
+    members: list[int], tokens: set[int]
 ) -> None:
     roster = Roster(members)
-    place = roster.find(member)
-    assert (place is not None) is (member in members)
-    assert place is None or roster[place] == member
+    places = roster.with_tokens(tokens)
+    assert [roster[n] for n in places] == sorted(tokens.intersection(members))
+    assert {roster.token(n) for n in places} == tokens.intersection(members)
+
+
+@settings(max_examples=100, deadline=None)
+@given(members=wordy, data=st.data(), hashed=st.booleans())
+def test_members_with_names_are_found_again_by_what_a_state_calls_them(
+    members: list[str],
+    data: st.DataObject,
+    hashed: bool,  # noqa: FBT001 - drawn
+) -> None:
+    roster = Roster(members, "username", disguise=(lambda name: name[::-1]) if hashed else None)
+    places = data.draw(st.lists(st.integers(0, len(roster) - 1))) if len(roster) else []
+    assert roster.with_tokens({roster.token(n) for n in places}) == sorted(set(places))
 
 
 def test_nobody_is_found_in_an_empty_roster() -> None:
-    assert Roster([]).find(1) is None
+    assert Roster([]).with_tokens({1}) == []
+    assert Roster([], "email").with_tokens({1}) == []
     assert Roster([]).after(1) == 0
 
 
