@@ -171,6 +171,7 @@ def build_roster(settings: Settings) -> Roster:
     chosen = settings.id_type
     sources = [from_setting(settings.user_ids, chosen)]
     if settings.user_ids_path is not None:
-        sources.append(from_files(settings.user_ids_path, chosen, settings.user_ids_column))
+        path, column = settings.user_ids_path, settings.user_ids_column
+        sources.append(from_files(path, chosen, column, settings.sftp_known_hosts))
     disguise = settings.policy.hashed if settings.policy.mode != "keep" else None
     return Roster(chain.from_iterable(sources), chosen, settings.shard, disguise)
