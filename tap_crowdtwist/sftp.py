@@ -108,9 +108,9 @@ class KnownHosts(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]  # parami
             )
         raise SettingError(
             SETTING,
-            f"the SFTP host {name!r} is not known, neither by this file nor by {OWN_FILES[0]}; "
-            f"after checking the fingerprint of its key {said} with whoever runs the host, run: "
-            f"{_keyscan(name)}",
+            f"the key of the SFTP host {name!r} {said} is not known: it is neither in "
+            f"{OWN_FILES[0]} nor in a file that this setting names; after checking this "
+            f"fingerprint with whoever runs the host, run: {_keyscan(name)}",
         )
 
     @override

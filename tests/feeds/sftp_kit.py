@@ -59,6 +59,7 @@ class SftpServer:
     def __init__(self, home: Path) -> None:
         self._home = home
         self._process: subprocess.Popen[str] | None = None
+        self._listener: threading.Thread | None = None
         self.port = 0
         self.host_keys = {kind: make_key(home / kind, kind) for kind in KEY_TYPES}
         self.user_key = home / "user"
@@ -123,14 +124,16 @@ class SftpServer:
         listens = threading.Event()
 
         def listen(lines: IO[str]) -> None:
-            for line in lines:
-                said.append(line)
-                if "Server listening" in line:
-                    listens.set()
+            with lines:  # up to the end of its last connection
+                for line in lines:
+                    said.append(line)
+                    if "Server listening" in line:
+                        listens.set()
             listens.set()
 
         assert process.stderr is not None
-        threading.Thread(target=listen, args=(process.stderr,), daemon=True).start()
+        self._listener = threading.Thread(target=listen, args=(process.stderr,), daemon=True)
+        self._listener.start()
         assert listens.wait(_SECONDS), said
         assert process.poll() is None, said
         assert "Server listening" in "".join(said), said
@@ -145,3 +148,5 @@ class SftpServer:
             self._process.kill()
             self._process.wait()
         self._process = None
+        if self._listener is not None:
+            self._listener.join(10)
