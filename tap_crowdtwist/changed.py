@@ -53,12 +53,14 @@ class Feeds:
     """The files of Data Push, and of Live Push if there are any, as they are at a moment."""
 
     def __init__(self, settings: Settings, now: datetime) -> None:
-        self._push = Folder(str(settings.data_push_path), DATA_PUSH)
+        known = settings.sftp_known_hosts
+        self._push = Folder(str(settings.data_push_path), DATA_PUSH, known_hosts=known)
         self.push = self._push.files(now)
         self._live: Folder | None = None
         self.live: list[File] = []
         if settings.live_push_path:
-            self._live = Folder(settings.live_push_path, LIVE_PUSH, growing=True)
+            path = settings.live_push_path
+            self._live = Folder(path, LIVE_PUSH, growing=True, known_hosts=known)
             self.live = self._live.files(now)
 
     @cached_property

@@ -152,6 +152,13 @@ DECLARATION: dict[str, Any] = th.PropertiesList(
         "or a URL. Turns on the stream `batch_activity_credits`.",
     ),
     th.Property(
+        "sftp_known_hosts",
+        th.StringType,
+        title="SFTP known hosts",
+        description="File with keys of SFTP hosts, as in OpenSSH's known_hosts, beside "
+        "`~/.ssh/known_hosts`. A host whose key is in neither is refused, wherever a URL names it.",
+    ),
+    th.Property(
         "shard",
         th.StringType,
         title="Shard",

@@ -5,19 +5,27 @@ from __future__ import annotations
 import csv
 import re
 
-_CREDENTIALS = re.compile(r"(://)[^/@]*@")
+from tap_crowdtwist.errors import TapError
+
+_CREDENTIALS = re.compile(r"(://)(?:(?!://).)*@", re.DOTALL)
+"""User and password of each URL in a chain; a password may hold what should have been encoded."""
+
 _EXTRAS = {"paramiko": "sftp", "s3fs": "s3", "gcsfs": "gcs"}
 """By which part of an import error an extra is known."""
 
 
 def named(path: str) -> str:
     """Name a file by the end of its path: what stands before may hold credentials, as URLs do."""
-    return repr(base(path).rpartition("@")[2])
+    return repr(base(_anonymous(path)).rpartition("@")[2])
 
 
 def placed(path: str) -> str:
     """Name a folder, glob or URL whole, but for what a URL may hold of credentials."""
-    return repr(_CREDENTIALS.sub(r"\1", plain(path)))
+    return repr(plain(_anonymous(path)))
+
+
+def _anonymous(path: str) -> str:
+    return _CREDENTIALS.sub(r"\1", path)
 
 
 def base(path: str) -> str:
@@ -32,6 +40,8 @@ def plain(path: str) -> str:
 
 def reason(error: Exception) -> str:
     """Say why a file cannot be read, without its path and without what it holds."""
+    if isinstance(error, TapError):
+        return str(error)
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     if isinstance(error, ImportError):

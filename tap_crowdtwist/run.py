@@ -178,7 +178,8 @@ def _placed_members(settings: Settings) -> Iterator[tuple[str, Member]]:
     chosen = settings.id_type
     yield from placed_in_setting(settings.user_ids, chosen)
     if settings.user_ids_path is not None:
-        yield from placed_in_files(settings.user_ids_path, chosen, settings.user_ids_column)
+        path, column = settings.user_ids_path, settings.user_ids_column
+        yield from placed_in_files(path, chosen, column, settings.sftp_known_hosts)
 
 
 def places_of(members: Collection[Member], settings: Settings) -> list[str]:

@@ -62,6 +62,7 @@ class Settings:
     live_push_path: str | None = field(repr=False)
     data_push_columns: str
     data_push_daily: tuple[str, ...]
+    sftp_known_hosts: str | None
 
     @property
     def lacks_api(self) -> bool:
@@ -120,6 +121,7 @@ class Settings:
             live_push_path=config.get("live_push_path") or None,
             data_push_columns=config["data_push_columns"],
             data_push_daily=tuple(config.get("data_push_daily") or ()),
+            sftp_known_hosts=config.get("sftp_known_hosts") or None,
         )
 
 

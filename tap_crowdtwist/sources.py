@@ -10,10 +10,10 @@ import csv
 import re
 from typing import TYPE_CHECKING, Any
 
-import fsspec
 import msgspec
 
 from tap_crowdtwist.errors import SettingError
+from tap_crowdtwist.filesystems import open_files
 from tap_crowdtwist.paths import named, plain, reason
 from tap_crowdtwist.roster import parse_id
 
@@ -52,30 +52,35 @@ def placed_in_setting(user_ids: Iterable[Any], id_type: str) -> Iterator[tuple[s
         yield f"entry {place} of `user_ids`", member
 
 
-def from_files(path: str, id_type: str, column: str | None = None) -> Iterator[Member]:
+def from_files(
+    path: str, id_type: str, column: str | None = None, known_hosts: str | None = None
+) -> Iterator[Member]:
     """Yield the ids of every file that a path, glob or URL names, in the order of their names.
 
     Args:
         path: a path, a glob or an fsspec URL.
         id_type: what the ids are.
         column: the CSV column or JSON property that holds them.
+        known_hosts: a file with keys of SFTP hosts, beside the user's own.
 
     Raises:
         SettingError: there is no such file, it cannot be read, it holds no id, or a line of it
             is not one.
     """
-    return (member for _, member in placed_in_files(path, id_type, column))
+    return (member for _, member in placed_in_files(path, id_type, column, known_hosts))
 
 
 def placed_in_files(
-    path: str, id_type: str, column: str | None = None
+    path: str, id_type: str, column: str | None = None, known_hosts: str | None = None
 ) -> Iterator[tuple[str, Member]]:
     """Yield what `from_files` does, each with its place in words: line and file."""
     try:
-        files = fsspec.open_files(
-            path, mode="rt", encoding="utf-8-sig", newline="", compression="infer"
+        files = open_files(
+            path, known_hosts, mode="rt", encoding="utf-8-sig", newline="", compression="infer"
         )
-    except (OSError, ValueError, ImportError) as error:
+    except SettingError:
+        raise
+    except Exception as error:  # noqa: BLE001 - each filesystem has its own
         raise SettingError(_SETTING, f"cannot open {named(path)}: {reason(error)}") from None
     if not files:
         raise SettingError(_SETTING, f"no file matches {named(path)}")

@@ -8,12 +8,12 @@ import zipfile
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
-import fsspec
 from fsspec import AbstractFileSystem
 from fsspec.core import has_magic
 
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.feeds.names import DAY
+from tap_crowdtwist.filesystems import url_to_fs
 from tap_crowdtwist.paths import base, placed, plain, reason
 
 if TYPE_CHECKING:
@@ -61,15 +61,25 @@ class Folder:
         path: a folder (searched with what is below it), a glob, a file, or a URL of one.
         grammar: how its files are named.
         growing: whether files are appended to, so that their size alone tells a change.
+        known_hosts: a file with keys of SFTP hosts, beside the user's own.
     """
 
-    def __init__(self, path: str, grammar: Grammar, *, growing: bool = False) -> None:
+    def __init__(
+        self,
+        path: str,
+        grammar: Grammar,
+        *,
+        growing: bool = False,
+        known_hosts: str | None = None,
+    ) -> None:
         self.grammar = grammar
         self._path = path
         self._growing = growing
         try:
-            self._files, self._root = fsspec.core.url_to_fs(path)
-        except (OSError, ValueError, ImportError) as error:
+            self._files, self._root = url_to_fs(path, known_hosts)
+        except SettingError:
+            raise
+        except Exception as error:  # noqa: BLE001 - each file system has its own
             raise self._refuse(f"cannot open {placed(path)}: {reason(error)}") from None
 
     def files(self, now: datetime, feed: str | None = None) -> list[File]:

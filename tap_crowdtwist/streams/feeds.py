@@ -47,6 +47,8 @@ class FeedStream(CrowdTwistStream):
     """How many days or hours the state tells of."""
     in_order: ClassVar[bool] = False
     """Whether a file that comes late makes those after it be read again."""
+    growing: ClassVar[bool] = False
+    """Whether files are appended to."""
 
     @classmethod
     @override
@@ -56,7 +58,12 @@ class FeedStream(CrowdTwistStream):
     @cached_property
     def folder(self) -> Folder:
         """Where the files are."""
-        return Folder(self.config[self.grammar.setting], self.grammar)
+        return Folder(
+            self.config[self.grammar.setting],
+            self.grammar,
+            growing=self.growing,
+            known_hosts=self.run.settings.sftp_known_hosts,
+        )
 
     def files(self) -> list[File]:
         """List the files of this feed, in the order in which they are read."""

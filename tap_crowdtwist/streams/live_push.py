@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from tap_crowdtwist import keys
 from tap_crowdtwist.feeds.captures import Names, events, fingerprint
-from tap_crowdtwist.feeds.folder import Folder, digest
+from tap_crowdtwist.feeds.folder import digest
 from tap_crowdtwist.feeds.names import HOUR, LIVE_PUSH
 from tap_crowdtwist.streams.feeds import FeedStream
 
@@ -37,16 +37,12 @@ class LivePushStream(FeedStream):
 
     grammar = LIVE_PUSH
     kept = 7 * 24
+    growing = True
     primary_keys = ("event_id",)
     replication_key = "received_at"
 
     own: ClassVar[str] = ""
     """The property with CrowdTwist's own number of what happened, if there is one."""
-
-    @cached_property
-    def folder(self) -> Folder:
-        """Where the captures are."""
-        return Folder(self.config[self.grammar.setting], self.grammar, growing=True)
 
     @override
     def read(self, file: File) -> Iterator[Row]:

@@ -106,6 +106,14 @@ def test_a_roster_that_is_written_replaces_the_old_one_when_it_is_whole(tmp_path
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("url", ["sftp://u:word@h/m.csv", "ssh://h/m", "simplecache::sftp://u@h/m"])
+def test_a_roster_on_sftp_is_refused_since_no_host_key_would_be_checked(url: str) -> None:
+    for use in (CODE.count_members, lambda path: CODE.write_roster(path, [1])):
+        with pytest.raises(CODE.ShardError, match="cannot check the key of the host") as caught:
+            use(url)
+        assert "word" not in str(caught.value)
+
+
 def test_a_place_is_named_without_its_secrets() -> None:
     assert CODE.place("/data/members.csv") == "/data/members.csv"
     assert CODE.place("s3://bucket/members.csv") == "s3://bucket/members.csv"

@@ -11,7 +11,6 @@ from collections import Counter
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from changed_crashes import LARGEST_STATE
 from changed_kit import Brand
 from harness import DAY, INCREMENTAL, MEMBER_STREAMS, TODAY
@@ -39,8 +38,6 @@ PAGES = {
     "user_rewards": endpoints.USER_REWARDS,
 }
 """The listings that come in pages, of ten rows where the page size is not ours to choose."""
-
-OPTIONAL = {"receipts", "coupons", "user_badges"}
 
 
 def test_requests_follow_the_number_of_members_that_appear(tmp_path: Path) -> None:
@@ -141,13 +138,9 @@ def test_the_state_of_all_streams_at_their_worst_is_small() -> None:
     assert len(json.dumps({"bookmarks": bookmarks})) <= LARGEST_STATE
 
 
-@pytest.mark.parametrize("files", [True, False])
-def test_each_stream_may_owe_two_thousand_members_of_a_million(
-    files: bool,  # noqa: FBT001 - a parameter
-) -> None:
-    bookmarks = feeds_at_their_worst() if files else {}
-    streams = [name for name in MEMBER_STREAMS if not (files and name in OPTIONAL)]
+def test_each_stream_may_owe_two_thousand_members_of_a_million() -> None:
+    bookmarks: dict[str, Any] = {}
     members = random.Random(1).sample(range(1, 1_000_001), 2000)  # noqa: S311 - a drawing
-    add_owing(bookmarks, streams, members, files=files)
-    assert {bookmarks[name]["sweep"]["retry"]["count"] for name in streams} == {2000}
+    add_owing(bookmarks, MEMBER_STREAMS, members, files=False)
+    assert {bookmarks[name]["sweep"]["retry"]["count"] for name in MEMBER_STREAMS} == {2000}
     assert len(json.dumps({"bookmarks": bookmarks})) <= LARGEST_STATE

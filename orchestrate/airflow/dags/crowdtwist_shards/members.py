@@ -15,6 +15,7 @@ from crowdtwist_shards.errors import ShardError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+_UNCHECKED = frozenset({"sftp", "ssh"})
 _ID_COLUMNS = ("id", "user_id", "member_id")
 
 
@@ -27,8 +28,9 @@ def count_members(path: str, id_type: str = "id", column: str | None = None) -> 
         column: the CSV column or JSON property with the ids, where that is not obvious.
 
     Raises:
-        ShardError: there is no member, or something that is not one.
+        ShardError: there is no member, or something that is not one; or the path is on SFTP.
     """
+    _check(path)
     hashes = array("q")  # as Python objects, millions of ids would take a gigabyte
     columns = (column,) if column else _columns(id_type)
     for file in fsspec.open_files(
@@ -76,8 +78,9 @@ def write_roster(path: str, ids: Iterable[Any]) -> None:
     """Write a roster, one id a line. The old one stays until the new one is whole.
 
     Raises:
-        ShardError: there are no ids.
+        ShardError: there are no ids, or the path is on SFTP.
     """
+    _check(path)
     system, target = fsspec.core.url_to_fs(path)
     draft = f"{target}.part"
     written = 0
@@ -89,6 +92,15 @@ def write_roster(path: str, ids: Iterable[Any]) -> None:
         system.rm(draft)
         raise ShardError("The roster is empty: roster_sql gave no row; the old file is kept")
     system.mv(draft, target)
+
+
+def _check(path: str) -> None:
+    """Refuse SFTP: fsspec by itself takes any host key, and only the tap has what checks it."""
+    if _UNCHECKED & {link.partition("://")[0] for link in path.split("::")}:
+        raise ShardError(
+            "The roster is on SFTP, where the DAG cannot check the key of the host; put it on a "
+            "disk that all workers share, or into an object store"
+        )
 
 
 def place(path: str) -> str:
