@@ -128,13 +128,28 @@ def cookie(answer: Answer, hit: Hit) -> Answer:
 
 
 def not_configured(_answer: Answer, _hit: Hit) -> Answer:
-    """500 not_configured; recovers by asking once more, else the resource is only reported."""
+    """500 not_configured; recovers by asking once more."""
     return errors.flat(500, "not_configured", "This feature is not configured.")
 
 
 def access_denied(_answer: Answer, _hit: Hit) -> Answer:
-    """403 access_denied, though the key is good; the resource is reported, not asked again."""
+    """403 access_denied, though the key is good; recovers by asking once more."""
     return errors.flat(403, "access_denied", "Access denied.")
+
+
+def rejected(_answer: Answer, _hit: Hit) -> Answer:
+    """400 with an HTML body, as a proxy answers an id with a slash; recovers by asking once more."""
+    return _page(400)
+
+
+def firewall(_answer: Answer, _hit: Hit) -> Answer:
+    """403 with an HTML body, as of a firewall; recovers by asking once more."""
+    return _page(403)
+
+
+def invalid_auth(_answer: Answer, _hit: Hit) -> Answer:
+    """403 invalid_auth, as after a key was withdrawn; ends the run, and the next one goes on."""
+    return errors.flat(403, "invalid_auth", "Invalid authentication.")
 
 
 def _moved(hit: Hit, host: str) -> Answer:
@@ -143,12 +158,12 @@ def _moved(hit: Hit, host: str) -> Answer:
 
 
 def redirect(_answer: Answer, hit: Hit) -> Answer:
-    """302 to the same path with `redirected=1`, key and all; not to be followed, only reported."""
+    """302 to the same path with `redirected=1`, key and all; not followed; recovers by asking once more."""
     return _moved(hit, hit.request.header(b"host"))
 
 
 def redirect_away(_answer: Answer, hit: Hit) -> Answer:
-    """302 to another host name that leads here as well, key and all; not to be followed either."""
+    """302 to another host name that leads here as well, key and all; likewise."""
     name, _, port = hit.request.header(b"host").partition(":")
     other = "127.0.0.1" if name == "localhost" else "localhost"
     return _moved(hit, f"{other}:{port}" if port else other)
@@ -176,7 +191,7 @@ FAULTS: Mapping[
         not_modified,
         cookie,
     ),
-    "persistent": (not_configured, access_denied),
-    "fatal": (redirect, redirect_away),
+    "persistent": (not_configured, access_denied, rejected, firewall, redirect, redirect_away),
+    "fatal": (invalid_auth,),
 }
 """These faults by kind."""

@@ -48,7 +48,7 @@ def test_without_any_retry_the_next_runs_bring_what_this_one_owes(
 
 
 def test_members_known_by_another_id_are_no_exception(running: Sandbox) -> None:
-    journey = travel(running, "transient=0.1,redirect@60", STREAMS, id_type="email")
+    journey = travel(running, "transient=0.1,invalid_auth@60", STREAMS, id_type="email")
     assert journey.results[0].exit_code == 1
     assert (journey.lost, journey.wrong) == (0, 0)
 
@@ -61,7 +61,7 @@ def test_a_cookie_is_never_sent_back(running: Sandbox) -> None:
 
 @pytest.mark.parametrize("fault", ["redirect", "redirect_away"])
 def test_a_redirect_is_never_followed(fault: str, running: Sandbox) -> None:
-    journey = travel(running, f"{fault}@20", STREAMS)
+    journey = travel(running, f"{fault}=1", STREAMS)
     assert "which is never followed: check `api_url`" in journey.results[0].last_line
     assert [asked for asked in running.requests() if "redirected" in asked["query"]] == []
 

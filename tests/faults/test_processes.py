@@ -42,12 +42,12 @@ def arguments(folder: Path, running: Sandbox, state: Any = None, **settings: Any
 
 
 def test_a_process_that_fails_is_continued_by_the_next(running: Sandbox, tmp_path: Path) -> None:
-    running.set_faults("reset_before@2,server_error@4,redirect@9")
+    running.set_faults("reset_before@2,server_error@4,invalid_auth@9")
     first = run_process(*arguments(tmp_path, running, max_retries=2, max_concurrency=2))
     running.set_faults("")
     check(first)
     assert first.exit_code == 1
-    assert "which is never followed" in first.last_line
+    assert "refuses the credentials" in first.last_line
     second = run_process(*arguments(tmp_path, running, first.state))
     assert second.exit_code == 0, second.stderr
     rows = canonical(STREAM, [*first.records[STREAM], *second.records[STREAM]])
