@@ -15,6 +15,7 @@ from __future__ import annotations
 import base64
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_crowdtwist.feeds.folder import digest
@@ -172,7 +173,7 @@ class Ledger:
         before = Ledger(before.extent, before.end, before.sums[:], before.rest[:])
         before.advance(self.end)
         there = {self._place(file.slot) for file in files}
-        for place in (*range(len(self.sums)), *range(-len(self.rest), 0)):
+        for place in chain(range(len(self.sums)), range(-len(self.rest), 0)):
             slot = self.start + max(place, -1)
             known = before[slot] if place >= 0 else before.rest[~place]
             if self._at(place) not in {0, known} and place not in there:
