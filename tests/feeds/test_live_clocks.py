@@ -180,7 +180,7 @@ class Clocks(RuleBasedStateMachine):
         for captures in (self.inside, self.outside):
             captures.root.mkdir()
         self.now = NOW
-        self.events = 0
+        self.events = self.gone = 0
         self.acknowledged: dict[str, set[int]] = {}
         self.seen: set[int] = set()
         self.state: dict[str, Any] = {}
@@ -215,7 +215,7 @@ class Clocks(RuleBasedStateMachine):
         for here, clock, process in captured:
             captures = self.inside if here else self.outside
             at = clock if isinstance(clock, datetime) else self.now + clock
-            at, instance = min(max(at, FIRST), LAST), f"{process + 2 * here:08x}"
+            at, instance = min(max(at, FIRST), LAST), f"{process + 2 * here + 4 * self.gone:08x}"
             self.events += 1
             captures.add(STREAM, event(self.events), at=at, instance=instance)
             path = captures.path(STREAM, at, instance)
@@ -229,7 +229,8 @@ class Clocks(RuleBasedStateMachine):
     @precondition(lambda self: not self.tidy and any(self.inside.root.iterdir()))
     @rule(data=st.data(), whole_days=st.booleans())
     def files_go(self, data: st.DataObject, *, whole_days: bool) -> None:
-        """Only what has been read."""
+        """Only what has been read, by processes that have ended."""
+        self.gone += 1
         path = data.draw(st.sampled_from(sorted(self.inside.root.iterdir())))
         day = path.name.partition("T")[0]
         for each in list(self.inside.root.iterdir()):
