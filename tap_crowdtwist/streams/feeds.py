@@ -75,8 +75,8 @@ class FeedStream(CrowdTwistStream):
             return [file for file in files if not file.ahead]
         if ahead:
             self.logger.warning(
-                "%s: %d files have a date to come in their names (first: %r) and are read all the "
-                "same; check the clocks of this machine and of the one that wrote them",
+                "%s: names with a date to come: %d (first: %r); the files are read all the same, "
+                "but check the clocks of this machine and of the one that wrote them",
                 self.name,
                 len(ahead),
                 ahead[0].name,

@@ -201,6 +201,9 @@ def test_a_file_of_data_push_with_a_date_to_come_is_named_and_the_others_are_rea
     )
     third = read(tmp_path, state=second.state, present=PRESENT + timedelta(days=1))
     assert ids(third) == [1, 114]
+    checked = read(tmp_path, option="--test", code=1)
+    assert "FAIL  push_users" in checked.stdout
+    assert "'2_512_PROFILE_20260314.zip' has a date to come" in checked.stdout
 
 
 @pytest.mark.parametrize("year", ["9999", "2099"])
@@ -211,7 +214,7 @@ def test_a_batch_file_with_a_date_to_come_is_read_once(tmp_path: Path, year: str
     put(tmp_path, "activities_512_20260311000000.txt", b"|3|||5\n")
     second = read(tmp_path, BATCH, setting="batch_activity_path", state=first.state)
 
-    assert "1 files have a date to come in their names" in first.stderr
+    assert "names with a date to come: 1 (first: 'activities_512_" in first.stderr
     assert [row["user_id"] for row in first.records[BATCH]] == [2, 1]
     assert [row["user_id"] for row in second.records[BATCH]] == [3]
 

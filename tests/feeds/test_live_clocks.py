@@ -84,7 +84,7 @@ def test_a_file_of_the_far_future_is_read_and_hides_nothing(
     assert set(members(first)) == {*range(56), 100}
     assert len(first.records["live_users"]) == 1
     name = captures.path(STREAM, NOW + early, "beef").name
-    said = f"1 files have a date to come in their names (first: {name!r}) and are read all the same"
+    said = f"names with a date to come: 1 (first: {name!r}); the files are read all the same"
     assert said in first.stderr
 
     captures.add(STREAM, event(101), at=NOW + HOUR)
