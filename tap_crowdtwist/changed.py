@@ -50,12 +50,21 @@ _ASK = "run once with `sweep_members` all"
 
 
 class Feeds:
-    """The files of Data Push, and of Live Push if there are any, as they are at a moment."""
+    """The files of Data Push, and of Live Push if there are any, as they are at a moment.
+
+    Attributes:
+        push: the files of Data Push, without those that have a date to come.
+        live: the captures of Live Push.
+        problem: what is wrong with the files that are left out, if there are any.
+    """
 
     def __init__(self, settings: Settings, now: datetime) -> None:
         known = settings.sftp_known_hosts
         self._push = Folder(str(settings.data_push_path), DATA_PUSH, known_hosts=known)
-        self.push = self._push.files(now)
+        files = self._push.files(now)
+        self.push = [file for file in files if not file.ahead]
+        ahead = [file for file in files if file.ahead]
+        self.problem = self._push.ahead(ahead) if ahead else None
         self._live: Folder | None = None
         self.live: list[File] = []
         if settings.live_push_path:
@@ -130,7 +139,7 @@ def roster(
             push |= {file.path: file for file in due}
             live |= {file.path: file for file in heard.due(feeds.live)}
             owed += debts.load(sweep)[0]
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         raise TapError(
             "The state given to the tap cannot be read; run once with `sweep_members` all, which "
             "writes it anew"
@@ -198,14 +207,15 @@ def _list(streams: Sequence[str]) -> str:
 
 def _check_kept(grammar: Grammar, files: Iterable[File], read: Ledger, begun: Ledger) -> None:
     """Insist on the files with which a sweep began that now goes on."""
-    there = {file.slot for file in files}
-    for slot, total in enumerate(begun.sums, start=begun.first):
-        if total and total != read[slot] and slot not in there:
-            raise SettingError(
-                grammar.setting,
-                f"has no more files of {_date(grammar, slot)}, in the middle of the sweep of the "
-                f"members in them; put them back, or else {_ASK}",
-            )
+    slot = begun.lost(files, read)
+    if slot is not None:
+        since = max(slot, begun.start)
+        said = f"{'of' if slot == since else 'from before'} {_date(grammar, since)}"
+        raise SettingError(
+            grammar.setting,
+            f"has no more files {said}, in the middle of the sweep of the members in them; put "
+            f"them back, or else {_ASK}",
+        )
 
 
 def _check_gap(
@@ -225,8 +235,8 @@ def _check_gap(
     feeds = set(daily) or {*_ALWAYS, *noted.get("feeds", ()), *(file.feed for file in files)}
     there = {(file.slot, file.feed) for file in files}
     since = instant(noted.get("all_at"))
-    first = due[0].slot if since is None else DATA_PUSH.number(since) - bool(read.sums)
-    for day in range(max(first, read.first) if read.settled else first, due[-1].slot + 1):
+    first = due[0].slot if since is None else DATA_PUSH.number(since) - any(read.sums)
+    for day in range(max(first, read.start), due[-1].slot + 1):
         lacking = [feed for feed in FEEDS if feed in feeds and (day, feed) not in there]
         if lacking and not read[day]:
             said = " and no ".join(lacking) + " file" if len(lacking) < len(feeds) else "file"
@@ -242,7 +252,7 @@ def _check_age(
 ) -> None:
     """Insist on newer files from time to time."""
     fresh = instant(noted.get("fresh_at"))
-    newer = any(not read.sums or file.slot >= read.first + len(read.sums) for file in files)
+    newer = any(file.slot >= read.end for file in files)
     if not newer and fresh is not None and now - fresh > PATIENCE:
         raise SettingError(
             "data_push_path",
@@ -257,7 +267,7 @@ def _date(grammar: Grammar, slot: int) -> str:
 
 
 def _marks(files: Iterable[File], kind: str) -> dict[str, Any]:
-    ledger = Ledger(most=notes.KINDS[kind])
+    ledger = Ledger(notes.KINDS[kind])
     for file in files:
         ledger.add(file.slot, digest(file))
     return ledger.dump()

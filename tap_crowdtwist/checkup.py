@@ -55,6 +55,8 @@ def _roster(tap: TapCrowdTwist) -> Check:
     run = tap.run
     try:
         if run.settings.only_changed and run.feeds is not None:
+            if run.feeds.problem is not None:
+                raise run.feeds.problem
             run.roster = changed.newest(run.feeds, run.settings)
         members = len(run.roster)
     except TapError as error:
@@ -85,12 +87,16 @@ def _stream(stream: CrowdTwistStream) -> Check:
 
 
 def _feed(stream: FeedStream) -> str:
-    files = stream.files()
+    files = stream.files(fail=_refuse)
     if not files:
         return "no file of this feed is there yet"
     first = next(iter(stream.read(files[-1])), None)
     rows = "its first row can be read" if first else "it has no rows"
     return f"{len(files):,} there, the newest {files[-1].name}; {rows}"
+
+
+def _refuse(error: SettingError) -> None:
+    raise error
 
 
 def _program(stream: CrowdTwistStream) -> str:

@@ -92,12 +92,15 @@ class Run:
         if not self.settings.data_push_path:
             return None
         try:
-            return Feeds(self.settings, self.now())
+            feeds = Feeds(self.settings, self.now())
         except SettingError as error:
             if self.settings.only_changed:
                 raise
             self.fail(error)  # a sweep of all members needs no files
             return None
+        if feeds.problem is not None:
+            self.fail(feeds.problem)
+        return feeds
 
     def fail(self, error: Exception) -> None:
         """Note why a stream is given up, once."""

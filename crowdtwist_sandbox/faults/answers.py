@@ -138,7 +138,7 @@ def access_denied(_answer: Answer, _hit: Hit) -> Answer:
 
 
 def rejected(_answer: Answer, _hit: Hit) -> Answer:
-    """400 with an HTML body, as a proxy answers an id with a slash; recovers by asking once more."""
+    """400 with an HTML body, as of a proxy for an id with a slash; recovers by asking once more."""
     return _page(400)
 
 
@@ -158,7 +158,7 @@ def _moved(hit: Hit, host: str) -> Answer:
 
 
 def redirect(_answer: Answer, hit: Hit) -> Answer:
-    """302 to the same path with `redirected=1`, key and all; not followed; recovers by asking once more."""
+    """302 to the same path with `redirected=1`, key and all; recovers by asking once more."""
     return _moved(hit, hit.request.header(b"host"))
 
 

@@ -12,12 +12,11 @@ from fsspec import AbstractFileSystem
 from fsspec.core import has_magic
 
 from tap_crowdtwist.errors import SettingError
-from tap_crowdtwist.feeds.names import DAY
 from tap_crowdtwist.filesystems import url_to_fs
 from tap_crowdtwist.paths import base, placed, plain, reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from datetime import datetime
 
     from tap_crowdtwist.feeds.names import Grammar, Name
@@ -26,6 +25,12 @@ logger = logging.getLogger(__name__)
 
 _CONTENT = ("md5Hash", "crc32c", "ETag", "etag", "content_md5", "checksum", "hash")
 """Under which names file systems tell of a file's content."""
+
+_AHEAD = 2
+"""Slots by which a file may be ahead of this machine: clocks differ, and days by time zone."""
+
+_OLDEST = -(1 << 40)
+"""Slots by which files of days to come are put before all others."""
 
 _CHANGED = ("mtime", "LastModified", "last_modified", "updated", "created")
 """Under which names they tell when it was last written."""
@@ -40,7 +45,7 @@ class File:
         path: where the file system finds it.
         feed: which feed it belongs to.
         moment: the day or hour that it is about, or when it was sent; aware, UTC.
-        slot: the number of that day or hour.
+        slot: the number of that day or hour; one before all others if it is still to come.
         size: in bytes.
         identity: what changes when its content does.
     """
@@ -52,6 +57,8 @@ class File:
     slot: int
     size: int
     identity: str
+    ahead: bool = False
+    """Whether its name has a date to come, so that a clock is or was wrong."""
 
 
 class Folder:
@@ -91,7 +98,7 @@ class Folder:
 
         Raises:
             SettingError: there is no such place, it cannot be read, it holds other files only, or
-                files of several programs, or of days to come.
+                files of several programs.
         """
         try:
             self._files.invalidate_cache()
@@ -110,9 +117,9 @@ class Folder:
                 known.append((name, said, path, info))
             elif not name.startswith("."):  # which is how unfinished files are hidden
                 others.append(name)
-        self._check({name: said for name, said, _, _ in known}, others, now)
+        self._check({name: said for name, said, _, _ in known}, others)
         files = [
-            self._file(name, said, path, info)
+            self._file(name, said, path, info, now)
             for name, said, path, info in known
             if feed in {None, said.feed}
         ]
@@ -123,10 +130,24 @@ class Folder:
         opened: IO[bytes] = self._files.open(file.path, "rb")
         return opened
 
-    def _file(self, name: str, said: Name, path: str, info: Mapping[str, Any]) -> File:
+    def ahead(self, files: Collection[File]) -> SettingError:
+        """Return what is wrong with files that were not read since they have a date to come."""
+        return self._refuse(
+            f"the name of {min(file.name for file in files)!r} has a date to come, so the file was "
+            f"not read ({len(files)} in all); rename or remove it, or set the clock"
+        )
+
+    def _file(
+        self, name: str, said: Name, path: str, info: Mapping[str, Any], now: datetime
+    ) -> File:
         slot, size = self.grammar.number(said.moment), int(info.get("size") or 0)
+        ahead = said.moment - now > _AHEAD * self.grammar.slot
+        if ahead:
+            # Among the newest it would make all that is really new look old; and where the order
+            # of the files matters, its rows would have the last word until that day.
+            slot += _OLDEST
         identity = self._identity(path, info)
-        return File(name, path, said.feed, said.moment, slot, size, identity)
+        return File(name, path, said.feed, said.moment, slot, size, identity, ahead)
 
     def _find(self) -> dict[str, Mapping[str, Any]]:
         root = self._root
@@ -152,7 +173,7 @@ class Folder:
             else:
                 yield path, info
 
-    def _check(self, known: Mapping[str, Name], others: list[str], now: datetime) -> None:
+    def _check(self, known: Mapping[str, Name], others: list[str]) -> None:
         example = self.grammar.example
         if others and not known:
             raise self._refuse(
@@ -172,12 +193,6 @@ class Folder:
             raise self._refuse(
                 f"holds files of several programs ({', '.join(sorted(programs))}), whose members "
                 f"must not be mixed; name one program's files, such as …/*_{min(programs)}_*"
-            )
-        ahead = [name for name, said in known.items() if said.moment > now + 2 * DAY]
-        if ahead:
-            raise self._refuse(
-                f"the name of {min(ahead)!r} has a date to come; rename or remove the file, or set "
-                "the clock"
             )
 
     def _identity(self, path: str, info: Mapping[str, Any]) -> str:

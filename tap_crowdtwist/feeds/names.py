@@ -59,8 +59,6 @@ class Grammar:
             moment = datetime.strptime(groups["moment"], self.form).replace(tzinfo=timezone.utc)
         except ValueError:
             return None
-        if moment.year < _FIRST_YEAR:
-            return None
         feed = groups["feed"].upper() if self.pattern.flags & re.IGNORECASE else groups["feed"]
         return Name(_FEEDS.get(feed, feed), moment, groups["program"])
 
@@ -72,9 +70,6 @@ class Grammar:
         """Give the instant at which a slot begins."""
         return _EPOCH + slot * self.slot
 
-
-_FIRST_YEAR = 2000
-"""There was no CrowdTwist before; a name with an earlier date is one of something else."""
 
 _FEEDS = {"USER_PROFILE": "PROFILE", "ACTIVITIES": "activities"}
 """The zip of the profile feed says PROFILE, the CSV inside USER_PROFILE."""

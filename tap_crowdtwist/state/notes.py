@@ -1,6 +1,6 @@
 """The note in a stream's state of the files that its sweeps have taken into account.
 
-    {"push": {"first": 20523, "sums": "…"}, "live": {…}, "feeds": ["PROFILE", …],
+    {"push": {"first": 20523, "sums": "…", "rest": "…"}, "live": {…}, "feeds": ["PROFILE", …],
      "all_at": "…", "fresh_at": "…", "members": "changed", "lacking": true}
 
 `push` and `live` are ledgers (`feeds.ledger`) of the files that were there when the last complete
@@ -14,15 +14,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_crowdtwist.feeds.ledger import Ledger
+from tap_crowdtwist.feeds.ledger import Extent, Ledger, merged
 from tap_crowdtwist.state.instants import spell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, MutableMapping
+    from collections.abc import Mapping, MutableMapping
     from datetime import datetime
 
-KINDS = {"push": 60, "live": 72}
-"""Days of Data Push and hours of Live Push that a note tells of; earlier files count as read."""
+KINDS = {"push": Extent(20, 40), "live": Extent(24, 48, breadth=24)}
+"""How many sums of days of Data Push and of hours of Live Push a note holds."""
 
 Note = dict[str, Any]
 
@@ -37,7 +37,9 @@ def begun(noted: Mapping[str, Any] | None, present: Mapping[str, Any]) -> Note:
 
     def chosen(kind: str) -> dict[str, Any]:
         old, now = ledger(noted, kind), ledger(present, kind)
-        return _joined([old, now], lambda slot: now[slot] or old[slot]).dump()
+        if any((*now.sums, *now.rest)):
+            old.retreat(now.end - 1)
+        return merged(lambda old, now: now or old, old, now).dump()
 
     return {**{kind: chosen(kind) for kind in KINDS}, "feeds": list(present.get("feeds") or ())}
 
@@ -58,7 +60,7 @@ def resumed(
 
     def chosen(kind: str) -> dict[str, Any]:
         old, own, now = (ledger(note, kind) for note in (noted, begun, present))
-        return _joined([old, own], lambda at: own[at] if own[at] == now[at] else old[at]).dump()
+        return merged(lambda old, own, now: own if own == now else old, old, own, now).dump()
 
     return {**{kind: chosen(kind) for kind in KINDS}, "feeds": list((begun or {}).get("feeds", ()))}
 
@@ -112,18 +114,5 @@ def ledger(note: Mapping[str, Any] | None, kind: str) -> Ledger:
     return Ledger.load((note or {}).get(kind), KINDS[kind])
 
 
-def _joined(ledgers: list[Ledger], chosen: Callable[[int], int]) -> Ledger:
-    """Make one ledger of several, with a sum chosen for each slot of any of them."""
-    kept = [each for each in ledgers if each.sums]
-    if not kept:
-        return ledgers[0]
-    settled = [each.first for each in kept if each.settled]
-    first = max(settled) if settled else min(each.first for each in kept)
-    end = max(each.first + len(each.sums) for each in kept)
-    first = max(first, end - ledgers[0].most) if settled else first
-    return Ledger(first, list(map(chosen, range(first, end))), bool(settled), ledgers[0].most)
-
-
 def _end(note: Mapping[str, Any]) -> int:
-    push = ledger(note, "push")
-    return push.first + len(push.sums)
+    return ledger(note, "push").end

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from tap_crowdtwist.feeds.credits import credits_in
+from tap_crowdtwist.feeds.ledger import Extent
 from tap_crowdtwist.feeds.names import BATCH_ACTIVITY
 from tap_crowdtwist.state.instants import spell
 from tap_crowdtwist.streams.feeds import FeedStream
@@ -24,7 +25,7 @@ class BatchActivityCredits(FeedStream):
     name = "batch_activity_credits"
     grammar = BATCH_ACTIVITY
     feed = "activities"
-    kept = 400
+    kept = Extent(200, 200)
     primary_keys = ("file_name", "file_line")
     replication_key = "file_name"
     notes = "A line that CrowdTwist would refuse says why in `fault`."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from typing_extensions import override
 
 from tap_crowdtwist import values
+from tap_crowdtwist.feeds.ledger import Extent
 from tap_crowdtwist.feeds.names import DATA_PUSH
 from tap_crowdtwist.feeds.tables import Table, row
 from tap_crowdtwist.state.instants import spell
@@ -26,7 +27,7 @@ class DataPushStream(FeedStream):
     """Rows of one feed of Data Push, file after file in the order of their dates."""
 
     grammar = DATA_PUSH
-    kept = 400
+    kept = Extent(200, 200)
     in_order = True
     replication_key = "file_name"
 

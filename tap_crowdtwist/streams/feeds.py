@@ -19,12 +19,13 @@ from tap_crowdtwist.feeds.ledger import Ledger
 from tap_crowdtwist.streams.base import CrowdTwistStream
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.singerlib import Catalog
 
     from tap_crowdtwist.feeds.folder import File
+    from tap_crowdtwist.feeds.ledger import Extent
     from tap_crowdtwist.feeds.names import Grammar
     from tap_crowdtwist.records import Row
 
@@ -43,10 +44,13 @@ class FeedStream(CrowdTwistStream):
 
     grammar: ClassVar[Grammar]
     feed: ClassVar[str]
-    kept: ClassVar[int]
-    """How many days or hours the state tells of."""
+    kept: ClassVar[Extent]
+    """How many sums of days or hours the state holds."""
     in_order: ClassVar[bool] = False
-    """Whether a file that comes late makes those after it be read again."""
+    """Whether a file that comes late makes those after it be read again.
+
+    A file with a date to come then is not read: it would have the last word until that day.
+    """
     growing: ClassVar[bool] = False
     """Whether files are appended to."""
 
@@ -65,9 +69,26 @@ class FeedStream(CrowdTwistStream):
             known_hosts=self.run.settings.sftp_known_hosts,
         )
 
-    def files(self) -> list[File]:
-        """List the files of this feed, in the order in which they are read."""
-        return self.folder.files(self.run.now(), self.feed)
+    def files(self, fail: Callable[[SettingError], None] | None = None) -> list[File]:
+        """List the files of this feed, in the order in which they are read.
+
+        Args:
+            fail: takes what is wrong with files that are left out; the run, if not given.
+        """
+        files = self.folder.files(self.run.now(), self.feed)
+        ahead = [file for file in files if file.ahead]
+        if ahead and self.in_order:
+            (fail or self.run.fail)(self.folder.ahead(ahead))
+            return [file for file in files if not file.ahead]
+        if ahead:
+            self.logger.warning(
+                "%s: names with a date to come: %d (first: %r); the files are read all the same, "
+                "but check the clocks of this machine and of the one that wrote them",
+                self.name,
+                len(ahead),
+                ahead[0].name,
+            )
+        return files
 
     def read(self, file: File) -> Iterator[Row]:
         """Yield the raw rows of a file.
@@ -111,11 +132,10 @@ class FeedStream(CrowdTwistStream):
             state.clear()
         ledger = Ledger.load(state.get("files"), self.kept)
         files = self.files()
-        due = ledger.due(files, in_order=self.in_order)
+        due = ledger.begin(files, in_order=self.in_order)
         self.logger.info("%s: %d of %d files are to be read", self.name, len(due), len(files))
         if not files:
             self.logger.warning("%s: there are no files of this feed", self.name)
-        ledger.clear({file.slot for file in due})
         checkpoint = say = run.clock()
         for number, file in enumerate(due, start=1):
             for count, record in enumerate(self._write(self.read(file), run.now(), write=write)):
@@ -126,7 +146,7 @@ class FeedStream(CrowdTwistStream):
                         say = run.clock()
                         self._say(number, len(due))
             ledger.add(file.slot, self.finished(file))
-            state["files"] = ledger.dump(due[number].slot if number < len(due) else None)
+            state["files"] = ledger.dump()
             state["replication_key"] = self.replication_key
             if bookmark := self.bookmark(file):
                 state["replication_key_value"] = bookmark

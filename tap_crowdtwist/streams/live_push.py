@@ -10,6 +10,7 @@ from typing_extensions import override
 from tap_crowdtwist import keys
 from tap_crowdtwist.feeds.captures import Names, events, fingerprint
 from tap_crowdtwist.feeds.folder import digest
+from tap_crowdtwist.feeds.ledger import Extent
 from tap_crowdtwist.feeds.names import HOUR, LIVE_PUSH
 from tap_crowdtwist.streams.feeds import FeedStream
 
@@ -36,7 +37,7 @@ class LivePushStream(FeedStream):
     """Events of one feed of Live Push, each once."""
 
     grammar = LIVE_PUSH
-    kept = 7 * 24
+    kept = Extent(48, 120, breadth=24)
     growing = True
     primary_keys = ("event_id",)
     replication_key = "received_at"
@@ -68,11 +69,15 @@ class LivePushStream(FeedStream):
 
     @override
     def finished(self, file: File) -> int:
-        """Remember how far a file that may still grow was read."""
+        """Remember how far a file that may still grow was read.
+
+        One that grows although its name says that it is finished has another size by the next run,
+        and is read from its beginning. So no clock has to be right for an event to be read.
+        """
         offsets = self._offsets
         offsets.pop(file.name, None)
         read = max(self._end, file.size)
-        if file.moment + _GROWING > self.run.now():
+        if not file.ahead and self.run.now() - file.moment < _GROWING:
             offsets[file.name] = read = self._end
         newest = sorted(offsets.items(), key=lambda entry: entry[0].partition("-")[2])[-OPEN:]
         self.stream_state["offsets"] = dict(newest)

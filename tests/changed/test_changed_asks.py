@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from changed_kit import FEEDS, STREAMS, Brand, rewrite
-from harness import DAY
+from harness import DAY, PRESENT
+
+from tap_crowdtwist.feeds.names import DATA_PUSH
+from tap_crowdtwist.state import notes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -249,10 +252,17 @@ def test_a_folder_that_is_not_there_stops_a_changed_sweep_only(brand: Brand) -> 
     assert not brand.lacks()
 
 
-def test_a_file_of_days_to_come_stops_a_changed_sweep_only(brand: Brand) -> None:
-    brand.deliver(brand.day + 9)
-    assert "has a date to come; rename or remove the file" in refused(brand)
-    assert "has a date to come; rename or remove the file" in brand.run("all").said
+def test_a_file_with_a_date_to_come_is_left_out_and_named(brand: Brand) -> None:
+    brand.pass_day()
+    changed = brand.day
+    brand.running.advance(9)
+    ahead = min(path.name for path in brand.deliver(brand.day))
+    end = DATA_PUSH.number(PRESENT + changed * DAY)
+    for members in ("changed", "all"):
+        outcome = brand.run(members, later=(changed - brand.day) * DAY)
+        assert f"the name of {ahead!r} has a date to come, so the file was" in outcome.said
+        assert outcome.members("users")
+        assert notes.ledger(brand.note(), "push").end == end
 
 
 def test_a_bookmark_does_not_matter_to_a_changed_sweep(brand: Brand) -> None:

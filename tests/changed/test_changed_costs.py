@@ -79,8 +79,9 @@ def appearing(brand: Brand) -> set[int]:
 
 
 def full_note(kind: str, first: int) -> dict[str, Any]:
-    ledger = Ledger(most=notes.KINDS[kind])
-    for slot in range(first, first + 2 * notes.KINDS[kind]):
+    extent = notes.KINDS[kind]
+    ledger = Ledger(extent)
+    for slot in range(first, first + extent.slots + extent.cells * extent.breadth):
         ledger.add(slot, 7919 * slot + 1)
     return ledger.dump()
 
@@ -89,7 +90,9 @@ def feeds_at_their_worst() -> dict[str, Any]:
     bookmarks: dict[str, Any] = {}
     for feed in FEED_STREAMS:
         bookmarks[feed.name] = {
-            "files": Ledger(480_000, [0xFFFFFF] * feed.kept, settled=True, most=feed.kept).dump(),
+            "files": Ledger(
+                feed.kept, 480_000, [0xFFFFFF] * feed.kept.slots, [0xFFFFFF] * feed.kept.cells
+            ).dump(),
             "replication_key": "received_at",
             "replication_key_value": "2_512345_POINTS_EXPIRATION_20261119.zip",
         }

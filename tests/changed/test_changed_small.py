@@ -180,6 +180,31 @@ def test_captures_of_live_push_name_members_before_the_files_do(
     assert brand.run(**with_live).members("users") == [one]
 
 
+@pytest.mark.parametrize("hour", ["20260304T14", "20250311T14", "19991231T23", "20990101T00"])
+def test_captures_of_a_clock_that_is_wrong_name_members_too(
+    brand: Brand, tmp_path: Path, hour: str
+) -> None:
+    live = tmp_path / "live"
+    live.mkdir()
+    with_live: dict[str, Any] = {"live_push_path": str(live), "streams": ("users",)}
+    one, other, third = (int(member) for member in brand.running.roster()[:3])
+    for ago in range(60):
+        name = f"live_users-{TODAY - ago * DAY:%Y%m%d}T14-0a1b2c3d.jsonl"
+        (live / name).write_text(line(id=one), encoding="utf-8")
+    assert not brand.run("all", **with_live).said
+    brand.running.advance()
+    wrong = live / f"live_users-{hour}-beef.jsonl"
+    for member in (other, third):
+        with wrong.open("a", encoding="utf-8") as file:
+            file.write(line(id=member))
+        outcome = brand.run(**with_live)
+        assert not outcome.said
+        assert member in outcome.members("users")
+        assert not brand.run(**with_live).requests
+    wrong.unlink()
+    assert set(brand.run(**with_live).members("users")) <= {one}, "at most who shares the sum"
+
+
 def test_an_hour_of_captures_that_grows_during_a_sweep_is_read_again(
     brand: Brand, tmp_path: Path
 ) -> None:

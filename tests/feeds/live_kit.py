@@ -39,7 +39,8 @@ class Captures:
 
     def path(self, feed: str, at: datetime = NOW, instance: str = FIRST) -> Path:
         """The file of a feed and an hour."""
-        return self.root / f"{feed}-{at:%Y%m%dT%H}-{instance}.jsonl"
+        hour = at.isoformat()[:13].replace("-", "")
+        return self.root / f"{feed}-{hour}-{instance}.jsonl"
 
     def add(
         self,

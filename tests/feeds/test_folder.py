@@ -186,14 +186,37 @@ def test_files_of_two_programs_are_not_mixed(tmp_path: Path) -> None:
     assert ids(read(tmp_path / "*_512_*")) == [1]
 
 
-def test_a_date_to_come_is_told(tmp_path: Path) -> None:
+def test_a_file_of_data_push_with_a_date_to_come_is_named_and_the_others_are_read(
+    tmp_path: Path,
+) -> None:
     put_days(tmp_path, 10, 12)  # a file may be ahead of a clock, and of a time zone
-    read(tmp_path)
-    put_days(tmp_path, 14)
+    first = read(tmp_path)
+    put_days(tmp_path, 13, 14)
+    second = read(tmp_path, state=first.state, code=1)
+    assert ids(second) == [1, 113]
     check_failure(
-        read(tmp_path, code=1),
-        f"{PUSHED}the name of '2_512_PROFILE_20260314.zip' has a date to come; rename or remove",
+        second,
+        f"{PUSHED}the name of '2_512_PROFILE_20260314.zip' has a date to come, so the file was not "
+        "read (1 in all); rename or remove it, or set the clock",
     )
+    third = read(tmp_path, state=second.state, present=PRESENT + timedelta(days=1))
+    assert ids(third) == [1, 114]
+    checked = read(tmp_path, option="--test", code=1)
+    assert "FAIL  push_users" in checked.stdout
+    assert "'2_512_PROFILE_20260314.zip' has a date to come" in checked.stdout
+
+
+@pytest.mark.parametrize("year", ["9999", "2099"])
+def test_a_batch_file_with_a_date_to_come_is_read_once(tmp_path: Path, year: str) -> None:
+    put(tmp_path, "activities_512_20260310000000.txt", b"|1|||5\n")
+    put(tmp_path, f"activities_512_{year}1231235959.txt", b"|2|||5\n")
+    first = read(tmp_path, BATCH, setting="batch_activity_path")
+    put(tmp_path, "activities_512_20260311000000.txt", b"|3|||5\n")
+    second = read(tmp_path, BATCH, setting="batch_activity_path", state=first.state)
+
+    assert "names with a date to come: 1 (first: 'activities_512_" in first.stderr
+    assert [row["user_id"] for row in first.records[BATCH]] == [2, 1]
+    assert [row["user_id"] for row in second.records[BATCH]] == [3]
 
 
 @pytest.mark.parametrize("ending", ["zip", "csv"])

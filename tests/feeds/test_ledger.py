@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
 from harness import PRESENT
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tap_crowdtwist.feeds.folder import File, digest
-from tap_crowdtwist.feeds.ledger import Ledger
+from tap_crowdtwist.feeds.ledger import Extent, Ledger, merged
+
+SMALL = Extent(3, 4, breadth=2)
+LARGE = Extent(48, 120, breadth=24)
 
 
 def file(slot: int, content: str = "", name: str = "") -> File:
-    return File(name or f"file {slot}", "path", "FEED", PRESENT, slot, 1, content)
+    name = name or f"file {slot}"
+    return File(name, f"path of {name}", "FEED", PRESENT, slot, 1, content)
 
 
 def read(ledger: Ledger, *files: File) -> None:
@@ -17,18 +26,23 @@ def read(ledger: Ledger, *files: File) -> None:
         ledger.add(each.slot, digest(each))
 
 
+def stored(ledger: Ledger) -> Ledger:
+    """The ledger as the next run gets it."""
+    return Ledger.load(json.loads(json.dumps(ledger.dump())), ledger.extent)
+
+
 def test_what_was_read_is_not_due() -> None:
-    ledger = Ledger()
+    ledger = Ledger(LARGE)
     files = [file(slot) for slot in (3, 5, 9)]
     assert ledger.due(files) == files
     read(ledger, *files)
     assert ledger.due(files) == []
-    assert Ledger.load(ledger.dump(), 400).due(files) == []
+    assert stored(ledger).due(files) == []
 
 
 def test_what_is_late_makes_what_follows_due_only_where_order_matters() -> None:
     files = [file(slot) for slot in (3, 5, 9)]
-    ledger = Ledger()
+    ledger = Ledger(LARGE)
     read(ledger, files[0], files[2])
     assert ledger.due(files) == [files[1]]
     assert ledger.due(files, in_order=True) == files[1:]
@@ -36,10 +50,9 @@ def test_what_is_late_makes_what_follows_due_only_where_order_matters() -> None:
 
 def test_all_files_of_a_day_are_due_when_one_is_new() -> None:
     first, second = file(3, name="a"), file(3, name="b")
-    ledger = Ledger()
+    ledger = Ledger(LARGE)
     read(ledger, first)
-    assert ledger.due([first, second]) == [first, second]
-    ledger.clear([3])
+    assert ledger.begin([first, second]) == [first, second]
     read(ledger, second, first)
     assert ledger.due([first, second]) == []
 
@@ -50,20 +63,98 @@ def test_the_name_and_the_content_tell_files_apart() -> None:
     assert 0 < digest(file(1)) < 1 << 24
 
 
-def test_a_state_holds_the_last_days_once_all_is_read() -> None:
-    ledger = Ledger(most=3)
+@pytest.mark.parametrize("slot", [-(10**9), -5, 0, 30, 99, 10**9])
+def test_no_slot_makes_a_file_count_as_read(slot: int) -> None:
+    ledger = Ledger(SMALL)
+    files = [file(each) for each in range(100)]
+    read(ledger, *files)
+    new = file(slot, name="new")
+    listed = sorted([*files, new], key=lambda each: each.slot)
+    due = stored(ledger).begin(listed)
+    assert new in due
+    read(ledger, *due)
+
+
+def test_what_is_new_among_old_files_is_due_with_its_cell_alone() -> None:
+    ledger = Ledger(SMALL)
+    files = [file(slot) for slot in range(20)]
+    read(ledger, *files)
+    listed = sorted([*files, file(2, name="new")], key=lambda each: each.slot)
+    assert [each.slot for each in stored(ledger).begin(listed)] == [2, 2, 3, 10, 11]
+
+
+def test_files_that_were_removed_make_the_rest_of_their_cell_due_once() -> None:
+    ledger = Ledger(SMALL)
     files = [file(slot) for slot in range(10)]
     read(ledger, *files)
-    loaded = Ledger.load(ledger.dump(), 3)
-    assert (loaded.first, len(loaded.sums), loaded.settled) == (7, 3, True)
-    assert loaded.due([file(2, "new"), *files]) == []
+    rest = files[1:]
+    due = ledger.begin(rest)
+    assert [each.slot for each in due] == [1]
+    read(ledger, *due)
+    assert stored(ledger).begin(rest) == []
+    assert stored(ledger).begin(rest[1:]) == [], "nothing is left of that cell"
 
 
-def test_a_state_keeps_what_is_due_in_sight() -> None:
-    ledger = Ledger(most=3)
-    late, newest = [file(slot) for slot in (1, 2)], file(9)
-    read(ledger, newest, late[0])
-    loaded = Ledger.load(ledger.dump(due_from=2), 3)
-    assert len(loaded.sums) <= 3
-    assert not loaded.settled or loaded.first <= 2
-    assert loaded.due([*late, newest]) in ([late[1]], [late[1], newest])
+@given(
+    slots=st.lists(st.integers(-50, 50) | st.integers(-(10**6), 10**6), unique=True),
+    cut=st.integers(0, 50),
+)
+def test_a_run_that_is_cut_short_leaves_the_rest_due_and_no_more_than_their_cells(
+    slots: list[int], cut: int
+) -> None:
+    files = [file(slot) for slot in sorted(slots)]
+    ledger = Ledger(SMALL)
+    read(ledger, *ledger.begin(files)[:cut])
+    ledger = stored(ledger)
+    due = ledger.begin(files)
+    assert set(files[cut:]) <= set(due)
+    read(ledger, *due)
+    assert stored(ledger).begin(files) == []
+
+
+def test_the_window_comes_back_from_a_date_that_is_not_there() -> None:
+    ledger = Ledger(SMALL)
+    files = [file(slot) for slot in range(10)]
+    read(ledger, *files, file(10**6))
+    read(ledger, *ledger.begin(files))
+    assert ledger.end == 10
+    assert stored(ledger).begin(files) == []
+    assert ledger.due([*files, file(10)]) == [file(10)]
+
+
+@given(st.lists(st.tuples(st.integers(-(10**12), 10**12), st.integers(1, (1 << 24) - 1))))
+def test_a_ledger_never_grows(files: list[tuple[int, int]]) -> None:
+    ledger = Ledger(LARGE)
+    for slot, number in files:
+        ledger.add(slot, number)
+    assert len(json.dumps(ledger.dump())) <= 4 * (LARGE.slots + LARGE.cells) + 64
+    assert stored(ledger) == ledger
+
+
+def test_a_state_of_another_extent_makes_no_file_count_as_read() -> None:
+    ledger = Ledger(LARGE)
+    files = [file(slot) for slot in range(200)]
+    read(ledger, *files[:-1])
+    other = Ledger.load(ledger.dump(), SMALL)
+    assert files[-1] in other.due(files)
+    assert not {197, 198} & {each.slot for each in other.due(files)}
+
+
+def test_merged_ledgers_speak_of_the_same_slots() -> None:
+    old, new = Ledger(SMALL), Ledger(SMALL)
+    files = [file(slot) for slot in range(12)]
+    read(old, *files[:6])
+    read(new, *files)
+    both = merged(lambda one, other: other or one, old, new)
+    assert both.due(files) == []
+    assert both.end == 12
+
+
+def test_a_slot_whose_files_are_lost_is_named() -> None:
+    before, begun = Ledger(SMALL), Ledger(SMALL)
+    files = [file(slot) for slot in range(12)]
+    read(before, *files[1:8])
+    read(begun, *files)
+    assert begun.lost(files, before) is None
+    assert begun.lost(files[:-1], before) == 11
+    assert begun.lost(files[9:], before) == begun.start - 1, "it shares a cell by now"

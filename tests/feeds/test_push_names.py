@@ -19,8 +19,9 @@ from tap_crowdtwist.feeds.names import BATCH_ACTIVITY, DATA_PUSH
         ("2_512_user_redemption_20000101.zip", "USER_REDEMPTION", "2000-01-01"),
         ("2_512_POINTS_EXPIRATION_20991231.zip", "POINTS_EXPIRATION", "2099-12-31"),
         ("2_512_PROFILE_20260230.zip", None, None),
-        ("2_512_PROFILE_19991231.zip", None, None),
-        ("2_512_PROFILE_00010101.zip", None, None),
+        ("2_512_PROFILE_19991231.zip", "PROFILE", "1999-12-31"),
+        ("2_512_PROFILE_00010101.zip", "PROFILE", "0001-01-01"),
+        ("2_512_PROFILE_00000101.zip", None, None),
         ("2_512_PROFILE_2026031.zip", None, None),
         ("2_512_PROFILE_20260310.zip.gz", None, None),
         ("2_512_PROFILES_20260310.zip", None, None),
@@ -31,7 +32,7 @@ from tap_crowdtwist.feeds.names import BATCH_ACTIVITY, DATA_PUSH
 )
 def test_what_the_name_of_a_pushed_file_says(name: str, feed: str | None, day: str | None) -> None:
     said = DATA_PUSH.parse(name)
-    assert (said and (said.feed, f"{said.moment:%Y-%m-%d}")) == (feed and (feed, day))
+    assert (said and (said.feed, said.moment.date().isoformat())) == (feed and (feed, day))
 
 
 @pytest.mark.parametrize(
