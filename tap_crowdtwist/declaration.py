@@ -228,9 +228,9 @@ DECLARATION: dict[str, Any] = th.PropertiesList(
         "max_failed_members",
         th.IntegerType(minimum=0),
         default=100,
-        title="Failed members",
-        description="The run stops when more members than this fail in one stream; up to it they "
-        "are asked again by the next run.",
+        title="Failed members in a row",
+        description="A stream is given up when more members than this fail in a row, without a "
+        "success between. Whoever failed is asked again by the next run.",
     ),
     th.Property(
         "sensitive_data",

@@ -333,7 +333,7 @@ def test_the_key_shows_nowhere(airflow: Airflow, metadata: PostgresServer, run: 
 def test_failed_members_fail_the_run_with_their_number(
     airflow: Airflow, sandbox: Sandbox, books: list[dict[str, Any]]
 ) -> None:
-    """They do not fail the shard: a retry would ask everybody, the next run asks those first."""
+    """They do not fail the shard: a retry would ask everybody, the next run asks those again."""
     assert books
     sandbox.set_faults("access_denied=0.5")
     airflow.trigger(DAG, "denied", shards=1, streams=["purchases"])

@@ -433,7 +433,9 @@ def test_everything_is_there_when_all_members_were_asked() -> None:
 def test_members_asked_by_earlier_attempts_count() -> None:
     bookmarks = {
         "users": {"completed_at": "2026-11-20T02:00:00Z"},
-        "purchases": {"sweep": {"started_at": "2026-11-20T02:00:00Z", "asked": 4, "retry": [7]}},
+        "purchases": {
+            "sweep": {"started_at": "2026-11-20T02:00:00Z", "asked": 4, "retry": {"count": 1}}
+        },
         "redemptions": {"replication_key_value": "2026-11-19T02:00:00Z"},
     }
     account = done(

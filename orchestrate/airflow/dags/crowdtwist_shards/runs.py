@@ -70,7 +70,7 @@ class Run:
     def is_over(self) -> bool:
         """Whether doing it again would be in vain: all were asked, some members kept failing.
 
-        The state remembers those, and the next run asks them first; a retry would ask everybody.
+        The state remembers those, and the next run asks them again; a retry would ask everybody.
         """
         owed = self.last_words.startswith(_OWED) and "Extractor failed" in self.errors
         return self.summary is not None and not self.stopped and (self.code == 0 or owed)

@@ -56,7 +56,7 @@ def asked_before(bookmarks: Mapping[str, Any]) -> dict[str, int | None]:
         if "completed_at" in entry:
             before[stream] = None
         elif "started_at" in sweep:
-            before[stream] = int(sweep.get("asked", 0)) - len(sweep.get("retry") or ())
+            before[stream] = int(sweep.get("asked", 0)) - (sweep.get("retry") or {}).get("count", 0)
     return before
 
 
