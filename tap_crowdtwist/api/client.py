@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from tap_crowdtwist.api import dates, listing, outcome, paging
+from tap_crowdtwist.api.endpoints import PAGE_SIZE
 from tap_crowdtwist.api.errors import (
     ExhaustedError,
     MemberMissingError,
@@ -195,10 +196,13 @@ class Client:
     ) -> paging.Listing:
         if not endpoint.paged:
             page = self.get(endpoint, member, params, lambda body: _page(body, endpoint))
-            return paging.Listing([page.rows], page.total)
+            return paging.Listing([page.rows], page.total, unpaged=not page.guided)
         size = (("page_size", str(endpoint.page_size)),) if endpoint.page_size else ()
 
+        announced = False
+
         def ask(parameter: str, number: int) -> paging.Page:
+            nonlocal announced
             numbered = (*params, (parameter, str(number)), *size)
             try:
                 page: paging.Page = self.get(
@@ -207,13 +211,21 @@ class Client:
             except (MemberMissingError, NotConfiguredError, UnavailableError) as error:
                 if number == 1:
                     raise
+                if isinstance(error, MemberMissingError) and not announced:
+                    return paging.Page([])  # how a host may answer a page beyond the last one
                 said = "A page is refused after others of its listing were answered"
                 raise ExhaustedError(
                     said, endpoint=endpoint.name, status=error.status, code=error.code
                 ) from None
+            announced |= page.guided
             return page
 
-        return paging.follow(ask, self._several)
+        return paging.follow(
+            ask,
+            self._several,
+            size=endpoint.page_size or PAGE_SIZE,
+            same=partial(listing.are_same, key=endpoint.key),
+        )
 
     def _attempt(
         self, endpoint: Endpoint, url: str, accept: Callable[[Any], Any]

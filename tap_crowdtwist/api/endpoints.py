@@ -10,6 +10,9 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+PAGE_SIZE = 10
+"""Rows of a page where no `page_size` is sent (User Purchase History)."""
+
 
 class Host(enum.Enum):
     """CrowdTwist serves two hosts; purchases live on the point-of-sale one."""

@@ -56,6 +56,10 @@ class Ledger:
             self.disagreements[endpoint] += 1
 
 
+_CAPS = frozenset({10, 25, 50})
+"""Rows at which a host may cut a list, beside multiples of 100."""
+
+
 @dataclass(frozen=True)
 class _Reading:
     """What one reading of a listing brought."""
@@ -106,6 +110,13 @@ def _attempt(read: Callable[[], Listing], endpoint: Endpoint, ledger: Ledger) ->
             endpoint.name, "a listing has rows that are not objects; they are left out"
         )
     rows = _flatten(pages if listing.total is not None else _abutting(pages), endpoint.key)
+    if listing.unpaged and listing.total is None and _is_cap(len(rows)):
+        ledger.warn_once(
+            endpoint.name,
+            "a list without pages has exactly %d rows; if CrowdTwist cuts it there, the rest is "
+            "missing",
+            len(rows),
+        )
     moved = listing.moved
     if listing.total is not None and len(rows) > listing.total:
         distinct = union(pages, endpoint.key)
@@ -114,6 +125,21 @@ def _attempt(read: Callable[[], Listing], endpoint: Endpoint, ledger: Ledger) ->
     elif len(rows) == listing.total:
         moved |= _repeats(pages, endpoint.key)
     return _Reading(rows, listing.total, moved)
+
+
+def _is_cap(count: int) -> bool:
+    return count in _CAPS or (count > 0 and count % 100 == 0)
+
+
+def are_same(one: list[Any], other: list[Any], key: tuple[str, ...]) -> bool:
+    """Return whether two pages hold the same rows, in whatever order and state these are."""
+    if len(one) != len(other):
+        return False
+
+    def names(page: list[Any]) -> Counter[Any]:
+        return Counter((isinstance(r, dict) and identify(r, key)) or _text(r) for r in page)
+
+    return one == other or names(one) == names(other)
 
 
 def _repeats(pages: list[list[Row]], key: tuple[str, ...]) -> bool:
@@ -183,5 +209,5 @@ def identify(row: Row, key: tuple[str, ...]) -> tuple[str, ...] | None:
     return values if all(values) else None
 
 
-def _text(row: Row) -> bytes:
+def _text(row: Any) -> bytes:
     return msgspec.json.encode(row, order="deterministic")

@@ -3,6 +3,9 @@
 `paging.next_page` is a URL that carries the key and may name another host, so it is read for its
 page number and never requested. Beyond the end CrowdTwist answers with an empty page that links
 back to a real one (Activities-Extended), so a page that was seen before is never asked again.
+
+Some lists may come without `paging` (what the activity history answers is not published). They go
+on until a page is short, empty, or the same as the one before.
 """
 
 from __future__ import annotations
@@ -21,6 +24,9 @@ PAGE_PARAMETERS = ("page", "page_number")
 _AT_ONCE = 32
 """Pages that are fetched side by side at the most, so that a lie about their number is bounded."""
 
+_ROUND = 5
+"""Rows. Every page size that is documented or usual is a multiple of it."""
+
 _BARREN = 100
 """Pages in a row, each empty or a copy of the one before, after which a listing is given up."""
 
@@ -35,6 +41,7 @@ class Page:
         next_number: the page that `next_page` points to, or None.
         pages: how many pages there are, or None where it does not say.
         total: how many rows there are, or None where it does not say.
+        guided: whether it tells at all if there is another page.
     """
 
     rows: list[Any]
@@ -42,6 +49,7 @@ class Page:
     next_number: int | None = None
     pages: int | None = None
     total: int | None = None
+    guided: bool = False
 
 
 @dataclass
@@ -53,12 +61,14 @@ class Listing:
         total: the largest `paging.total` seen, or None.
         moved: whether `paging.total` changed from one page to another.
         oddities: what was wrong with the paging, one sentence each.
+        unpaged: whether all rows came at once, from a resource that takes no page or ignores it.
     """
 
     pages: list[list[Any]] = field(default_factory=list)
     total: int | None = None
     moved: bool = False
     oddities: list[str] = field(default_factory=list)
+    unpaged: bool = False
 
 
 def _count(value: Any) -> int | None:
@@ -97,7 +107,7 @@ def read(payload: Any, envelope: tuple[str, ...], beside: tuple[str, ...] = ()) 
         beside: properties that may stand once beside the rows and are copied into each.
     """
     if isinstance(payload, list):
-        return Page(payload, pages=1)
+        return Page(payload)
     if not isinstance(payload, dict):
         return None
     arrays = [payload[key] for key in envelope if isinstance(payload.get(key), list)]
@@ -119,6 +129,7 @@ def read(payload: Any, envelope: tuple[str, ...], beside: tuple[str, ...] = ()) 
         next_number=target[1] if target else None,
         pages=_count(paging.get("pages")),
         total=_count(paging.get("total")),
+        guided=not paging.keys().isdisjoint({"next_page", "pages"}),
     )
 
 
@@ -166,9 +177,29 @@ def successor(page: Page, number: int, seen: Iterable[int]) -> tuple[int | None,
     return onward, f"next_page points {told} although more pages are announced"
 
 
+def is_full(page: Page, size: int, first: Page | None) -> bool:
+    """Return whether another page may follow one that does not say.
+
+    A page is full if it has as many rows as were asked for, or as the first page. The first one is
+    also taken for full at any multiple of 5, since the host may have a page size of its own.
+
+    Args:
+        page: the page just read.
+        size: rows that a page should have.
+        first: the first page of the listing; None if it is this one.
+    """
+    count = len(page.rows)
+    if first is None:
+        return count >= size or (count > 0 and count % _ROUND == 0)
+    return count >= min(size, len(first.rows))
+
+
 def follow(
     ask: Callable[[str, int], Page],
     several: Callable[[list[Callable[[], Page]]], list[Page]] | None = None,
+    *,
+    size: int = 10,
+    same: Callable[[list[Any], list[Any]], bool] = list.__eq__,
 ) -> Listing:
     """Read a listing to its end.
 
@@ -177,6 +208,8 @@ def follow(
             for each page that has rows of its own, and up to `_BARREN` times after each.
         several: does such calls side by side. Pages that are announced are then fetched at once,
             and still judged one after the other, as if they had been asked for in turn.
+        size: rows that a page should have.
+        same: compares the rows of two pages.
     """
     listing = Listing()
     seen: set[int] = set()
@@ -185,6 +218,8 @@ def follow(
     number: int | None = 1
     parameter = PAGE_PARAMETERS[0]
     barren = 0
+    first: Page | None = None
+    guided = False
     while number is not None:
         if several is not None and number > 1 and number not in ahead:
             wanted = [n for n in range(number, number + _AT_ONCE) if n <= announced]
@@ -193,7 +228,11 @@ def follow(
         page = ahead.pop(number) if number in ahead else ask(parameter, number)
         announced = page.pages or 0
         seen.add(number)
-        copied = bool(listing.pages) and page.rows == listing.pages[-1]
+        copied = bool(listing.pages) and bool(page.rows) and same(page.rows, listing.pages[-1])
+        guided |= page.guided
+        if copied and not guided:  # the host does not know the page parameter
+            listing.unpaged = len(listing.pages) == 1
+            break
         barren = barren + 1 if copied or not page.rows else 0
         listing.pages.append(page.rows)
         if page.total is not None:
@@ -201,7 +240,11 @@ def follow(
             listing.total = max(page.total, listing.total or 0)
         if page.next_number is not None:
             parameter = page.parameter
-        number, oddity = successor(page, number, seen)
+        if guided:
+            number, oddity = successor(page, number, seen)
+        else:
+            number, oddity = (number + 1 if is_full(page, size, first) else None), ""
+        first = first or page
         if number is not None and barren >= _BARREN:
             number, oddity = None, f"{_BARREN} pages in a row bring nothing new; the rest is left"
         if oddity and oddity not in listing.oddities:

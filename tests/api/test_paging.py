@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_crowdtwist.api import paging
+from tap_crowdtwist.api.listing import are_same
 from tap_crowdtwist.api.paging import Page, follow, read, successor
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ def ids(listing: paging.Listing) -> list[int]:
 
 def test_a_page_has_rows_a_successor_and_counts() -> None:
     page = readable(body([{"id": 1}], total=41, pages=5, next_page=link(2), prev_page=None))
-    assert page == Page([{"id": 1}], "page", 2, 5, 41)
+    assert page == Page([{"id": 1}], "page", 2, 5, 41, guided=True)
 
 
 @pytest.mark.parametrize("previous", ["prev_page", "previous_page"])
@@ -72,8 +74,10 @@ def test_the_link_back_has_two_names_and_is_of_no_interest(previous: str) -> Non
 
 
 @pytest.mark.parametrize("rows", [[], [{"id": 1}, {"id": 2}]])
-def test_a_bare_array_is_a_whole_listing(rows: list[Any]) -> None:
-    assert read(rows, ENVELOPE) == Page(rows, pages=1)
+def test_a_bare_array_is_a_page_that_does_not_say_whether_there_is_another(
+    rows: list[Any],
+) -> None:
+    assert read(rows, ENVELOPE) == read({"rewards": rows}, ENVELOPE) == Page(rows)
 
 
 @pytest.mark.parametrize("wrapped", [True, False])
@@ -500,3 +504,61 @@ def test_no_paging_makes_a_listing_ask_for_a_page_twice(
     server = Server(answer)
     follow(server)
     assert len(server.asked) == len(set(server.asked)) <= 14
+
+
+# Listings without paging
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    count=st.integers(0, 80),
+    served=st.sampled_from([5, 10, 20, 25]),
+    asked=st.sampled_from([10, 25]),
+    wrapped=st.booleans(),
+    beyond=st.sampled_from(["empty", "last"]),
+)
+def test_without_paging_a_listing_goes_on_until_a_page_is_short_empty_or_repeated(
+    count: int,
+    served: int,
+    asked: int,
+    wrapped: bool,  # noqa: FBT001 - drawn
+    beyond: str,
+) -> None:
+    rows = [{"id": n} for n in range(count)]
+    pages = [rows[at : at + served] for at in range(0, count, served)] or [[]]
+    asks: list[int] = []
+
+    def ask(_parameter: str, number: int) -> Page:
+        asks.append(number)
+        past: list[Any] = pages[-1] if beyond == "last" else []
+        page = pages[number - 1] if number <= len(pages) else past
+        return readable({"rewards": page} if wrapped else page)
+
+    listing = follow(ask, size=asked)
+    assert [row for page in listing.pages for row in page] == rows
+    assert len(asks) <= len(pages) + 1
+    assert len(asks) == 1 or count >= 5
+
+
+@given(count=st.integers(0, 60), turned=st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_a_host_that_ignores_the_page_is_asked_twice_at_most(
+    count: int,
+    turned: bool,  # noqa: FBT001 - drawn
+) -> None:
+    asks: list[int] = []
+
+    def ask(_parameter: str, number: int) -> Page:
+        asks.append(number)
+        rows = [{"id": n} for n in range(count)]
+        return readable(rows[::-1] if turned and number > 1 else rows)
+
+    listing = follow(ask, same=partial(are_same, key=("id",)))
+    assert [row["id"] for page in listing.pages for row in page] == list(range(count))
+    assert len(asks) <= 2
+    assert listing.unpaged is (len(asks) == 2)
+
+
+def test_a_last_page_that_leaves_out_its_link_ends_a_listing_that_had_some() -> None:
+    server = scripted({1: body([{"id": 1}], next_page=link(2)), 2: [{"id": 2}]})
+    assert [page[0]["id"] for page in follow(server).pages] == [1, 2]

@@ -1,0 +1,107 @@
+"""Every listing is whole where CrowdTwist answers without `paging`, in whatever form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+import unhurried
+from harness import STREAMS, canonical, sandbox
+from typing_extensions import override
+from unhurried import sync
+
+from tap_crowdtwist.api.transport import Answer, Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from requests.auth import AuthBase
+
+    from crowdtwist_sandbox import Sandbox
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Sandbox]:
+    with sandbox(members=12) as started:
+        yield started
+
+
+class Unguided(Transport):
+    """Takes `paging` out of what the sandbox answers."""
+
+    @override
+    def get(self, url: str, auth: AuthBase) -> Answer:
+        answer = super().get(url, auth)
+        payload = msgspec.json.decode(answer.body)
+        if not isinstance(payload, dict) or "paging" not in payload:
+            return answer
+        del payload["paging"]
+        return Answer(answer.status, answer.headers, msgspec.json.encode(self.form(payload)))
+
+    def form(self, payload: dict[str, Any]) -> Any:
+        return payload
+
+
+class Bare(Unguided):
+    """Leaves out the envelope too, where it holds nothing but the rows."""
+
+    @override
+    def form(self, payload: dict[str, Any]) -> Any:
+        (rows,) = [rows for rows in payload.values() if isinstance(rows, list)]
+        return rows if len(payload) == 1 else payload
+
+
+class Whole(Unguided):
+    """Answers all rows at once, whatever the page."""
+
+    @override
+    def get(self, url: str, auth: AuthBase) -> Answer:
+        base, _, query = url.partition("?")
+        params = [each for each in query.split("&") if not each.startswith("page")]
+        pages: list[dict[str, Any]] = []
+        paging: dict[str, Any] = {}
+        while not pages or paging["pages"] > len(pages):
+            page = "&".join([*params, f"page={len(pages) + 1}"])
+            answer = Transport.get(self, f"{base}?{page}", auth)
+            payload = msgspec.json.decode(answer.body)
+            if not isinstance(payload, dict) or "paging" not in payload:
+                return answer
+            pages.append(payload)
+            told = payload["paging"]
+            paging = told[0] if isinstance(told, list) else told
+        for payload in pages[1:]:
+            for name, rows in payload.items():
+                if isinstance(rows, list):
+                    pages[0][name] += rows
+        del pages[0]["paging"]
+        return Answer(answer.status, answer.headers, msgspec.json.encode(pages[0]))
+
+
+@pytest.mark.parametrize("form", [Unguided, Bare, Whole])
+def test_listings_without_paging_are_whole(
+    form: type[Transport], running: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unhurried, "Transport", form)
+    result = sync(running, *STREAMS)
+    assert result.exit_code == 0, result.stderr
+    for stream in STREAMS:
+        true = canonical(stream, running.truth(stream))
+        assert canonical(stream, result.records[stream]) == true, stream
+
+
+def test_a_list_that_takes_no_page_and_stops_at_a_round_number_is_doubted_once(
+    running: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Cut(Transport):
+        @override
+        def get(self, url: str, auth: AuthBase) -> Answer:
+            answer = super().get(url, auth)
+            rows = msgspec.json.decode(answer.body)
+            assert len(rows) > 10
+            return Answer(answer.status, answer.headers, msgspec.json.encode(rows[:10]))
+
+    monkeypatch.setattr(unhurried, "Transport", Cut)
+    result = sync(running, "user_activities")
+    doubt = "user_activities: a list without pages has exactly 10 rows"
+    assert result.stderr.count(doubt) == 1
