@@ -211,7 +211,7 @@ def test_nothing_withheld_is_in_a_record_whatever_text_it_came_in(
     mode: str, stream: str, names: list[str], data: st.DataObject
 ) -> None:
     text = data.draw(coded(holding(names)))
-    row = {"custom_data": text, "new": text, "other": [{"deep": text}], "quantity": text}
+    row: Row = {"custom_data": text, "new": text, "other": [{"deep": text}], "quantity": text}
     if stream == "users":
         row |= {"extra_data": {"a": text}, "total_points": text, "segments": [{"a": text}]}
         row |= {"tier_info": {"new": text, "tier_score": text}}
