@@ -64,7 +64,7 @@ def scrub(
     Args:
         value: the value.
         forbidden: tells whether a name is withheld.
-        masked: called for each text that is replaced whole by the mask.
+        masked: called for each text that is replaced by the mask, or a text within it.
     """
     if isinstance(value, dict):
         return {
@@ -79,7 +79,7 @@ def scrub(
     clean = cleaned(value, forbidden)
     if clean is value:
         return REDACTOR(value)
-    if clean == MASK and masked:
+    if masked and MASK in clean:
         masked()
     return clean
 

@@ -239,7 +239,7 @@ def test_a_masked_text_is_counted_and_told_once_by_its_property(
     normalise, record = record_of("users", {"custom_data": CUT, "new": CUT}, Policy())
     assert record["custom_data"] is None
     assert record[EXTRA] == {"custom_data": MASK, "new": MASK}
-    normalise({"id": 2, "new": [CUT], "tier_info": {"more": CUT}})
+    normalise({"id": 2, "new": [json.dumps({"a": CUT})], "tier_info": {"more": CUT}})
     what = "masked text with a withheld name"
     assert normalise.counts[f"{what}: new"] == 2
     assert normalise.counts[f"{what}: custom_data"] == 1
