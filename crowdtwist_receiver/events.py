@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tap_crowdtwist.schemas import is_credential_name
-from tap_crowdtwist.scrub import scrub
+from tap_crowdtwist.scrub import cleaned, scrub
 
 _ANY = msgspec.json.Decoder()
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
@@ -37,7 +37,8 @@ def events_of(body: bytes) -> list[Event]:
     """Read a body: one event, or a list of them.
 
     Half a character, as is left when an escaped text is cut, becomes U+FFFD, since strict readers
-    would stumble over the line; members named like credentials are taken out.
+    would stumble over the line; members named like credentials are taken out, and texts
+    that hold one and cannot be taken apart are masked.
 
     Raises:
         ValueError: with a sentence that repeats nothing of the body.
@@ -104,13 +105,10 @@ def _has_credential(text: str | bytes) -> bool:
 
 
 def _hides_credential(value: Any) -> bool:
-    """Tell the same of texts that are JSON themselves, like `activityExtraData`."""
-    if isinstance(value, str) and value.lstrip(" \t\r\n").startswith(("{", "[")):
-        try:
-            return _has_credential(value)
-        except ValueError:
-            return False
-    return isinstance(value, list) and any(map(_hides_credential, value))
+    """Tell the same of texts that are objects themselves, like `activityExtraData`."""
+    if isinstance(value, list):
+        return any(map(_hides_credential, value))
+    return isinstance(value, str) and cleaned(value, is_credential_name) is not value
 
 
 def _without_credentials(members: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tap_crowdtwist import schemas
+from tap_crowdtwist import schemas, values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -86,7 +86,8 @@ class Policy:
 
     def hashed(self, value: str) -> str:
         """Hash a text: the same for the same value, in every stream and run with this key."""
-        return hmac.digest(self.key, value.encode(), hashlib.sha256).hex()
+        stored: str = values.storable(value)
+        return hmac.digest(self.key, stored.encode(), hashlib.sha256).hex()
 
     def disguised(self, fingerprint: str) -> str:
         """Hash what was itself made of personal values, unless these are kept."""

@@ -3,7 +3,8 @@
 A property that the schema does not know is kept in `additional_properties`; a value that does not
 fit its type is null in its column and kept raw there. Neither fails a row, both are counted, and
 each is warned about once. What may leave, and how, is decided by `privacy`: for known properties
-by their tag, for others by their name.
+by their tag, for others by their name. Text that holds a withheld name and cannot be taken apart is
+masked, counted and warned about too.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist import privacy, schemas, values
 from tap_crowdtwist.privacy import EXTRA, Fate
-from tap_crowdtwist.scrub import decoded, scrub
+from tap_crowdtwist.scrub import scrub
 from tap_crowdtwist.values import MisfitError
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ class Normaliser:
         self._unknown = policy.allows(stream, EXTRA)
         self._tagged = schemas.tagged(stream) if stream in schemas.names() else _UNTAGGED
         self._misfits: list[str] = []
-        self._strangers: dict[str, tuple[str, bool]] = {}
+        self._strangers: dict[str, tuple[str, bool, Callable[[], None]]] = {}
         self.counts: Counter[str] = Counter()
         columns = self._members(schema, ())
         self._aliases = dict(aliases or {})
@@ -122,20 +124,24 @@ class Normaliser:
         stranger = self._strangers.get(name)
         if stranger is None:
             self._note("unknown property", name)
-            self._strangers[name] = f"unknown property: {name}", self._may_leave(name)
-            stranger = self._strangers[name]
+            stranger = f"unknown property: {name}", self._may_leave(name), self._masked(name)
+            self._strangers[name] = stranger
         else:
             self.counts[stranger[0]] += 1
         if stranger[1]:
-            extra[name] = scrub(value, self._forbidden)
+            extra[name] = scrub(value, self._forbidden, stranger[2])
 
     def _may_leave(self, name: str) -> bool:
         """Tell whether a property that no schema knows may leave."""
         return self._unknown and not self._forbidden(name)
 
-    def _open(self, value: Any) -> Row | None:
-        members: Row | None = scrub(values.open_object(value), self._forbidden)
-        return members
+    def _masked(self, *path: str) -> Callable[[], None]:
+        """Return what notes that a text of a property was replaced by the mask."""
+        return partial(self._note, "masked text with a withheld name", _dotted(path))
+
+    def _open(self, at: Breadcrumb) -> Converter:
+        masked = self._masked(*at)
+        return lambda value: scrub(values.open_object(value), self._forbidden, masked)
 
     def _misfitting(self, name: str, value: Any, extra: Row) -> None:
         """Count what does not fit, and keep it raw, unless it is sensitive and not to be kept."""
@@ -156,7 +162,8 @@ class Normaliser:
         """Copy a value that does not fit, without what is deselected or a credential by name."""
         members = node.get("properties")
         if members and isinstance(value, str):
-            value = decoded(value)
+            with suppress(ValueError):
+                value = values.decoded(value)
         if members and isinstance(value, dict):
             return {
                 name: self._raw(member, members.get(name, {}), (*at, "properties", name))
@@ -170,7 +177,7 @@ class Normaliser:
         if isinstance(value, list):
             items = node.get("items") or {}
             return [self._raw(item, items, (*at, "items")) for item in value]
-        return scrub(value, self._forbidden)
+        return scrub(value, self._forbidden, self._masked(*at))
 
     def _members(self, schema: Mapping[str, Any], at: Breadcrumb) -> dict[str, Converter]:
         return {
@@ -201,9 +208,9 @@ class Normaliser:
         if kind == "array":
             return self._array(self._converter(node.get("items") or {}, (*at, "items")), at)
         if kind == "object":
-            return self._object(node, at) if node.get("properties") else self._open
+            return self._object(node, at) if node.get("properties") else self._open(at)
         if kind is None:
-            return partial(scrub, forbidden=self._forbidden)
+            return partial(scrub, forbidden=self._forbidden, masked=self._masked(*at))
         return _SCALARS.get((kind, node.get("format"))) or _SCALARS[kind, None]
 
     def _object(self, node: Mapping[str, Any], at: Breadcrumb) -> Converter:
@@ -220,7 +227,7 @@ class Normaliser:
                 if inner is not None:
                     result[name] = self._nested(inner, member, at, name)
                 elif name not in ignored and self._may_leave(name):
-                    result[name] = scrub(member, self._forbidden)
+                    result[name] = scrub(member, self._forbidden, self._masked(*at, name))
             return result
 
         return convert
@@ -239,9 +246,12 @@ class Normaliser:
         try:
             return convert(value)
         except MisfitError:
-            path = [step for step in at if step not in {"properties", "items"}]
-            self._misfits.append(".".join([*path, name]))
+            self._misfits.append(_dotted((*at, name)))
             return None
+
+
+def _dotted(at: Breadcrumb) -> str:
+    return ".".join(step for step in at if step not in {"properties", "items"})
 
 
 def _at(schema: Mapping[str, Any], breadcrumb: Breadcrumb) -> Mapping[str, Any] | None:

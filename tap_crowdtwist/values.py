@@ -8,13 +8,17 @@ blank text, or raises `MisfitError`. All of them are pure.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MILLISECONDS = 10**11
@@ -22,6 +26,9 @@ _MILLISECONDS = 10**11
 
 _LONGEST_INSTANT = 64
 """Characters, blanks around it included."""
+
+_ENCODED = 3
+"""How often an object that comes as text may have been encoded as JSON."""
 
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 _INTEGER = re.compile(r"[+-]?\d{1,19}(?:\.0*)?", re.ASCII)
@@ -34,6 +41,11 @@ _INSTANT = re.compile(
     rf"\s*([Zz]|[+-]{_HOUR}(?::?{_SIXTY})?)?)?",
     re.ASCII,
 )
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+"""NUL, and half a surrogate pair."""
+
+REPLACEMENT = "\ufffd"
+_BLANKS = "\ufeff \t\r\n"
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -175,13 +187,18 @@ def day(value: Any) -> str | None:
 
 
 def open_object(value: Any) -> dict[str, Any] | None:
-    """Give an object whose members are up to the program; it may come as JSON text."""
-    if isinstance(value, str):
+    """Return an object whose members are up to the program.
+
+    It may come as JSON text, and that text may have been encoded more than once.
+    """
+    for _ in range(_ENCODED):
+        if not isinstance(value, str):
+            break
         if not value.strip():
             return None
         try:
-            value = msgspec.json.decode(value)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            value = decoded(value)
+        except ValueError:
             raise MisfitError from None
     if isinstance(value, dict):
         return value
@@ -190,6 +207,53 @@ def open_object(value: Any) -> dict[str, Any] | None:
     if value == []:
         return {}
     raise MisfitError
+
+
+def decoded(text: str) -> Any:
+    """Decode JSON, or what is JSON but for a byte-order mark, raw control characters or `NaN`.
+
+    Half a surrogate pair, written as an escape, stays in the outcome.
+
+    Raises:
+        ValueError: it is not even that.
+    """
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return relaxed(text)
+
+
+def relaxed(text: str, members: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+    """Decode as `decoded` does, with a hook that builds objects from all of their members.
+
+    Raises:
+        ValueError: the text cannot be decoded.
+    """
+    try:
+        return json.loads(text.strip(_BLANKS), strict=False, object_pairs_hook=members)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def storable(value: Any) -> Any:
+    """Copy a value with U+FFFD for each character that no database stores, in names too.
+
+    Names that would become equal stay apart.
+    """
+    if isinstance(value, str):
+        return _UNSTORABLE.sub(REPLACEMENT, value)
+    if isinstance(value, list):
+        return [storable(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    result: dict[str, Any] = {}
+    for name, member in value.items():
+        mended = storable(name)
+        if mended != name:
+            while mended in value or mended in result:
+                mended += REPLACEMENT
+        result[mended] = storable(member)
+    return result
 
 
 def _checked(canonical: str) -> str:

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
+from tap_crowdtwist import values
 from tap_crowdtwist.feeds.errors import FeedError
 from tap_crowdtwist.feeds.names import DATA_PUSH
 from tap_crowdtwist.paths import reason
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 LONGEST_LINE = 1 << 20
 """Characters. No line of a feed is that long; a file without line ends must not fill the memory."""
+
+ZEROS = 512
+"""Zero bytes in a row, the smallest block of a disk. So many are a hole where a transfer failed."""
 
 _AGAIN = "fetch the file again, or have it sent again"
 _SEE = "see that it is there and may be read"
@@ -46,6 +50,8 @@ class Table:
         self.file = file
         self.columns: list[str] = []
         """What the header names."""
+        self.mended = 0
+        """Lines in which zero bytes were replaced."""
         self._open = opened
         self._stack = ExitStack()
         self._line = 0
@@ -159,9 +165,18 @@ class Table:
                     "has no end, so the file seems to be cut short; fetch it again, or end its "
                     "last line with a line break if that is all of it",
                 )
-            if "\0" in line:
-                raise self.wrong(self._line, f"holds zero bytes, which no text has; {_AGAIN}")
-            yield line
+            yield self._without_zeros(line) if "\0" in line else line
+
+    def _without_zeros(self, line: str) -> str:
+        """Replace zero bytes in cells, which no database stores; the csv module takes none either.
+
+        In the header they mean that the file is not UTF-8. A line of nothing else, or a block of
+        them, is where data is missing.
+        """
+        if self._line == 1 or not line.strip("\0\r\n") or "\0" * ZEROS in line:
+            raise self.wrong(self._line, f"holds zero bytes, which no text has; {_AGAIN}")
+        self.mended += 1
+        return line.replace("\0", values.REPLACEMENT)
 
     @property
     def is_bare(self) -> bool:

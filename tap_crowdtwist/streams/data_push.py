@@ -30,6 +30,7 @@ class DataPushStream(FeedStream):
     kept = Extent(200, 200)
     in_order = True
     replication_key = "file_name"
+    _mended = 0
 
     @override
     def read(self, file: File) -> Iterator[Row]:
@@ -50,6 +51,7 @@ class DataPushStream(FeedStream):
                         line, f"has no usable value for {keys}; mend the line, or remove it"
                     )
             self._columns = names
+            self._count_mended(table)
 
     @override
     def finished(self, file: File) -> int:
@@ -58,6 +60,17 @@ class DataPushStream(FeedStream):
         else:
             self.stream_state.pop("columns", None)
         return super().finished(file)
+
+    def _count_mended(self, table: Table) -> None:
+        if table.mended and not self._mended:
+            self.logger.warning(
+                "%s: replaced zero bytes, which no database stores, by U+FFFD in %d lines of %r "
+                "(said once)",
+                self.name,
+                table.mended,
+                table.file.name,
+            )
+        self._mended += table.mended
 
     def completed(self, raw: Row, file: File) -> Row:  # noqa: ARG002 - for feeds that need it
         """Give a raw row with what it lacks for its key."""

@@ -78,7 +78,8 @@ def broken(folder: Path, content: bytes, line: int | None, said: str, ending: st
         pytest.param(after(2, b"9,K\xc3"), 4, "is not UTF-8 text", id="half a letter"),
         pytest.param("id,city\n1,Bonn\n".encode("utf-16"), 1, "is not UTF-8 text", id="UTF-16"),
         pytest.param("id,city\n1,Bonn\n".encode("utf-16-le"), 1, f"holds zero bytes, which no text has; {AGAIN}", id="UTF-16 without BOM"),  # noqa: E501
-        pytest.param(after(EARLY, b"31,a\0b\n"), 32, "holds zero bytes", id="zero bytes"),
+        pytest.param(after(EARLY, b"31,a" + bytes(512) + b"b\n"), 32, "holds zero bytes", id="a hole"),  # noqa: E501
+        pytest.param(after(EARLY, b"\0\n"), 32, "holds zero bytes", id="a line of zero bytes"),
         pytest.param(after(LATE, bytes(4096) + b"\n"), LATE + 2, "holds zero bytes", id="zeros at the end"),  # noqa: E501
         pytest.param(after(2, b"," * (2 * LONGEST_LINE)), 4, f"is longer than {LONGEST_LINE:,} characters", id="endless line"),  # noqa: E501
         pytest.param(after(2, b"x,Bonn\n"), 4, "has no usable value for `id`; mend the line, or remove it", id="bad key"),  # noqa: E501

@@ -37,6 +37,9 @@ def rows_or_sentence(content: bytes, name: str) -> None:
         assert repr(name) in said
         assert "\n" not in said
         return
+    assert not [
+        cell for row in (columns, *(cells for _, cells in rows)) for cell in row if "\0" in cell
+    ]
     lines = [line for line, _ in rows]
     assert lines == sorted(set(lines))
     assert all(len(cells) == len(columns) for _, cells in rows)

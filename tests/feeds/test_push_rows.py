@@ -115,6 +115,22 @@ def test_a_cell_that_does_not_fit_is_kept_beside(tmp_path: Path) -> None:
     assert record["additional_properties"] == {"date_of_birth": "1.4.90"}
 
 
+def test_zero_bytes_in_cells_are_replaced_and_told_once(tmp_path: Path) -> None:
+    content = b'id,first_name,new\n1,a\0b,"x\n\0\0"\n2,c,\n3,\0,d\n'
+    for day in (1, 2):
+        put(tmp_path, name_of("PROFILE", day, "csv"), content)
+    result = read(tmp_path)
+    check_valid(result)
+    rows = [
+        (row["first_name"], row["additional_properties"]["new"])
+        for row in result.records["push_users"]
+    ]
+    assert rows == [("a\ufffdb", "x\n\ufffd\ufffd"), ("c", None), ("\ufffd", "d")] * 2
+    told = [line for line in result.stderr.splitlines() if "zero bytes" in line]
+    assert len(told) == 1
+    assert "in 3 lines of '2_512_PROFILE_20260301.csv' (said once)" in told[0]
+
+
 def test_an_empty_cell_is_null(tmp_path: Path) -> None:
     (record,) = one(tmp_path, b'id,city,state\n1,,""\n').records["push_users"]
     assert (record["city"], record["state"]) == (None, None)
