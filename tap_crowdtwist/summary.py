@@ -30,6 +30,7 @@ def report(run: Run, logger: logging.Logger) -> None:
         "requests": traffic.requests.total(),
         "retried": traffic.retried,
         "refused": traffic.refused,
+        "mended": traffic.mended,
         "seconds_waiting": round(run.client.waited, 3),
     }
     rows: dict[str, dict[str, Any]] = {

@@ -52,12 +52,14 @@ class Traffic:
         requests: attempts by endpoint name, retries included.
         retried: attempts that were repetitions of a failed one.
         refused: answers that told to slow down.
+        mended: answers that were read although they were not valid JSON.
         answered: whether anything that was asked for has come.
     """
 
     requests: Counter[str] = field(default_factory=Counter)
     retried: int = 0
     refused: int = 0
+    mended: int = 0
     answered: bool = False
 
 
@@ -140,6 +142,8 @@ class Client:
             came = self._attempt(endpoint, url, accept)
             if came.verdict is None:
                 self.traffic.answered = True
+                if came.defects:
+                    self._mended(endpoint, came.defects)
                 return came.wanted
             retries = retries or Retries(self._max_retries, departed)
             if came.is_final(retries.failures):
@@ -247,6 +251,13 @@ class Client:
         with self._lock:
             self.traffic.requests[endpoint.name] += 1
             self.traffic.retried += again
+
+    def _mended(self, endpoint: Endpoint, defects: tuple[str, ...]) -> None:
+        with self._lock:
+            self.traffic.mended += 1
+        for defect in defects:
+            sentence = f"an answer was not valid JSON ({defect}); it was read all the same"
+            self._ledger.warn_once(endpoint.name, f"{sentence} (further ones not logged)")
 
     def _refused(self, departed: float, pause: float | None) -> None:
         with self._lock:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from tap_crowdtwist.api import errors
+from tap_crowdtwist.api.decoding import decode
 from tap_crowdtwist.api.endpoints import Host
 from tap_crowdtwist.api.errors import Verdict
 from tap_crowdtwist.api.retries import retry_after
@@ -46,6 +45,7 @@ class Outcome:
         code: the API's own error code, or "".
         wanted: what was wanted.
         pause: seconds for which the answer asks to wait, if it does.
+        defects: what was not valid in an answer that could be read all the same.
     """
 
     verdict: Verdict | None
@@ -54,6 +54,7 @@ class Outcome:
     code: str = ""
     wanted: Any = None
     pause: float | None = None
+    defects: tuple[str, ...] = ()
 
     def is_final(self, failures: int) -> bool:
         """Return whether to give up after this many failed attempts of the request before.
@@ -83,16 +84,13 @@ def read(answer: Answer, endpoint: Endpoint, accept: Callable[[Any], Any]) -> Ou
         endpoint: the resource that was asked for.
         accept: turns the payload into what is wanted, or None if it is not of that kind.
     """
-    try:
-        payload = msgspec.json.decode(answer.body) if answer.body else None
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        payload = None
+    payload, defects = decode(answer.body)
     fault = errors.fault_of(payload)
     if errors.is_fine(answer.status, fault):
         wanted = None if payload is None else accept(payload)
         if wanted is None:
             return Outcome(Verdict.RETRY, _NOT_DATA, answer.status)
-        return Outcome(None, "", answer.status, wanted=wanted)
+        return Outcome(None, "", answer.status, wanted=wanted, defects=defects)
     code = fault.code if fault else ""
     known = code if payload is not None else errors.NOT_JSON
     rule = errors.judge(answer.status, known, of_member=endpoint.of_member, resource=endpoint.name)
