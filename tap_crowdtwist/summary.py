@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tap_crowdtwist.tally import Tally
 
 _COLUMNS = ("records", "asked", "missing", "deleted", "failed", "requests")
+_PRIVATE = frozenset({"failed_positions", "failed_in_row"})
+"""Counts that only decide how a run goes on."""
 
 
 def report(run: Run, logger: logging.Logger) -> None:
@@ -53,9 +55,7 @@ def report(run: Run, logger: logging.Logger) -> None:
 
 def _told(tally: Tally) -> dict[str, Any]:
     """Return what a program may want to know of a stream."""
-    counts = asdict(tally)
-    del counts["failed_positions"]
-    return counts
+    return {name: value for name, value in asdict(tally).items() if name not in _PRIVATE}
 
 
 def progressed(run: Run) -> bool:
