@@ -151,7 +151,6 @@ class MemberStream(CrowdTwistStream):
             if run.clock() >= due:
                 self._checkpoint(walk)
                 due = run.clock() + run.settings.checkpoint_interval
-        walk.state.retry.clear()  # all of them were asked; who failed again is noted anew
 
     def _learn(self, haul: Haul, walk: state.Sweep) -> None:
         """Learn from an answer whether the program has the resource.
@@ -200,13 +199,19 @@ class MemberStream(CrowdTwistStream):
             ask = self._asker(walk.state)
             yield from ((errand, ask(errand)) for errand in self._errands(walk.state))
             return
-        if walk.state.known is None:
-            yield from self._taken(walk.under_way, last=True)
+        is_last = walk.state.known is None
+        yield from self._taken(walk.under_way, last=is_last)
+        walk.state.retry.clear()  # all of them were asked; who failed again is noted anew
+        if is_last:
             return
-        yield from self._taken(walk.under_way, last=False)
         # Who may be new is known only when everybody's result has been taken. The next stream's
         # sweep must not begin before: its results would fill the window, and wait for these.
         is_new = self._is_new(walk.state)
+        if is_new is not None:
+            self.logger.info(
+                "%s: reading members from `start_date` that the last sweep may not have read",
+                self.name,
+            )
         again = self.run.crew.add(self._again(walk, is_new), self._asker(walk.state, is_new))
         yield from self._taken(again, last=True)
 
@@ -254,6 +259,8 @@ class MemberStream(CrowdTwistStream):
             if place not in later:
                 yield Errand(place, walk.since)
         bound = state.earlier(walk.retry_since, walk.since)
+        if roster.id_type != "id":  # behind the same name there may be another member by now
+            bound = self.run.settings.start_date
         yield from [Errand(place, bound, Turn.OWED) for place in owed]
 
     def _again(self, walk: Walk, is_new: Callable[[int], bool] | None) -> Iterator[Errand]:

@@ -102,6 +102,19 @@ def test_an_address_that_moves_to_another_member_brings_all_their_rows() -> None
     assert set(moved.bought) >= program.of(77)
 
 
+def test_an_address_that_moves_while_it_is_owed_brings_all_rows_of_the_new_member() -> None:
+    program = Program()
+    state = day(program, opening(program), 1).state
+    program._failing.add(2)  # noqa: SLF001 - the host is ours
+    failed = day(program, state, 2)
+    program._failing.clear()  # noqa: SLF001 - likewise
+    program.persons[NAMES[1]] = 77
+    for age in (900, 300, 1):
+        program.buy(77, age)
+    moved = day(program, failed.state, 3)
+    assert set(moved.bought) >= program.of(77)
+
+
 def test_whoever_was_known_is_read_from_the_bookmark_only() -> None:
     program = Program()
     state = day(program, opening(program), 1).state
