@@ -24,8 +24,9 @@ from tap_crowdtwist.privacy import EXTRA
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from singer_sdk.helpers._flattening import FlatteningOptions
     from singer_sdk.mapper import StreamMap
     from singer_sdk.streams import Stream
 
@@ -110,38 +111,57 @@ def of(mapper: PluginMapper, stream: Stream) -> list[StreamMap]:
     return mapper.stream_maps[name]
 
 
-def mapped(stream_map: StreamMap, record: Row, maps: Mapping[str, Any] | None) -> Row | None:
-    """Transform a record into one with exactly the columns of its SCHEMA.
+def mapped(stream: Stream, record: Row) -> Iterator[tuple[str, Row]]:
+    """Yield what the maps of a stream make of a record: under which name, and the row.
 
-    Flattening by itself gives a null object a column of its own, and every member that the schema
-    does not know (meltano/sdk#2178). Such members go into `additional_properties`, as unknown
-    properties do.
-
-    Args:
-        stream_map: what to do with it.
-        record: the record, as it would leave without maps.
-        maps: the setting, to name what fails.
-
-    Returns:
-        The record to write, or None if it is filtered out.
+    A row has exactly the columns of its SCHEMA. Flattening by itself leaves a null object a column
+    of its own (meltano/sdk#2178).
 
     Raises:
         SettingError: an expression fails. Neither it nor a value of the record is told.
     """
-    columns = stream_map.transformed_schema["properties"]
-    try:
-        flat = stream_map.transform(record)
-        if flat is None:
-            return None
-        unknown = {n: v for n, v in flat.items() if n not in columns and v is not None}
-        if unknown and EXTRA in columns:
-            record = {**record, EXTRA: {**(record.get(EXTRA) or {}), **unknown}}
-            flat = stream_map.transform(record) or flat
-    except Exception as error:
-        if not isinstance(stream_map, CustomStreamMap):
+    first = stream.stream_maps[0]
+    if first.flattening_options and first.flattening_enabled:
+        record = _without_unknown(record, stream.effective_schema, first.flattening_options)
+    for stream_map in stream.stream_maps:
+        try:
+            row = stream_map.transform(record)
+        except Exception as error:
+            if isinstance(stream_map, CustomStreamMap):
+                raise _failure(stream_map, error, stream.config[SETTING]) from None
             raise
-        raise _failure(stream_map, error, maps or {}) from None
-    return {name: flat.get(name) for name in columns}
+        if row is not None:
+            columns = stream_map.transformed_schema["properties"]
+            yield stream_map.stream_alias, {name: row.get(name) for name in columns}
+
+
+def _without_unknown(record: Row, schema: Mapping[str, Any], options: FlatteningOptions) -> Row:
+    """Move members that the schema does not know to where unknown properties are kept.
+
+    Else they would become columns that the SCHEMA lacks, or take the place of one that it has.
+    """
+    unknown: Row = {}
+
+    def known(value: Row, node: Mapping[str, Any], path: tuple[str, ...]) -> Row:
+        result = {}
+        for name, member in value.items():
+            child, at = node["properties"].get(name), (*path, name)
+            if child is None:
+                unknown[options.separator.join(at)] = member
+            elif (
+                isinstance(member, dict)
+                and child.get("properties")
+                and len(at) <= options.max_level
+            ):
+                result[name] = known(member, child, at)
+            else:
+                result[name] = member
+        return result
+
+    result = known(record, schema, ())
+    if unknown and EXTRA in record:
+        result[EXTRA] = {**(record[EXTRA] or {}), **unknown}
+    return result
 
 
 def _failure(stream_map: CustomStreamMap, error: Exception, maps: Mapping[str, Any]) -> Exception:

@@ -46,6 +46,7 @@ PRIVATE: dict[str, tuple[Any, str] | None] = {
 }
 IMPORTED = {
     "singer_sdk.helpers._catalog.get_selected_schema",
+    "singer_sdk.helpers._flattening.FlatteningOptions",
     "singer_sdk.helpers._util.load_json",
     "singer_sdk.plugin_base._ConfigInput",
 }
@@ -196,6 +197,9 @@ def test_a_stream_without_maps_transforms_nothing(tap: PlainTap) -> None:
     (only,) = tap.streams["plain"].stream_maps
     assert type(only) is SameRecordTransform
     assert not only.flattening_enabled
+    assert only.flattening_options is not None
+    assert only.flattening_options.max_level == -1
+    assert only.flattening_options.separator == "__"
 
 
 def test_a_map_remembers_the_expression_that_it_evaluated_last(tap: PlainTap) -> None:

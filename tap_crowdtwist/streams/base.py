@@ -158,11 +158,8 @@ class CrowdTwistStream(Stream):
             self._check_max_record_limit(tally.records)
             if write:
                 if self._mapped:
-                    for stream_map in self.stream_maps:
-                        mapped = maps.mapped(stream_map, record, self.config.get(maps.SETTING))
-                        if mapped is not None:
-                            alias = stream_map.stream_alias
-                            send(RecordMessage(alias, mapped, version, extracted))
+                    for alias, mapped in maps.mapped(self, record):
+                        send(RecordMessage(alias, mapped, version, extracted))
                 else:
                     send(RecordMessage(self.name, record, version, extracted))
             tally.records += 1
