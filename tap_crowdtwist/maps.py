@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import difflib
 import fnmatch
+import logging
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.exceptions import (
@@ -23,7 +24,6 @@ from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.privacy import EXTRA
 
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Iterator, Mapping
 
     from singer_sdk.helpers._flattening import FlatteningOptions
@@ -68,6 +68,8 @@ def mapper(config: Mapping[str, Any], logger: logging.Logger) -> PluginMapper:
     Raises:
         SettingError: flattening is not told how deep.
     """
+    # The SDK logs filters, which may name a member, and at DEBUG one more line for each row.
+    logging.getLogger("singer_sdk.mapper").setLevel(logging.WARNING)
     # The SDK cannot read null as "not set", and takes `__else__` out of what it is given.
     own = {name: value for name, value in config.items() if value is not None}
     try:
@@ -104,7 +106,7 @@ def of(mapper: PluginMapper, stream: Stream) -> list[StreamMap]:
             ) from None
         for each in mapper.stream_maps[name]:
             for key in each.transformed_key_properties or ():
-                if key not in each.transformed_schema["properties"]:
+                if each.flattening_enabled and key not in each.transformed_schema["properties"]:
                     raise SettingError(
                         "flattening_max_key_length", f"would shorten `{key}`, a key of `{name}`"
                     )
@@ -167,17 +169,17 @@ def _without_unknown(record: Row, schema: Mapping[str, Any], options: Flattening
 def _failure(stream_map: CustomStreamMap, error: Exception, maps: Mapping[str, Any]) -> Exception:
     stream = str(stream_map.stream_name)
     expression = stream_map.expr_evaluator.expr
-    names = [
+    names = (
         target
         for name, definition in _definitions(maps).items()
         if fnmatch.fnmatch(stream, _source(name, definition))
         for target, each in _expressions(definition).items()
         if each == expression
-    ]
-    what = type(error.__cause__ or error).__name__
+    )
+    target, what = next(names, "a property"), type(error.__cause__ or error).__name__
     return SettingError(
         SETTING,
-        f"`{names[0]}` of `{stream}` fails on a row ({what}); note that any property may be null",
+        f"`{target}` of `{stream}` fails on a row ({what}); note that any property may be null",
     )
 
 

@@ -405,6 +405,17 @@ def test_flattening_that_cannot_be_is_refused(
     assert queries(world) == []
 
 
+@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
+def test_filters_stay_out_of_the_log(
+    world: Sandbox, level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TAP_CROWDTWIST_LOGLEVEL", level)
+    maps = {"users": {"__filter__": "email_address != 'ada@members.test'"}}
+    result = run_tap(world, "users", user_ids=[ADA], stream_maps=maps)
+    assert len(result.records["users"]) == 1
+    assert "ada@members" not in result.stderr
+
+
 def test_flattening_to_no_depth_changes_nothing(world: Sandbox) -> None:
     flat = run_tap(world, "users", flattening_enabled=True, flattening_max_depth=0)
     assert flat.records == run_tap(world, "users").records
