@@ -11,6 +11,7 @@ from harness import (
     OFF_BY_DEFAULT,
     PRESENT,
     STREAMS,
+    entry_of,
     process_untouched,
     queries,
     run_cli,
@@ -414,6 +415,13 @@ def test_filters_stay_out_of_the_log(
     result = run_tap(world, "users", user_ids=[ADA], stream_maps=maps)
     assert len(result.records["users"]) == 1
     assert "ada@members" not in result.stderr
+
+
+def test_a_catalog_without_a_key_is_not_blamed_on_flattening(world: Sandbox) -> None:
+    catalog = select("users")
+    del entry_of(catalog, "users")["schema"]["properties"]["id"]
+    result = run_tap(world, catalog=catalog, code=1)
+    assert "Catalog: the schema of `users` lacks its key `id`" in result.last_line
 
 
 def test_flattening_to_no_depth_changes_nothing(world: Sandbox) -> None:
