@@ -23,7 +23,7 @@ from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import Self, override
 
-from tap_crowdtwist import changed, checkup, privacy, schemas, summary
+from tap_crowdtwist import changed, checkup, maps, privacy, schemas, summary
 from tap_crowdtwist.checks import check, check_environment, unknown_variables
 from tap_crowdtwist.declaration import DECLARATION, SECRETS
 from tap_crowdtwist.errors import SettingError, TapError
@@ -88,10 +88,13 @@ class TapCrowdTwist(Tap):
 
     @override
     def setup_mapper(self) -> None:
-        """Bring a given catalog in line with the policy, before anything is made of it."""
+        """Bring a given catalog in line with the policy, then make maps for what is selected."""
         if self.input_catalog is not None:
             privacy.enforce(self.input_catalog, self.policy)
-        super().setup_mapper()
+        self.mapper = maps.mapper(self.config, self.logger)
+        for stream in self.streams.values():
+            if stream.selected:
+                maps.of(self.mapper, stream)
 
     @cached_property
     def run(self) -> Run:
@@ -136,6 +139,7 @@ class TapCrowdTwist(Tap):
         REDACTOR.learn(str(self._config[name]) for name in SECRETS if self._config.get(name))
         self.append_builtin_config(self.config_jsonschema)
         try:
+            maps.check(self._config)
             check(self._config, self.config_jsonschema)
             Settings.from_config(self._config)
         except SettingError as error:

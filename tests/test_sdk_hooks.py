@@ -17,7 +17,8 @@ import pytest
 from harness import process_untouched
 from singer_sdk import Stream, Tap
 from singer_sdk.helpers import _util
-from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.helpers._catalog import get_selected_schema
+from singer_sdk.mapper import CustomStreamMap, PluginMapper, SameRecordTransform
 from singer_sdk.metrics import Counter, Timer
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib import RecordMessage
@@ -43,17 +44,29 @@ PRIVATE: dict[str, tuple[Any, str] | None] = {
     "_config": None,
     "_tap": None,
 }
-IMPORTED = {"singer_sdk.helpers._util.load_json", "singer_sdk.plugin_base._ConfigInput"}
+IMPORTED = {
+    "singer_sdk.helpers._catalog.get_selected_schema",
+    "singer_sdk.helpers._flattening.FlatteningOptions",
+    "singer_sdk.helpers._util.load_json",
+    "singer_sdk.plugin_base._ConfigInput",
+}
 
 PUBLIC: dict[str, tuple[Callable[..., Any], str]] = {
     "append_builtin_config": (Tap.append_builtin_config, "config_jsonschema"),
     "format_message": (GenericSingerWriter.format_message, "self, message"),
     "get_batch_config": (Stream.get_batch_config, "self, config"),
     "get_records": (Stream.get_records, "self, context"),
+    "get_selected_schema": (get_selected_schema, "stream_name, schema, mask"),
     "get_replication_key_signpost": (Stream.get_replication_key_signpost, "self, context"),
     "invoke": (Tap.invoke, "*, about, about_format, config, state, catalog"),
     "load_json": (_util.load_json, "json_str, kwargs"),
     "print_version": (Tap.print_version, "print_fn"),
+    "register_raw_stream_schema": (
+        PluginMapper.register_raw_stream_schema,
+        "self, stream_name, schema, key_properties",
+    ),
+    "setup_mapper": (Tap.setup_mapper, "self"),
+    "transform": (CustomStreamMap.transform, "self, record"),
     "write_message": (Tap.write_message, "self, message"),
 }
 
@@ -184,6 +197,18 @@ def test_a_stream_without_maps_transforms_nothing(tap: PlainTap) -> None:
     (only,) = tap.streams["plain"].stream_maps
     assert type(only) is SameRecordTransform
     assert not only.flattening_enabled
+    assert only.flattening_options is not None
+    assert only.flattening_options.max_level == -1
+    assert only.flattening_options.separator == "__"
+
+
+def test_a_map_remembers_the_expression_that_it_evaluated_last(tap: PlainTap) -> None:
+    mapper = PluginMapper({"stream_maps": {"plain": {"x": "id", "y": "id + 1"}}}, tap.logger)
+    mapper.register_raw_stream_schema("plain", PlainStream.schema, ["id"])
+    (only,) = mapper.stream_maps["plain"]
+    assert isinstance(only, CustomStreamMap)
+    assert only.transform({"id": 1}) == {"id": 1, "x": 1, "y": 2}
+    assert (only.stream_name, only.expr_evaluator.expr) == ("plain", "id + 1")
 
 
 def test_selection_is_a_mask_by_breadcrumb(tap: PlainTap) -> None:

@@ -13,7 +13,7 @@ from singer_sdk.singerlib import RecordMessage
 from singer_sdk.streams import Stream
 from typing_extensions import override
 
-from tap_crowdtwist import privacy
+from tap_crowdtwist import maps, privacy
 from tap_crowdtwist.errors import TapError
 from tap_crowdtwist.records import Normaliser
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from singer_sdk.helpers.types import Context, Record
+    from singer_sdk.mapper import StreamMap
 
     from tap_crowdtwist.api.endpoints import Endpoint
     from tap_crowdtwist.records import Row
@@ -121,13 +122,17 @@ class CrowdTwistStream(Stream):
         """Give the records of the stream, in the order in which they are written."""
         return self._sync_records(context, write_messages=False)
 
+    @property
+    @override
+    def stream_maps(self) -> list[StreamMap]:
+        """The maps of this stream; there is at least one."""
+        return maps.of(self._tap.mapper, self)
+
     @cached_property
     def _mapped(self) -> bool:
         """Whether the user's settings transform records further (stream maps, flattening)."""
-        maps = self.stream_maps
-        return (
-            len(maps) != 1 or type(maps[0]) is not SameRecordTransform or maps[0].flattening_enabled
-        )
+        first, *others = self.stream_maps
+        return bool(others) or type(first) is not SameRecordTransform or first.flattening_enabled
 
     def _write(
         self, rows: Iterable[Row], extracted: datetime, *, write: bool, version: int | None = None
@@ -153,11 +158,8 @@ class CrowdTwistStream(Stream):
             self._check_max_record_limit(tally.records)
             if write:
                 if self._mapped:
-                    for stream_map in self.stream_maps:
-                        mapped = stream_map.transform(record)
-                        if mapped is not None:
-                            alias = stream_map.stream_alias
-                            send(RecordMessage(alias, mapped, version, extracted))
+                    for alias, mapped in maps.mapped(self, record):
+                        send(RecordMessage(alias, mapped, version, extracted))
                 else:
                     send(RecordMessage(self.name, record, version, extracted))
             tally.records += 1
