@@ -125,6 +125,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         Verdict.UNAVAILABLE,
         "The program does not use this feature",
+        statuses=_statuses(range(200, 401), range(402, 429), range(430, 600)),
         codes=frozenset({"not_configured"}),
     ),
     Rule(

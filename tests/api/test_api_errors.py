@@ -59,6 +59,8 @@ def test_each_row_of_the_status_table_has_its_verdict(
     ("status", "code", "meaning"),
     [
         (401, "", Verdict.FATAL),
+        (401, "not_configured", Verdict.FATAL),
+        (429, "not_configured", Verdict.SLOW_DOWN),
         (500, "invalid_auth", Verdict.FATAL),
         (200, "invalid_auth", Verdict.FATAL),
         (200, "user_not_found", Verdict.MEMBER_MISSING),

@@ -133,7 +133,7 @@ def test_a_process_of_its_own_keeps_them_too(running: Sandbox, tmp_path: Path) -
         **{name.upper(): value for name, value in HMAC.items()},
     }
     env = {f"TAP_CROWDTWIST_{name}": value for name, value in settings.items()}
-    running.set_faults("server_error@3,reset_before@5,redirect@12")
+    running.set_faults("server_error@3,reset_before@5,invalid_auth@12")
     try:
         result = run_process(
             "--config=ENV", env={**env, "LOGLEVEL": "DEBUG", "SINGER_SDK_LOG_CONFIG": str(logs)}
