@@ -27,6 +27,7 @@ def report(run: Run, logger: logging.Logger) -> None:
     """Log what became of each stream, and what went over the wire."""
     if not run.tallies:
         return
+    run.client.doubt_cut_lists()
     traffic = run.client.traffic
     totals = {
         "requests": traffic.requests.total(),

@@ -107,6 +107,10 @@ class Client:
         """Tell whether no listing of a resource has had other than the announced number of rows."""
         return endpoint.name not in self._ledger.unproven
 
+    def doubt_cut_lists(self) -> None:
+        """Warn of resources without pages whose longest list stops at a round number of rows."""
+        self._ledger.doubt_cut_lists()
+
     def close(self) -> None:
         """Close every connection."""
         self._transport.close()

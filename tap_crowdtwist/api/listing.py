@@ -28,6 +28,10 @@ _BELIEVED = 3
 """How many listings may stay off their announced total before the total is not believed."""
 
 
+_CAPS = frozenset({10, 25, 50})
+"""Rows at which a host may cut a list, beside multiples of 100."""
+
+
 @dataclass
 class Ledger:
     """What has been said and learnt about the listings of a run; shared between threads."""
@@ -36,6 +40,8 @@ class Ledger:
     warned: set[tuple[str, str]] = field(default_factory=set)
     disagreements: Counter[str] = field(default_factory=Counter)
     unproven: set[str] = field(default_factory=set)
+    longest: Counter[str] = field(default_factory=Counter)
+    """Rows of the longest list of each endpoint that came whole and without a total."""
 
     def warn_once(self, endpoint: str, sentence: str, *facts: object) -> None:
         """Log a warning the first time that it is true of an endpoint, whatever the facts."""
@@ -44,6 +50,22 @@ class Ledger:
                 return
             self.warned.add((endpoint, sentence))
         logger.warning("%s: %s", endpoint, sentence % facts if facts else sentence)
+
+    def note_unpaged(self, endpoint: str, count: int) -> None:
+        """Remember how long a list is that came whole and without a total."""
+        with self.lock:
+            self.longest[endpoint] = max(self.longest[endpoint], count)
+
+    def doubt_cut_lists(self) -> None:
+        """Warn of endpoints none of whose lists is longer than a round number of rows."""
+        for endpoint, count in self.longest.items():
+            if count in _CAPS or (count and count % 100 == 0):
+                self.warn_once(
+                    endpoint,
+                    "the longest list has exactly %d rows and no pages; if CrowdTwist cuts lists "
+                    "there, rows are missing",
+                    count,
+                )
 
     def believes_total(self, endpoint: str) -> bool:
         """Tell whether `paging.total` of an endpoint has been worth a second reading so far."""
@@ -54,10 +76,6 @@ class Ledger:
         """Remember that two readings agreed with each other, but not with `paging.total`."""
         with self.lock:
             self.disagreements[endpoint] += 1
-
-
-_CAPS = frozenset({10, 25, 50})
-"""Rows at which a host may cut a list, beside multiples of 100."""
 
 
 @dataclass(frozen=True)
@@ -110,13 +128,8 @@ def _attempt(read: Callable[[], Listing], endpoint: Endpoint, ledger: Ledger) ->
             endpoint.name, "a listing has rows that are not objects; they are left out"
         )
     rows = _flatten(pages if listing.total is not None else _abutting(pages), endpoint.key)
-    if listing.unpaged and listing.total is None and _is_cap(len(rows)):
-        ledger.warn_once(
-            endpoint.name,
-            "a list without pages has exactly %d rows; if CrowdTwist cuts it there, the rest is "
-            "missing",
-            len(rows),
-        )
+    if listing.unpaged and listing.total is None:
+        ledger.note_unpaged(endpoint.name, len(rows))
     moved = listing.moved
     if listing.total is not None and len(rows) > listing.total:
         distinct = union(pages, endpoint.key)
@@ -125,10 +138,6 @@ def _attempt(read: Callable[[], Listing], endpoint: Endpoint, ledger: Ledger) ->
     elif len(rows) == listing.total:
         moved |= _repeats(pages, endpoint.key)
     return _Reading(rows, listing.total, moved)
-
-
-def _is_cap(count: int) -> bool:
-    return count in _CAPS or (count > 0 and count % 100 == 0)
 
 
 def are_same(one: list[Any], other: list[Any], key: tuple[str, ...]) -> bool:

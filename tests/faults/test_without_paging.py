@@ -103,5 +103,21 @@ def test_a_list_that_takes_no_page_and_stops_at_a_round_number_is_doubted_once(
 
     monkeypatch.setattr(unhurried, "Transport", Cut)
     result = sync(running, "user_activities")
-    doubt = "user_activities: a list without pages has exactly 10 rows"
+    doubt = "user_activities: the longest list has exactly 10 rows and no pages"
     assert result.stderr.count(doubt) == 1
+
+
+def test_a_single_list_of_a_round_length_among_longer_ones_is_not_doubted(
+    running: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class CutOnce(Transport):
+        @override
+        def get(self, url: str, auth: AuthBase) -> Answer:
+            answer = super().get(url, auth)
+            if running.roster()[0] not in url:
+                return answer
+            rows = msgspec.json.decode(answer.body)
+            return Answer(answer.status, answer.headers, msgspec.json.encode(rows[:10]))
+
+    monkeypatch.setattr(unhurried, "Transport", CutOnce)
+    assert "the longest list" not in sync(running, "user_activities").stderr
