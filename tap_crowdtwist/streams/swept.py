@@ -319,9 +319,8 @@ class MemberStream(CrowdTwistStream):
         is_new = user_id is None or walk.is_joined(user_id)
         return self.run.settings.start_date if is_new else errand.since
 
-    @property
     def room(self) -> int:
-        """Characters that the state has left for members of this stream that failed."""
+        """Return how many characters the state has left for members of this stream that failed."""
         selected = [name for name, stream in self._crowdtwist.streams.items() if stream.selected]
         return state.room(self.tap_state.get("bookmarks", {}), self.name, selected)
 

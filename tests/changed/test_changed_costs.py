@@ -9,6 +9,7 @@ import random
 import zipfile
 from collections import Counter
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from changed_crashes import LARGEST_STATE
@@ -128,7 +129,9 @@ def add_owing(
             sweep.after, sweep.asked, sweep.missing, sweep.lacking = 10**9 + 2999, 3000, 17, False
             state.save(entry, sweep, plan, roster, plan.now)
             for member in members if day else ():
-                state.failed(sweep, member, sweep.since, state.room(bookmarks, stream, streams))
+                state.failed(
+                    sweep, member, sweep.since, partial(state.room, bookmarks, stream, streams)
+                )
             state.save(entry, sweep, plan, roster, plan.now)
             if not day:
                 state.finish(entry, sweep, plan, roster, plan.now)
