@@ -1,15 +1,20 @@
-"""One member to ask about, and what came of it."""
+"""Whom to ask in a sweep, in which order and from when on; and what came of each."""
 
 from __future__ import annotations
 
 import enum
 from typing import TYPE_CHECKING, NamedTuple
 
+from tap_crowdtwist.state import earlier
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from tap_crowdtwist.api.errors import ApiError
     from tap_crowdtwist.records import Row
+    from tap_crowdtwist.roster import Roster
+    from tap_crowdtwist.state import Sweep
 
 DELETED_AT = "_sdc_deleted_at"
 """By what name targets know when a row was deleted."""
@@ -43,3 +48,56 @@ class Haul(NamedTuple):
     def deleted(self) -> int:
         """How many of the rows say that the member is deleted."""
         return sum(DELETED_AT in row for row in self.rows)
+
+
+def turns(roster: Roster, walk: Sweep, start_date: datetime | None) -> Iterator[Errand]:
+    """Yield the rest of the roster, then who is owed, so that nobody owed is in the way."""
+    owed = roster.with_tokens(walk.retry)
+    later = frozenset(owed)
+    for place in range(roster.after(walk.after), len(roster)):
+        if place not in later:
+            yield Errand(place, walk.since)
+    bound = earlier(walk.retry_since, walk.since)
+    if roster.id_type != "id":  # behind the same name there may be another member by now
+        bound = start_date
+    yield from [Errand(place, bound, Turn.OWED) for place in owed]
+
+
+def newcomers(walk: Sweep) -> Callable[[int], bool] | None:
+    """Return a test for members that a sweep has read, and the last complete one perhaps not.
+
+    Returns:
+        The test, by CrowdTwist's number; None where there is nobody.
+    """
+    if walk.known is None or walk.read is None:
+        return None
+    is_new, largest = walk.known.newcomers(walk.read | walk.fell), walk.known.largest
+    if is_new is None:
+        return None
+    # Whoever has a larger number was read from `start_date` in the first place.
+    return lambda user_id: user_id <= largest and is_new(user_id)
+
+
+def again(
+    roster: Roster,
+    known_id: Callable[[int], int | None],
+    is_new: Callable[[int], bool] | None,
+    start_date: datetime | None,
+) -> Iterator[Errand]:
+    """Yield whom to read from `start_date` after all, since the last sweep may not have read them.
+
+    Members whose number this run does not know yet are among them: their turn was in a run that was
+    cut short. Whoever asks for it has to look again.
+
+    Args:
+        roster: the members.
+        known_id: returns the number of a member, by position, or None.
+        is_new: what `newcomers` returned.
+        start_date: from when on they are wanted.
+    """
+    if is_new is None:
+        return
+    for place in range(len(roster)):
+        user_id = known_id(place)
+        if user_id is None or is_new(user_id):
+            yield Errand(place, start_date, Turn.AGAIN)

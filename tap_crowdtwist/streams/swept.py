@@ -13,6 +13,7 @@ from tap_crowdtwist.api.errors import ApiError, FatalApiError, NotConfiguredErro
 from tap_crowdtwist.errors import IncompleteError, SettingError, TapError
 from tap_crowdtwist.state import notes
 from tap_crowdtwist.state.continuation import MARK
+from tap_crowdtwist.streams import errand as errands
 from tap_crowdtwist.streams.base import CrowdTwistStream
 from tap_crowdtwist.streams.errand import Errand, Haul, Turn
 from tap_crowdtwist.streams.verdicts import UNCONFIGURED, NothingReadError, judge, judge_all
@@ -88,7 +89,7 @@ class MemberStream(CrowdTwistStream):
             begun = state.begin(self.stream_state, plan, self.run.roster)
             under_way = None
             if self.ABORT_AT_RECORD_COUNT is None:
-                under_way = self.run.crew.add(self._errands(begun), self._asker(begun))
+                under_way = self.run.crew.add(self._turns(begun), self._asker(begun))
             self._walk = Walk(begun, plan, under_way, found)
         return self._walk
 
@@ -197,7 +198,7 @@ class MemberStream(CrowdTwistStream):
     def _results(self, walk: Walk) -> Iterator[tuple[Errand, Haul]]:
         if walk.under_way is None:  # a dry run, which needs few members
             ask = self._asker(walk.state)
-            yield from ((errand, ask(errand)) for errand in self._errands(walk.state))
+            yield from ((errand, ask(errand)) for errand in self._turns(walk.state))
             return
         is_last = walk.state.known is None
         yield from self._taken(walk.under_way, last=is_last)
@@ -206,13 +207,15 @@ class MemberStream(CrowdTwistStream):
             return
         # Who may be new is known only when everybody's result has been taken. The next stream's
         # sweep must not begin before: its results would fill the window, and wait for these.
-        is_new = self._is_new(walk.state)
+        is_new = errands.newcomers(walk.state)
         if is_new is not None:
             self.logger.info(
                 "%s: reading members from `start_date` that the last sweep may not have read",
                 self.name,
             )
-        again = self.run.crew.add(self._again(walk, is_new), self._asker(walk.state, is_new))
+        run, start = self.run, self.run.settings.start_date
+        turns = errands.again(run.roster, run.identities.known_id, is_new, start)
+        again = run.crew.add(turns, self._asker(walk.state, is_new))
         yield from self._taken(again, last=True)
 
     def _taken(
@@ -250,41 +253,8 @@ class MemberStream(CrowdTwistStream):
             changed=settings.only_changed,
         )
 
-    def _errands(self, walk: state.Sweep) -> Iterator[Errand]:
-        """Yield whom to ask, and from when: the rest of the roster, then who is owed."""
-        roster = self.run.roster
-        owed = roster.with_tokens(walk.retry)
-        later = frozenset(owed)
-        for place in range(roster.after(walk.after), len(roster)):
-            if place not in later:
-                yield Errand(place, walk.since)
-        bound = state.earlier(walk.retry_since, walk.since)
-        if roster.id_type != "id":  # behind the same name there may be another member by now
-            bound = self.run.settings.start_date
-        yield from [Errand(place, bound, Turn.OWED) for place in owed]
-
-    def _again(self, walk: Walk, is_new: Callable[[int], bool] | None) -> Iterator[Errand]:
-        """Yield whom to read from `start_date` after all, since the last sweep did not read them.
-
-        Members whose number this run does not know yet are among them: their turn was in a run that
-        was cut short. Whoever asks for it looks again.
-        """
-        if is_new is None:
-            return
-        for place in range(len(self.run.roster)):
-            user_id = self.run.identities.known_id(place)
-            if user_id is None or is_new(user_id):
-                yield Errand(place, walk.plan.start_date, Turn.AGAIN)
-
-    @staticmethod
-    def _is_new(walk: state.Sweep) -> Callable[[int], bool] | None:
-        """Return a test for members that this sweep has read, and the last one perhaps not."""
-        if walk.known is None or walk.read is None:
-            return None
-        newcomers, largest = walk.known.newcomers(walk.read | walk.fell), walk.known.largest
-        if newcomers is None:
-            return None
-        return lambda user_id: user_id <= largest and newcomers(user_id)
+    def _turns(self, walk: state.Sweep) -> Iterator[Errand]:
+        return errands.turns(self.run.roster, walk, self.run.settings.start_date)
 
     def _asker(
         self, walk: state.Sweep, is_new: Callable[[int], bool] | None = None
