@@ -104,8 +104,9 @@ class Client:
         return self._throttle.waited
 
     def is_proven(self, endpoint: Endpoint) -> bool:
-        """Tell whether no listing of a resource has had other than the announced number of rows."""
-        return endpoint.name not in self._ledger.unproven
+        """Return whether every listing of a resource seems to have been read whole."""
+        name = endpoint.name
+        return name not in self._ledger.unproven and not self._ledger.seems_cut(name)
 
     def doubt_cut_lists(self) -> None:
         """Warn of resources without pages whose longest list stops at a round number of rows."""

@@ -56,10 +56,15 @@ class Ledger:
         with self.lock:
             self.longest[endpoint] = max(self.longest[endpoint], count)
 
+    def seems_cut(self, endpoint: str) -> bool:
+        """Return whether no list of an endpoint is longer than a round number of rows."""
+        count = self.longest[endpoint]
+        return count in _CAPS or (count > 0 and count % 100 == 0)
+
     def doubt_cut_lists(self) -> None:
-        """Warn of endpoints none of whose lists is longer than a round number of rows."""
+        """Warn of endpoints whose lists seem to be cut."""
         for endpoint, count in self.longest.items():
-            if count in _CAPS or (count and count % 100 == 0):
+            if self.seems_cut(endpoint):
                 self.warn_once(
                     endpoint,
                     "the longest list has exactly %d rows and no pages; if CrowdTwist cuts lists "

@@ -24,6 +24,9 @@ PAGE_PARAMETERS = ("page", "page_number")
 _AT_ONCE = 32
 """Pages that are fetched side by side at the most, so that a lie about their number is bounded."""
 
+_MOST_UNGUIDED = 10_000
+"""Pages of a listing without `paging`, should a host answer other rows at each call."""
+
 _ROUND = 5
 """Rows. Every page size that is documented or usual is a multiple of it."""
 
@@ -245,6 +248,8 @@ def follow(
         else:
             number, oddity = (number + 1 if is_full(page, size, first) else None), ""
         first = first or page
+        if number is not None and not guided and number > _MOST_UNGUIDED:
+            number, oddity = None, f"a listing without an end; {_MOST_UNGUIDED} pages were read"
         if number is not None and barren >= _BARREN:
             number, oddity = None, f"{_BARREN} pages in a row bring nothing new; the rest is left"
         if oddity and oddity not in listing.oddities:

@@ -121,3 +121,22 @@ def test_a_single_list_of_a_round_length_among_longer_ones_is_not_doubted(
 
     monkeypatch.setattr(unhurried, "Transport", CutOnce)
     assert "the longest list" not in sync(running, "user_activities").stderr
+
+
+def test_a_catalog_that_may_be_cut_does_not_make_targets_forget_the_rest(
+    running: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class CutCatalog(Transport):
+        @override
+        def get(self, url: str, auth: AuthBase) -> Answer:
+            answer = super().get(url.replace("page=2", "page=1"), auth)
+            rows = msgspec.json.decode(answer.body)["rewards"][:25]
+            return Answer(answer.status, answer.headers, msgspec.json.encode(rows))
+
+    clean = sync(running, "rewards")
+    monkeypatch.setattr(unhurried, "Transport", CutCatalog)
+    result = sync(running, "rewards")
+    assert [len(r.records["rewards"]) for r in (clean, result)] == [61, 25]
+    assert "ACTIVATE_VERSION" in clean.stdout
+    assert "ACTIVATE_VERSION" not in result.stdout
+    assert "rewards: the longest list has exactly 25 rows and no pages" in result.stderr
