@@ -184,7 +184,10 @@ def _named_rows(file: File, opened: Opener) -> Iterator[dict[str, Any]]:
         places = {name: place for place, name in enumerate(_columns(table))}
         column = _NUMBER[file.feed]
         if column not in places:
-            raise table.wrong(1, f"names no column `{column}`; check whether the feed has changed")
+            raise table.wrong(
+                table.header_line,
+                f"names no column `{column}`; check whether the feed has changed",
+            )
         place = places[column]
         others = [(name, places[name]) for name in _IDENTITIES if name in places]
         for line, cells in table:

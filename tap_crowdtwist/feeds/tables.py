@@ -50,6 +50,8 @@ class Table:
         self.file = file
         self.columns: list[str] = []
         """What the header names."""
+        self.header_line = 1
+        """Where it stands: blank lines may come before it."""
         self.mended = 0
         """Lines in which zero bytes were replaced."""
         self._open = opened
@@ -60,6 +62,11 @@ class Table:
         try:
             lines = io.TextIOWrapper(self._content(), encoding="utf-8-sig", newline="")
             self._stack.enter_context(lines)
+            # The csv module refuses cells of more than 131,072 characters. Its limit holds for the
+            # whole process and for readers already made, so it is set here, before each reading:
+            # other code may have lowered it since. What keeps memory bounded is LONGEST_LINE,
+            # which also bounds a cell of many lines whose closing quote is missing.
+            csv.field_size_limit(LONGEST_LINE)
             self._rows = csv.reader(self._whole(lines), strict=True)
             self.columns = self._header()
         except BaseException:
@@ -84,6 +91,8 @@ class Table:
                 return
             if len(row) == width:
                 yield begins, row
+            elif len(row) > width and _is_blank(row[width:]):
+                yield begins, row[:width]
             elif row:
                 raise self.wrong(
                     begins, f"has {len(row)} cells where the header has {width}; {_AGAIN}"
@@ -94,11 +103,19 @@ class Table:
         return FeedError(DATA_PUSH.setting, self.file.name, problem, line)
 
     def _header(self) -> list[str]:
-        columns = [cell.strip() for cell in self._next() or []]
-        if not columns:
+        row: list[str] | None = []
+        while row is not None and _is_blank(row):
+            self.header_line = self._rows.line_num + 1
+            row = self._next()
+        if row is None:
             raise self.wrong(1, f"should name the columns, and is empty; {_AGAIN}")
+        columns = [cell.strip() for cell in row]
+        while not columns[-1]:  # a delimiter at the end of the line
+            columns.pop()
         if not all(columns) or len({name.lower() for name in columns}) < len(columns):
-            raise self.wrong(1, "should name the columns, each once, and does not; check the file")
+            raise self.wrong(
+                self.header_line, "should name the columns, each once, and does not; check the file"
+            )
         return columns
 
     def _next(self) -> list[str] | None:
@@ -141,7 +158,7 @@ class Table:
             raise self.wrong(None, f"is no zip file, or not a whole one; {_AGAIN}") from None
 
     def _part(self, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
-        parts = [part for part in archive.infolist() if part.filename.lower().endswith(".csv")]
+        parts = [part for part in archive.infolist() if _is_table(part.filename)]
         if len(parts) != 1:
             raise self.wrong(None, f"should hold one CSV file and holds {len(parts)}; {_AGAIN}")
         if parts[0].flag_bits & _ENCRYPTED:
@@ -173,7 +190,7 @@ class Table:
         In the header they mean that the file is not UTF-8. A line of nothing else, or a block of
         them, is where data is missing.
         """
-        if self._line == 1 or not line.strip("\0\r\n") or "\0" * ZEROS in line:
+        if not self.columns or not line.strip("\0\r\n") or "\0" * ZEROS in line:
             raise self.wrong(self._line, f"holds zero bytes, which no text has; {_AGAIN}")
         self.mended += 1
         return line.replace("\0", values.REPLACEMENT)
@@ -194,6 +211,16 @@ class Table:
                 number += 1
                 decode(line)
         return max(number, 1)
+
+
+def _is_table(name: str) -> bool:
+    """Return whether a part of a zip is a CSV, and not what Finder keeps beside one."""
+    *folders, own = name.split("/")
+    return own.lower().endswith(".csv") and not own.startswith("._") and "__MACOSX" not in folders
+
+
+def _is_blank(cells: list[str]) -> bool:
+    return not any(cell.strip() for cell in cells)
 
 
 def _is_of_system(error: Exception) -> bool:

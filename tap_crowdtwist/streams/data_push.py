@@ -90,14 +90,14 @@ class DataPushStream(FeedStream):
         lacking = [key for key in self.primary_keys if key not in names]
         if lacking:
             raise table.wrong(
-                1,
+                table.header_line,
                 f"names no column `{lacking[0]}`, so the header is missing or the feed has "
                 "changed; check the file",
             )
         gone = [name for name in self._columns_before(table.file) if name not in names]
         if gone and self.run.settings.data_push_columns == "same":
             raise table.wrong(
-                1,
+                table.header_line,
                 f"lacks columns that earlier files have: {', '.join(gone)}; if CrowdTwist has "
                 "changed the feed, set `data_push_columns` to any for one run",
             )

@@ -66,12 +66,15 @@ def broken(folder: Path, content: bytes, line: int | None, said: str, ending: st
         pytest.param(b"1,Bonn\n2,Rome\n", 1, "names no column `id`", id="no header"),
         pytest.param(b"id;city\n1;Bonn\n", 1, "names no column `id`", id="semicolons"),
         pytest.param(after(EARLY, b"31\n"), 32, f"has 1 cells where the header has 2; {AGAIN}", id="too few cells"),  # noqa: E501
+        pytest.param(b"\n\nid,,city\n", 3, "should name the columns, each once", id="unnamed late"),
+        pytest.param(b"\n\nname,city\n", 3, "names no column `id`", id="no key late"),
+        pytest.param(after(EARLY, b"31,a,,b,\n"), 32, "has 5 cells where the header has 2", id="a cell behind blank ones"),  # noqa: E501
         pytest.param(after(EARLY, b"31,a,b\n"), 32, "has 3 cells where the header has 2", id="too many cells"),  # noqa: E501
         pytest.param(after(LATE, b"31,a,b\n"), LATE + 2, "has 3 cells", id="too many cells late"),
         pytest.param(after(2, b'3,"a\nb"\n4,x,y\n'), 6, "has 3 cells", id="after a line break"),
         pytest.param(after(2, b'3,"a"b\n'), 4, "is not CSV (", id="stray quote"),
         pytest.param(after(2, b'3,"a\n4,b\n'), 4, "is not CSV (unexpected end of data)", id="open quote"),  # noqa: E501
-        pytest.param(after(2, b'3,"a\n' + b"4,b\n" * 50_000), 4, "is not CSV (field larger", id="open quote early"),  # noqa: E501
+        pytest.param(after(2, b'3,"a\n' + b"4,b\n" * 300_000), 4, "is not CSV (field larger", id="open quote early"),  # noqa: E501
         pytest.param(LATIN, 3, f"is not UTF-8 text; {AGAIN}", id="latin-1"),
         pytest.param("id,Größe\n1,2\n".encode("latin-1"), 1, "is not UTF-8 text", id="latin-1 header"),  # noqa: E501
         pytest.param(after(LATE, b"9,K\xf6ln\n"), LATE + 2, "is not UTF-8 text", id="latin-1 late"),
