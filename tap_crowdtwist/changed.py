@@ -60,6 +60,7 @@ class Feeds:
 
     def __init__(self, settings: Settings, now: datetime) -> None:
         known = settings.sftp_known_hosts
+        self._form = settings.data_push_form
         self._push = Folder(str(settings.data_push_path), DATA_PUSH, known_hosts=known)
         files = self._push.files(now)
         self.push = [file for file in files if not file.ahead]
@@ -92,7 +93,7 @@ class Feeds:
         Raises:
             FeedError: a file cannot be read to its end.
         """
-        appeared = Appeared()
+        appeared = Appeared(self._form)
         if self._live is not None:
             appeared.add_captures(live, self._live.open)
         days = sorted(push, key=lambda file: file.slot)

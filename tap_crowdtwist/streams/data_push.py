@@ -35,7 +35,7 @@ class DataPushStream(FeedStream):
     @override
     def read(self, file: File) -> Iterator[Row]:
         tally = self.run.tally(self.name)
-        with Table(file, self.folder.open) as table:
+        with Table(file, self.folder.open, self.run.settings.data_push_form) as table:
             names = [self._known(name) for name in table.columns]
             self._check(table, names)
             refused = tally.refused

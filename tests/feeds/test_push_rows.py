@@ -185,6 +185,17 @@ def test_an_expiration_without_a_date_gets_that_of_its_file(
     assert (record["additional_properties"] or {}) == kept
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16", "UTF-16-LE", "cp037"])
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_another_delimiter_and_encoding_may_be_set(
+    tmp_path: Path, delimiter: str, encoding: str
+) -> None:
+    content = delimiter.join(["id", "city\n1", '"Köln, Süd"\n']).encode(encoding)
+    settings = {"data_push_delimiter": delimiter, "data_push_encoding": encoding}
+    (record,) = one(tmp_path, content, **settings).records["push_users"]
+    assert (record["id"], record["city"]) == (1, "Köln, Süd")
+
+
 def test_a_cell_may_be_as_long_as_a_line(tmp_path: Path) -> None:
     """The csv module's own limit is 131,072 characters, and anybody may have set another one."""
     longest = "x" * (LONGEST_LINE - len('1,""\n'))
