@@ -76,6 +76,10 @@ class FeedStream(CrowdTwistStream):
             fail: takes what is wrong with files that are left out; the run, if not given.
         """
         files = self.folder.files(self.run.now(), self.feed)
+        misnamed = [file for file in files if file.correct]
+        if misnamed:
+            (fail or self.run.fail)(self.folder.misnamed(misnamed))
+            files = [file for file in files if not file.correct]
         ahead = [file for file in files if file.ahead]
         if ahead and self.in_order:
             (fail or self.run.fail)(self.folder.ahead(ahead))

@@ -206,6 +206,24 @@ def test_a_file_of_data_push_with_a_date_to_come_is_named_and_the_others_are_rea
     assert "'2_512_PROFILE_20260314.zip' has a date to come" in checked.stdout
 
 
+def test_a_file_whose_name_is_nearly_right_is_named_and_the_others_are_read(
+    tmp_path: Path,
+) -> None:
+    put_days(tmp_path, 1, 3)
+    path = put(tmp_path, "2_512_PROFILE_20260302 (1).zip", profiles(102))
+    first = read(tmp_path, code=1)
+    assert ids(first) == [1, 101, 1, 103]
+    check_failure(
+        first,
+        f"{PUSHED}the name of '2_512_PROFILE_20260302 (1).zip' is nearly that of a file of PROFILE",
+        "(1 in all); rename it to '2_512_PROFILE_20260302.zip', or remove it",
+    )
+    assert "is nearly that" in read(tmp_path, option="--test", code=1).stdout
+    assert read(tmp_path, "push_redemptions").exit_code == 0, "that is another feed"
+    path.rename(tmp_path / name_of("PROFILE", 2))
+    assert ids(read(tmp_path, state=first.state)) == [102, 1, 103]
+
+
 @pytest.mark.parametrize("year", ["9999", "2099"])
 def test_a_batch_file_with_a_date_to_come_is_read_once(tmp_path: Path, year: str) -> None:
     put(tmp_path, "activities_512_20260310000000.txt", b"|1|||5\n")
