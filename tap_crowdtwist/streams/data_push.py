@@ -29,6 +29,7 @@ class DataPushStream(FeedStream):
     grammar = DATA_PUSH
     kept = Extent(200, 200)
     in_order = True
+    lasting = True
     replication_key = "file_name"
     _mended = 0
 

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import fsspec
 import pytest
-from files_kit import BATCH, check_failure, ids, name_of, profiles, put, put_days, read, zipped
+from files_kit import (
+    BATCH,
+    check_failure,
+    ids,
+    name_of,
+    profiles,
+    put,
+    put_days,
+    read,
+    with_method,
+    zipped,
+)
 from fsspec.implementations.local import LocalFileSystem
 from harness import PRESENT
 from typing_extensions import override
@@ -173,6 +184,24 @@ def test_a_folder_that_is_still_empty_is_no_failure(tmp_path: Path) -> None:
     result = read(tmp_path)
     assert not result.records
     assert "push_users: there are no files of this feed" in result.stderr
+
+
+@pytest.mark.parametrize("method", ["INCREMENTAL", "FULL_TABLE"])
+def test_a_folder_that_was_emptied_is_a_failure_and_costs_nothing(
+    tmp_path: Path, method: str
+) -> None:
+    put_days(tmp_path / "in", 1)
+    catalog = with_method(method, "push_users", "push_redemptions")
+    first = read(tmp_path / "in", catalog=catalog)
+    (tmp_path / "empty").mkdir()
+    second = read(tmp_path / "empty", catalog=catalog, state=first.state, code=1)
+    check_failure(
+        second,
+        f"{PUSHED}has no file for `push_users`, although earlier runs have read some (the last: "
+        "'2_512_PROFILE_20260301.zip'); see that the path is right",
+    )
+    assert "`push_redemptions`" not in second.last_line, "of which none was ever there"
+    assert second.state["bookmarks"]["push_users"] == first.state["bookmarks"]["push_users"]
 
 
 def test_files_of_two_programs_are_not_mixed(tmp_path: Path) -> None:
