@@ -199,9 +199,12 @@ def test_another_delimiter_and_encoding_may_be_set(
 def test_a_cell_may_be_as_long_as_a_line(tmp_path: Path) -> None:
     """The csv module's own limit is 131,072 characters, and anybody may have set another one."""
     longest = "x" * (LONGEST_LINE - len('1,""\n'))
-    csv.field_size_limit(10)
+    before = csv.field_size_limit(10)
     content = f'id,city\n1,"{longest}"\n2,"a\n{longest[1:]}"\n'.encode()
-    records = one(tmp_path, content).records["push_users"]
+    try:
+        records = one(tmp_path, content).records["push_users"]
+    finally:
+        csv.field_size_limit(before)
     assert [len(record["city"]) for record in records] == [len(longest), len(longest) + 1]
 
 
