@@ -53,18 +53,22 @@ class Feeds:
     """The files of Data Push, and of Live Push if there are any, as they are at a moment.
 
     Attributes:
-        push: the files of Data Push, without those that have a date to come.
+        push: the files of Data Push, without those that have a date to come or a wrong name.
         live: the captures of Live Push.
-        problem: what is wrong with the files that are left out, if there are any.
+        problems: what is wrong with the files that are left out, if there are any.
     """
 
     def __init__(self, settings: Settings, now: datetime) -> None:
         known = settings.sftp_known_hosts
+        self._form = settings.data_push_form
         self._push = Folder(str(settings.data_push_path), DATA_PUSH, known_hosts=known)
         files = self._push.files(now)
-        self.push = [file for file in files if not file.ahead]
-        ahead = [file for file in files if file.ahead]
-        self.problem = self._push.ahead(ahead) if ahead else None
+        self.push = [file for file in files if not file.ahead and not file.correct]
+        self.problems: list[SettingError] = []
+        if misnamed := [file for file in files if file.correct]:
+            self.problems.append(self._push.misnamed(misnamed))
+        if ahead := [file for file in files if file.ahead and not file.correct]:
+            self.problems.append(self._push.ahead(ahead))
         self._live: Folder | None = None
         self.live: list[File] = []
         if settings.live_push_path:
@@ -92,7 +96,7 @@ class Feeds:
         Raises:
             FeedError: a file cannot be read to its end.
         """
-        appeared = Appeared()
+        appeared = Appeared(self._form)
         if self._live is not None:
             appeared.add_captures(live, self._live.open)
         days = sorted(push, key=lambda file: file.slot)

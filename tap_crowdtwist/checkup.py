@@ -55,8 +55,8 @@ def _roster(tap: TapCrowdTwist) -> Check:
     run = tap.run
     try:
         if run.settings.only_changed and run.feeds is not None:
-            if run.feeds.problem is not None:
-                raise run.feeds.problem
+            if run.feeds.problems:
+                raise run.feeds.problems[0]
             run.roster = changed.newest(run.feeds, run.settings)
         members = len(run.roster)
     except TapError as error:

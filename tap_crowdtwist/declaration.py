@@ -131,6 +131,22 @@ DECLARATION: dict[str, Any] = th.PropertiesList(
         "stops at it, `any` goes on. New columns are always welcome.",
     ),
     th.Property(
+        "data_push_delimiter",
+        th.StringType,
+        default=",",
+        title="Data Push delimiter",
+        description="Character between two cells of a Data Push file, such as `;`; `tab` for a "
+        "tab.",
+    ),
+    th.Property(
+        "data_push_encoding",
+        th.StringType,
+        default="utf-8",
+        title="Data Push encoding",
+        description="Encoding of the Data Push files, by a name that Python knows, such as cp1252 "
+        "or utf-16.",
+    ),
+    th.Property(
         "data_push_daily",
         th.CustomType({"type": "array", "items": {"type": "string", "enum": list(FEEDS)}}),
         title="Daily feeds",

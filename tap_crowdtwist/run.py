@@ -98,8 +98,8 @@ class Run:
                 raise
             self.fail(error)  # a sweep of all members needs no files
             return None
-        if feeds.problem is not None:
-            self.fail(feeds.problem)
+        for problem in feeds.problems:
+            self.fail(problem)
         return feeds
 
     def fail(self, error: Exception) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,6 +14,7 @@ from tap_crowdtwist.api.endpoints import Host, base_url
 from tap_crowdtwist.api.transport import LOOPBACK
 from tap_crowdtwist.declaration import DECLARATION, FEED_PATHS
 from tap_crowdtwist.errors import SettingError
+from tap_crowdtwist.feeds.tables import Form
 from tap_crowdtwist.privacy import Policy
 from tap_crowdtwist.roster import Shard
 
@@ -61,6 +63,7 @@ class Settings:
     data_push_path: str | None = field(repr=False)
     live_push_path: str | None = field(repr=False)
     data_push_columns: str
+    data_push_form: Form
     data_push_daily: tuple[str, ...]
     sftp_known_hosts: str | None
 
@@ -120,6 +123,7 @@ class Settings:
             data_push_path=config.get("data_push_path") or None,
             live_push_path=config.get("live_push_path") or None,
             data_push_columns=config["data_push_columns"],
+            data_push_form=_form(config),
             data_push_daily=tuple(config.get("data_push_daily") or ()),
             sftp_known_hosts=config.get("sftp_known_hosts") or None,
         )
@@ -146,6 +150,28 @@ def _check_sweep(config: Mapping[str, Any]) -> None:
             "id_type",
             "must be id while `sweep_members` is changed: the files name members by their numbers",
         )
+
+
+def _form(config: Mapping[str, Any]) -> Form:
+    """Check how the files of Data Push are said to be written."""
+    given: str = config["data_push_delimiter"]
+    delimiter = "\t" if given in {"tab", r"\t"} else given
+    if len(delimiter) != 1 or delimiter.isalnum() or delimiter in '"\r\n\0 ':
+        raise SettingError(
+            "data_push_delimiter", "must be one character such as ; or |, or else the word tab"
+        )
+    encoding: str = config["data_push_encoding"].strip().lower()
+    try:
+        sample = io.BytesIO("id\n".encode(encoding))
+        known = io.TextIOWrapper(sample, encoding, newline="").read().endswith("id\n")
+    except (LookupError, ValueError):
+        known = False
+    if not known:
+        raise SettingError(
+            "data_push_encoding",
+            "must be a text encoding that Python knows, such as utf-8, cp1252 or utf-16",
+        )
+    return Form(delimiter, encoding)
 
 
 def _one_line(config: Mapping[str, Any], name: str) -> str:

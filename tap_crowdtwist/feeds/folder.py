@@ -59,6 +59,8 @@ class File:
     identity: str
     ahead: bool = False
     """Whether its name has a date to come, so that a clock is or was wrong."""
+    correct: str | None = None
+    """What it should be called, if its name is only nearly right; it must not be read then."""
 
 
 class Folder:
@@ -92,6 +94,8 @@ class Folder:
     def files(self, now: datetime, feed: str | None = None) -> list[File]:
         """List the files of this kind, in the order of their days and names.
 
+        Those whose names are nearly right are among them, see `misnamed`.
+
         Args:
             now: the present.
             feed: of which feed; of all, if not given.
@@ -112,7 +116,7 @@ class Folder:
         known, others = [], []
         for path, info in found.items():
             name = base(path)
-            said = self.grammar.parse(name)
+            said = self.grammar.parse(self.grammar.correct(name) or name)
             if said is not None:
                 known.append((name, said, path, info))
             elif not name.startswith("."):  # which is how unfinished files are hidden
@@ -137,6 +141,15 @@ class Folder:
             f"not read ({len(files)} in all); rename or remove it, or set the clock"
         )
 
+    def misnamed(self, files: Collection[File]) -> SettingError:
+        """Return what is wrong with files whose names are only nearly right."""
+        first = min(files, key=lambda file: file.name)
+        return self._refuse(
+            f"the name of {first.name!r} is nearly that of a file of {first.feed}, so the file was "
+            f"not read ({len(files)} in all); rename it to {first.correct!r}, or remove it if that "
+            "file is there already"
+        )
+
     def _file(
         self, name: str, said: Name, path: str, info: Mapping[str, Any], now: datetime
     ) -> File:
@@ -147,7 +160,8 @@ class Folder:
             # of the files matters, its rows would have the last word until that day.
             slot += _OLDEST
         identity = self._identity(path, info)
-        return File(name, path, said.feed, said.moment, slot, size, identity, ahead)
+        correct = self.grammar.correct(name)
+        return File(name, path, said.feed, said.moment, slot, size, identity, ahead, correct)
 
     def _find(self) -> dict[str, Mapping[str, Any]]:
         root = self._root

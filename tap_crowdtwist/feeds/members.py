@@ -13,7 +13,7 @@ from array import array
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from tap_crowdtwist.feeds.captures import Names, events
-from tap_crowdtwist.feeds.tables import Table
+from tap_crowdtwist.feeds.tables import DOCUMENTED, Form, Table
 from tap_crowdtwist.roster import parse_id
 
 if TYPE_CHECKING:
@@ -83,9 +83,14 @@ class Numbers:
 
 
 class Appeared:
-    """The members that appear in files."""
+    """The members that appear in files.
 
-    def __init__(self) -> None:
+    Args:
+        form: how the files of Data Push are written.
+    """
+
+    def __init__(self, form: Form = DOCUMENTED) -> None:
+        self._form = form
         self.numbers = Numbers()
         """Who they are."""
         self.nameless: set[Alias] = set()
@@ -105,7 +110,7 @@ class Appeared:
                 self._add_nameless(file, opened)
         wanted = _Wanted(self.nameless)
         for file in others:
-            for row in _named_rows(file, opened):
+            for row in _named_rows(file, opened, self._form):
                 number = row["number"]
                 self.numbers.append(number)
                 if wanted:
@@ -138,7 +143,7 @@ class Appeared:
             )
 
     def _add_nameless(self, file: File, opened: Opener) -> None:
-        with Table(file, opened) as table:
+        with Table(file, opened, self._form) as table:
             columns = _columns(table)
             for line, cells in table:
                 row = dict(zip(columns, cells))  # noqa: B905 - counted by the table
@@ -178,13 +183,16 @@ class _Wanted:
                 self.left -= agreed
 
 
-def _named_rows(file: File, opened: Opener) -> Iterator[dict[str, Any]]:
+def _named_rows(file: File, opened: Opener, form: Form) -> Iterator[dict[str, Any]]:
     """Yield what each row says of its member, with the `number`."""
-    with Table(file, opened) as table:
+    with Table(file, opened, form) as table:
         places = {name: place for place, name in enumerate(_columns(table))}
         column = _NUMBER[file.feed]
         if column not in places:
-            raise table.wrong(1, f"names no column `{column}`; check whether the feed has changed")
+            raise table.wrong(
+                table.header_line,
+                f"names no column `{column}`; check whether the feed has changed",
+            )
         place = places[column]
         others = [(name, places[name]) for name in _IDENTITIES if name in places]
         for line, cells in table:

@@ -41,6 +41,8 @@ class Grammar:
         form: how the group `moment` is spelled, for `strptime`.
         slot: what the files are counted by: a day or an hour.
         example: a name for people.
+        near: finds what is wrong with a name that is nearly right; like `pattern`, with the groups
+            `begin`, `year`, `month`, `day` and `ending`.
     """
 
     setting: str
@@ -48,6 +50,7 @@ class Grammar:
     form: str
     slot: timedelta
     example: str
+    near: re.Pattern[str] | None = None
 
     def parse(self, name: str) -> Name | None:
         """Read a name, or give None where it is none of this kind."""
@@ -61,6 +64,12 @@ class Grammar:
             return None
         feed = groups["feed"].upper() if self.pattern.flags & re.IGNORECASE else groups["feed"]
         return Name(_FEEDS.get(feed, feed), moment, groups["program"])
+
+    def correct(self, name: str) -> str | None:
+        """Return what a file should be called whose name is nearly right, or None."""
+        match = self.near.fullmatch(name) if self.near else None
+        right = match and "{begin}_{year}{month}{day}.{ending}".format(**match.groupdict())
+        return right if right and right != name and self.parse(right) else None
 
     def number(self, moment: datetime) -> int:
         """Give the number of the slot that an instant falls into."""
@@ -77,17 +86,27 @@ _FEEDS = {"USER_PROFILE": "PROFILE", "ACTIVITIES": "activities"}
 FEEDS = ("PROFILE", "USER_ACTIVITY", "USER_REDEMPTION", "POINTS_EXPIRATION")
 """The feeds of Data Push."""
 
+_PUSHED = (
+    r"\d+_(?P<program>[\w-]+?)_"
+    r"(?P<feed>(?:USER_)?PROFILE|USER_ACTIVITY|USER_REDEMPTION|POINTS_EXPIRATION)"
+)
 DATA_PUSH = Grammar(
     "data_push_path",
     re.compile(
-        r"\d+_(?P<program>[\w-]+?)_"
-        r"(?P<feed>(?:USER_)?PROFILE|USER_ACTIVITY|USER_REDEMPTION|POINTS_EXPIRATION)_"
-        r"(?P<moment>\d{8})\.(?:zip|csv)",
+        _PUSHED + r"_(?P<moment>\d{8})\.(?:zip|csv)",
         re.ASCII | re.IGNORECASE,
     ),
     "%Y%m%d",
     DAY,
     "2_512_PROFILE_20261119.zip",
+    # Dashes in the date, a time behind it, or the mark of a second copy. Other words (`_old`) say
+    # that somebody set the file aside.
+    re.compile(
+        rf"(?P<begin>{_PUSHED})[_-](?P<year>\d{{4}})(?P<mark>[-_.]?)(?P<month>\d\d)(?P=mark)(?P<day>\d\d)"
+        r"(?:[-_. T]?\d\d[-:._]?\d\d(?:[-:._]?\d\d)?Z?)?"
+        r"(?:[ _]?\(\d+\)|(?: -)? copy(?: \d+)?)?\.(?P<ending>zip|csv)",
+        re.ASCII | re.IGNORECASE,
+    ),
 )
 LIVE_PUSH = Grammar(
     "live_push_path",

@@ -1,6 +1,7 @@
 """Reads the CSV files of Data Push, zipped or bare, row by row, and proves that they are whole.
 
-A zip holds one CSV, with a header row and commas (Data Push Overview). Columns are found by name:
+A zip holds one CSV, with a header row and commas (Data Push Overview); settings name another
+delimiter or encoding. Columns are found by name:
 the published lists are incomplete and their order is not promised.
 """
 
@@ -11,7 +12,7 @@ import csv
 import io
 import zipfile
 from contextlib import ExitStack, suppress
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from typing_extensions import Self
 
@@ -38,18 +39,43 @@ _ENCRYPTED = 1
 """A flag of a file in a zip."""
 
 
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
+_BOM = "\ufeff"
+
+
+class Form(NamedTuple):
+    """How the CSV files are written.
+
+    Attributes:
+        delimiter: the character between two cells.
+        encoding: the name of a text encoding of Python.
+    """
+
+    delimiter: str = ","
+    encoding: str = "utf-8"
+
+
+DOCUMENTED = Form()
+
+
 class Table:
     """One CSV file; a context manager that iterates over its rows with the lines they begin on.
 
     Args:
         file: the file.
         opened: opens it for reading bytes.
+        form: how it is written.
     """
 
-    def __init__(self, file: File, opened: Callable[[File], IO[bytes]]) -> None:
+    def __init__(
+        self, file: File, opened: Callable[[File], IO[bytes]], form: Form = DOCUMENTED
+    ) -> None:
         self.file = file
+        self.form = form
         self.columns: list[str] = []
         """What the header names."""
+        self.header_line = 1
+        """Where it stands: blank lines may come before it."""
         self.mended = 0
         """Lines in which zero bytes were replaced."""
         self._open = opened
@@ -58,9 +84,14 @@ class Table:
 
     def __enter__(self) -> Self:
         try:
-            lines = io.TextIOWrapper(self._content(), encoding="utf-8-sig", newline="")
+            lines = io.TextIOWrapper(self._content(), encoding=self.form.encoding, newline="")
             self._stack.enter_context(lines)
-            self._rows = csv.reader(self._whole(lines), strict=True)
+            # The csv module refuses cells of more than 131,072 characters. Its limit holds for the
+            # whole process and for readers already made, so it is set here, before each reading:
+            # other code may have lowered it since. What keeps memory bounded is LONGEST_LINE,
+            # which also bounds a cell of many lines whose closing quote is missing.
+            csv.field_size_limit(LONGEST_LINE)
+            self._rows = csv.reader(self._whole(lines), delimiter=self.form.delimiter, strict=True)
             self.columns = self._header()
         except BaseException:
             self._stack.close()
@@ -84,6 +115,8 @@ class Table:
                 return
             if len(row) == width:
                 yield begins, row
+            elif len(row) > width and _is_blank(row[width:]):
+                yield begins, row[:width]
             elif row:
                 raise self.wrong(
                     begins, f"has {len(row)} cells where the header has {width}; {_AGAIN}"
@@ -94,11 +127,19 @@ class Table:
         return FeedError(DATA_PUSH.setting, self.file.name, problem, line)
 
     def _header(self) -> list[str]:
-        columns = [cell.strip() for cell in self._next() or []]
-        if not columns:
+        row: list[str] | None = []
+        while row is not None and _is_blank(row):
+            self.header_line = self._rows.line_num + 1
+            row = self._next()
+        if row is None:
             raise self.wrong(1, f"should name the columns, and is empty; {_AGAIN}")
+        columns = [cell.strip() for cell in row]
+        while not columns[-1]:  # a delimiter at the end of the line
+            columns.pop()
         if not all(columns) or len({name.lower() for name in columns}) < len(columns):
-            raise self.wrong(1, "should name the columns, each once, and does not; check the file")
+            raise self.wrong(
+                self.header_line, "should name the columns, each once, and does not; check the file"
+            )
         return columns
 
     def _next(self) -> list[str] | None:
@@ -107,7 +148,7 @@ class Table:
         try:
             return next(self._rows, None)
         except UnicodeDecodeError:
-            raise self.wrong(self._undecodable(), f"is not UTF-8 text; {_AGAIN}") from None
+            raise self._undecodable() from None
         except csv.Error as error:
             raise self.wrong(line, f"is not CSV ({error}); {_AGAIN}") from None
         except FeedError:
@@ -141,7 +182,7 @@ class Table:
             raise self.wrong(None, f"is no zip file, or not a whole one; {_AGAIN}") from None
 
     def _part(self, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
-        parts = [part for part in archive.infolist() if part.filename.lower().endswith(".csv")]
+        parts = [part for part in archive.infolist() if _is_table(part.filename)]
         if len(parts) != 1:
             raise self.wrong(None, f"should hold one CSV file and holds {len(parts)}; {_AGAIN}")
         if parts[0].flag_bits & _ENCRYPTED:
@@ -165,7 +206,26 @@ class Table:
                     "has no end, so the file seems to be cut short; fetch it again, or end its "
                     "last line with a line break if that is all of it",
                 )
-            yield self._without_zeros(line) if "\0" in line else line
+            if "\0" in line:
+                line = self._without_zeros(line)
+            if self._line == 1:
+                line = line.removeprefix(_BOM)
+            if not self.columns:
+                self._check_delimiter(line)
+            yield line
+
+    def _check_delimiter(self, line: str) -> None:
+        """Refuse a header that has another delimiter instead; no stream has one column alone."""
+        if self.form.delimiter in line:
+            return
+        other = max(_DELIMITERS, key=line.count)
+        if other in line:
+            name = "tab" if other == "\t" else other
+            raise self.wrong(
+                self._line,
+                f"is separated by {_DELIMITERS[other]}; set `data_push_delimiter` to {name!r}, or "
+                "have the file sent with the delimiter that is set",
+            )
 
     def _without_zeros(self, line: str) -> str:
         """Replace zero bytes in cells, which no database stores; the csv module takes none either.
@@ -173,8 +233,9 @@ class Table:
         In the header they mean that the file is not UTF-8. A line of nothing else, or a block of
         them, is where data is missing.
         """
-        if self._line == 1 or not line.strip("\0\r\n") or "\0" * ZEROS in line:
-            raise self.wrong(self._line, f"holds zero bytes, which no text has; {_AGAIN}")
+        if not self.columns or not line.strip("\0\r\n") or "\0" * ZEROS in line:
+            likely = "" if self.columns else _wide(line)
+            raise self.wrong(self._line, f"holds zero bytes, which no text has; {_advice(likely)}")
         self.mended += 1
         return line.replace("\0", values.REPLACEMENT)
 
@@ -183,17 +244,63 @@ class Table:
         """Whether nothing but its last line end proves that the file is whole, unlike a zip."""
         return self.file.name.lower().endswith(".csv")
 
-    def _undecodable(self) -> int:
-        """Give the number of the first line that is not UTF-8."""
+    def _undecodable(self) -> FeedError:
+        """Return what is wrong, with the first line that is not text in the encoding."""
         self._stack.close()
-        number = 0
+        encoding = self.form.encoding
+        number, likely, has_letters = 0, "", False
         with self._stack, suppress(Exception):  # a broken zip holds anything
-            decode = codecs.getincrementaldecoder("utf-8")().decode
+            decode = codecs.getincrementaldecoder(encoding)().decode
             content = self._content()
             while line := content.readline(LONGEST_LINE):
                 number += 1
-                decode(line)
-        return max(number, 1)
+                try:
+                    decode(line)
+                except UnicodeDecodeError:
+                    likely = _likely(line, first=number == 1)
+                    break
+                has_letters = has_letters or not line.isascii()
+        # Where other letters were decoded before, the encoding is right and the file is damaged.
+        if has_letters or likely == encoding:
+            likely = ""
+        name = encoding.upper() if encoding == DOCUMENTED.encoding else encoding
+        return self.wrong(max(number, 1), f"is not {name} text; {_advice(likely)}")
+
+
+def _advice(likely: str) -> str:
+    if not likely:
+        return _AGAIN
+    return f"it looks like {likely}: set `data_push_encoding` to that, or else {_AGAIN}"
+
+
+def _likely(line: bytes, *, first: bool) -> str:
+    """Guess the encoding of a line that is not text in the one that is set; "" if there is none."""
+    if first and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    for encoding in ("utf-8", "cp1252"):  # what is left is Western more often than not
+        # Half a letter at the end of a line is where a file was cut, not another encoding.
+        with suppress(UnicodeDecodeError):
+            line.decode(encoding)
+            return encoding if line.endswith(b"\n") else ""
+    return ""
+
+
+def _wide(header: str) -> str:
+    """Return under which name of UTF-16 a header of ASCII letters has every second byte zero."""
+    text = header.rstrip("\r\n")
+    if text and not text[1::2].strip("\0"):
+        return "utf-16-le"
+    return "utf-16-be" if text and not text[::2].strip("\0") else ""
+
+
+def _is_table(name: str) -> bool:
+    """Return whether a part of a zip is a CSV, and not what Finder keeps beside one."""
+    *folders, own = name.split("/")
+    return own.lower().endswith(".csv") and not own.startswith("._") and "__MACOSX" not in folders
+
+
+def _is_blank(cells: list[str]) -> bool:
+    return not any(cell.strip() for cell in cells)
 
 
 def _is_of_system(error: Exception) -> bool:

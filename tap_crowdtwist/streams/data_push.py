@@ -29,13 +29,14 @@ class DataPushStream(FeedStream):
     grammar = DATA_PUSH
     kept = Extent(200, 200)
     in_order = True
+    lasting = True
     replication_key = "file_name"
     _mended = 0
 
     @override
     def read(self, file: File) -> Iterator[Row]:
         tally = self.run.tally(self.name)
-        with Table(file, self.folder.open) as table:
+        with Table(file, self.folder.open, self.run.settings.data_push_form) as table:
             names = [self._known(name) for name in table.columns]
             self._check(table, names)
             refused = tally.refused
@@ -90,14 +91,14 @@ class DataPushStream(FeedStream):
         lacking = [key for key in self.primary_keys if key not in names]
         if lacking:
             raise table.wrong(
-                1,
+                table.header_line,
                 f"names no column `{lacking[0]}`, so the header is missing or the feed has "
                 "changed; check the file",
             )
         gone = [name for name in self._columns_before(table.file) if name not in names]
         if gone and self.run.settings.data_push_columns == "same":
             raise table.wrong(
-                1,
+                table.header_line,
                 f"lacks columns that earlier files have: {', '.join(gone)}; if CrowdTwist has "
                 "changed the feed, set `data_push_columns` to any for one run",
             )

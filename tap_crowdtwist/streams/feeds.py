@@ -51,6 +51,8 @@ class FeedStream(CrowdTwistStream):
 
     A file with a date to come then is not read: it would have the last word until that day.
     """
+    lasting: ClassVar[bool] = False
+    """Whether some file is always there once one was, so that a place without any is wrong."""
     growing: ClassVar[bool] = False
     """Whether files are appended to."""
 
@@ -76,6 +78,10 @@ class FeedStream(CrowdTwistStream):
             fail: takes what is wrong with files that are left out; the run, if not given.
         """
         files = self.folder.files(self.run.now(), self.feed)
+        misnamed = [file for file in files if file.correct]
+        if misnamed:
+            (fail or self.run.fail)(self.folder.misnamed(misnamed))
+            files = [file for file in files if not file.correct]
         ahead = [file for file in files if file.ahead]
         if ahead and self.in_order:
             (fail or self.run.fail)(self.folder.ahead(ahead))
@@ -128,14 +134,14 @@ class FeedStream(CrowdTwistStream):
     def _records(self, *, write: bool) -> Iterator[Row]:
         run, state = self.run, self.stream_state
         incremental = self.replication_method == REPLICATION_INCREMENTAL
+        files = self.files()
+        if not files:
+            self._check_first(state.get("replication_key_value"))
         if not incremental:
             state.clear()
         ledger = Ledger.load(state.get("files"), self.kept)
-        files = self.files()
         due = ledger.begin(files, in_order=self.in_order)
         self.logger.info("%s: %d of %d files are to be read", self.name, len(due), len(files))
-        if not files:
-            self.logger.warning("%s: there are no files of this feed", self.name)
         checkpoint = say = run.clock()
         for number, file in enumerate(due, start=1):
             for count, record in enumerate(self._write(self.read(file), run.now(), write=write)):
@@ -153,6 +159,20 @@ class FeedStream(CrowdTwistStream):
             if write and run.clock() >= checkpoint + run.settings.checkpoint_interval:
                 self._tap.state_writer.write_state(self.tap_state)
                 checkpoint = run.clock()
+
+    def _check_first(self, last: str | None) -> None:
+        """Accept that there are no files only before the first has come.
+
+        Raises:
+            SettingError: earlier runs have read some, so the place is wrong or was emptied.
+        """
+        if last and self.lasting:
+            raise SettingError(
+                self.grammar.setting,
+                f"has no file for `{self.name}`, although earlier runs have read some (the last: "
+                f"{last!r}); see that the path is right and the delivery goes on",
+            )
+        self.logger.warning("%s: there are no files of this feed", self.name)
 
     def _say(self, number: int, files: int) -> None:
         self.logger.info(

@@ -34,6 +34,19 @@ def only(brand: Brand, *members: str) -> None:
     rewrite(profiles, lambda _: [[member, *[""] * 18] for member in members])
 
 
+def test_a_file_whose_name_is_nearly_right_fails_the_run_until_it_is_renamed(brand: Brand) -> None:
+    brand.running.advance()
+    path, *_ = brand.deliver(brand.day)
+    extra = path.with_name(f"{path.stem}_0300{path.suffix}")
+    extra.write_bytes(path.read_bytes())
+    outcome = brand.run()
+    assert f"the name of {extra.name!r} is nearly that of a file of " in outcome.said
+    assert f"rename it to {path.name!r}" in outcome.said
+    assert outcome.requests, "what the other files tell is swept"
+    extra.unlink()
+    assert not brand.run().said
+
+
 def test_a_member_whom_nobody_knows_is_passed_over_once(brand: Brand) -> None:
     only(brand, "999999999")
     outcome = brand.run(max_missing_ratio=0.5)

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import fsspec
 import pytest
-from files_kit import BATCH, check_failure, ids, name_of, profiles, put, put_days, read, zipped
+from files_kit import (
+    BATCH,
+    check_failure,
+    ids,
+    name_of,
+    profiles,
+    put,
+    put_days,
+    read,
+    with_method,
+    zipped,
+)
 from fsspec.implementations.local import LocalFileSystem
 from harness import PRESENT
 from typing_extensions import override
@@ -175,6 +186,24 @@ def test_a_folder_that_is_still_empty_is_no_failure(tmp_path: Path) -> None:
     assert "push_users: there are no files of this feed" in result.stderr
 
 
+@pytest.mark.parametrize("method", ["INCREMENTAL", "FULL_TABLE"])
+def test_a_folder_that_was_emptied_is_a_failure_and_costs_nothing(
+    tmp_path: Path, method: str
+) -> None:
+    put_days(tmp_path / "in", 1)
+    catalog = with_method(method, "push_users", "push_redemptions")
+    first = read(tmp_path / "in", catalog=catalog)
+    (tmp_path / "empty").mkdir()
+    second = read(tmp_path / "empty", catalog=catalog, state=first.state, code=1)
+    check_failure(
+        second,
+        f"{PUSHED}has no file for `push_users`, although earlier runs have read some (the last: "
+        "'2_512_PROFILE_20260301.zip'); see that the path is right",
+    )
+    assert "`push_redemptions`" not in second.last_line, "of which none was ever there"
+    assert second.state["bookmarks"]["push_users"] == first.state["bookmarks"]["push_users"]
+
+
 def test_files_of_two_programs_are_not_mixed(tmp_path: Path) -> None:
     put(tmp_path, name_of("PROFILE", 1), profiles(1))
     put(tmp_path, name_of("USER_ACTIVITY", 1, client="77"), profiles(1))
@@ -204,6 +233,24 @@ def test_a_file_of_data_push_with_a_date_to_come_is_named_and_the_others_are_rea
     checked = read(tmp_path, option="--test", code=1)
     assert "FAIL  push_users" in checked.stdout
     assert "'2_512_PROFILE_20260314.zip' has a date to come" in checked.stdout
+
+
+def test_a_file_whose_name_is_nearly_right_is_named_and_the_others_are_read(
+    tmp_path: Path,
+) -> None:
+    put_days(tmp_path, 1, 3)
+    path = put(tmp_path, "2_512_PROFILE_20260302 (1).zip", profiles(102))
+    first = read(tmp_path, code=1)
+    assert ids(first) == [1, 101, 1, 103]
+    check_failure(
+        first,
+        f"{PUSHED}the name of '2_512_PROFILE_20260302 (1).zip' is nearly that of a file of PROFILE",
+        "(1 in all); rename it to '2_512_PROFILE_20260302.zip', or remove it",
+    )
+    assert "is nearly that" in read(tmp_path, option="--test", code=1).stdout
+    assert read(tmp_path, "push_redemptions").exit_code == 0, "that is another feed"
+    path.rename(tmp_path / name_of("PROFILE", 2))
+    assert ids(read(tmp_path, state=first.state)) == [102, 1, 103]
 
 
 @pytest.mark.parametrize("year", ["9999", "2099"])

@@ -89,6 +89,23 @@ def test_a_zip_with_bytes_written_over(changes: list[tuple[int, bytes]], method:
 
 @given(
     st.lists(st.lists(CELLS, min_size=2, max_size=2), max_size=8),
+    st.lists(st.sampled_from(["", " ", "\t"]), max_size=3),
+    st.lists(st.lists(st.sampled_from(["", " "]), max_size=4), max_size=3),
+)
+@MANY
+def test_blank_cells_at_line_ends_and_blank_lines_at_the_top_change_nothing(
+    rows: Sequence[Sequence[str]], surplus: list[str], top: Sequence[Sequence[str]]
+) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL)
+    writer.writerows([*top, ["id", "city", *surplus], *([*row, *surplus] for row in rows)])
+    columns, *read = rows_in(text.getvalue().encode(), BARE)
+    assert columns == ["id", "city"]
+    assert [cells for _, cells in read] == [list(row) for row in rows]
+
+
+@given(
+    st.lists(st.lists(CELLS, min_size=2, max_size=2), max_size=8),
     st.sampled_from(["\n", "\r\n"]),
     st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
 )

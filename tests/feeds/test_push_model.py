@@ -117,6 +117,9 @@ class Feed(RuleBasedStateMachine):
         state = cast("dict[str, Any]", self.tap.state)
         state.clear()
         state.update(copy.deepcopy(self.state))
+        entries = self.state.get("bookmarks", {}).values()
+        knew = any("replication_key_value" in entry for entry in entries)
+        is_emptied = self.stream.lasting and knew and not self.there
         records = self.tap.streams[self.stream.name].get_records(None)
         try:
             for record in cast("Iterator[dict[str, Any]]", records):
@@ -124,7 +127,8 @@ class Feed(RuleBasedStateMachine):
                 yield
         finally:
             records.close()  # type: ignore[attr-defined]  # a generator
-            assert not self.tap.run.failures
+            assert len(self.tap.run.failures) == is_emptied
+            self.tap.run.failures.clear()
             self.state = copy.deepcopy(state)
 
     def version_of(self, record: dict[str, Any]) -> int:

@@ -35,6 +35,35 @@ def test_what_the_name_of_a_pushed_file_says(name: str, feed: str | None, day: s
     assert (said and (said.feed, said.moment.date().isoformat())) == (feed and (feed, day))
 
 
+DAY = "2_512_PROFILE_20260310.zip"
+
+
+@pytest.mark.parametrize(
+    ("name", "correct"),
+    [
+        ("2_512_PROFILE_20260310 (1).zip", DAY),
+        ("2_512_PROFILE_20260310(2).zip", DAY),
+        ("2_512_PROFILE_20260310 - Copy.zip", "2_512_PROFILE_20260310.zip"),
+        ("2_512_PROFILE_20260310 copy 2.zip", DAY),
+        ("2_512_PROFILE_20260310_0300.zip", DAY),
+        ("2_512_PROFILE_202603100300.zip", DAY),
+        ("2_512_PROFILE_20260310T030005Z.zip", DAY),
+        ("2_512_PROFILE_20260310-03-00-05 (1).zip", DAY),
+        ("2_512_PROFILE_2026-03-10.zip", DAY),
+        ("2_512_PROFILE-2026.03.10.zip", DAY),
+        ("2_my-brand_user_profile_2026_03_10.CSV", "2_my-brand_user_profile_20260310.CSV"),
+        (DAY, None),
+        ("2_512_PROFILE_2026-02-30.zip", None),
+        ("2_512_PROFILE_20260310_old.zip", None),
+        ("2_512_PROFILE_20260310 (1).zip.part", None),
+        ("2_512_PROFILES_2026-03-10.zip", None),
+        ("report 2026-03-10.zip", None),
+    ],
+)
+def test_a_name_that_is_nearly_right_is_told_from_others(name: str, correct: str | None) -> None:
+    assert DATA_PUSH.correct(name) == correct
+
+
 @pytest.mark.parametrize(
     ("name", "moment"),
     [

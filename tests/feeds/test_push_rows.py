@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from files_kit import FEEDS, PUSH, ROWS, check_valid, name_of, one, profiles, put, read, table
 
+from tap_crowdtwist.feeds.tables import LONGEST_LINE
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -157,6 +159,12 @@ def test_the_line_is_where_the_row_begins(tmp_path: Path) -> None:
         pytest.param(b' id ,"city"\n1,Bonn\n', id="blanks outside quotes"),
         pytest.param(b'"id","city"\n"1","Bonn"\n', id="quoted"),
         pytest.param(b"id,city\n1,Bonn\n\n\n", id="blank lines"),
+        pytest.param(b"\n \r\nid,city\n1,Bonn\n", id="blank lines before the header"),
+        pytest.param(BOM + b"\nid,city\n1,Bonn\n", id="BOM and a blank line"),
+        pytest.param(b",,\nid,city\n1,Bonn\n", id="blank cells before the header"),
+        pytest.param(b"id,city,\n1,Bonn,\n", id="a delimiter at the end of each line"),
+        pytest.param(b"id,city, ,\n1,Bonn\n", id="delimiters at the end of the header"),
+        pytest.param(b'id,city\n1,Bonn,, ,""\n', id="blank cells at the end of a row"),
     ],
 )
 def test_the_form_of_the_file_makes_no_difference(tmp_path: Path, content: bytes) -> None:
@@ -175,6 +183,40 @@ def test_an_expiration_without_a_date_gets_that_of_its_file(
     (record,) = result.records["push_points_expiration"]
     assert record["message_date"] == "2026-03-10T00:00:00Z"
     assert (record["additional_properties"] or {}) == kept
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16", "UTF-16-LE", "cp037"])
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_another_delimiter_and_encoding_may_be_set(
+    tmp_path: Path, delimiter: str, encoding: str
+) -> None:
+    content = delimiter.join(["id", "city\n1", '"Köln, Süd"\n']).encode(encoding)
+    settings = {"data_push_delimiter": delimiter, "data_push_encoding": encoding}
+    (record,) = one(tmp_path, content, **settings).records["push_users"]
+    assert (record["id"], record["city"]) == (1, "Köln, Süd")
+
+
+def test_a_cell_may_be_as_long_as_a_line(tmp_path: Path) -> None:
+    """The csv module's own limit is 131,072 characters, and anybody may have set another one."""
+    longest = "x" * (LONGEST_LINE - len('1,""\n'))
+    before = csv.field_size_limit(10)
+    content = f'id,city\n1,"{longest}"\n2,"a\n{longest[1:]}"\n'.encode()
+    try:
+        records = one(tmp_path, content).records["push_users"]
+    finally:
+        csv.field_size_limit(before)
+    assert [len(record["city"]) for record in records] == [len(longest), len(longest) + 1]
+
+
+@pytest.mark.parametrize("beside", ["__MACOSX/._2_512_FEED.csv", "__MACOSX/a.csv", "in/._a.CSV"])
+def test_what_finder_keeps_beside_the_csv_is_ignored(tmp_path: Path, beside: str) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(beside, b"\0\5\x16\7\0\2\0\0Mac OS X")
+        archive.writestr("in/2_512_FEED.csv", profiles(1))
+    assert [record["id"] for record in one(tmp_path, packed.getvalue()).records["push_users"]] == [
+        1
+    ]
 
 
 def test_a_file_with_nothing_but_a_header_has_no_rows(tmp_path: Path) -> None:

@@ -54,6 +54,8 @@ def test_defaults_are_filled_in() -> None:
         "id_type": "id",
         "sweep_members": "all",
         "data_push_columns": "same",
+        "data_push_delimiter": ",",
+        "data_push_encoding": "utf-8",
         "lookback_days": 7,
         "requests_per_minute": 5000,
         "max_concurrency": 16,
@@ -525,3 +527,18 @@ def test_any_configuration_is_accepted_or_refused_in_one_sentence(config: dict[s
         said = str(error)
     assert said.startswith("Setting `")
     assert "\n" not in said
+
+
+@pytest.mark.parametrize("given", [";;", "a", '"', "é", "semicolon"])
+def test_a_delimiter_is_one_character_that_separates(given: str) -> None:
+    assert "one character such as ; or |" in refusal(data_push_delimiter=given)
+
+
+@pytest.mark.parametrize("given", ["\t", "tab", r"\t"])
+def test_a_tab_may_be_named(given: str) -> None:
+    assert built(data_push_delimiter=given).data_push_form.delimiter == "\t"
+
+
+@pytest.mark.parametrize("given", ["klingon", "base64", "rot13", "undefined", "a\0"])
+def test_an_encoding_is_one_that_python_reads_text_in(given: str) -> None:
+    assert "must be a text encoding that Python knows" in refusal(data_push_encoding=given)
