@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist import privacy, schemas, values
 from tap_crowdtwist.privacy import EXTRA, Fate
+from tap_crowdtwist.redact import REDACTOR
 from tap_crowdtwist.scrub import scrub
 from tap_crowdtwist.values import MisfitError
 
@@ -30,11 +31,16 @@ Row = dict[str, Any]
 Converter = Callable[[Any], Any]
 Breadcrumb = tuple[str, ...]
 
+
+def _text(value: Any) -> str:
+    return REDACTOR.in_record(values.text(value))
+
+
 _SCALARS: dict[tuple[str, str | None], Converter] = {
     ("integer", None): values.integer,
     ("number", None): values.number,
     ("boolean", None): values.boolean,
-    ("string", None): values.text,
+    ("string", None): _text,
     ("string", "date-time"): values.instant,
     ("string", "date"): values.day,
 }

@@ -1,4 +1,4 @@
-"""Keeps secrets out of everything that is logged, whoever logs it."""
+"""Keeps secrets out of everything that is logged, whoever logs it, and out of records."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 MASK = "[redacted]"
 _SHORTEST = 4
+_CERTAIN = 16
+"""Characters that a secret needs to be told apart from data, which must not change by chance."""
+
 _TELLING = 6
 """Characters that a piece of base64 needs to be told apart from other text."""
 
@@ -36,35 +39,48 @@ class Redactor:
 
     A value is known URL-encoded, escaped and in base64 too, wherever it stands in longer text. So
     that a log tells nobody's address, so is a member's id in a path, unless it is CrowdTwist's own.
+
+    That is for logs, where a word too many may be masked. Records lose nothing but the values of
+    secrets that cannot stand there by chance.
     """
 
     def __init__(self) -> None:
         self._forms: tuple[str, ...] = ()
+        self._certain: tuple[str, ...] = ()
 
     def learn(self, secrets: Iterable[str]) -> None:
         """Add the values of secrets; those too short to tell apart are left out."""
-        forms = set(self._forms)
+        forms, certain = set(self._forms), set(self._certain)
         for secret in map(str.strip, secrets):
             if len(secret) >= _SHORTEST:
                 forms |= _forms(secret)
-        self._forms = tuple(sorted(forms))
+            if len(secret) >= _CERTAIN:
+                certain |= _forms(secret)
+        self._forms, self._certain = tuple(sorted(forms)), tuple(sorted(certain))
 
     def __call__(self, text: str) -> str:
-        """Give the text without any secret."""
-        for form in self._forms:
-            if form in text:
-                text = self._masked(text)
-                break
+        """Return a text of a log without any secret."""
+        text = _masked(text, self._forms)
         return text if text.isalnum() else _NAMED.sub(_unnamed, text)
 
-    def _masked(self, text: str) -> str:
-        spans = sorted(span for form in self._forms for span in _spans(form, text))
-        parts, end = [], 0
-        for start, stop in spans:
-            if start >= end:
-                parts += [text[end:start], MASK]
-            end = max(end, stop)
-        return "".join([*parts, text[end:]])
+    def in_record(self, text: str) -> str:
+        """Return a text of a record without any secret that is long enough to be certain."""
+        return text if len(text) < _CERTAIN else _masked(text, self._certain)
+
+
+def _masked(text: str, forms: tuple[str, ...]) -> str:
+    for form in forms:
+        if form in text:
+            break
+    else:
+        return text
+    spans = sorted(span for form in forms for span in _spans(form, text))
+    parts, end = [], 0
+    for start, stop in spans:
+        if start >= end:
+            parts += [text[end:start], MASK]
+        end = max(end, stop)
+    return "".join([*parts, text[end:]])
 
 
 def _unnamed(match: re.Match[str]) -> str:

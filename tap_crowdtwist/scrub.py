@@ -59,7 +59,7 @@ def scrub(
 ) -> Any:
     """Copy a value of unknown shape without the members that may not leave for their names.
 
-    The tap's own secrets are masked wherever they stand.
+    The tap's own secrets are masked too, as `Redactor.in_record` does it.
 
     Args:
         value: the value.
@@ -77,11 +77,9 @@ def scrub(
     if not isinstance(value, str):
         return value
     clean = cleaned(value, forbidden)
-    if clean is value:
-        return REDACTOR(value)
-    if masked and MASK in clean:
+    if masked and clean is not value and MASK in clean:
         masked()
-    return clean
+    return REDACTOR.in_record(clean)
 
 
 def cleaned(text: str, forbidden: Forbidden, layers: int = LAYERS) -> str:

@@ -1,7 +1,7 @@
 """A Batch Activity Credit file, as the brand would have sent it in the first second of a day.
 
 The page "Batch Activity Credit" tells the form: pipe-delimited UTF-8 without header or quoting, the
-last two fields optional, one of the first four needed.
+last two fields optional, one of the first four needed, the date a UNIX timestamp.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _credited(index: int, activity: int, line: Completion) -> _Credit:
     return _identified(index, roll)._replace(
         activity=str(activity_id(activity)),
         points="" if (roll >> 20) % 4 == 0 else str(line.points),
-        date=_date(line.awarded) if _is_back_dated(line) else "",
+        date=str(line.awarded) if _is_back_dated(line) else "",
     )
 
 
@@ -115,13 +115,13 @@ def _not_credited(today: Today) -> Iterator[str]:
         user_id=str(identity.member_id(index)),
         activity=str(activity_id(activity)),
         points="25",
-        date=_date(noon),
+        date=str(noon),
     )
     yield _text(right)
     yield _text(right._replace(user_id=""))
     yield _text(right._replace(activity=""))
     yield _text(right._replace(points="25,5x"))
-    yield _text(right._replace(date=_date(noon).replace(" 12:", " 25:")))
+    yield _text(right._replace(date=clock_text(noon)))
     yield "|".join(right[:3])
 
 
@@ -134,10 +134,6 @@ def _without_completion(today: Today) -> tuple[int, int] | None:
             if activity not in done:
                 return index, activity
     return None
-
-
-def _date(instant: int) -> str:
-    return clock_text(instant).replace("T", " ")
 
 
 def _text(credit: _Credit) -> str:

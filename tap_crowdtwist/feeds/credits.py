@@ -2,12 +2,13 @@
 
 Pipe-delimited UTF-8 without header and quoting, a credit a line: EMAIL, CT_USER_ID, THIRD_PARTY_ID,
 USERNAME, ACTIVITY_ID, POINTS, ACTIVITY_DATE; the last two are optional, and at least one of the
-first four is needed. Source: Batch Activity Credit. How dates are spelled is not known, so any form
-is taken that is known from elsewhere.
+first four is needed. The date is a UNIX timestamp; another form is a fault, and is read where that
+is possible. Source: Batch Activity Credit.
 """
 
 from __future__ import annotations
 
+import re
 from typing import IO, TYPE_CHECKING, Any
 
 from tap_crowdtwist import values
@@ -35,11 +36,21 @@ _LONGEST_LINE = 1 << 16
 """Bytes. What follows in a line that is longer is not read."""
 
 _MISCOUNTED = "wrong number of fields"
+_TIMESTAMP = re.compile(r"\d{9,10}", re.ASCII)
+"""Seconds, from 1973 to 2286. Fewer or more digits are a date in digits, or milliseconds."""
+
+
+def _timestamp(value: str) -> int:
+    if not _TIMESTAMP.fullmatch(value):
+        raise values.MisfitError
+    return int(value)
+
+
 _FORMS = (
     ("bad user id", "user_id", values.integer),
     ("bad activity id", "activity_id", values.integer),
     ("bad points", "num_points", values.integer),
-    ("bad date", "activity_date", values.instant),
+    ("bad date", "activity_date", _timestamp),
 )
 
 

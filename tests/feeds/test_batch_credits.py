@@ -33,7 +33,7 @@ FAULTS = {
     "wrong number of fields",
     "not UTF-8",
 }
-GOOD = b"a@b.test|12|tp-1|ann|5|-25|2026-03-09 12:00:00\n"
+GOOD = b"a@b.test|12|tp-1|ann|5|-25|1773057600\n"
 
 
 def sent(folder: Path, content: bytes, name: str = NAME, **settings: Any) -> Result:
@@ -101,7 +101,6 @@ def test_any_identity_will_do(place: int) -> None:
         (b"|12|||five", "bad activity id"),
         (b"|12|||5|25,5x", "bad points"),
         (b"|12|||5|25.5", "bad points"),
-        (b"|12|||5||2026-03-09 25:00:00", "bad date"),
         (b"|12|||5||31.12.2026", "bad date"),
         (b"|12||", "wrong number of fields"),
         (b"12", "wrong number of fields"),
@@ -112,6 +111,28 @@ def test_any_identity_will_do(place: int) -> None:
 )
 def test_a_line_that_would_be_refused_says_why(line: bytes, fault: str) -> None:
     assert credit(line)["fault"] == fault
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "2026-03-09 12:00:00",
+        "2026-03-09T12:00:00Z",
+        "20260309120000",
+        "202603091200",
+        "1773057600000",
+        "1773057600.0",
+        "+1773057600",
+    ],
+)
+def test_a_date_that_is_no_unix_timestamp_is_a_fault_and_is_read(tmp_path: Path, date: str) -> None:
+    (record,) = sent(tmp_path, f"|12|||5||{date}\n".encode()).records[BATCH]
+    assert (record["fault"], record["activity_date"]) == ("bad date", "2026-03-09T12:00:00Z")
+
+
+@pytest.mark.parametrize("date", ["20260309", "2026", "0", "-1", "\u0661" * 10])
+def test_few_or_other_digits_are_no_unix_timestamp(date: str) -> None:
+    assert credit(f"|12|||5||{date}".encode())["fault"] == "bad date"
 
 
 def test_a_faulty_line_is_a_row_with_what_it_says_beside(tmp_path: Path) -> None:

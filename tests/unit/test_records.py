@@ -25,6 +25,7 @@ from tap_crowdtwist.privacy import (
     withheld,
 )
 from tap_crowdtwist.records import Normaliser
+from tap_crowdtwist.redact import MASK, REDACTOR
 from tap_crowdtwist.scrub import scrub
 from tap_crowdtwist.values import MisfitError
 
@@ -167,6 +168,43 @@ def test_a_nested_object_that_is_blank_is_null(blank: str) -> None:
 )
 def test_a_schema_of_any_shape_can_be_compiled(node: Row, value: Any, outcome: Any) -> None:
     assert made(toy({"x": node}), {"x": value}) == {"x": outcome, EXTRA: None}
+
+
+# Secrets
+
+
+@pytest.fixture
+def _secrets() -> Iterator[None]:
+    before = vars(REDACTOR).copy()
+    REDACTOR.learn(["test", "cAn4ry-of-16-char"])
+    yield
+    vars(REDACTOR).update(before)
+
+
+@pytest.mark.usefixtures("_secrets")
+def test_of_the_secrets_only_long_ones_are_masked_in_any_text_of_a_record() -> None:
+    def row(key: str) -> Row:
+        nested = {"a": [f"the latest, api_key: test, {key}"], "b": f"?api_key=test&x={key}"}
+        coded = json.dumps(nested)
+        return {
+            "first_name": f"latest {key}",
+            "custom_data": nested,
+            "total_points": f"latest {key}",
+            "new": nested,
+            "coded": coded,
+        }
+
+    normalise = normaliser()
+    found = made(normalise, {"id": 1, **row("cAn4ry-of-16-char")})
+    assert {**found, "id": None} == {**made(normalise, {"id": 1, **row(MASK)}), "id": None}
+    assert found["first_name"] == f"latest {MASK}"
+    assert found[EXTRA]["new"]["a"] == [f"the latest, api_key: test, {MASK}"]
+
+
+@pytest.mark.usefixtures("_secrets")
+def test_a_secret_in_a_text_that_loses_a_withheld_member_is_masked_too() -> None:
+    text = json.dumps({"password": "p", "note": "cAn4ry-of-16-char"})
+    assert made(normaliser(), {"id": 1, "new": text})[EXTRA] == {"new": f'{{"note":"{MASK}"}}'}
 
 
 # What does not fit

@@ -1,4 +1,4 @@
-"""No secret stands in anything that is logged, in whatever form it got there."""
+"""No secret stands in a log, in whatever form, nor in a record, whose data stays as it is."""
 
 from __future__ import annotations
 
@@ -134,6 +134,49 @@ def test_what_only_speaks_of_a_secret_is_not_masked(text: str) -> None:
 def test_a_path_does_not_tell_who_a_member_is_outside_of_crowdtwist(ident: str) -> None:
     text = f'"GET /v2/users/{ident}?id_type=email&page=1 HTTP/1.1" 200'
     assert Redactor()(text) == text.replace(ident, MASK)
+
+
+# Records
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    secret=st.text("est =:%", min_size=1, max_size=15) | st.sampled_from(["test", "x" * 15]),
+    text=st.text("latest =:%", max_size=60),
+)
+def test_a_secret_that_can_be_part_of_a_word_does_not_change_data(secret: str, text: str) -> None:
+    spoken = f"{text}{secret}{text} latest xxxxxxxxxxxxxxxxxxxx"
+    assert redactor(secret).in_record(spoken) == spoken
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "our api_key: see the manual",
+        "?api_key=abc",
+        "CTApiKey abc",
+        '{"hash_key": "abc"}',
+        "/v2/users/ada%40example.test?id_type=email",
+    ],
+)
+def test_data_does_not_change_for_looking_like_a_secret(text: str) -> None:
+    assert redactor(SECRET).in_record(text) == text
+
+
+@settings(max_examples=60, deadline=None)
+@given(secret=st.text(st.characters(categories=["L", "N", "P"]), min_size=16, max_size=40))
+def test_a_secret_of_16_characters_is_masked_in_records_in_each_of_its_forms(secret: str) -> None:
+    made = redactor(secret)
+    encoded = base64.b64encode(secret.encode()).decode()
+    for form in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1], encoded):
+        for text in (form, f"at {form}, {form}", f"?api_key={form}&page=2"):
+            assert form not in made.in_record(text)
+            assert MASK in made.in_record(text)
+
+
+def test_a_part_of_a_secret_is_kept_in_records() -> None:
+    assert redactor("0123456789abcdef").in_record("0123456789abcde") == "0123456789abcde"
+    assert redactor("0123456789abcdef").in_record("123456789abcdef0") == "123456789abcdef0"
 
 
 def test_nothing_is_masked_without_secrets() -> None:
