@@ -87,13 +87,15 @@ DECLARATION: dict[str, Any] = th.PropertiesList(
         th.StringType,
         title="Member file",
         description="File with the members to read: text with one id a line, CSV with a header, "
-        "or JSON lines. A path, a glob, or a URL such as s3://bucket/members.csv.",
+        "or JSON lines; packed as .gz, .bz2, .xz, or .zip with one file, if you like. A path, a "
+        "glob, or a URL such as s3://bucket/members.csv.",
     ),
     th.Property(
         "user_ids_column",
         th.StringType,
         title="Member column",
-        description="CSV column or JSON property that holds the ids, where it is not obvious.",
+        description="CSV column or JSON property that holds the ids, where it is not obvious. "
+        "Case, blanks and separators do not count.",
     ),
     th.Property(
         "id_type",

@@ -45,6 +45,10 @@ def reason(error: Exception) -> str:
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     if isinstance(error, ImportError):
+        if "aiohttp" in str(error):
+            return (
+                "http and https URLs need aiohttp: pip install aiohttp; or give a copy of the file"
+            )
         extra = next((name for part, name in _EXTRAS.items() if part in str(error)), None)
         needed = f"what the extra `{extra}` installs: pip install 'tap-crowdtwist[{extra}]'"
         return f"it needs {needed}" if extra else str(error)

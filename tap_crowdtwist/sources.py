@@ -1,20 +1,25 @@
 """Reads the ids of a roster from settings and from files: text, CSV or JSON lines.
 
-A file may be a path, a glob or any URL that fsspec knows; what it holds is told by its ending
-(.csv, .jsonl or .ndjson, anything else is text), compression included (.gz). Files are streamed.
+A file may be a path, a glob or any URL that fsspec knows. What it holds is told by its ending:
+.csv or .tsv, .jsonl, .ndjson or .json, anything else is text; each may be packed (`packing`), as
+in members.csv.gz. Files are streamed.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import re
+from contextlib import ExitStack
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.filesystems import open_files
-from tap_crowdtwist.paths import named, plain, reason
+from tap_crowdtwist.packing import PackingError, check_regular, unpacked
+from tap_crowdtwist.paths import named, reason
 from tap_crowdtwist.roster import parse_id
 
 if TYPE_CHECKING:
@@ -24,7 +29,9 @@ if TYPE_CHECKING:
 
 _SETTING = "user_ids_path"
 _COLUMN = "user_ids_column"
-_COLUMNS = ("user_id", "member_id", "id")
+_DELIMITERS = ",;\t|"
+_NUMBERS = ("user_id", "member_id", "id", "CTUserID")
+_ALIASES = {"id": _NUMBERS, "email": ("email_address",)}
 """Columns that are taken for the ids where the user names none, beside the `id_type` itself."""
 
 _WORDY = frozenset({"third_party_id", "username"})
@@ -75,9 +82,7 @@ def placed_in_files(
 ) -> Iterator[tuple[str, Member]]:
     """Yield what `from_files` does, each with its place in words: line and file."""
     try:
-        files = open_files(
-            path, known_hosts, mode="rt", encoding="utf-8-sig", newline="", compression="infer"
-        )
+        files = open_files(path, known_hosts, mode="rb")
     except SettingError:
         raise
     except Exception as error:  # noqa: BLE001 - each filesystem has its own
@@ -91,13 +96,18 @@ def placed_in_files(
 def _from_file(file: Any, id_type: str, column: str | None) -> Iterator[tuple[str, Member]]:
     count, name = 0, named(file.path)
     try:
-        with file as lines:
-            for number, value in _values(file.path, lines, id_type, column):
+        check_regular(file)
+        with file as raw, ExitStack() as inner:
+            inside, content = unpacked(file.path, raw, inner)
+            lines = io.TextIOWrapper(content, encoding="utf-8-sig", newline="")
+            for number, value in _values(inside, name, lines, id_type, column):
                 where = f"line {number} of {name}"
                 yield where, _member(value, id_type, where)
                 count += 1
     except SettingError:
         raise
+    except PackingError as error:
+        raise SettingError(_SETTING, f"{name} {error}") from None
     except FileNotFoundError:
         raise SettingError(_SETTING, f"there is no file {name}") from None
     except UnicodeError:
@@ -116,12 +126,12 @@ def _member(value: str, id_type: str, where: str) -> Member:
 
 
 def _values(
-    path: str, lines: Iterable[str], id_type: str, column: str | None
+    inside: str, name: str, lines: Iterable[str], id_type: str, column: str | None
 ) -> Iterator[tuple[int, str]]:
-    stem, name = plain(path).lower().removesuffix(".gz"), named(path)
-    if stem.endswith(".csv"):
+    """Yield ids with their lines; `inside` is the name without packing, `name` what is told."""
+    if inside.endswith((".csv", ".tsv")):
         return _csv(name, lines, id_type, column)
-    if stem.endswith((".jsonl", ".ndjson")):
+    if inside.endswith((".jsonl", ".ndjson", ".json")):
         return _json_lines(name, lines, id_type, column)
     return _text(lines)
 
@@ -135,16 +145,43 @@ def _text(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
 def _csv(
     name: str, lines: Iterable[str], id_type: str, column: str | None
 ) -> Iterator[tuple[int, str]]:
-    reader = csv.reader(lines, strict=True)
+    where = f"line 1 of {name}"
+    lines = iter(lines)
+    start = list(_up_to_text(lines))
+    reader = csv.reader(
+        chain(start, lines), strict=True, delimiter=_delimiter(start[-1] if start else "")
+    )
     rows = (row for row in reader if any(cell.strip() for cell in row))
     header = [cell.strip() for cell in next(rows, [])]
     if not header:
         return
     if not all(_NAME.search(cell) or not cell for cell in header):
-        raise SettingError(_SETTING, f"line 1 of {name} must name the columns")
-    place = header.index(_column(f"line 1 of {name}", header, id_type, column))
+        raise SettingError(_SETTING, f"{where} must name the columns")
+    # The only column needs no certain name, unless a member may be called like it.
+    lone = len(header) == 1 and column is None and id_type in _WORDY
+    if lone and not _places(header, (id_type, *_NUMBERS)):
+        raise SettingError(
+            _COLUMN,
+            f"{where} may be a member or the name of the column; name the column here, or rename "
+            "the file to .txt if it has no header",
+        )
+    place = _place(where, header, id_type, column)
     for row in rows:
         yield reader.line_num, row[place] if place < len(row) else ""
+
+
+def _up_to_text(lines: Iterator[str]) -> Iterator[str]:
+    """Yield lines up to the first one that is not blank."""
+    for line in lines:
+        yield line
+        if line.strip():
+            return
+
+
+def _delimiter(header: str) -> str:
+    """Return the delimiter that a line has most of outside of quotes; a comma where it has none."""
+    bare = "".join(header.split('"')[::2])
+    return max(_DELIMITERS, key=bare.count)
 
 
 def _json_lines(
@@ -159,26 +196,39 @@ def _json_lines(
         except (msgspec.MsgspecError, RecursionError):
             raise SettingError(_SETTING, f"{where} is not JSON") from None
         if isinstance(value, dict) and value:
-            value = value[_column(where, tuple(value), id_type, column)]
+            names = tuple(value)
+            value = value[names[_place(where, names, id_type, column)]]
         fits = isinstance(value, (int, str)) and not isinstance(value, bool)
         yield number, str(value) if fits else ""
 
 
-def _column(where: str, names: Sequence[str], id_type: str, column: str | None) -> str:
-    """Choose the column with the ids."""
+def _place(where: str, names: Sequence[str], id_type: str, column: str | None) -> int:
+    """Choose the column with the ids, by its place."""
     if column is not None:
         if column in names:
-            return str(column)
+            return names.index(column)
+        found = _places(names, (column,))
+        if len(found) == 1:
+            return found[0]
         raise SettingError(_COLUMN, f"{where} has no such column; it has {_told(names, id_type)}")
     if len(names) == 1:
-        return names[0]
-    usual: tuple[str, ...] = (id_type, *(_COLUMNS if id_type == "id" else ()))
-    found = [name for name in dict.fromkeys(usual) if name in names]
+        return 0
+    found = _places(names, (id_type, *_ALIASES.get(id_type, ())))
     if len(found) == 1:
         return found[0]
     raise SettingError(
         _COLUMN, f"say which column of {where} holds the ids; it has {_told(names, id_type)}"
     )
+
+
+def _places(names: Sequence[str], wanted: Iterable[str]) -> list[int]:
+    """Return where columns stand that are called so, but for case, blanks and separators."""
+    folded = set(map(_folded, wanted))
+    return [place for place, name in enumerate(names) if _folded(name) in folded]
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).casefold()
 
 
 def _told(names: Sequence[str], id_type: str) -> str:

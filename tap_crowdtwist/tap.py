@@ -23,7 +23,7 @@ from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import Self, override
 
-from tap_crowdtwist import changed, checkup, maps, privacy, schemas, summary
+from tap_crowdtwist import changed, checkup, maps, notices, privacy, schemas, summary
 from tap_crowdtwist.checks import check, check_environment, unknown_variables
 from tap_crowdtwist.declaration import DECLARATION, SECRETS
 from tap_crowdtwist.errors import SettingError, TapError
@@ -246,6 +246,7 @@ class TapCrowdTwist(Tap):
             continuation.close(self.state)
         with closing(self.run):
             try:
+                self._warn()
                 if self.sweeps and self.run.settings.only_changed:
                     self._find_changed()
                 self.sync_all()
@@ -258,6 +259,21 @@ class TapCrowdTwist(Tap):
             finally:
                 summary.report(self.run, self.logger)
         summary.check(self.run, self.state.get("bookmarks", {}))
+
+    def _warn(self) -> None:
+        """Warn of what costs rows or hours, before anything is asked; `changed` has no bookmark."""
+        sweeps, settings = self.sweeps, self.run.settings
+        if not sweeps or settings.only_changed:
+            return
+        bookmarks = self.state.get("bookmarks", {})
+        states = [bookmarks.get(stream.name, {}) for stream in sweeps]
+        said = list(notices.shrunken_roster(states, len(self.run.roster)))
+        incremental = [stream for stream in sweeps if stream.is_incremental]
+        if incremental:
+            said += notices.short_lookback(settings.lookback)
+        said += notices.earlier_start([s.name for s in incremental if s.starts_later])
+        for sentence in said:
+            self.logger.warning("%s", sentence)
 
     def _find_changed(self) -> None:
         """Find the members who changed; without them nobody is swept, but the rest is read."""

@@ -271,6 +271,59 @@ def test_members_that_failed_are_asked_after_the_rest_and_from_the_bound_they_ar
     assert "sweep" not in later.state["bookmarks"]["purchases"]
 
 
+@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("earlier", ["2025-06-01", None])
+def test_a_start_date_that_is_moved_back_is_read_from(
+    world: Sandbox, stream: str, earlier: str | None
+) -> None:
+    some = [*MEMBERS, HEAVY]
+    state = run_tap(world, stream, user_ids=some, start_date="2026-02-15").state
+    settings: dict[str, Any] = {"user_ids": some, "start_date": earlier, "lookback_days": 1}
+    result = run_tap(world, stream, state=state, present=PRESENT + DAY, **settings)
+    true = [
+        row
+        for row in world.truth(stream)
+        if row["user_id"] in some and row[INCREMENTAL[stream]] >= (earlier or "")
+    ]
+    assert canonical(stream, result.records[stream]) == canonical(stream, true)
+    said = f"every member is read from there once: {stream}"
+    assert result.stderr.count(said) == 1
+    world.reset()
+    again = run_tap(world, stream, state=result.state, present=PRESENT + 2 * DAY, **settings)
+    assert said not in again.stderr
+    assert all(bounds(world)), "from the bookmark on"
+
+
+def test_a_run_that_goes_on_reads_from_a_start_date_that_was_moved_back_meanwhile(
+    world: Sandbox,
+) -> None:
+    state = run_tap(world, "purchases", user_ids=[ADA], start_date="2026-02-15").state
+    state["bookmarks"]["purchases"]["completed_at"] = "2026-03-11T02:00:00Z"
+    world.reset()
+    run_tap(world, "purchases", state=state, user_ids=[ADA], start_date="2026-01-01")
+    assert bounds(world)[0] == {"date_start": "2026-01-01"}
+
+
+def test_a_roster_that_has_shrunk_by_more_than_half_is_warned_of_once(world: Sandbox) -> None:
+    several = [*STREAMS, "users"]
+    first = run_tap(world, *several, user_ids=[*MEMBERS, HEAVY])
+    half = run_tap(world, *several, state=first.state, user_ids=[ADA, BEN], present=PRESENT + DAY)
+    assert "has shrunk" not in half.stderr
+    one = run_tap(world, *several, state=first.state, user_ids=[ADA], present=PRESENT + DAY)
+    assert one.stderr.count("The roster has shrunk from 4 to 1 members. If that is a mistake") == 1
+    later = PRESENT + 2 * DAY
+    again = run_tap(world, *several, state=one.state, user_ids=[ADA], present=later)
+    assert "has shrunk" not in again.stderr
+
+
+@pytest.mark.parametrize(("stream", "warnings"), [("purchases", 1), ("user_rewards", 0)])
+def test_no_lookback_is_warned_of_where_there_is_a_bookmark(
+    world: Sandbox, stream: str, warnings: int
+) -> None:
+    result = run_tap(world, stream, user_ids=[ADA], lookback_days=0)
+    assert result.stderr.count("Setting `lookback_days`: is 0") == warnings
+
+
 def test_a_member_who_is_new_to_the_roster_is_read_from_the_start(world: Sandbox) -> None:
     first = run_tap(world, "purchases", user_ids=[BEN, CLO])
     world.reset()

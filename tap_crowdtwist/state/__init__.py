@@ -12,8 +12,10 @@ from tap_crowdtwist.state.sweeps import (
     begin,
     finish,
     forget,
+    members_of,
     note_files,
     save,
+    starts_later,
 )
 from tap_crowdtwist.state.whose import check_roster
 
@@ -27,7 +29,9 @@ __all__ = [
     "failed",
     "finish",
     "forget",
+    "members_of",
     "note_files",
     "room",
     "save",
+    "starts_later",
 ]

@@ -3,17 +3,20 @@
 One entry per stream, whatever the number of members:
 
     {"replication_key": "last_date_purchased", "replication_key_value": "2026-11-19T02:00:00Z",
-     "roster": {"id_type": "id", "shard": "1/1", "sums": "…", "largest": 1200999},
+     "start_date": "2025-01-01T00:00:00Z",
+     "roster": {"id_type": "id", "shard": "1/1", "members": 200000, "sums": "…",
+                "largest": 1200999},
      "sweep": {"started_at": "…", "since": "…", "after": 1200345, "read": {…},
                "retry": {"count": 1, "ids": "…"}, …}}
 
-`after` moves only past members whose rows are all written. A run that finds a sweep resumes it
-with the same bounds. When the sweep is complete its start becomes the bookmark, since every
-member was read after that moment. Members that kept failing stay in `retry` (`debts`), with the
-bound they are owed from, and are asked again by the next run. `roster` tells whom the last complete
-sweep read; `read`, `joined` and `fell` whom this one asked so far (`known`), so that whoever was
-not read is read from `start_date`. `files` tells in which files of Data Push and Live Push nobody
-has to be looked for any more (`notes`).
+`after` moves only past members whose rows are all written. A run that finds a sweep resumes it with
+the same bounds. When the sweep is complete its start becomes the bookmark, since every member was
+read after that moment. Members that kept failing stay in `retry` (`debts`), with the bound they are
+owed from, and are asked again by the next run. `roster` tells whom the last complete sweep read;
+`read`, `joined` and `fell` whom this one asked so far (`known`), so that whoever was not read is
+read from `start_date`. `start_date` is from when on everybody in there was read, null for
+everything; where an earlier one is wanted by now, the bookmark does not count. `files` tells in
+which files of Data Push and Live Push nobody has to be looked for any more (`notes`).
 """
 
 from __future__ import annotations
@@ -135,6 +138,7 @@ def begin(state: MutableMapping[str, Any], plan: Plan, roster: Roster) -> Sweep:
         bookmark = (
             instant(state.get("replication_key_value"))
             if state.get("replication_key") == plan.replication_key
+            and not starts_later(state, plan.start_date)
             else None
         )
         stored = state.get("sweep") or {}
@@ -228,18 +232,49 @@ def finish(
     everybody from the same bound.
     """
     forget(state, sweep)
-    state["roster"] = {**(state.get("roster") or {}), **names_of(roster)}
+    names = names_of(roster)
+    state["roster"] = {**(state.get("roster") or {}), **names}
     if sweep.unlisted:
         return
     state["completed_at"] = spell(now)
     note_files(state, sweep)
     if sweep.changed:  # the bookmark is of a sweep of all members, and so is who was known
         return
+    names["members"] = len(roster)
+    state["roster"].update(names)
     if plan.replication_key is not None:
+        state["start_date"] = _start(state, sweep, plan)
         state["replication_key"] = plan.replication_key
         state["replication_key_value"] = spell(sweep.started_at)
         digest = RosterDigest() if sweep.read is None else sweep.read | sweep.joined
-        state["roster"] = {**digest.dump(), **names_of(roster)}
+        state["roster"] = {**digest.dump(), **names}
+
+
+def _start(state: Mapping[str, Any], sweep: Sweep, plan: Plan) -> str | None:
+    """Return from when on everybody has been read, once a sweep is complete.
+
+    A sweep from the bookmark on leaves what was read before, but reads who is new, and a gap if
+    there is one, from its own `start_date` only: the later one of the two holds for all.
+    """
+    own, before = plan.start_date, instant(state.get("start_date"))
+    if sweep.since != own and before is not None:
+        own = before if own is None else max(before, own)
+    return spell(own) if own is not None else None
+
+
+def starts_later(state: Mapping[str, Any], start_date: datetime | None) -> bool:
+    """Return whether the members of a state were read from a later date on than is wanted now."""
+    if state.get("start_date") is None:  # everything was read, or nobody knows
+        return False
+    covered = instant(state["start_date"])
+    return covered is not None and (start_date is None or start_date < covered)
+
+
+def members_of(state: Mapping[str, Any]) -> int:
+    """Return how many members the last complete sweep was to ask; 0 where nobody knows."""
+    roster = state.get("roster")
+    members = roster.get("members") if isinstance(roster, dict) else None
+    return members if isinstance(members, int) else 0
 
 
 def note_files(state: MutableMapping[str, Any], sweep: Sweep) -> None:

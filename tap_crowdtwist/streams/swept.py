@@ -77,10 +77,30 @@ class MemberStream(CrowdTwistStream):
         own, changed = self.stream_state, self.run.settings.only_changed
         if not self._crowdtwist.continues or MARK not in own or notes.of_changed(own) > changed:
             return False
+        if not changed and self.is_incremental and self.starts_later:
+            return False
         if changed and self.run.feeds is not None and self.run.feeds.has_news(own.get("files")):
             return False
         state.check_roster(own, self.run.roster)
         return True
+
+    @property
+    def is_incremental(self) -> bool:
+        """Whether the stream goes on from a bookmark."""
+        return bool(self.replication_method == REPLICATION_INCREMENTAL)
+
+    @property
+    def starts_later(self) -> bool:
+        """Whether its members were read from a later date on than is wanted now.
+
+        A date that nobody can read is told when the sweep begins. `stream_state` would put an entry
+        into the state before it is the turn of the stream.
+        """
+        own = self.tap_state.get("bookmarks", {}).get(self.name, {})
+        try:
+            return state.starts_later(own, self.run.settings.start_date)
+        except (AttributeError, TypeError, ValueError):
+            return False
 
     def begin(self) -> Walk:
         """Begin the sweep, or resume it, and let the workers start on it."""

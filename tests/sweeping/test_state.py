@@ -220,6 +220,23 @@ def test_a_sweep_never_begins_later_than_it_must(
     assert since == (max(bounds) if bounds else None)
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.none() | st.integers(-900, 0), min_size=1, max_size=6))
+def test_no_day_that_is_wanted_by_now_is_left_out(starts: list[int | None]) -> None:
+    """Whatever `start_date` was on the days before, everybody has been read from today's on."""
+    stored: dict[str, Any] = {}
+    read: set[int] = set()
+    for day, back in enumerate(starts, start=1):
+        start = None if back is None else NOW + back * DAY
+        today = plan(start=start, now=NOW + day * DAY)
+        sweep = state.begin(stored, today, ROSTER)
+        first = -1000 if sweep.since is None else (sweep.since - NOW).days
+        read.update(range(first, day))
+        assert read.issuperset(range(-1000 if back is None else back, day))
+        state.finish(stored, sweep, today, ROSTER, today.now)
+        stored = through_a_file(stored)
+
+
 class TestContinuation:
     def marked(self, at: datetime) -> dict[str, Any]:
         stored: dict[str, Any] = {}

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
+import os
+import sys
+import zipfile
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import fsspec
@@ -11,10 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_crowdtwist import paths, sources
+from tap_crowdtwist import packing, paths, sources
 from tap_crowdtwist.errors import SettingError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 PERSONAL = "ada@example.test"
@@ -186,6 +193,67 @@ def test_a_quote_that_is_never_closed_is_no_id(folder: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("id_type", ["username", "third_party_id"])
+@pytest.mark.parametrize("first", ["ada", "grace hopper", "A-17", "ids"])
+def test_the_first_member_is_not_taken_for_the_name_of_the_only_column(
+    folder: Path, id_type: str, first: str
+) -> None:
+    path = put(folder, "members.csv", f"{first}\nben\n")
+    assert refusal(path, id_type) == (
+        "Setting `user_ids_column`: line 1 of 'members.csv' may be a member or the name of the "
+        "column; name the column here, or rename the file to .txt if it has no header"
+    )
+    assert read(path, id_type, column=first) == ["ben"]
+    assert read(put(folder, "members.txt", f"{first}\nben\n"), id_type) == [first, "ben"]
+
+
+@pytest.mark.parametrize("id_type", ["username", "third_party_id"])
+@pytest.mark.parametrize("name", ["user_id", "Member ID", "id", "CTUserID"])
+def test_the_only_column_may_have_a_known_name(folder: Path, id_type: str, name: str) -> None:
+    for header in (name, id_type, id_type.replace("_", " ").title()):
+        assert read(put(folder, "members.csv", f"{header}\nben\n"), id_type) == ["ben"]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_the_delimiter_is_told_by_the_header(folder: Path, delimiter: str) -> None:
+    rows = [['"Last, first; or; so"', "user_id"], ['"Sample, Ada; M."', "1"], ["x", "2"]]
+    text = "\n\n" + "\n".join(map(delimiter.join, rows))
+    assert read(put(folder, "members.csv", text)) == [1, 2]
+    assert read(put(folder, "members.tsv", text)) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("header", "id_type"),
+    [
+        ("CTUserID", "id"),
+        ("Member ID", "id"),
+        ("USER-ID", "id"),
+        ("Email Address", "email"),
+        ("E-Mail", "email"),
+        ("Third Party ID", "third_party_id"),
+        ("thirdPartyId", "third_party_id"),
+        ("Mobile phone number", "mobile_phone_number"),
+        ("userName", "username"),
+    ],
+)
+@pytest.mark.parametrize("name", ["members.csv", "members.jsonl"])
+def test_case_blanks_and_separators_do_not_count_in_the_name_of_a_column(
+    folder: Path, name: str, header: str, id_type: str
+) -> None:
+    content = {"csv": f"name,{header}\nx,7\n", "jsonl": f'{{"name": "x", "{header}": "7"}}\n'}
+    path = put(folder, name, content[name.partition(".")[2]])
+    member = [7 if id_type == "id" else "7"]
+    assert read(path, id_type) == member
+    assert read(path, id_type, column=header.upper().replace(" ", "_")) == member
+
+
+def test_columns_whose_names_differ_only_in_case_leave_a_choice(folder: Path) -> None:
+    path = put(folder, "members.csv", "Email,EMAIL\na@b.test,c@d.test\n")
+    assert "say which column" in refusal(path, "email")
+    assert "has no such column" in refusal(path, "email", column="e mail")
+    assert read(path, "email", column="EMAIL") == ["c@d.test"]
+
+
 # JSON lines
 
 
@@ -229,10 +297,86 @@ def test_json_that_is_no_id_is_told_by_its_line(folder: Path, line: str) -> None
 # Where files are
 
 
-@pytest.mark.parametrize("name", ["members.csv.gz", "MEMBERS.CSV.GZ", "members.jsonl.gz", "m.gz"])
-def test_a_compressed_file_is_read_as_what_it_holds(folder: Path, name: str) -> None:
-    content = {"csv": "id,n\n1,x\n2,x\n", "jsonl": "1\n2\n"}.get(name.lower().split(".")[1], "1\n2")
-    assert read(put(folder, name, gzip.compress(content.encode()))) == [1, 2]
+def zipped(files: Mapping[str, str | bytes]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return content.getvalue()
+
+
+PACKINGS: dict[str, Callable[[bytes], bytes]] = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+}
+CONTENTS = {"csv": "id;n\n1;x\n2;x\n", "jsonl": '{"id": 1}\n2\n', "txt": "1\n2\n", "": "1\n2"}
+
+
+@pytest.mark.parametrize("upper", [False, True])
+@pytest.mark.parametrize("kind", CONTENTS)
+@pytest.mark.parametrize("ending", [*PACKINGS, "zip"])
+def test_a_packed_file_is_read_as_what_it_holds(
+    folder: Path, ending: str, kind: str, *, upper: bool
+) -> None:
+    name = f"members.{kind}".rstrip(".")
+    packed: bytes
+    if ending == "zip":
+        packed = zipped({name: CONTENTS[kind], f"__MACOSX/._{name}": b"\xff"})
+    else:
+        packed = PACKINGS[ending](CONTENTS[kind].encode())
+    path = f"{name}.{ending}"
+    assert read(put(folder, path.upper() if upper else path, packed)) == [1, 2]
+
+
+def test_the_file_in_an_archive_tells_what_it_is_by_its_own_name(folder: Path) -> None:
+    assert read(put(folder, "export.zip", zipped({"in/Members.CSV": "id,n\n7,x\n"}))) == [7]
+
+
+@pytest.mark.parametrize("files", [{}, {"a.csv": "id\n1\n", "b.csv": "id\n2\n"}])
+def test_an_archive_of_several_files_or_none_is_refused(
+    folder: Path, files: dict[str, str]
+) -> None:
+    assert refusal(put(folder, "members.zip", zipped(files))) == (
+        f"Setting `user_ids_path`: 'members.zip' holds {len(files)} files; pack one file in each "
+        "archive"
+    )
+
+
+def test_an_archive_with_a_password_is_refused(folder: Path) -> None:
+    locked = bytearray(zipped({"members.csv": "id\n1\n"}))
+    locked[locked.rindex(b"PK\x01\x02") + 8] |= 1
+    assert refusal(put(folder, "members.zip", bytes(locked))) == (
+        "Setting `user_ids_path`: 'members.zip' is encrypted; pack it without a password"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("members.csv.zst", "is packed in a way that is not read here (.zst); pack it as .gz, or"),
+        ("members.tar.gz", "is packed in a way that is not read here (.gz); pack it as .gz, or"),
+        ("members.TGZ", "is packed in a way that is not read here (.tgz); pack it as .gz, or"),
+        ("members.7z", "is packed in a way that is not read here (.7z); pack it as .gz, or"),
+        ("members.xlsx", "is a spreadsheet; save it as CSV in UTF-8"),
+    ],
+)
+@pytest.mark.parametrize("id_type", ["id", "username"])
+def test_other_packings_are_refused_with_what_helps(
+    folder: Path, name: str, said: str, id_type: str
+) -> None:
+    path = put(folder, name, "readable, as it happens\n")
+    assert refusal(path, id_type).startswith(f"Setting `user_ids_path`: '{name}' {said}")
+
+
+def test_a_pipe_is_refused_and_not_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "members.txt")
+    (folder / "link.csv").symlink_to(folder / "members.txt")
+    for name in ("members.txt", "link.csv"):
+        assert refusal(f"{folder}/{name}") == (
+            f"Setting `user_ids_path`: '{name}' is a pipe or a device, and has to be a file; "
+            "write its ids to one"
+        )
 
 
 def test_a_glob_is_read_in_the_order_of_names(folder: Path) -> None:
@@ -253,8 +397,11 @@ def test_a_url_of_any_filesystem_is_read() -> None:
 
 
 def test_a_query_is_no_part_of_a_name() -> None:
-    lines = sources._values("https://host.test/m.csv?sig=abc", io.StringIO("id\n5\n"), "id", None)  # noqa: SLF001 - no web server is needed for a name
-    assert list(lines) == [(2, "5")]
+    with ExitStack() as inner:
+        name, _ = packing.unpacked("https://host.test/M.csv?sig=a.gz", io.BytesIO(), inner)
+        assert name.endswith("/m.csv")
+        name, _ = packing.unpacked("https://host.test/m.csv.gz?sig=a", io.BytesIO(), inner)
+        assert name.endswith("/m.csv")
     assert paths.named("sftp://user:word@host.test/in/m.csv?sig=abc") == "'m.csv'"
 
 
@@ -334,6 +481,17 @@ def test_a_filesystem_whose_library_is_not_installed() -> None:
     )
     assert refusal("absent://bucket/members.csv") == (
         "Setting `user_ids_path`: cannot open 'members.csv': Install no_such_library"
+    )
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_web_address_without_its_library_names_it(
+    monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    assert refusal(f"{scheme}://user:word@host.test/members.csv?sig=abc") == (
+        "Setting `user_ids_path`: cannot open 'members.csv': http and https URLs need aiohttp: "
+        "pip install aiohttp; or give a copy of the file"
     )
 
 
