@@ -73,14 +73,17 @@ def check_catalog(
             "Option `--catalog`: holds no stream of this tap; write one with `--discover`"
         )
     for place, entry in enumerate(catalog["streams"], start=1):
-        _check_entry(entry, place)
+        _check_entry(entry, place, known)
     if strange:
         logger.warning("Catalog: no stream of this tap: %s", _list(strange))
 
 
-def _check_entry(entry: Any, place: int) -> None:
+def _check_entry(entry: Any, place: int, known: Collection[str]) -> None:
+    stream = entry.get("tap_stream_id") if isinstance(entry, dict) else None
     for error in Draft202012Validator(_ENTRY).iter_errors(entry):
-        stream = entry.get("tap_stream_id") if isinstance(entry, dict) else None
+        strange = isinstance(stream, str) and stream not in known
+        if strange and error.validator == "required" and [*error.absolute_path] == ["schema"]:
+            continue  # another tap's stream is only warned of, and need not have properties
         named = f"`{stream}`" if stream else f"entry {place} of `streams`"
         where = ".".join(map(str, error.absolute_path)) or "the entry"
         if error.validator == "required":
