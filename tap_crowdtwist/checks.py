@@ -68,9 +68,17 @@ def check_environment(
         SettingError: a variable that should hold a whole number does not.
     """
     for name, schema in declaration["properties"].items():
-        value = environ.get(f"{prefix}{name.upper()}", "0")
+        value = environ.get(f"{prefix}{name.upper()}", "").strip() or "0"  # blank is not set
         if "integer" in schema["type"] and not _is_convertible(value):
             raise SettingError(name, f"must be a whole number (as {prefix}{name.upper()} too)")
+
+
+def blank_variables(
+    environ: Mapping[str, str], prefix: str, declaration: Mapping[str, Any]
+) -> list[str]:
+    """Return the settings whose environment variables are blank, which means not set."""
+    names = declaration["properties"]
+    return [n for n in names if not environ.get(f"{prefix}{n.upper()}", "-").strip()]
 
 
 def unknown_variables(

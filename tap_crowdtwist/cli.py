@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from singer_sdk.plugin_base import _ConfigInput
 
@@ -19,7 +19,7 @@ from tap_crowdtwist.tap import TapCrowdTwist
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import IO
+    from typing import IO, TextIO
 
     import click
 
@@ -65,18 +65,25 @@ def _file(_ctx: click.Context, option: click.Parameter, file: IO[str] | None) ->
     if file is None:
         return None
     with file:
-        text = file.read()
+        text: bytes = cast("TextIO", file).buffer.read()  # as bytes, json knows its encoding
     return io.StringIO(json.dumps(_object(str(option.name), file.name, text)))
 
 
-def _object(option: str, path: str, text: str | bytes) -> dict[str, Any]:
+def _object(option: str, path: str, text: bytes) -> dict[str, Any]:
+    """Read a JSON object; say where it is broken, and nothing of what it holds."""
+    problem = ""
     try:
         value = json.loads(text)
-    except ValueError:
-        value = None
-    if isinstance(value, dict):
-        return value
-    raise TapError(f"Option `--{option}`: {path!r} does not hold a JSON object")
+    except json.JSONDecodeError as error:
+        problem = f": {error.msg} (line {error.lineno}, column {error.colno})"
+    except UnicodeError:
+        problem = ", and no UTF-8 text either"
+    except RecursionError:
+        problem = " that can be read: it is nested too deeply"
+    else:
+        if isinstance(value, dict):
+            return value
+    raise TapError(f"Option `--{option}`: {path!r} does not hold a JSON object{problem}")
 
 
 _READERS: dict[str, Any] = {"config": _config, "state": _file, "catalog": _file}

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 from singer_sdk import Tap
+from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers._util import load_json
 from singer_sdk.helpers.capabilities import (
     CapabilitiesEnum,
@@ -24,7 +26,7 @@ from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import Self, override
 
 from tap_crowdtwist import changed, checkup, maps, notices, privacy, schemas, summary
-from tap_crowdtwist.checks import check, check_environment, unknown_variables
+from tap_crowdtwist.checks import blank_variables, check, check_environment, unknown_variables
 from tap_crowdtwist.declaration import DECLARATION, SECRETS
 from tap_crowdtwist.errors import SettingError, TapError
 from tap_crowdtwist.inputs import check_catalog, check_state
@@ -80,6 +82,17 @@ class TapCrowdTwist(Tap):
             for name in unknown_variables(os.environ, ENV_PREFIX, self.config_jsonschema):
                 self.logger.warning("Environment: %s is no setting of this tap", name)
         super().__init__(parse_env_config=parse_env_config, **kwargs)
+
+    @classproperty
+    @override
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - a property of the class
+        """Read settings from the environment; a blank one is null, which the SDK cannot convert."""
+        parse_environment_config({}, ENV_PREFIX)  # takes over what .env holds
+        declared = cls.config_jsonschema
+        blank = blank_variables(os.environ, ENV_PREFIX, declared)
+        given = {n: s for n, s in declared["properties"].items() if n not in blank}
+        parsed: dict[str, Any] = parse_environment_config({"properties": given}, ENV_PREFIX)
+        return {**parsed, **dict.fromkeys(blank)}
 
     @cached_property
     def policy(self) -> privacy.Policy:

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import json
+import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from harness import (
     API_KEY,
     Result,
+    config_of,
     entry_of,
+    process_untouched,
     run_cli,
     run_process,
     run_tap,
     select,
 )
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from singer_sdk.singerlib import Catalog
+
+from tap_crowdtwist import schemas
+from tap_crowdtwist.errors import TapError
+from tap_crowdtwist.inputs import check_catalog
+from tap_crowdtwist.tap import TapCrowdTwist
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -211,3 +224,96 @@ def test_the_installed_command_fails_with_one_line_and_an_exit_code(tmp_path: Pa
     result = run_process("--config", tmp_path / "none.json", cwd=tmp_path)
     assert sentence(result).startswith("Option `--config`: ")
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize("option", ["config", "state", "catalog"])
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b'{"a": 1,\n "b": }', "Expecting value (line 2, column 7)"),
+        (b'{\n"a": 1,}', "(line 2, column 8)"),
+        (b"{'a': 1}", "(line 1, column 2)"),
+        (b'{"a": "\xff\xff"}', ", and no UTF-8 text either"),
+        (b'{"a":' + b"[" * 100_000, "that can be read: it is nested too deeply"),
+    ],
+    ids=["no value", "trailing comma", "quotes", "bytes", "deep"],
+)
+def test_broken_json_is_told_with_its_place(
+    tmp_path: Path, option: str, content: bytes, expected: str
+) -> None:
+    file = tmp_path / "other.json"
+    file.write_bytes(content)
+    said = sentence(run_with(tmp_path, f"--{option}", str(file)))
+    assert said.startswith(f"Option `--{option}`: ")
+    assert "other.json" in said
+    assert expected in said
+
+
+def test_a_byte_order_mark_does_no_harm(tmp_path: Path, world: Sandbox) -> None:
+    file = tmp_path / "catalog.json"
+    file.write_text(json.dumps(select("activities")), encoding="utf-8-sig")
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(config_of(world)), encoding="utf-8-sig")
+    assert run_cli("--config", config, "--catalog", file).exit_code == 0
+
+
+NONSENSE = st.sampled_from([None, True, 7, "x", [None], [True], "decimal", {"type": "decimal"}])
+PLACES = st.sampled_from(
+    [
+        ("tap_stream_id",),
+        ("schema",),
+        ("schema", "properties"),
+        ("schema", "properties", "purchase_id"),
+        ("schema", "properties", "purchase_id", "type"),
+        ("schema", "properties", "items", "items"),
+        ("schema", "properties", "items", "items", "properties"),
+        ("schema", "properties", "items", "anyOf"),
+        ("metadata",),
+        ("metadata", 1),
+        ("metadata", 1, "breadcrumb"),
+        ("metadata", 1, "metadata"),
+    ]
+)
+
+
+@hypothesis_settings(max_examples=60, deadline=None)
+@given(place=PLACES, nonsense=st.none() | NONSENSE, remove=st.booleans())
+def test_a_catalog_made_by_hand_is_read_or_told_in_one_sentence(
+    place: tuple[Any, ...], nonsense: Any, *, remove: bool
+) -> None:
+    catalog = select("purchases")
+    at: Any = entry_of(catalog, "purchases")
+    for step in place[:-1]:
+        at = at.setdefault(step, {}) if isinstance(at, dict) else at[step]
+    if remove:
+        at[place[-1]] = {}
+        del at[place[-1]]
+    else:
+        at[place[-1]] = nonsense
+    with process_untouched(), suppress(TapError):
+        check_catalog(catalog, schemas.names(), logging.getLogger())
+        Catalog.from_dict(catalog)
+        TapCrowdTwist(config=SETTINGS, catalog=catalog)
+
+
+def test_what_is_wrong_with_a_catalog_is_told_by_stream_and_place(tmp_path: Path) -> None:
+    catalog = select("purchases")
+    entry_of(catalog, "purchases")["schema"]["properties"]["purchase_id"]["type"] = "decimal"
+    file = tmp_path / "catalog.json"
+    file.write_text(json.dumps(catalog), encoding="utf-8")
+    assert sentence(run_with(tmp_path, "--catalog", str(file))) == (
+        "Option `--catalog`: `purchases`: schema.properties.purchase_id.type is not what a catalog "
+        "can have there; write the catalog anew with `--discover`"
+    )
+
+
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_a_blank_variable_is_a_setting_that_is_not_set(
+    world: Sandbox, monkeypatch: pytest.MonkeyPatch, blank: str
+) -> None:
+    own = config_of(world)
+    for name in TapCrowdTwist.config_jsonschema["properties"]:
+        monkeypatch.setenv(f"TAP_CROWDTWIST_{name.upper()}", blank)
+    for name in ("api_key", "api_url", "pos_url"):
+        monkeypatch.setenv(f"TAP_CROWDTWIST_{name.upper()}", own[name])
+    assert run_cli("--config", "ENV", "--discover").exit_code == 0

@@ -42,9 +42,12 @@ PRIVATE: dict[str, tuple[Any, str] | None] = {
         "self, full_table_version",
     ),
     "_config": None,
+    "_env_var_config": None,
     "_tap": None,
 }
 IMPORTED = {
+    "singer_sdk.configuration._dict_config.parse_environment_config",
+    "singer_sdk.helpers._classproperty.classproperty",
     "singer_sdk.helpers._catalog.get_selected_schema",
     "singer_sdk.helpers._flattening.FlatteningOptions",
     "singer_sdk.helpers._util.load_json",
@@ -158,6 +161,14 @@ def test_methods_that_the_tap_overrides_or_calls_are_called_as_before(name: str)
 def test_the_tap_keeps_its_settings_where_we_fill_in_defaults(tap: PlainTap) -> None:
     tap._config["later"] = 1
     assert tap.config["later"] == 1
+
+
+def test_the_environment_is_read_where_we_leave_out_what_is_blank() -> None:
+    class Subject(PlainTap):
+        _env_var_config: ClassVar[dict[str, Any]] = {"later": 1}
+
+    with process_untouched():
+        assert Subject(config={}, parse_env_config=True).config["later"] == 1
 
 
 def test_settings_are_validated_while_the_tap_is_made() -> None:
