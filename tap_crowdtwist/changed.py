@@ -145,8 +145,8 @@ def roster(
             owed += debts.load(sweep)[0]
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         raise TapError(
-            "The state given to the tap cannot be read; run once with `sweep_members` all, which "
-            "writes it anew"
+            f"The state given to the tap cannot be read: the entry of `{name}`; run once with "
+            "`sweep_members` all, which writes it anew"
         ) from None
     appeared = feeds.appeared(push.values(), live.values())
     try:

@@ -393,6 +393,7 @@ def test_a_state_that_makes_no_sense_is_refused_in_one_sentence(
     state = {"bookmarks": {"purchases": entry}}
     result = run_tap(world, "purchases", state=state, user_ids=MEMBERS, code=1)
     assert "The state given to the tap cannot be read" in result.last_line
+    assert "of `purchases`" in result.last_line
     assert "Traceback" not in result.stderr
 
 

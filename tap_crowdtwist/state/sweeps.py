@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 AHEAD = timedelta(hours=1)
 """How far clocks of several machines may be apart."""
 
+_SHOWN = 60
+"""Characters of a bookmark that an error shows."""
+
 
 @dataclass
 class Sweep:
@@ -104,6 +107,7 @@ class Plan:
     """What decides where a sweep starts.
 
     Attributes:
+        stream: the name of the stream, for errors.
         now: the present.
         replication_key: the property the bookmark is about, or None for a full table.
         start_date: the earliest row wanted at all.
@@ -112,6 +116,7 @@ class Plan:
         changed: whether only members who changed are swept, from `start_date` on.
     """
 
+    stream: str
     now: datetime
     replication_key: str | None
     start_date: datetime | None
@@ -134,20 +139,10 @@ def begin(state: MutableMapping[str, Any], plan: Plan, roster: Roster) -> Sweep:
         TapError: the state is of another shard or `id_type`, or is not one of ours.
     """
     check_roster(state, roster)
+    bookmark = _bookmark(state, plan)
     try:
-        bookmark = (
-            instant(state.get("replication_key_value"))
-            if state.get("replication_key") == plan.replication_key
-            and not starts_later(state, plan.start_date)
-            else None
-        )
+        since = plan.since(None if starts_later(state, plan.start_date) else bookmark)
         stored = state.get("sweep") or {}
-        since = plan.since(bookmark)
-        if bookmark is not None and bookmark > plan.now + AHEAD:
-            raise TapError(
-                f"The state's bookmark, {spell(bookmark)}, lies in the future, so a clock is or "
-                "was wrong; set the clock, or the bookmark to when the last sync really began"
-            )
         sweep = _resumed(state, stored, plan, since) or Sweep(
             plan.now.replace(microsecond=0),
             since,
@@ -157,12 +152,39 @@ def begin(state: MutableMapping[str, Any], plan: Plan, roster: Roster) -> Sweep:
         sweep.retry, sweep.retry_since = debts_of.load(stored)
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         raise TapError(
-            "The state given to the tap cannot be read; remove this stream's bookmark to read "
-            "it from the start"
+            f"The state given to the tap cannot be read: the entry of `{plan.stream}`; remove it "
+            "to read the stream from the start"
         ) from None
     if sweep.since != plan.start_date:
         sweep.known = RosterDigest.load(state.get("roster"))
     return sweep
+
+
+def _bookmark(state: Mapping[str, Any], plan: Plan) -> datetime | None:
+    """Read the bookmark that a state holds.
+
+    Raises:
+        TapError: it is no instant, or lies in the future.
+    """
+    if state.get("replication_key") != plan.replication_key:
+        return None
+    found = state.get("replication_key_value")
+    try:
+        bookmark = instant(found)
+        plan.since(bookmark)  # may lie before the calendar begins
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        raise TapError(
+            f"The state given to the tap cannot be read: the bookmark of `{plan.stream}`, "
+            f"{found!r:.{_SHOWN}}, is no instant such as 2026-11-19T02:00:00Z; correct it, or "
+            "remove the entry of the stream to read it from the start"
+        ) from None
+    if bookmark is not None and bookmark > plan.now + AHEAD:
+        raise TapError(
+            f"The state's bookmark of `{plan.stream}`, {spell(bookmark)}, lies in the future, so a "
+            "clock is or was wrong; set the clock, or the bookmark to when the last sync really "
+            "began"
+        )
+    return bookmark
 
 
 def _resumed(

@@ -265,6 +265,7 @@ class MemberStream(CrowdTwistStream):
             raise SettingError("start_date", "lies in the future, so there is nothing to read yet")
         feeds = self.run.feeds
         return state.Plan(
+            self.name,
             now,
             key,
             settings.start_date,

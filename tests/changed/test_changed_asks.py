@@ -147,7 +147,8 @@ def test_a_note_that_cannot_be_read_is_told_in_a_sentence(brand: Brand) -> None:
     for name, nonsense in (("all_at", "nonsense"), ("feeds", 5), ("fresh_at", 7)):
         kept = brand.state["bookmarks"]["users"]["files"][name]
         brand.state["bookmarks"]["users"]["files"][name] = nonsense
-        assert "The state given to the tap cannot be read" in brand.run().said
+        said = "The state given to the tap cannot be read: the entry of `users`"
+        assert said in brand.run().said
         brand.state["bookmarks"]["users"]["files"][name] = kept
 
 

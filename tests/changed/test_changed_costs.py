@@ -115,6 +115,7 @@ def add_owing(
         for day, changed in enumerate((False, True) if files else (False, False)):
             noted = {"push": full_note("push", 20_000 + day), "live": full_note("live", 480_000)}
             plan = state.Plan(
+                stream,
                 NOW + timedelta(days=day),
                 INCREMENTAL.get(stream),
                 NOW - timedelta(days=3650),

@@ -28,7 +28,7 @@ def plan(
     now: datetime = NOW,
     lookback: timedelta = WEEK,
 ) -> state.Plan:
-    return state.Plan(now, key, start, lookback)
+    return state.Plan("toys", now, key, start, lookback)
 
 
 PLAN = plan()
@@ -189,8 +189,6 @@ def test_a_state_of_another_part_or_kind_is_refused(other: Roster, setting: str)
 @pytest.mark.parametrize(
     "broken",
     [
-        {"replication_key": "order_date", "replication_key_value": "yesterday"},
-        {"replication_key": "order_date", "replication_key_value": 7},
         {"sweep": {"started_at": 7}},
         {"sweep": {"started_at": "2026-01-01T00:00:00Z", "since": "?"}},
         {"sweep": {"started_at": "2026-01-01T00:00:00Z", "asked": "many"}},
@@ -203,8 +201,34 @@ def test_a_state_of_another_part_or_kind_is_refused(other: Roster, setting: str)
     ],
 )
 def test_a_state_that_makes_no_sense_ends_with_one_sentence(broken: dict[str, Any]) -> None:
-    with pytest.raises(TapError, match="cannot be read"):
+    with pytest.raises(TapError, match="cannot be read: the entry of `toys`; remove it"):
         state.begin(broken, plan(), ROSTER)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("yesterday", "'yesterday'"),
+        (20260308, "20260308"),
+        (True, "True"),
+        ("", "''"),
+        ("2026-02-30T00:00:00Z", "'2026-02-30T00:00:00Z'"),
+        ("0001-01-02T00:00:00Z", "'0001-01-02T00:00:00Z'"),
+        ({"at": "2026-01-01"}, "{'at': '2026-01-01'}"),
+        ("x" * 1000, "'" + "x" * 59),
+    ],
+)
+def test_a_bookmark_that_cannot_be_read_is_named_with_its_stream(value: Any, shown: str) -> None:
+    stored = {"replication_key": "order_date", "replication_key_value": value}
+    with pytest.raises(TapError) as caught:
+        state.begin(stored, plan(), ROSTER)
+    assert f"cannot be read: the bookmark of `toys`, {shown}, is no instant" in str(caught.value)
+
+
+def test_a_bookmark_of_the_future_is_named_with_its_stream() -> None:
+    stored = {"replication_key": "order_date", "replication_key_value": "2099-01-01T00:00:00Z"}
+    with pytest.raises(TapError, match="bookmark of `toys`, 2099-01-01T00:00:00Z, lies in the"):
+        state.begin(stored, plan(), ROSTER)
 
 
 INSTANTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(timezone.utc))  # noqa: DTZ001 - given a zone by the strategy

@@ -121,6 +121,13 @@ def test_a_profile_in_its_drifting_forms() -> None:
     }
 
 
+@pytest.mark.parametrize("year", ["1987", 1987])
+def test_a_birthday_that_is_only_a_year_is_null_and_kept_raw(year: Any) -> None:
+    record = made(normaliser(), {"id": 1, "date_of_birth": year})
+    assert record["date_of_birth"] is None
+    assert record[EXTRA] == {"date_of_birth": year}
+
+
 def test_nested_objects_and_arrays_are_typed_too() -> None:
     tier = {
         "tier_score": "420",
