@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from crowdtwist_receiver.addresses import Addresses
     from crowdtwist_receiver.auth import Credentials
     from crowdtwist_receiver.body import Bodies
     from crowdtwist_receiver.events import Event
@@ -37,7 +38,8 @@ class Receiver:
     """Takes events: asks who it is, reads, stores, and only then says yes.
 
     Args:
-        credentials: what a request must carry.
+        addresses: where a request may come from.
+        credentials: what a request must carry; None for nothing.
         bodies: reads bodies.
         journal: stores events.
         tally: counts.
@@ -46,12 +48,14 @@ class Receiver:
 
     def __init__(
         self,
-        credentials: Credentials,
+        addresses: Addresses,
+        credentials: Credentials | None,
         bodies: Bodies,
         journal: Journal,
         tally: Tally,
         hook: Hook | None = None,
     ) -> None:
+        self._addresses = addresses
         self._credentials = credentials
         self._bodies = bodies
         self._journal = journal
@@ -64,6 +68,8 @@ class Receiver:
         close = False
         reason = ""
         try:
+            if not self._addresses.accept(scope):
+                raise Refusal(403, "address not allowed")  # noqa: TRY301 - is an answer
             found = await self._handle(feed, headers, receive)
         except Refusal as refusal:
             found = refusal.answer
@@ -82,8 +88,9 @@ class Receiver:
     async def _handle(
         self, feed: str | None, headers: Mapping[bytes, bytes], receive: Receive
     ) -> Answer:
-        if not self._credentials.accept(headers):
-            raise Refusal(401, "unauthorized", www_authenticate=self._credentials.challenge)
+        credentials = self._credentials
+        if credentials is not None and not credentials.accept(headers):
+            raise Refusal(401, "unauthorized", www_authenticate=credentials.challenge)
         body = await self._bodies.read(headers, receive)
         try:
             events = events_of(body)

@@ -42,6 +42,11 @@ PAIR = (
     "CROWDTWIST_RECEIVER_USER and CROWDTWIST_RECEIVER_PASSWORD: set both or none (or --user-file"
     " and --password-file)."
 )
+NETWORK = "must be a network such as 203.0.113.0/24, or an address."
+UNSET = (
+    "--no-authentication: unset CROWDTWIST_RECEIVER_USER, CROWDTWIST_RECEIVER_PASSWORD and"
+    " CROWDTWIST_RECEIVER_API_KEY, and their files; nobody would be asked for them."
+)
 UNFIT = (
     "--tls-certificate and --tls-key: are not a certificate and its key, in PEM files that can be"
     " read, without passphrase."
@@ -79,6 +84,17 @@ def refused(capsys: pytest.CaptureFixture[str], *options: str) -> str:
         (["--port", "65536"], "--port: must be from 0 to 65535."),
         (["--port", "many"], "Argument --port: invalid int value: 'many'."),
         (["--api-key", "x"], "Unrecognized arguments: --api-key x."),
+        (["--allow", "10.0.0.1/8"], "Argument --allow: " + NETWORK),
+        (["--trusted-proxy", "localhost"], "Argument --trusted-proxy: " + NETWORK),
+        (["--trusted-proxy", "10.0.0.1"], "--trusted-proxy: means nothing without --allow."),
+        (
+            ["--no-authentication"],
+            "--no-authentication: say with --allow which networks may post.",
+        ),
+        (
+            ["--no-authentication", "--allow", "10.0.0.0/8"],
+            UNSET,
+        ),
         (["--tls-key", "k.pem"], "--tls-certificate and --tls-key: give both or none."),
         (["--tls-certificate", "c.pem", "--tls-key", "k.pem"], UNFIT),
         (["--host", "no.such.host.invalid"], None),

@@ -25,6 +25,7 @@ from receiver_kit import (
     stored,
 )
 
+from crowdtwist_receiver.addresses import Addresses
 from crowdtwist_receiver.app import Receiver, receiver_app
 from crowdtwist_receiver.auth import Credentials
 from crowdtwist_receiver.body import Bodies
@@ -357,7 +358,8 @@ def test_a_fault_of_our_own_is_told_by_its_type_alone(
         bodies = Bodies(largest=100, seconds=1, at_once=1)
         tally = Tally()
         never_started = Journal(tmp_path, 1000, tally)
-        app = receiver_app(Receiver(Credentials.of("", "", KEY), bodies, never_started, tally))
+        credentials = Credentials.of("", "", KEY)
+        app = receiver_app(Receiver(Addresses(), credentials, bodies, never_started, tally))
         headers = [(b"x-api-key", KEY.encode()), (b"content-type", b"application/json")]
         scope = {"type": "http", "method": "POST", "path": "/live", "headers": headers}
         await app(scope, receive, send)
