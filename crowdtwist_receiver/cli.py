@@ -110,7 +110,7 @@ def _network(text: str) -> Network:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM.
+    """Serve until SIGINT, SIGTERM or SIGHUP.
 
     Returns:
         0 after a quiet end, 1 for what cannot be used: an option, a directory, a port.
@@ -148,7 +148,10 @@ async def _serve(
     app = receiver_app(Receiver(addresses, credentials, bodies, journal, tally, hook))
     server = Server(app, options, [bodies.sweep, tally.tick], bodies.stop)
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    stops = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # else `nohup` wants it to go on
+        stops.append(signal.SIGHUP)
+    for number in stops:
         loop.add_signal_handler(number, server.stop)
     if options.max_seconds is not None:
         loop.call_later(options.max_seconds, server.stop)
@@ -159,7 +162,7 @@ async def _serve(
     finally:
         journal.close()
         tally.report()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in stops:
             loop.remove_signal_handler(number)
 
 
