@@ -40,7 +40,8 @@ class Refusal(Exception):  # noqa: N818 - it is an answer
 
     Args:
         status: of the answer.
-        reason: a few words, nothing of the request or the machine in them.
+        reason: a few words, nothing of the request or the machine in them. They are logged too, so
+            each reason is one of a fixed set.
         close: whether the connection cannot be used any further.
         headers: of the answer.
     """

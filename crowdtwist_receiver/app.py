@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from crowdtwist_receiver.addresses import Addresses
     from crowdtwist_receiver.auth import Credentials
     from crowdtwist_receiver.body import Bodies
     from crowdtwist_receiver.events import Event
@@ -37,7 +38,8 @@ class Receiver:
     """Takes events: asks who it is, reads, stores, and only then says yes.
 
     Args:
-        credentials: what a request must carry.
+        addresses: where a request may come from.
+        credentials: what a request must carry; None for nothing.
         bodies: reads bodies.
         journal: stores events.
         tally: counts.
@@ -46,12 +48,14 @@ class Receiver:
 
     def __init__(
         self,
-        credentials: Credentials,
+        addresses: Addresses,
+        credentials: Credentials | None,
         bodies: Bodies,
         journal: Journal,
         tally: Tally,
         hook: Hook | None = None,
     ) -> None:
+        self._addresses = addresses
         self._credentials = credentials
         self._bodies = bodies
         self._journal = journal
@@ -62,29 +66,38 @@ class Receiver:
         """Handle a request for one feed, or for whichever its events belong to."""
         headers = dict(scope["headers"])
         close = False
+        reason = ""
         try:
+            if not self._addresses.accept(scope):
+                raise Refusal(403, "address not allowed")  # noqa: TRY301 - is an answer
             found = await self._handle(feed, headers, receive)
         except Refusal as refusal:
             found = refusal.answer
+            reason = str(refusal)
             # Whoever asks whether to send the body at all may send it or not after a refusal.
             close = refusal.close or b"expect" in headers
         except Gone:
             return
         except Exception as error:  # noqa: BLE001 - says what it was, without what is in it
             say(f"a request failed: {type(error).__name__}")
-            found = answer(500, {"error": "internal error"})
-        self._tally.answers[found.status] += 1
+            reason = "internal error"
+            found = answer(500, {"error": reason})
+        self._tally.answered(found.status, reason)
         await found.send(send, close=close)
 
     async def _handle(
         self, feed: str | None, headers: Mapping[bytes, bytes], receive: Receive
     ) -> Answer:
-        if not self._credentials.accept(headers):
-            raise Refusal(401, "unauthorized", www_authenticate=self._credentials.challenge)
+        credentials = self._credentials
+        if credentials is not None and not credentials.accept(headers):
+            raise Refusal(401, "unauthorized", www_authenticate=credentials.challenge)
         body = await self._bodies.read(headers, receive)
         try:
             events = events_of(body)
         except ValueError as error:
+            if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+                encoded = Refusal(415, "no content encoding is taken", accept_encoding=b"identity")
+                raise encoded from None
             raise Refusal(400, str(error)) from None
         if not events:
             return _STORED
@@ -107,6 +120,12 @@ class Receiver:
             ]
         )
         self._tally.events.update(feeds)
+
+    def refuse(self, status: int) -> Answer:
+        """Answer a request for what is not here, and count it."""
+        reason = {404: "no such path", 405: "no such method here"}.get(status, "internal error")
+        self._tally.answered(status, reason)
+        return answer(status, {"error": reason})
 
     def health(self) -> Answer:
         """Say whether events are being stored, to anybody."""
@@ -141,8 +160,7 @@ def receiver_app(receiver: Receiver) -> ASGIApp:
 
     async def refuse(_request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
-        reason = {404: "no such path", 405: "no such method here"}.get(status, "internal error")
-        return _response(answer(status, {"error": reason}))
+        return _response(receiver.refuse(status))
 
     places = {**PATHS, "/live": None}
     routes = [Route(path, _Live(receiver, feed), methods=["POST"]) for path, feed in places.items()]
@@ -150,7 +168,12 @@ def receiver_app(receiver: Receiver) -> ASGIApp:
         routes=[*routes, Route("/health", health)], exception_handlers={HTTPException: refuse}
     )
     app.router.redirect_slashes = False  # a redirected post is a lost one
-    return app
+
+    async def without_spare_slashes(scope: Scope, receive: Receive, send: Send) -> None:
+        path = "/" + "/".join(filter(None, scope["path"].split("/")))
+        await app({**scope, "path": path}, receive, send)
+
+    return without_spare_slashes
 
 
 def _response(found: Answer) -> Response:

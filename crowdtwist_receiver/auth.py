@@ -1,4 +1,4 @@
-"""Who may post: whoever knows the user and its password, or the key.
+"""Who may post: whoever knows the user and its password, or the key; or anybody, if told so.
 
 CrowdTwist authenticates itself with Basic authentication or with the header `x-api-key`, and does
 not sign what it sends ("Data Push Overview").
@@ -60,17 +60,28 @@ class Credentials:
         return cls(basic, _digest(api_key.encode()) if api_key else b"")
 
     @classmethod
-    def gather(cls, options: ReceiverOptions, environment: Mapping[str, str]) -> Credentials:
+    def gather(cls, options: ReceiverOptions, environment: Mapping[str, str]) -> Credentials | None:
         """Read secrets from the files that options name, else from the environment.
+
+        Returns:
+            None if the options say that none are asked for.
 
         Raises:
             ValueError: with a sentence, if they are no use.
         """
-        return cls.of(
+        secrets = (
             _secret("--user-file", options.user_file, environment.get(USER)),
             _secret("--password-file", options.password_file, environment.get(PASSWORD)),
             _secret("--api-key-file", options.api_key_file, environment.get(API_KEY)),
         )
+        if not options.no_authentication:
+            return cls.of(*secrets)
+        if any(secrets):
+            raise ValueError(
+                f"--no-authentication: unset {USER}, {PASSWORD} and {API_KEY}, and their files;"
+                " nobody would be asked for them."
+            )
+        return None
 
     @property
     def challenge(self) -> bytes:

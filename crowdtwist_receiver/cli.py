@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import uvloop
 
+from crowdtwist_receiver.addresses import Addresses, network
 from crowdtwist_receiver.app import Receiver, receiver_app
 from crowdtwist_receiver.auth import API_KEY, PASSWORD, USER, Credentials
 from crowdtwist_receiver.body import Bodies
@@ -27,6 +28,8 @@ from crowdtwist_receiver.tally import Tally, say
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from socket import socket
+
+    from crowdtwist_receiver.addresses import Network
 
 _LOOPBACK = ("127.", "::1", "localhost")
 
@@ -51,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def add(name: str, kind: Any, help: str, **more: Any) -> None:  # noqa: A002 - argparse's word
         default = getattr(defaults, name[2:].replace("-", "_"))
-        if default is None:
+        if default in (None, ()):
             default = argparse.SUPPRESS
         parser.add_argument(name, type=kind, default=default, help=help, **more)
 
@@ -75,12 +78,39 @@ def _parser() -> argparse.ArgumentParser:
     add("--max-queue", int, "bytes that may wait for the disk")
     add("--third-party-id-hook", str, "tells a profile's third-party id", metavar="MODULE:FUNCTION")
     add("--hook-timeout", float, "seconds that the hook may take")
+    networks = {"action": "append", "metavar": "NETWORK"}
+    add(
+        "--allow",
+        _network,
+        "network that may post, such as 203.0.113.0/24; repeatable",
+        **networks,
+    )
+    add(
+        "--trusted-proxy",
+        _network,
+        "network of proxies whose X-Forwarded-For tells the client's address; repeatable",
+        **networks,
+    )
+    parser.add_argument(
+        "--no-authentication",
+        action="store_true",
+        help="ask for no secret; needs --allow. Behind a proxy that is not named by"
+        " --trusted-proxy, its address stands for the whole world, so loopback is never allowed",
+    )
     add("--max-seconds", float, "stop by itself after that long")
     return parser
 
 
+def _network(text: str) -> Network:
+    try:
+        return network(text)
+    except ValueError:
+        message = "must be a network such as 203.0.113.0/24, or an address"
+        raise argparse.ArgumentTypeError(message) from None
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM.
+    """Serve until SIGINT, SIGTERM or SIGHUP.
 
     Returns:
         0 after a quiet end, 1 for what cannot be used: an option, a directory, a port.
@@ -107,17 +137,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _serve(
-    options: ReceiverOptions, credentials: Credentials, hook: Hook | None, sock: socket
+    options: ReceiverOptions, credentials: Credentials | None, hook: Hook | None, sock: socket
 ) -> None:
     bodies = Bodies(
         largest=options.max_body, seconds=options.body_timeout, at_once=options.max_bodies
     )
     tally = Tally()
     journal = Journal(options.directory, options.max_queue, tally)
-    app = receiver_app(Receiver(credentials, bodies, journal, tally, hook))
+    addresses = Addresses(options.allow, options.trusted_proxy)
+    app = receiver_app(Receiver(addresses, credentials, bodies, journal, tally, hook))
     server = Server(app, options, [bodies.sweep, tally.tick], bodies.stop)
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    stops = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # else `nohup` wants it to go on
+        stops.append(signal.SIGHUP)
+    for number in stops:
         loop.add_signal_handler(number, server.stop)
     if options.max_seconds is not None:
         loop.call_later(options.max_seconds, server.stop)
@@ -128,7 +162,7 @@ async def _serve(
     finally:
         journal.close()
         tally.report()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in stops:
             loop.remove_signal_handler(number)
 
 
@@ -138,6 +172,8 @@ def _announce(options: ReceiverOptions, sock: socket) -> None:
     url = f"{scheme}://{host}:{sock.getsockname()[1]}"
     sys.stdout.write(json.dumps({"url": url, "live_url": f"{url}/live"}) + "\n")
     sys.stdout.flush()
+    if options.no_authentication:
+        say("asks nobody for a secret: whoever has an allowed address may post.")
     if scheme == "http" and not options.host.startswith(_LOOPBACK):
         say("serves plain http: see that only a proxy which speaks TLS can reach it.")
 

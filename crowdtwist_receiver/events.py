@@ -16,7 +16,7 @@ _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _BLANK = b" \t\r\n"
 _MARK = b"\xef\xbb\xbf"
 _DEEP = 64
-_TOO_DEEP = f"An event is nested more than {_DEEP} deep."
+_TOO_DEEP = f"an event is nested more than {_DEEP} deep"
 _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
 """An escape in a JSON text; group 1 is half a character without its other half."""
 
@@ -41,7 +41,7 @@ def events_of(body: bytes) -> list[Event]:
     that hold one and cannot be taken apart are masked.
 
     Raises:
-        ValueError: with a sentence that repeats nothing of the body.
+        ValueError: with a few words that repeat nothing of the body.
     """
     text = body.removeprefix(_MARK).strip(_BLANK)
     try:
@@ -55,7 +55,7 @@ def events_of(body: bytes) -> list[Event]:
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     except (msgspec.MsgspecError, UnicodeError):
-        raise ValueError("The body is not JSON.") from None
+        raise ValueError("the body is not JSON in UTF-8") from None
 
 
 def _read(text: bytes) -> list[Event]:
@@ -67,7 +67,7 @@ def _read(text: bytes) -> list[Event]:
 def _event(text: bytes) -> Event:
     members = _ANY.decode(text)
     if not isinstance(members, dict):
-        raise ValueError("The body is neither an object nor a list of objects.")  # noqa: TRY004 - input
+        raise ValueError("the body is neither an object nor a list of objects")  # noqa: TRY004 - input
     if text.count(b"{") + text.count(b"[") > _DEEP and _is_deeper(members, _DEEP):
         raise ValueError(_TOO_DEEP)
     if _has_credential(text):

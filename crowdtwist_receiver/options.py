@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from crowdtwist_receiver.addresses import has_loopback
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from crowdtwist_receiver.addresses import Network
 
 MIB = 2**20
 _PORTS = 65536
@@ -31,6 +36,9 @@ class ReceiverOptions:
         user_file: file with the user of Basic authentication, instead of the environment.
         password_file: file with its password, instead of the environment.
         api_key_file: file with what `x-api-key` must be, instead of the environment.
+        no_authentication: take events without a secret, from allowed networks.
+        allow: networks whose clients may post; none for all. With authentication, both must hold.
+        trusted_proxy: networks of proxies whose `X-Forwarded-For` is taken for true.
         max_seconds: stop by itself after that long; None for never.
     """
 
@@ -48,6 +56,9 @@ class ReceiverOptions:
     user_file: Path | None = None
     password_file: Path | None = None
     api_key_file: Path | None = None
+    no_authentication: bool = False
+    allow: Sequence[Network] = ()
+    trusted_proxy: Sequence[Network] = ()
     max_seconds: float | None = None
 
     def __post_init__(self) -> None:
@@ -65,6 +76,15 @@ class ReceiverOptions:
             raise ValueError("--max-queue: must not be less than --max-body.")
         if bool(self.tls_certificate) != bool(self.tls_key):
             raise ValueError("--tls-certificate and --tls-key: give both or none.")
+        if self.no_authentication and not self.allow:
+            raise ValueError("--no-authentication: say with --allow which networks may post.")
+        if self.no_authentication and has_loopback(self.allow):
+            raise ValueError(
+                "--allow: must hold no loopback address with --no-authentication, since behind a"
+                " proxy that is the whole world."
+            )
+        if self.trusted_proxy and not self.allow:
+            raise ValueError("--trusted-proxy: means nothing without --allow.")
         if self.max_seconds is not None and not self.max_seconds >= 0:
             raise ValueError("--max-seconds: must not be negative.")
 

@@ -179,6 +179,8 @@ def _config(app: ASGIApp, options: ReceiverOptions) -> uvicorn.Config:
         log_level="critical",
         server_header=False,
         date_header=False,
+        # uvicorn would believe X-Forwarded-For from loopback; whom to believe is ours to decide.
+        proxy_headers=False,
         limit_concurrency=_CONNECTIONS,
         timeout_keep_alive=_KEEP_ALIVE,
         ssl_certfile=options.tls_certificate,

@@ -25,7 +25,7 @@ class Tally:
     """Counts, and says the counts every minute.
 
     Attributes:
-        answers: by status.
+        answers: by status and, if refused, reason.
         events: stored ones, by feed.
         disk: what was asked of the disk: commits, syncs.
 
@@ -34,11 +34,15 @@ class Tally:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.answers: Counter[int] = Counter()
+        self.answers: Counter[str] = Counter()
         self.events: Counter[str] = Counter()
         self.disk: Counter[str] = Counter()
         self._clock = clock
         self._since = clock()
+
+    def answered(self, status: int, reason: str = "") -> None:
+        """Count an answer; the reason is ours, and says nothing of the request."""
+        self.answers[f"{status} {reason}".rstrip()] += 1
 
     def tick(self) -> None:
         """Say the counts, if the last time was a minute ago."""

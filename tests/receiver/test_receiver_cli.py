@@ -42,6 +42,11 @@ PAIR = (
     "CROWDTWIST_RECEIVER_USER and CROWDTWIST_RECEIVER_PASSWORD: set both or none (or --user-file"
     " and --password-file)."
 )
+NETWORK = "must be a network such as 203.0.113.0/24, or an address."
+UNSET = (
+    "--no-authentication: unset CROWDTWIST_RECEIVER_USER, CROWDTWIST_RECEIVER_PASSWORD and"
+    " CROWDTWIST_RECEIVER_API_KEY, and their files; nobody would be asked for them."
+)
 UNFIT = (
     "--tls-certificate and --tls-key: are not a certificate and its key, in PEM files that can be"
     " read, without passphrase."
@@ -79,6 +84,17 @@ def refused(capsys: pytest.CaptureFixture[str], *options: str) -> str:
         (["--port", "65536"], "--port: must be from 0 to 65535."),
         (["--port", "many"], "Argument --port: invalid int value: 'many'."),
         (["--api-key", "x"], "Unrecognized arguments: --api-key x."),
+        (["--allow", "10.0.0.1/8"], "Argument --allow: " + NETWORK),
+        (["--trusted-proxy", "localhost"], "Argument --trusted-proxy: " + NETWORK),
+        (["--trusted-proxy", "10.0.0.1"], "--trusted-proxy: means nothing without --allow."),
+        (
+            ["--no-authentication"],
+            "--no-authentication: say with --allow which networks may post.",
+        ),
+        (
+            ["--no-authentication", "--allow", "10.0.0.0/8"],
+            UNSET,
+        ),
         (["--tls-key", "k.pem"], "--tls-certificate and --tls-key: give both or none."),
         (["--tls-certificate", "c.pem", "--tls-key", "k.pem"], UNFIT),
         (["--host", "no.such.host.invalid"], None),
@@ -238,7 +254,7 @@ def test_secrets_and_persons_appear_nowhere(tmp_path: Path) -> None:
             running.post("/live/CANARY-person", {}),
             running.post("/live", b'{"CANARY-person"'),
             running.post("/live", {}, x_api_key=KEY + "x"),
-            running.post("/live", {}, Content_Type="CANARY-person"),
+            running.post("/live", b"{CANARY", Content_Encoding="CANARY-person"),
             requests.post(running.url + "/live", json={}, auth=(USER, PASSWORD), timeout=10),
             requests.post(running.url + "/live", json={}, auth=(USER, "CANARY"), timeout=10),
             running.health(),
@@ -258,14 +274,17 @@ def test_secrets_and_persons_appear_nowhere(tmp_path: Path) -> None:
     assert kept.count(b"CANARY") == kept.count(b"CANARY-person") == 1
     assert "CANARY" not in repr(Credentials.of(USER, PASSWORD, KEY))
     (counts,) = err.splitlines()
-    assert "stored: 3 x live_users; answered: 3 x 200, 1 x 400, 2 x 401, 1 x 415;" in counts
+    assert (
+        "stored: 3 x live_users; answered: 3 x 200, 1 x 400 the body is not JSON in UTF-8,"
+        " 2 x 401 unauthorized, 1 x 404 no such path, 1 x 415 no content encoding is taken;"
+    ) in counts
 
 
 def test_counts_are_said_every_minute(capsys: pytest.CaptureFixture[str]) -> None:
     now = 100.0
     tally = Tally(lambda: now)
     for now in (130.0, 159.9):  # noqa: B007 - the clock
-        tally.answers[200] += 1
+        tally.answered(200)
         tally.tick()
     assert capsys.readouterr().err == ""
     now = 160.0

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 import resource
 import signal
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -69,7 +71,7 @@ def test_killed_under_load_it_loses_nothing_that_it_acknowledged(tmp_path: Path)
 
 
 def test_stopped_under_load_it_ends_quietly_with_everything_on_disk(tmp_path: Path) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         directory = tmp_path / number.name
         with receiving(directory) as running:
             with loading(running) as clients:
@@ -80,7 +82,20 @@ def test_stopped_under_load_it_ends_quietly_with_everything_on_disk(tmp_path: Pa
         # A stop cuts no request short: all that was stored has been acknowledged.
         assert marks(directory) == acknowledged(clients)
         (counts,) = err.splitlines()
-        assert counts.startswith("crowdtwist-receiver: in 0 s stored: ")
+        assert re.match(r"crowdtwist-receiver: in \d+ s stored: ", counts)
+
+
+def test_under_nohup_it_outlives_its_terminal(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup has it, for what is started
+    try:
+        with receiving(tmp_path) as running:
+            running.process.send_signal(signal.SIGHUP)
+            with pytest.raises(subprocess.TimeoutExpired):
+                running.process.wait(1)
+            assert running.post("/live", {"id": 1}).status_code == 200
+            assert running.end()[0] == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_stop_gives_incomplete_bodies_a_second_and_idle_connections_none(

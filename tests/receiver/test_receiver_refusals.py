@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import json
 import time
 from contextlib import ExitStack, suppress
@@ -24,6 +25,7 @@ from receiver_kit import (
     stored,
 )
 
+from crowdtwist_receiver.addresses import Addresses
 from crowdtwist_receiver.app import Receiver, receiver_app
 from crowdtwist_receiver.auth import Credentials
 from crowdtwist_receiver.body import Bodies
@@ -125,19 +127,14 @@ def test_what_is_not_set_is_no_way_in(tmp_path: Path) -> None:
                 assert response.headers["www-authenticate"].startswith(challenge)
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Content_Type": ""},
-        {"Content_Type": "text/plain"},
-        {"Content_Type": "application/x-www-form-urlencoded"},
-        {"Content_Type": "application/jsonp"},
-        {"Content_Type": "application/json; charset=iso-8859-1"},
-        {"Content_Encoding": "gzip"},
-    ],
-)
-def test_only_json_in_utf_8_is_taken(running: Running, headers: dict[str, str]) -> None:
-    assert running.post("/live", b'{"id":9}', **headers).status_code == 415
+def test_a_compressed_body_is_refused_with_the_reason(running: Running) -> None:
+    response = running.post("/live", gzip.compress(b'{"id":9}'), Content_Encoding="gzip")
+
+    assert (response.status_code, response.json()) == (
+        415,
+        {"error": "no content encoding is taken"},
+    )
+    assert response.headers["accept-encoding"] == "identity"
 
 
 @pytest.mark.parametrize(
@@ -232,7 +229,7 @@ def test_a_connection_goes_on_after_a_refusal_whose_body_came(running: Running) 
     with running.connect() as connection:
         for given, status in [
             ({"x_api_key": "wrong"}, 401),
-            ({"Content_Type": "text/plain"}, 415),
+            ({"x_api_key": ""}, 401),
             ({}, 200),
         ]:
             connection.sendall(head(Content_Length="8", **given) + b'{"id":1}')
@@ -324,7 +321,7 @@ def test_what_never_ends_is_cut_before_it_is_large(running: Running, beginning: 
         ("GET", "/live", 405),
         ("PUT", "/live/users", 405),
         ("POST", "/health", 405),
-        ("POST", "/live/", 404),
+        ("POST", "/live/nothing/", 404),
         ("POST", "/live/nothing", 404),
         ("GET", "/", 404),
     ],
@@ -361,7 +358,8 @@ def test_a_fault_of_our_own_is_told_by_its_type_alone(
         bodies = Bodies(largest=100, seconds=1, at_once=1)
         tally = Tally()
         never_started = Journal(tmp_path, 1000, tally)
-        app = receiver_app(Receiver(Credentials.of("", "", KEY), bodies, never_started, tally))
+        credentials = Credentials.of("", "", KEY)
+        app = receiver_app(Receiver(Addresses(), credentials, bodies, never_started, tally))
         headers = [(b"x-api-key", KEY.encode()), (b"content-type", b"application/json")]
         scope = {"type": "http", "method": "POST", "path": "/live", "headers": headers}
         await app(scope, receive, send)
