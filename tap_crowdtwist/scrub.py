@@ -4,7 +4,8 @@ Such a value may be text that is an object itself: JSON, perhaps encoded more th
 percent-encoded or in base64. Text of that kind is decoded, cleaned and encoded again. Where it
 cannot be decoded (it was cut, or is not quite JSON) and a withheld name stands in it as the name of
 a member, nothing can be taken out for sure, so the mask takes the place of the whole text. Text
-that only mentions such a name, as prose does, is left as it is.
+that only mentions such a name, as prose does, is left as it is, unless it sets the name in quotes
+before a colon and a value.
 """
 
 from __future__ import annotations
@@ -93,8 +94,10 @@ def cleaned(text: str, forbidden: Forbidden, layers: int = LAYERS) -> str:
     Returns:
         The very same object where there is nothing to take out.
     """
-    if not layers or _is_plain(text):
+    if _is_plain(text):
         return text
+    if not layers:  # encoded more often than anything that is data
+        return MASK if _names_withheld(text, forbidden, 1) else text
     stripped = text.strip(_BLANKS)
     if stripped.startswith(("{", "[", '"')):
         try:

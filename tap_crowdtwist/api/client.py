@@ -18,10 +18,11 @@ from urllib.parse import quote, urlencode
 from tap_crowdtwist.api import dates, listing, outcome, paging
 from tap_crowdtwist.api.endpoints import PAGE_SIZE
 from tap_crowdtwist.api.errors import (
+    ApiError,
     ExhaustedError,
+    FatalApiError,
     MemberMissingError,
     NotConfiguredError,
-    UnavailableError,
     Verdict,
 )
 from tap_crowdtwist.api.retries import Retries
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from tap_crowdtwist.api.transport import Transport
 
 T = TypeVar("T")
+
+_BEYOND = frozenset({400, 404, 416})
+"""How a host may refuse a page beyond the last one of a listing that does not say which that is."""
 
 
 def in_turn(calls: Sequence[Callable[[], T]]) -> list[T]:
@@ -215,13 +219,17 @@ class Client:
             numbered = (*params, (parameter, str(number)), *size)
             try:
                 page: paging.Page = self.get(
-                    endpoint, member, numbered, lambda body: _page(body, endpoint)
+                    endpoint, member, numbered, lambda body: _page(body, endpoint, number)
                 )
-            except (MemberMissingError, NotConfiguredError, UnavailableError) as error:
+            except FatalApiError:
+                raise
+            except ApiError as error:
                 if number == 1:
                     raise
-                if isinstance(error, MemberMissingError) and not announced:
-                    return paging.Page([])  # how a host may answer a page beyond the last one
+                if not announced and _is_beyond(error):
+                    return paging.Page([])
+                if not isinstance(error, (MemberMissingError, NotConfiguredError)):
+                    raise
                 said = "A page is refused after others of its listing were answered"
                 raise ExhaustedError(
                     said, endpoint=endpoint.name, status=error.status, code=error.code
@@ -229,12 +237,16 @@ class Client:
             announced |= page.guided
             return page
 
-        return paging.follow(
-            ask,
-            self._several,
-            size=endpoint.page_size or PAGE_SIZE,
-            same=partial(listing.are_same, key=endpoint.key),
-        )
+        try:
+            return paging.follow(
+                ask,
+                self._several,
+                size=endpoint.page_size or PAGE_SIZE,
+                contents=partial(listing.contents, key=endpoint.key),
+            )
+        except paging.EndlessError:
+            said = "A listing without `paging` does not end"
+            raise ExhaustedError(said, endpoint=endpoint.name) from None
 
     def _attempt(
         self, endpoint: Endpoint, url: str, accept: Callable[[Any], Any]
@@ -275,5 +287,11 @@ def _query(params: dates.Params) -> str:
     return urlencode(params, quote_via=quote, safe="")
 
 
-def _page(body: Any, endpoint: Endpoint) -> paging.Page | None:
-    return paging.read(body, endpoint.envelope, endpoint.beside)
+def _page(body: Any, endpoint: Endpoint, number: int = 1) -> paging.Page | None:
+    page = paging.read(body, endpoint.envelope, endpoint.beside)
+    return paging.Page([]) if page is None and number > 1 and body == {} else page
+
+
+def _is_beyond(error: ApiError) -> bool:
+    """Return whether an answer may say that a page lies beyond the last one."""
+    return error.code == "page_not_found" or error.status in _BEYOND

@@ -17,8 +17,8 @@ import msgspec
 
 _UNPAIRED = re.compile("[\ud800-\udfff]")
 _BLANKS = b" \t\r\n\0"
-_LONGEST = range(-(2**63), 2**64)
-"""Integers that msgspec decodes to an int; others become floats."""
+_LONGEST = 4300
+"""Digits of an integer that Python reads."""
 
 
 class Decoded(NamedTuple):
@@ -68,19 +68,15 @@ def _leniently(body: bytes) -> Decoded:
         defects["a number beyond all bounds"] = None
         return None
 
-    stripped = body.rstrip(_BLANKS)
-    if b"\0" in body[len(stripped) :]:
-        defects["zero bytes at the end"] = None
-    if stripped.startswith(codecs.BOM_UTF8):
-        defects["a byte-order mark"] = None
-        stripped = stripped.removeprefix(codecs.BOM_UTF8)
-    try:
-        text = stripped.decode()
-    except UnicodeDecodeError:
-        defects["bytes that are not UTF-8"] = None
-        text = stripped.decode(errors=_AS_LATIN_1)
+    def integer(digits: str) -> int | None:
+        if len(digits) <= _LONGEST:
+            return int(digits)
+        defects["a number beyond all bounds"] = None
+        return None
+
+    text = _text(body, defects)
     value = json.loads(
-        text, strict=False, parse_constant=constant, parse_float=number, parse_int=_integer
+        text, strict=False, parse_constant=constant, parse_float=number, parse_int=integer
     )
     paired = _replace_unpaired(value)
     if paired != value:
@@ -90,9 +86,19 @@ def _leniently(body: bytes) -> Decoded:
     return Decoded(paired, tuple(defects))
 
 
-def _integer(digits: str) -> int | float:
-    value = int(digits)
-    return value if value in _LONGEST else float(value)
+def _text(body: bytes, defects: dict[str, None]) -> str:
+    """Return a body as text, and name what had to be left out or replaced."""
+    stripped = body.rstrip(_BLANKS)
+    if b"\0" in body[len(stripped) :]:
+        defects["zero bytes at the end"] = None
+    if stripped.startswith(codecs.BOM_UTF8):
+        defects["a byte-order mark"] = None
+        stripped = stripped.removeprefix(codecs.BOM_UTF8)
+    try:
+        return stripped.decode()
+    except UnicodeDecodeError:
+        defects["bytes that are not UTF-8"] = None
+        return stripped.decode(errors=_AS_LATIN_1)
 
 
 def _replace_unpaired(value: Any) -> Any:

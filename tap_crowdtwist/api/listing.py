@@ -145,15 +145,10 @@ def _attempt(read: Callable[[], Listing], endpoint: Endpoint, ledger: Ledger) ->
     return _Reading(rows, listing.total, moved)
 
 
-def are_same(one: list[Any], other: list[Any], key: tuple[str, ...]) -> bool:
-    """Return whether two pages hold the same rows, in whatever order and state these are."""
-    if len(one) != len(other):
-        return False
-
-    def names(page: list[Any]) -> Counter[Any]:
-        return Counter((isinstance(r, dict) and identify(r, key)) or _text(r) for r in page)
-
-    return one == other or names(one) == names(other)
+def contents(rows: list[Any], key: tuple[str, ...]) -> int:
+    """Return a number that is the same for the same rows, in whatever order and state these are."""
+    names = Counter((isinstance(row, dict) and identify(row, key)) or _text(row) for row in rows)
+    return hash(frozenset(names.items()))
 
 
 def _repeats(pages: list[list[Row]], key: tuple[str, ...]) -> bool:

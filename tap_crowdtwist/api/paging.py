@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Hashable, Iterable
 
 PAGE_PARAMETERS = ("page", "page_number")
 
 _AT_ONCE = 32
 """Pages that are fetched side by side at the most, so that a lie about their number is bounded."""
 
-_MOST_UNGUIDED = 10_000
+_MOST_UNGUIDED = 5_000
 """Pages of a listing without `paging`, should a host answer other rows at each call."""
 
 _ROUND = 5
@@ -32,6 +32,10 @@ _ROUND = 5
 
 _BARREN = 100
 """Pages in a row, each empty or a copy of the one before, after which a listing is given up."""
+
+
+class EndlessError(Exception):
+    """A host answers other rows for each page that is asked for."""
 
 
 @dataclass(frozen=True)
@@ -197,12 +201,29 @@ def is_full(page: Page, size: int, first: Page | None) -> bool:
     return count >= min(size, len(first.rows))
 
 
+def _is_repeated(
+    page: Page, contents: Callable[[list[Any]], Hashable], earlier: set[Hashable]
+) -> bool:
+    """Return whether a page was read before: the host knows no pages, or begins anew.
+
+    Raises:
+        EndlessError: so many others were read that there seems to be no end.
+    """
+    held = contents(page.rows) if page.rows else None
+    if held is not None and held in earlier:
+        return True
+    if len(earlier) >= _MOST_UNGUIDED:
+        raise EndlessError
+    earlier.add(held)
+    return False
+
+
 def follow(
     ask: Callable[[str, int], Page],
     several: Callable[[list[Callable[[], Page]]], list[Page]] | None = None,
     *,
     size: int = 10,
-    same: Callable[[list[Any], list[Any]], bool] = list.__eq__,
+    contents: Callable[[list[Any]], Hashable] = repr,
 ) -> Listing:
     """Read a listing to its end.
 
@@ -212,7 +233,10 @@ def follow(
         several: does such calls side by side. Pages that are announced are then fetched at once,
             and still judged one after the other, as if they had been asked for in turn.
         size: rows that a page should have.
-        same: compares the rows of two pages.
+        contents: returns what a page holds, equal for the same rows.
+
+    Raises:
+        EndlessError: a listing without `paging` does not end.
     """
     listing = Listing()
     seen: set[int] = set()
@@ -223,6 +247,7 @@ def follow(
     barren = 0
     first: Page | None = None
     guided = False
+    earlier: set[Hashable] = set()
     while number is not None:
         if several is not None and number > 1 and number not in ahead:
             wanted = [n for n in range(number, number + _AT_ONCE) if n <= announced]
@@ -231,9 +256,9 @@ def follow(
         page = ahead.pop(number) if number in ahead else ask(parameter, number)
         announced = page.pages or 0
         seen.add(number)
-        copied = bool(listing.pages) and bool(page.rows) and same(page.rows, listing.pages[-1])
+        copied = bool(listing.pages) and page.rows == listing.pages[-1]
         guided |= page.guided
-        if copied and not guided:  # the host does not know the page parameter
+        if not guided and _is_repeated(page, contents, earlier):
             listing.unpaged = len(listing.pages) == 1
             break
         barren = barren + 1 if copied or not page.rows else 0
@@ -248,8 +273,6 @@ def follow(
         else:
             number, oddity = (number + 1 if is_full(page, size, first) else None), ""
         first = first or page
-        if number is not None and not guided and number > _MOST_UNGUIDED:
-            number, oddity = None, f"a listing without an end; {_MOST_UNGUIDED} pages were read"
         if number is not None and barren >= _BARREN:
             number, oddity = None, f"{_BARREN} pages in a row bring nothing new; the rest is left"
         if oddity and oddity not in listing.oddities:

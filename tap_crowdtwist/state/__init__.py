@@ -5,7 +5,7 @@ One entry per stream, whatever the number of members. `sweeps` is the cursor and
 cut short from the next day's.
 """
 
-from tap_crowdtwist.state.debts import MOST, earlier, failed, room
+from tap_crowdtwist.state.debts import LARGEST, MOST, earlier, failed, room
 from tap_crowdtwist.state.sweeps import (
     Plan,
     Sweep,
@@ -15,11 +15,13 @@ from tap_crowdtwist.state.sweeps import (
     members_of,
     note_files,
     save,
+    shorten,
     starts_later,
 )
 from tap_crowdtwist.state.whose import check_roster
 
 __all__ = [
+    "LARGEST",
     "MOST",
     "Plan",
     "Sweep",
@@ -33,5 +35,6 @@ __all__ = [
     "note_files",
     "room",
     "save",
+    "shorten",
     "starts_later",
 ]

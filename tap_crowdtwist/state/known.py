@@ -8,9 +8,9 @@ roster, and a state cannot list millions of numbers.
 Each member falls into one bucket of each of `ROWS` rows, by a stable hash, and a bucket holds the
 sum of its members' hashes, in 32 bits. A sweep adds up the members that it reads. When it is
 through, a member may be new only if each of its buckets differs from the last complete sweep's.
-Nobody new is ever taken for known, but for a chance of 2^-30; a member who is known is read once
-more where others who came or went share all four buckets: with 10 of them 0.05 % of the members,
-with 50 a tenth.
+Nobody new is ever taken for known, but for a chance of 2^-31. The price is paid by others: a member
+who is known is read once more where members who came or went share both of its buckets. With 10 of
+those that is 0.6 % of the members, with 50 a tenth, with 200 two thirds, with 500 nearly all.
 
 Numbers above the largest one that was read are new for certain, since CrowdTwist counts upwards.
 They are summed apart, so that growth does not touch the comparison.
@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-ROWS = 4
-BUCKETS = 64
+ROWS = 2
+BUCKETS = 128
 _WIDTH = 4
 """Bytes kept of each bucket's sum."""
 _MASK = (1 << 8 * _WIDTH) - 1
@@ -78,6 +78,11 @@ class RosterDigest:
         """Return what `load` reads."""
         packed = b"".join(total.to_bytes(_WIDTH, "big") for total in self._sums)
         return {"sums": base64.b64encode(packed).decode(), "largest": self.largest}
+
+    def spoilt(self, one: RosterDigest, other: RosterDigest) -> RosterDigest:
+        """Return a digest that knows nobody of the buckets in which two others differ."""
+        pairs = zip(self._sums, one._sums, other._sums, strict=True)
+        return RosterDigest([own ^ (a != b) for own, a, b in pairs], self.largest)
 
     def newcomers(self, now: RosterDigest) -> Callable[[int], bool] | None:
         """Return a test for members of `now` who may be missing here; None where nobody is."""

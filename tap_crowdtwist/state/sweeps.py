@@ -64,6 +64,8 @@ class Sweep:
         read: whom this one has read so far, but for those in `joined`; None where that is lost.
         joined: whom it has read, and does not compare with `known`: members whose number is above
             all in there, and members who were owed.
+        unsure: whether a member that it read, and the last one perhaps not, may lack older rows:
+            the run was cut short, or the member failed when it was read again.
         fell: who failed in their turn, to be compared with `known` as if they had been read.
         asked: members asked so far, by all runs that had a part in the sweep.
         missing: those of them whom CrowdTwist did not know.
@@ -84,6 +86,7 @@ class Sweep:
     read: RosterDigest | None = field(default_factory=RosterDigest)
     joined: RosterDigest = field(default_factory=RosterDigest)
     fell: RosterDigest = field(default_factory=RosterDigest)
+    unsure: bool = False
     asked: int = 0
     missing: int = 0
     files: dict[str, Any] | None = None
@@ -207,6 +210,7 @@ def _resumed(
         read=RosterDigest.load(stored.get("read")),
         joined=RosterDigest.load(stored.get("joined")) or RosterDigest(),
         fell=RosterDigest.load(stored.get("fell")) or RosterDigest(),
+        unsure=True,
         asked=int(stored.get("asked", 0)),
         missing=int(stored.get("missing", 0)),
         files=files,
@@ -236,6 +240,15 @@ def save(
         stored["lacking"] = sweep.lacking
     state["sweep"] = stored | owed(sweep)
     state["roster"] = {**(state.get("roster") or {}), **names_of(roster)}
+
+
+def shorten(state: MutableMapping[str, Any]) -> None:
+    """Take out of a sweep under way what costs most room: whom it has asked.
+
+    The next sweep then reads everybody from `start_date`.
+    """
+    for name in ("read", "joined", "fell"):
+        state["sweep"].pop(name, None)
 
 
 def _digests(sweep: Sweep) -> dict[str, Any]:
@@ -268,8 +281,17 @@ def finish(
         state["start_date"] = _start(state, sweep, plan)
         state["replication_key"] = plan.replication_key
         state["replication_key_value"] = spell(sweep.started_at)
-        digest = RosterDigest() if sweep.read is None else sweep.read | sweep.joined
-        state["roster"] = {**digest.dump(), **names}
+        state["roster"] = {**_known_after(sweep).dump(), **names}
+
+
+def _known_after(sweep: Sweep) -> RosterDigest:
+    """Return whom a complete sweep leaves as known."""
+    if sweep.read is None:
+        return RosterDigest()
+    digest = sweep.read | sweep.joined
+    if sweep.unsure and sweep.known is not None:
+        return digest.spoilt(sweep.known, sweep.read | sweep.fell)
+    return digest
 
 
 def _start(state: Mapping[str, Any], sweep: Sweep, plan: Plan) -> str | None:

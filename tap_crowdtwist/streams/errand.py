@@ -45,6 +45,11 @@ class Haul(NamedTuple):
     error: ApiError | None = None
 
     @property
+    def was_read(self) -> bool:
+        """Whether there is such a member, and all of its rows came."""
+        return self.error is None and not self.deleted
+
+    @property
     def deleted(self) -> int:
         """How many of the rows say that the member is deleted."""
         return sum(DELETED_AT in row for row in self.rows)
@@ -79,25 +84,25 @@ def newcomers(walk: Sweep) -> Callable[[int], bool] | None:
 
 
 def again(
-    roster: Roster,
+    members: int,
     known_id: Callable[[int], int | None],
-    is_new: Callable[[int], bool] | None,
+    is_new: Callable[[int], bool],
+    first: int,
     start_date: datetime | None,
 ) -> Iterator[Errand]:
     """Yield whom to read from `start_date` after all, since the last sweep may not have read them.
 
-    Members whose number this run does not know yet are among them: their turn was in a run that was
+    Members before `first` whose number is unknown are among them: their turn was in a run that was
     cut short. Whoever asks for it has to look again.
 
     Args:
-        roster: the members.
+        members: how many there are.
         known_id: returns the number of a member, by position, or None.
         is_new: what `newcomers` returned.
+        first: the position at which this run began.
         start_date: from when on they are wanted.
     """
-    if is_new is None:
-        return
-    for place in range(len(roster)):
+    for place in range(members):
         user_id = known_id(place)
-        if user_id is None or is_new(user_id):
+        if place < first if user_id is None else is_new(user_id):
             yield Errand(place, start_date, Turn.AGAIN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+import msgspec
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
@@ -33,12 +34,14 @@ class Walk(NamedTuple):
 
     Attributes:
         found: the stream's state from before, to go back to where nothing can be read at all.
+        first: the position in the roster at which this run began.
     """
 
     state: state.Sweep
     plan: state.Plan
     under_way: Sweep[Errand, Haul] | None
     found: dict[str, Any]
+    first: int
 
 
 class MemberStream(CrowdTwistStream):
@@ -107,10 +110,11 @@ class MemberStream(CrowdTwistStream):
         if self._walk is None:
             plan, found = self._plan(), copy.deepcopy(self.stream_state)
             begun = state.begin(self.stream_state, plan, self.run.roster)
+            first = self.run.roster.after(begun.after)
             under_way = None
             if self.ABORT_AT_RECORD_COUNT is None:
                 under_way = self.run.crew.add(self._turns(begun), self._asker(begun))
-            self._walk = Walk(begun, plan, under_way, found)
+            self._walk = Walk(begun, plan, under_way, found, first)
         return self._walk
 
     @override
@@ -167,6 +171,9 @@ class MemberStream(CrowdTwistStream):
             before = tally.records
             yield from self._write(rows, haul.extracted, write=write)
             count(tally.records - before)
+            if haul.was_read and errand.turn is not Turn.AGAIN:
+                user_id = run.identities.user_id(errand.position)
+                walk.state.was_read(user_id, owed=errand.turn is Turn.OWED)
             if errand.turn is Turn.FIRST:
                 walk.state.after = run.roster.name(errand.position)
             if run.clock() >= due:
@@ -228,13 +235,14 @@ class MemberStream(CrowdTwistStream):
         # Who may be new is known only when everybody's result has been taken. The next stream's
         # sweep must not begin before: its results would fill the window, and wait for these.
         is_new = errands.newcomers(walk.state)
-        if is_new is not None:
-            self.logger.info(
-                "%s: reading members from `start_date` that the last sweep may not have read",
-                self.name,
-            )
+        if is_new is None:
+            self._crowdtwist.begin_next(self)
+            return
+        self.logger.info(
+            "%s: reading members from `start_date` that the last sweep may not have read", self.name
+        )
         run, start = self.run, self.run.settings.start_date
-        turns = errands.again(run.roster, run.identities.known_id, is_new, start)
+        turns = errands.again(len(run.roster), run.identities.known_id, is_new, walk.first, start)
         again = run.crew.add(turns, self._asker(walk.state, is_new))
         yield from self._taken(again, last=True)
 
@@ -321,4 +329,6 @@ class MemberStream(CrowdTwistStream):
             state.forget(own, sweep)
         elif sweep.missing < sweep.asked or not sweep.asked:  # else the roster may be a wrong one
             state.save(own, sweep, walk.plan, run.roster, run.now())
+            if len(msgspec.json.encode(self.tap_state)) > state.LARGEST:
+                state.shorten(own)
         self._tap.state_writer.write_state(self.tap_state)

@@ -46,9 +46,6 @@ def judge(stream: MemberStream, errand: Errand, haul: Haul, walk: state.Sweep) -
     if error is None:
         tally.failed_in_row = 0
         tally.deleted += haul.deleted
-        if errand.turn is not Turn.AGAIN and not haul.deleted:
-            user_id = stream.run.identities.user_id(errand.position)
-            walk.was_read(user_id, owed=errand.turn is Turn.OWED)
     elif isinstance(error, MemberMissingError):
         if errand.turn is not Turn.AGAIN:
             tally.missing += 1
@@ -85,12 +82,15 @@ def _fail(
         tally.failed_positions.append(errand.position)
     stream.logger.debug("%s: a member failed: %s", stream.name, error)
     state.failed(walk, stream.run.roster.token(errand.position), since, stream.room)
-    if errand.turn is not Turn.FIRST:
+    if errand.turn is Turn.OWED:
         return
-    if user_id := stream.run.identities.known_id(errand.position):
-        walk.fell.add(user_id)
     tally.failed_in_row += 1
-    if isinstance(error, UnavailableError):
+    user_id = stream.run.identities.known_id(errand.position)
+    if errand.turn is Turn.AGAIN:
+        walk.unsure = True
+    elif user_id and not walk.is_joined(user_id):
+        walk.fell.add(user_id)
+    if isinstance(error, UnavailableError) and errand.turn is Turn.FIRST:
         tally.unavailable += 1
         if tally.unavailable == tally.asked - tally.missing >= UNCONFIGURED:
             raise NothingReadError(

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_crowdtwist.api import paging
-from tap_crowdtwist.api.listing import are_same
+from tap_crowdtwist.api.listing import contents
 from tap_crowdtwist.api.paging import Page, follow, read, successor
 
 if TYPE_CHECKING:
@@ -553,7 +553,7 @@ def test_a_host_that_ignores_the_page_is_asked_twice_at_most(
         rows = [{"id": n} for n in range(count)]
         return readable(rows[::-1] if turned and number > 1 else rows)
 
-    listing = follow(ask, same=partial(are_same, key=("id",)))
+    listing = follow(ask, contents=partial(contents, key=("id",)))
     assert [row["id"] for page in listing.pages for row in page] == list(range(count))
     assert len(asks) <= 2
     assert listing.unpaged is (len(asks) == 2)

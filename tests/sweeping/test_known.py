@@ -40,7 +40,7 @@ def test_neither_order_nor_parts_make_a_difference(
     assert digest_of(*members) == digest_of(*turned[:cut]) | digest_of(*turned[cut:])
 
 
-@pytest.mark.parametrize(("joined", "share"), [(10, 0.001), (50, 0.12)])
+@pytest.mark.parametrize(("joined", "share"), [(10, 0.01), (50, 0.13)])
 def test_few_others_are_taken_for_new_with_those_who_are(joined: int, share: float) -> None:
     before = range(10, 200_000, 10)
     is_new = digest_of(*before).newcomers(digest_of(*before, *range(5, 5 + 20 * joined, 20)))

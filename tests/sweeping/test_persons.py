@@ -209,3 +209,46 @@ def test_members_that_fail_every_day_cost_no_second_request_of_the_others(chroni
         state = outcome.state
         assert len(set(outcome.bought)) == len(NAMES) - chronic
         assert sum("/purchases" in url for url in program.requests) == len(NAMES)
+
+
+def test_a_newcomer_whose_run_was_cut_and_who_was_away_meanwhile_comes_with_all_rows() -> None:
+    for life in range(3, 14):
+        host = Host({n: [] for n in (1, 2, 3, 5, 9)}, set())
+        for person in (1, 2, 3, 5, 9):
+            host._purchases[person] = [  # noqa: SLF001 - the host is ours
+                {
+                    "purchase_id": f"{person}-0",
+                    "purchase_id_type": "order_id",
+                    "last_date_purchased": "2020-01-01T00:00:00Z",
+                }
+            ]
+        first = run(host, [1, 2, 3, 9])
+        cut = run(host, [1, 2, 3, 5, 9], first.state, now=NOW + DAY, life=life)
+        states = [m for m in cut.messages if m["type"] == "STATE"]
+        state = states[-1]["value"] if states else first.state
+        without = run(host, [1, 2, 3, 9], state, now=NOW + DAY)
+        state, bought = without.state, [*without.bought]
+        for number in (2, 3):
+            outcome = run(host, [1, 2, 3, 5, 9], state, now=NOW + number * DAY)
+            assert outcome.error is None
+            state, bought = outcome.state, [*bought, *outcome.bought]
+        last = max((n for n, m in enumerate(cut.messages) if m["type"] == "STATE"), default=-1)
+        bought += [m["record"]["purchase_id"] for m in cut.messages[:last] if m["type"] == "RECORD"]
+        assert "5-0" in bought, life
+
+
+def test_a_late_link_that_fails_when_read_again_and_then_moves_comes_with_all_rows() -> None:
+    program = Program()
+    state = opening(program)
+    program._failing.add(10)  # noqa: SLF001 - the host is ours
+    failed = day(program, state, 1)
+    assert isinstance(failed.error, IncompleteError)
+    program.persons[NAMES[0]] = program.persons.pop(NAMES[9])
+    program._failing.clear()  # noqa: SLF001 - likewise
+    bought = set()
+    state = failed.state
+    for number in (2, 3):
+        outcome = day(program, state, number)
+        state = outcome.state
+        bought |= set(outcome.bought)
+    assert bought >= program.of(10)

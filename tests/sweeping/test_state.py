@@ -86,7 +86,7 @@ def test_an_interrupted_sweep_goes_on_with_its_own_bounds() -> None:
     resumed = state.begin(through_a_file(stored), plan(now=NOW + DAY), ROSTER)
     assert (resumed.retry, resumed.retry_since) == ({5}, START)
     resumed.failed, resumed.failed_since = sweep.failed, sweep.failed_since
-    sweep.retry, sweep.retry_since = resumed.retry, resumed.retry_since
+    sweep.retry, sweep.retry_since, sweep.unsure = resumed.retry, resumed.retry_since, True
     assert resumed == sweep
 
 
