@@ -227,6 +227,7 @@ class Client:
                 if number == 1:
                     raise
                 if not announced and _is_beyond(error):
+                    self._ledger.refused_on(endpoint.name, number, error.status)
                     return paging.Page([])
                 if not isinstance(error, (MemberMissingError, NotConfiguredError)):
                     raise

@@ -56,6 +56,18 @@ class Ledger:
         with self.lock:
             self.longest[endpoint] = max(self.longest[endpoint], count)
 
+    def refused_on(self, endpoint: str, number: int, status: int | None) -> None:
+        """Doubt a listing that does not say how many pages it has, and refuses one."""
+        with self.lock:
+            self.unproven.add(endpoint)
+        self.warn_once(
+            endpoint,
+            "page %d of a list without `paging` was refused (HTTP %s) and taken for the end, "
+            "although the page before it was full; if it is not the end, rows are missing",
+            number,
+            status,
+        )
+
     def seems_cut(self, endpoint: str) -> bool:
         """Return whether no list of an endpoint is longer than a round number of rows."""
         count = self.longest[endpoint]

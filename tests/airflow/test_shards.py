@@ -467,14 +467,14 @@ def test_whatever_is_incomplete_is_told_with_numbers() -> None:
 
     assert CODE.judge(5, PARTS, [whole]) == [
         "1 of 2 shards did not end: 2/2",
-        "users: 2 members kept failing; they are asked first by the next run",
+        "users: 2 members kept failing; they are asked again by the next run",
         "users: 1 rows have no key and were left out",
     ]
     (changed, *others) = CODE.judge(6, PARTS, [whole, part])
     assert changed.startswith("the shards share 5 members, but the roster had 6")
     assert others == [
         "users: shard 2/2 asked 1 of 2 members",
-        "users: 2 members kept failing; they are asked first by the next run",
+        "users: 2 members kept failing; they are asked again by the next run",
         "users: 1 rows have no key and were left out",
         "coupons: shard 2/2 asked 0 of 2 members",
     ]

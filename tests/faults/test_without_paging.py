@@ -140,3 +140,30 @@ def test_a_catalog_that_may_be_cut_does_not_make_targets_forget_the_rest(
     assert "ACTIVATE_VERSION" in clean.stdout
     assert "ACTIVATE_VERSION" not in result.stdout
     assert "rewards: the longest list has exactly 25 rows and no pages" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, b'{"error": "param_error", "message": "?"}'),
+        (404, b'{"error": "page_not_found", "message": "?"}'),
+        (404, b"<html>"),
+        (200, b'{"error": "page_not_found", "message": "?"}'),
+    ],
+)
+def test_a_page_that_is_refused_behind_a_full_one_ends_the_list_and_is_doubted(
+    status: int, body: bytes, running: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OnePage(Bare):
+        @override
+        def get(self, url: str, auth: AuthBase) -> Answer:
+            return Answer(status, {}, body) if "page=2" in url else super().get(url, auth)
+
+    monkeypatch.setattr(unhurried, "Transport", OnePage)
+    result = sync(running, "rewards", "user_rewards")
+    assert result.exit_code == 0, result.stderr
+    assert len(result.records["rewards"]) == 25
+    for stream in ("rewards", "user_rewards"):
+        doubt = f"| {stream}: page 2 of a list without `paging` was refused (HTTP {status})"
+        assert result.stderr.count(doubt) == 1
+    assert "ACTIVATE_VERSION" not in result.stdout

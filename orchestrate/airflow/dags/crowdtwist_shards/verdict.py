@@ -103,7 +103,7 @@ def judge(members: int, parts: Sequence[Part], done: Sequence[Mapping[str, Any]]
                     f"{account['members']} members"
                 )
         for name, words in (
-            ("failed", "members kept failing; they are asked first by the next run"),
+            ("failed", "members kept failing; they are asked again by the next run"),
             ("refused", "rows have no key and were left out"),
         ):
             if number := added(swept, stream, name):
