@@ -143,3 +143,22 @@ def test_a_catalog_that_is_rejected_does_not_take_the_others_with_it() -> None:
     outcome = run(NoRewards(purchases(1, 2), set()), [1, 2], catalog=select("rewards", "purchases"))
     assert outcome.bought == ["p1", "p2"]
     assert "CrowdTwist rejected the request (rewards, HTTP 400, param_error)" in str(outcome.error)
+
+
+def test_a_state_that_is_nearly_full_stays_below_its_limit_and_loses_nobody() -> None:
+    others = {"columns": "c" * 63_500}
+    everybody = range(1, 31)
+    host = Host(purchases(*everybody), set())
+    first = run(host, everybody, {"bookmarks": {"push_users": others}})  # checks each STATE
+    cut = run(
+        Host(purchases(*everybody, 31), set()), range(1, 32), first.state, now=NOW + DAY, life=20
+    )
+    assert "read" not in cut.state["bookmarks"]["purchases"]["sweep"]
+    state, bought = cut.state, {*first.bought}
+    for n in (1, 2):
+        outcome = run(
+            Host(purchases(*everybody, 31), set()), range(1, 32), state, now=NOW + n * DAY
+        )
+        assert outcome.error is None
+        state, bought = outcome.state, bought | {*outcome.bought}
+    assert bought == {f"p{n}" for n in range(1, 32)}
