@@ -219,7 +219,10 @@ class Client:
             numbered = (*params, (parameter, str(number)), *size)
             try:
                 page: paging.Page = self.get(
-                    endpoint, member, numbered, lambda body: _page(body, endpoint, number)
+                    endpoint,
+                    member,
+                    numbered,
+                    lambda body: _page(body, endpoint, may_end=number > 1 and not announced),
                 )
             except FatalApiError:
                 raise
@@ -288,9 +291,11 @@ def _query(params: dates.Params) -> str:
     return urlencode(params, quote_via=quote, safe="")
 
 
-def _page(body: Any, endpoint: Endpoint, number: int = 1) -> paging.Page | None:
-    page = paging.read(body, endpoint.envelope, endpoint.beside)
-    return paging.Page([]) if page is None and number > 1 and body == {} else page
+def _page(body: Any, endpoint: Endpoint, *, may_end: bool = False) -> paging.Page | None:
+    """Read a page; `{}` is an empty one only where nothing has announced it."""
+    if may_end and body == {}:
+        return paging.Page([])
+    return paging.read(body, endpoint.envelope, endpoint.beside)
 
 
 def _is_beyond(error: ApiError) -> bool:

@@ -167,3 +167,20 @@ def test_a_page_that_is_refused_behind_a_full_one_ends_the_list_and_is_doubted(
         doubt = f"| {stream}: page 2 of a list without `paging` was refused (HTTP {status})"
         assert result.stderr.count(doubt) == 1
     assert "ACTIVATE_VERSION" not in result.stdout
+
+
+def test_an_empty_object_is_no_page_of_a_listing_that_announces_it(
+    running: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Hollow(Transport):
+        @override
+        def get(self, url: str, auth: AuthBase) -> Answer:
+            return Answer(200, {}, b"{}") if "page=2" in url else super().get(url, auth)
+
+    monkeypatch.setattr(unhurried, "Transport", Hollow)
+    result = sync(running, "rewards", "activities")
+    assert result.exit_code == 1
+    assert "rewards" not in result.records
+    monkeypatch.setattr(unhurried, "Transport", type("HollowEnd", (Hollow, Bare), {}))
+    ended = sync(running, "rewards")
+    assert (ended.exit_code, len(ended.records["rewards"])) == (0, 25)
