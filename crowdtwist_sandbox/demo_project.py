@@ -87,17 +87,19 @@ class MeltanoProject:
         self._meltano(["install"], {}, _INSTALL_SECONDS)
         whole.touch()
 
-    def run(self, loader: str, environment: Mapping[str, str]) -> None:
+    def run(self, loader: str, environment: Mapping[str, str], *flags: str) -> None:
         """Sync from the tap into a loader, with the given settings only.
 
         Raises:
             MeltanoError: the sync failed.
         """
-        self._meltano(["run", "tap-crowdtwist", loader], environment, _RUN_SECONDS)
+        self._meltano(["run", *flags, "tap-crowdtwist", loader], environment, _RUN_SECONDS)
 
-    def _meltano(
-        self, arguments: Sequence[str], environment: Mapping[str, str], timeout: float
-    ) -> None:
+    @contextmanager
+    def running(
+        self, arguments: Sequence[str], environment: Mapping[str, str]
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """Start a command of Meltano; whatever of it is left at the end is stopped."""
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(_OF_THE_USER)
         }
@@ -111,10 +113,16 @@ class MeltanoProject:
                 env={**inherited, **environment, "NO_COLOR": "1"},
                 output=log.fileno(),
             ) as process:
-                try:
-                    code = process.wait(timeout)
-                except subprocess.TimeoutExpired:
-                    code = None
+                yield process
+
+    def _meltano(
+        self, arguments: Sequence[str], environment: Mapping[str, str], timeout: float
+    ) -> None:
+        with self.running(arguments, environment) as process:
+            try:
+                code = process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                code = None
         if code != 0:
             end = f"took more than {timeout:.0f} s" if code is None else f"ended with {code}"
             tail = self.log.read_text(encoding="utf-8").splitlines()[-_TAIL:]

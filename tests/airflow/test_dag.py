@@ -353,5 +353,5 @@ def test_an_empty_roster_fails_loudly(
     airflow.trigger(DAG, "empty", shards=2)
 
     assert airflow.ended(DAG, "empty", 60) == "failed", run
-    assert "The roster is empty" in airflow.log("roster", "empty")
+    assert "the roster is empty" in airflow.log("roster", "empty")
     assert "There is no roster, so nothing was read" in airflow.log("complete", "empty")

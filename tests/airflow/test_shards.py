@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import lzma
 import os
 import shutil
 import signal
@@ -16,13 +17,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow_kit import DAGS, shards, wait_for
+from fsspec.implementations.memory import MemoryFileSystem
 from harness import PROGRAM_STREAMS
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.roster import ID_TYPES, Roster
 from tap_crowdtwist.sources import from_files
 from tap_crowdtwist.tally import Tally
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from crowdtwist_sandbox import Sandbox
 
 CODE = shards()
@@ -76,8 +83,8 @@ def test_members_of_several_files_are_counted_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("\n", "The roster is empty"),
-        ("1\nx@example.test\n", "id 2 is not a numeric CrowdTwist id"),
+        ("\n", "the roster is empty"),
+        ("1\nx@example.test\n", "line 2 is not a numeric CrowdTwist id"),
     ],
 )
 def test_a_roster_without_members_is_refused(tmp_path: Path, text: str, words: str) -> None:
@@ -106,6 +113,162 @@ def test_a_roster_that_is_written_replaces_the_old_one_when_it_is_whole(tmp_path
     assert list(tmp_path.iterdir()) == [path]
 
 
+def outcome(read: Any, path: Path, id_type: str, column: str | None) -> int | None:
+    """How many members a reader finds; None where it refuses the file."""
+    try:
+        return int(read(str(path), id_type, column))
+    except (CODE.ShardError, SettingError):
+        return None
+
+
+CELLS = st.sampled_from(
+    ["1", "22", " 3 ", "0", "-1", "1.5", "\u0663", str(2**63), "", "a@b.test", "id", "User ID"]
+)
+ROWS = st.lists(st.lists(CELLS, min_size=1, max_size=3).map(tuple), max_size=5)
+HEADERS = st.sampled_from([(), ("id",), ("n", "CTUserID"), ("Email", "id"), ("id", "user_id")])
+
+
+@settings(max_examples=300)
+@given(
+    header=HEADERS,
+    rows=ROWS,
+    delimiter=st.sampled_from(",;\t|"),
+    ending=st.sampled_from(["txt", "csv", "tsv", "jsonl", "json", "csv.gz", "txt.xz", "xlsx"]),
+    id_type=st.sampled_from(["id", "email", "username"]),
+    column=st.sampled_from([None, None, "id", "USERID"]),
+)
+def test_a_roster_is_refused_where_the_tap_refuses_it(
+    tmp_path_factory: pytest.TempPathFactory,
+    header: tuple[str, ...],
+    rows: list[tuple[str, ...]],
+    delimiter: str,
+    ending: str,
+    id_type: str,
+    column: str | None,
+) -> None:
+    lines = [delimiter.join(row) for row in ([header] if header else []) + rows]
+    if "json" in ending:
+        lines = [json.dumps(dict(zip(header, row, strict=False)) or row[0]) for row in rows]
+    text = "".join(f"{line}\n" for line in lines).encode()
+    packings: dict[str, Callable[[bytes], bytes]] = {"gz": gzip.compress, "xz": lzma.compress}
+    packed = packings.get(ending.rpartition(".")[2], bytes)(text)
+    path = tmp_path_factory.getbasetemp() / f"roster.{ending}"
+    path.write_bytes(packed)
+
+    expected = outcome(lambda *of: len(Roster(from_files(*of), id_type)), path, id_type, column)
+
+    assert outcome(CODE.count_members, path, id_type, column) == expected
+
+
+@pytest.mark.parametrize("packed", [b"1\n2\n", gzip.compress(b"1\n" * 99)[:-9]])
+def test_a_roster_that_cannot_be_unpacked_is_refused(tmp_path: Path, packed: bytes) -> None:
+    path = tmp_path / "members.txt.gz"
+    path.write_bytes(packed)
+
+    with pytest.raises(CODE.ShardError, match=r"`roster`: cannot read .*members\.txt\.gz"):
+        CODE.count_members(str(path))
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("{}/gone.txt", "`roster`: there is no file .*/gone.txt"),
+        ("{}/*.none", "`roster`: no file matches .*/[*].none"),
+        ("{}", "`roster`: cannot read .*: Is a directory"),
+        ("{}/latin.txt", "`roster`: .*/latin.txt is not UTF-8 text"),
+        ("{}/text/below.txt", "`roster`: "),
+        ("nowhere://{}/x", "`roster`: cannot open nowhere:"),
+    ],
+)
+def test_a_roster_that_cannot_be_read_is_told_in_a_sentence(
+    tmp_path: Path, path: str, words: str
+) -> None:
+    (tmp_path / "latin.txt").write_bytes(b"1\n\xe9\n")
+    (tmp_path / "text").touch()
+
+    with pytest.raises(CODE.ShardError, match=words) as caught:
+        CODE.count_members(path.format(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_error_that_may_pass_is_left_to_a_retry(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise ConnectionResetError
+
+    monkeypatch.setattr(MemoryFileSystem, "_open", refuse)
+
+    with pytest.raises(ConnectionResetError):
+        CODE.count_members("memory://members.txt")
+
+
+@pytest.mark.parametrize(
+    ("ids", "id_type", "words"),
+    [
+        ([], "id", "`roster_sql` gave no row"),
+        ([5, None], "id", "`roster_sql`: row 2 is not a numeric CrowdTwist id, but NULL"),
+        (["a@b.test", None], "email", "`roster_sql`: row 2 is not an id of type email, but NULL"),
+        ([5, " "], "username", "`roster_sql`: row 2 is not an id of type username;"),
+        (["a\nb"], "username", "`roster_sql`: row 1 is not an id of type username;"),
+        ([5, "secret"], "id", "`roster_sql`: row 2 is not a numeric CrowdTwist id;"),
+        ([5, 0], "id", "row 2"),
+        ([5, 2**63], "id", "row 2"),
+        ([5, 1.5], "id", "row 2"),
+    ],
+)
+def test_what_is_no_roster_never_replaces_a_good_one(
+    tmp_path: Path, ids: list[Any], id_type: str, words: str
+) -> None:
+    path = tmp_path / "members.txt"
+    path.write_text("7\n")
+
+    with pytest.raises(CODE.ShardError, match=words) as caught:
+        CODE.write_roster(str(path), ids, id_type)
+
+    assert str(caught.value).endswith("; the old file is kept")
+    assert "secret" not in str(caught.value)
+    assert path.read_text(encoding="utf-8") == "7\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_query_that_fails_in_the_middle_keeps_the_old_roster(tmp_path: Path) -> None:
+    path = tmp_path / "members.txt"
+    path.write_text("7\n")
+
+    def rows() -> Iterator[int]:
+        yield 1
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        CODE.write_roster(str(path), rows())
+
+    assert path.read_text(encoding="utf-8") == "7\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("ending", ["txt", "csv", "tsv", "jsonl", "csv.gz", "json.bz2", "data"])
+@pytest.mark.parametrize(
+    ("id_type", "ids"), [("id", [3, "1"]), ("username", ["Ann, B.", 'C "D"', "005"])]
+)
+@pytest.mark.parametrize("column", [None, "member key"])
+def test_the_tap_reads_every_member_of_a_roster_that_was_written(
+    tmp_path: Path, ending: str, id_type: str, ids: list[Any], column: str | None
+) -> None:
+    """A first line that is taken for a header would lose a member."""
+    path = str(tmp_path / f"members.{ending}")
+
+    CODE.write_roster(path, ids, id_type, column)
+
+    kept = int if id_type == "id" else str
+    assert list(from_files(path, id_type, column)) == [kept(value) for value in ids]
+
+
+@pytest.mark.parametrize("name", ["", "*.txt", "none/members.txt", "a.xlsx", "a.csv.zip"])
+def test_a_roster_that_cannot_be_written_is_told_in_a_sentence(tmp_path: Path, name: str) -> None:
+    with pytest.raises(CODE.ShardError, match="`roster`"):
+        CODE.write_roster(f"{tmp_path}/{name}".rstrip("/"), [1])
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("url", ["sftp://u:word@h/m.csv", "ssh://h/m", "simplecache::sftp://u@h/m"])
 def test_a_roster_on_sftp_is_refused_since_no_host_key_would_be_checked(url: str) -> None:
     for use in (CODE.count_members, lambda path: CODE.write_roster(path, [1])):
@@ -118,6 +281,64 @@ def test_a_place_is_named_without_its_secrets() -> None:
     assert CODE.place("/data/members.csv") == "/data/members.csv"
     assert CODE.place("s3://bucket/members.csv") == "s3://bucket/members.csv"
     assert CODE.place("https://u:p@host/m.csv?signature=s") == "https://host/m.csv"
+
+
+# The settings
+
+
+def test_what_the_variable_leaves_out_has_a_default() -> None:
+    merged = CODE.read_settings('{"shards": 2, "roster": "a"}', {"shards": 8, "streams": None})
+
+    assert merged == CODE.DEFAULTS | {"shards": 8, "roster": "a"}
+    assert CODE.read_settings(None, {}) == CODE.DEFAULTS
+    assert CODE.read_settings('{"streams": ["users"], "roster": null}', {})["roster"] is None
+
+
+@pytest.mark.parametrize("text", ["", "x", "{", "[]", "4", "null", '"a"', "true", "[" * 100_000])
+def test_a_variable_that_is_no_object_is_refused(text: str) -> None:
+    with pytest.raises(CODE.ShardError, match="it has to be a JSON object"):
+        CODE.read_settings(text, {})
+
+
+OTHERS: dict[str, list[Any]] = {
+    "shards": ["4", True, None, 0, -1, 1.5, [4], {}],
+    "requests_per_minute": ["5000", False, None, 0, 1e3],
+    "streams": ["users", [], [1], [""], {"users": 1}, True],
+    "project": [None, 1, "", " ", ["/opt"]],
+    "meltano": [None],
+    "environment": [None, True],
+    "target": [None, ["target-postgres"]],
+    "target_conn_id": [1, ""],
+    "roster": [["a.csv", "b.csv"], True, 7, ""],
+    "roster_sql": [1, ["SELECT 1"]],
+    "roster_conn_id": [1],
+    "members_sql": [True],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in OTHERS.items() for value in values]
+)
+def test_a_setting_of_another_kind_is_named(name: str, value: Any) -> None:
+    assert OTHERS.keys() == CODE.DEFAULTS.keys()
+
+    with pytest.raises(CODE.ShardError, match=f"^`{name}` has to be ") as caught:
+        CODE.read_settings(json.dumps({name: value}), {})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("query", "connection"),
+    [("roster_sql", "roster_conn_id"), ("members_sql", "target_conn_id")],
+)
+def test_a_query_needs_its_connection(query: str, connection: str) -> None:
+    with pytest.raises(CODE.ShardError, match=f"`{query}` needs `{connection}`"):
+        CODE.read_settings(json.dumps({query: "SELECT 1"}), {})
+
+
+def test_a_setting_that_there_is_not_is_named() -> None:
+    with pytest.raises(CODE.ShardError, match="no such setting: shard; there are project, "):
+        CODE.read_settings('{"shard": 4}', {})
 
 
 # The division

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
+import time
 from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["meltano_fixtures"]
 MEMBERS = 25
 KEYS = {stream.name: tuple(stream.primary_keys) for stream in API_STREAMS}
+ACTIVITIES = re.compile(r"/users/(\d+)/activities$")
 INCREMENTAL = {"user_activity_history", "purchases", "redemptions"}
 
 
@@ -36,9 +41,14 @@ def sandbox() -> Iterator[Sandbox]:
 
 def sync(project: MeltanoProject, sandbox: Sandbox, loader: str, **settings: str) -> None:
     """Run every stream into a loader, for the members of the sandbox's present day."""
+    project.run(loader, environment(project, sandbox) | settings)
+
+
+def environment(project: MeltanoProject, sandbox: Sandbox) -> dict[str, str]:
+    """Settings that read every stream of all members of the sandbox's present day."""
     roster = project.root / "members.txt"
     roster.write_text("\n".join(sandbox.roster()), encoding="utf-8")
-    environment = {
+    return {
         "TAP_CROWDTWIST_API_KEY": sandbox.api_key,
         "TAP_CROWDTWIST_API_URL": sandbox.api_url,
         "TAP_CROWDTWIST_POS_URL": sandbox.pos_url,
@@ -48,7 +58,6 @@ def sync(project: MeltanoProject, sandbox: Sandbox, loader: str, **settings: str
         "TARGET_DUCKDB_PATH": str(project.root / "warehouse.duckdb"),
         "TARGET_JSONL_DESTINATION_PATH": str(project.root / "jsonl"),
     }
-    project.run(loader, {**environment, **settings})
 
 
 def key(stream: str, row: Row) -> tuple[Any, ...]:
@@ -152,3 +161,48 @@ def test_a_failed_sync_shows_the_end_of_its_log(project: MeltanoProject, sandbox
     assert message.endswith("`meltano run tap-crowdtwist target-jsonl` ended with 1")
     assert "Traceback" not in message
     assert "made-up-key" not in project.log.read_text(encoding="utf-8")
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("fate", [signal.SIGTERM, signal.SIGKILL])
+def test_a_run_that_is_killed_leaves_a_state_from_which_the_next_goes_on(
+    project: MeltanoProject, fate: signal.Signals
+) -> None:
+    """The batch size is that of meltano.yml: at the loader's own, no state would be there yet."""
+    warehouse = Warehouse(project.root / "warehouse.duckdb")
+    with Sandbox(SandboxOptions(members=600, seed=5, latency_ms=20)) as sandbox:
+        settings = environment(project, sandbox) | {
+            "TAP_CROWDTWIST_CHECKPOINT_INTERVAL": "0",
+            "TAP_CROWDTWIST_MAX_CONCURRENCY": "2",
+            "TAP_CROWDTWIST__SELECT": '["user_activities.*"]',
+        }
+        with project.running(["run", "tap-crowdtwist", "target-duckdb"], settings) as process:
+            while "Incremental state has been updated" not in project.log.read_text("utf-8"):
+                assert process.poll() is None, project.log.read_text("utf-8")
+                time.sleep(0.02)
+            if fate == signal.SIGTERM:
+                process.send_signal(fate)
+            else:
+                os.killpg(process.pid, fate)
+            assert process.wait(60) != 0
+        members = {int(member) for member in sandbox.roster()}
+        assert asked(sandbox) < members
+
+        sandbox.reset()
+        # For five minutes, Meltano takes a run that was killed without notice to be alive.
+        project.run("target-duckdb", settings, *(["--force"] if fate == signal.SIGKILL else []))
+
+        again = asked(sandbox)
+        assert max(members) in again
+        assert len(again) < len(members) * 3 / 4
+        stream = "user_activities"
+        truth = Truth(KEYS[stream])
+        truth.add(list(sandbox.truth(stream)))
+        assert warehouse.count(stream) == len(truth)
+        assert truth.differences(warehouse.keys(stream, KEYS[stream])) == []
+
+
+def asked(sandbox: Sandbox) -> set[int]:
+    """The members whose activities a sandbox has been asked for."""
+    paths = (request["path"] for request in sandbox.requests())
+    return {int(found[1]) for path in paths if (found := ACTIVITIES.search(path))}

@@ -16,9 +16,9 @@ disk, if three things are within reach of every worker:
   environment. Without either, state lies in the project's .meltano/, which is right only where
   all tasks run on one machine that keeps its disk.
 
-Settings come from the Variable `crowdtwist` (a JSON object, see `DEFAULTS`), those of the tap from
-the Connection `crowdtwist_default`, whose password is the API key. README.md in the directory
-above this one tells more.
+Settings come from the Variable `crowdtwist` (a JSON object, see `DEFAULTS` in crowdtwist_shards),
+those of the tap from the Connection `crowdtwist_default`, whose password is the API key. README.md
+in the directory above this one tells more.
 """
 # ruff: noqa: INP001 - a DAGs folder is no package
 
@@ -44,6 +44,7 @@ from crowdtwist_shards import (
     count_members,
     judge,
     place,
+    read_settings,
     split,
     table,
     variables,
@@ -59,22 +60,6 @@ VARIABLE = "crowdtwist"
 CONNECTION = "crowdtwist_default"
 TAP = "TAP_CROWDTWIST_"
 
-DEFAULTS: dict[str, Any] = {
-    "project": "/opt/meltano",  # directory of meltano.yml
-    "meltano": "meltano",  # the command: a name on the PATH, or a path
-    "environment": "prod",  # Meltano's; part of every state id
-    "target": "target-postgres",  # the loader
-    "target_conn_id": None,  # Connection with the loader's settings; else the project has them
-    "roster": None,  # path or URL; else the tap's own setting user_ids_path
-    "roster_sql": None,  # query that gives the ids; if set, each run writes the roster anew
-    "roster_conn_id": None,  # Connection to run it on
-    "members_sql": None,  # query on target_conn_id that counts the members in the warehouse
-    "shards": 4,
-    "requests_per_minute": 5000,  # of all shards together
-    "streams": None,  # such as ["users", "purchases"]; else what the project selects
-}
-"""The settings, and what holds where the Variable does not say."""
-
 
 @task(retries=2)
 def roster() -> list[dict[str, Any]]:
@@ -84,7 +69,7 @@ def roster() -> list[dict[str, Any]]:
         path, members = _members(settings, environment)
         parts = split(settings["shards"], settings["requests_per_minute"])
     except ShardError as error:
-        raise AirflowFailException(str(error)) from None
+        raise AirflowFailException(f"Variable {VARIABLE}: {error}") from None
     rate = parts[0].requests_per_minute
     logger.info("The roster at %s has %d members", place(path), members)
     logger.info("%d shards, %d requests a minute each", len(parts), rate)
@@ -156,25 +141,23 @@ def _members(settings: dict[str, Any], environment: dict[str, str]) -> tuple[str
     """Give the place of the roster and the number of its members; make it, if that is asked for."""
     path = environment.get(f"{TAP}USER_IDS_PATH")
     if not path:
-        raise ShardError(f"Variable {VARIABLE}: `roster` does not say where the members are")
-    if settings["roster_sql"]:
-        write_roster(path, _ids(settings["roster_conn_id"], settings["roster_sql"]))
+        raise ShardError("`roster` does not say where the members are")
     kind = environment.get(f"{TAP}ID_TYPE", "id")
-    return path, count_members(path, kind, environment.get(f"{TAP}USER_IDS_COLUMN"))
+    column = environment.get(f"{TAP}USER_IDS_COLUMN")
+    if settings["roster_sql"]:
+        ids = _ids("roster_conn_id", settings["roster_conn_id"], settings["roster_sql"])
+        write_roster(path, ids, kind, column)
+    return path, count_members(path, kind, column)
 
 
 def _settings() -> dict[str, Any]:
-    """Merge the defaults, the Variable, and the parameters of this run, the last one on top."""
-    given = Variable.get(VARIABLE, default={}, deserialize_json=True)
-    if unknown := given.keys() - DEFAULTS.keys():
-        raise AirflowFailException(
-            f"Variable {VARIABLE}: no such setting: {', '.join(sorted(unknown))}; "
-            f"there are {', '.join(DEFAULTS)}"
-        )
-    params = get_current_context()["params"]
-    chosen = {name: value for name, value in params.items() if value is not None}
-    merged: dict[str, Any] = DEFAULTS | given | chosen
-    return merged
+    """Read the Variable and the parameters of this run."""
+    # As text: what Airflow says of a Variable that is no JSON does not name it.
+    given = Variable.get(VARIABLE, default=None)
+    try:
+        return read_settings(given, get_current_context()["params"])
+    except ShardError as error:
+        raise AirflowFailException(f"Variable {VARIABLE}: {error}") from None
 
 
 def _tap_environment() -> dict[str, str]:
@@ -203,7 +186,7 @@ def _target_environment(settings: dict[str, Any]) -> dict[str, str]:
     """Give the loader's settings: host, port, user, password, database, and what `extra` holds."""
     if not settings["target_conn_id"]:
         return {}
-    connection = Connection.get(settings["target_conn_id"])
+    connection = _connection("target_conn_id", settings["target_conn_id"])
     if connection.password:
         mask_secret(connection.password)
     named = {
@@ -217,9 +200,19 @@ def _target_environment(settings: dict[str, Any]) -> dict[str, str]:
     return variables(prefix, named | connection.extra_dejson)
 
 
-def _ids(conn_id: str, sql: str) -> Iterator[Any]:
+def _connection(setting: str, conn_id: str) -> Connection:
+    """Return the Connection that a setting names."""
+    try:
+        return Connection.get(conn_id)
+    except AirflowNotFoundException:
+        raise AirflowFailException(
+            f"Variable {VARIABLE}: `{setting}`: there is no Connection {conn_id}"
+        ) from None
+
+
+def _ids(setting: str, conn_id: str, sql: str) -> Iterator[Any]:
     """Yield the first column of a query."""
-    hook = Connection.get(conn_id).get_hook()
+    hook = _connection(setting, conn_id).get_hook()
     with closing(hook.get_conn()) as database, closing(database.cursor()) as cursor:
         cursor.execute(sql)
         for row in cursor:
@@ -233,7 +226,9 @@ def _not_loaded(done: list[dict[str, Any]]) -> list[str]:
     if not settings["members_sql"] or not profiles:
         return []
     read = sum(p["asked"] - p["missing"] - p["deleted"] - p["failed"] for p in profiles)
-    held = next(iter(_ids(settings["target_conn_id"], settings["members_sql"])), 0)
+    held = next(
+        iter(_ids("target_conn_id", settings["target_conn_id"], settings["members_sql"])), 0
+    )
     logger.info("The warehouse holds %s members; %d profiles were read", held, read)
     return [f"the warehouse holds {held} members, but {read} were read"] if held < read else []
 

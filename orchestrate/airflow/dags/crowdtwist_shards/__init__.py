@@ -4,11 +4,14 @@ Nothing in this package imports Airflow or the tap, so it works, and is tested, 
 """
 
 from crowdtwist_shards.errors import ShardError
-from crowdtwist_shards.members import count_members, place, write_roster
+from crowdtwist_shards.members import count_members, write_roster
+from crowdtwist_shards.reading import place
 from crowdtwist_shards.runs import Meltano, Run, variables
+from crowdtwist_shards.settings import DEFAULTS, read_settings
 from crowdtwist_shards.verdict import Part, account, asked_before, judge, split, table
 
 __all__ = [
+    "DEFAULTS",
     "Meltano",
     "Part",
     "Run",
@@ -18,6 +21,7 @@ __all__ = [
     "count_members",
     "judge",
     "place",
+    "read_settings",
     "split",
     "table",
     "variables",

@@ -40,7 +40,7 @@ def split(count: int, rate: int) -> list[Part]:
     """
     if not 1 <= count <= rate:
         raise ShardError(
-            f"shards: must be from 1 to requests_per_minute ({rate}), since each needs a part of it"
+            f"`shards` must be from 1 to `requests_per_minute` ({rate}), since each needs a part"
         )
     return [Part(f"{number}/{count}", rate // count) for number in range(1, count + 1)]
 
