@@ -125,7 +125,7 @@ class Client:
             member: the member's id, for resources of a member.
             params: query parameters beside the endpoint's own.
             accept: turns the payload into what is wanted, or None if it is not of that kind,
-                which is then tried again like any other broken answer.
+                which is then tried again like any other broken answer. Gets None for a 204.
 
         Raises:
             MemberMissingError: there is no such member.
@@ -209,8 +209,12 @@ class Client:
             nonlocal announced
             numbered = (*params, (parameter, str(number)), *size)
             try:
+                # A 204 in place of an announced page is not its end: rows would be lost.
                 page: paging.Page = self.get(
-                    endpoint, member, numbered, lambda body: _page(body, endpoint)
+                    endpoint,
+                    member,
+                    numbered,
+                    lambda body: None if body is None and announced else _page(body, endpoint),
                 )
             except (MemberMissingError, NotConfiguredError, UnavailableError) as error:
                 if number == 1:
@@ -271,4 +275,6 @@ def _query(params: dates.Params) -> str:
 
 
 def _page(body: Any, endpoint: Endpoint) -> paging.Page | None:
+    if body is None:
+        return paging.Page([])
     return paging.read(body, endpoint.envelope, endpoint.beside)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from tap_crowdtwist.api.errors import (
 from tap_crowdtwist.api.retries import PATIENCE, REFUSALS
 from tap_crowdtwist.api.throttle import Throttle
 from tap_crowdtwist.api.transport import Transport
+from tap_crowdtwist.streams.members import _expirations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -132,6 +134,47 @@ def test_whatever_is_not_the_data_asked_for_is_tried_again(
         endpoints.USER, 1, accept=lambda body: body if isinstance(body, dict) else None
     )
     assert accepted == {"id": 1}
+
+
+NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
+LISTINGS = [
+    endpoint
+    for endpoint in vars(endpoints).values()
+    if isinstance(endpoint, endpoints.Endpoint) and endpoint.envelope
+]
+
+
+@pytest.mark.parametrize("endpoint", LISTINGS, ids=lambda endpoint: endpoint.name)
+def test_no_content_is_an_empty_list(
+    serve: Callable[..., Case], endpoint: endpoints.Endpoint
+) -> None:
+    case = serve(NO_CONTENT)
+    assert case.client.rows(endpoint, 1) == []
+    assert case.client.traffic.retried == 0
+
+
+def test_no_content_is_an_empty_list_of_expirations(serve: Callable[..., Case]) -> None:
+    case = serve(NO_CONTENT)
+    assert case.client.get(endpoints.POINTS_EXPIRATION, 1, accept=_expirations) == []
+
+
+def test_no_content_is_neither_a_profile_nor_a_page_that_was_announced(
+    serve: Callable[..., Case],
+) -> None:
+    serve(NO_CONTENT).error(ExhaustedError)
+    first = answer(b'{"badges": [{"id": 1}], "paging": [{"pages": 2, "next_page": "/?page=2"}]}')
+    second = answer(b'{"badges": [{"id": 2}], "paging": [{"pages": 2, "next_page": null}]}')
+    rows = serve(first, NO_CONTENT, second).client.rows(endpoints.BADGES)
+    assert rows == [{"id": 1}, {"id": 2}]
+
+
+@pytest.mark.parametrize("full", [1, 5])
+def test_no_content_ends_a_listing_that_does_not_announce_its_pages(
+    serve: Callable[..., Case], full: int
+) -> None:
+    page = [{"id": number} for number in range(5 * full)]
+    case = serve(answer(json.dumps(page).encode()), NO_CONTENT)
+    assert case.client.rows(endpoints.BADGES) == page
 
 
 def test_waits_grow_and_are_spread_over_their_whole_range(serve: Callable[..., Case]) -> None:
