@@ -30,15 +30,22 @@ class Progress:
     Args:
         traffic: what went over the wire so far.
         clock: a monotonic clock, in seconds.
+        paused_until: until when CrowdTwist has asked everybody to pause; "" if it has not.
     """
 
-    def __init__(self, traffic: Traffic, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        traffic: Traffic,
+        clock: Callable[[], float],
+        paused_until: Callable[[], str] = lambda: "",
+    ) -> None:
         self._traffic = traffic
         self._clock = clock
+        self._paused_until = paused_until
         self._stream = ""
         self._tally: Tally | None = None
         self._total = 0
-        self._began = self._said = 0.0
+        self._began = self._said = self._ticked = 0.0
         self._sent = 0
         self._bar: tqdm[Any] | None = None
 
@@ -52,7 +59,7 @@ class Progress:
             total: members to ask.
         """
         self._stream, self._tally, self._total = stream, tally, total
-        self._began = self._said = self._clock()
+        self._began = self._said = self._ticked = self._clock()
         self._sent = self._traffic.requests.total()
         if not sys.stderr.isatty():
             try:
@@ -74,9 +81,13 @@ class Progress:
         if tally is None:
             return
         if self._bar is not None:
+            self._bar.set_postfix_str(self._pause(), refresh=False)
             self._bar.update(tally.asked - self._bar.n)
             return
         now = self._clock()
+        if self._pause():
+            self._began += now - self._ticked  # no part of what a member takes
+        self._ticked = now
         if now - self._said >= INTERVAL:
             logger.info("%s", self.line(tally, now))
             self._said, self._sent = now, self._traffic.requests.total()
@@ -85,8 +96,9 @@ class Progress:
         """Say how far the sweep is."""
         sent = self._traffic.requests.total() - self._sent
         pace = sent * MINUTE / max(now - self._said, 0.001)
-        left = "time left unknown"
-        if tally.asked:
+        pause = self._pause()
+        left = pause or "time left unknown"
+        if tally.asked and not pause:
             each = (now - self._began) / tally.asked
             left = f"about {_span(each * (self._total - tally.asked))} left in this stream"
         return (
@@ -95,6 +107,10 @@ class Progress:
             f"{self._traffic.refused:,} refused and {self._traffic.retried:,} sent again so far, "
             f"{left}"
         )
+
+    def _pause(self) -> str:
+        until = self._paused_until()
+        return f"paused until {until}, as CrowdTwist asked (Retry-After)" if until else ""
 
 
 def _span(seconds: float) -> str:

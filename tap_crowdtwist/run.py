@@ -75,7 +75,7 @@ class Run:
         """Why streams were given up, one sentence each; the others go on."""
         self.unswept = ""
         """Why no member is swept, or ""."""
-        self._progress = Progress(self.client.traffic, clock)
+        self._progress = Progress(self.client.traffic, clock, lambda: self.client.paused_until)
 
     @cached_property
     def roster(self) -> Roster:

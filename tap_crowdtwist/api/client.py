@@ -6,11 +6,12 @@ answer means is looked up in `errors`. Safe to share between threads.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -37,10 +38,17 @@ if TYPE_CHECKING:
     from tap_crowdtwist.api.throttle import Throttle
     from tap_crowdtwist.api.transport import Transport
 
+logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 _BEYOND = frozenset({400, 404, 416})
 """How a host may refuse a page beyond the last one of a listing that does not say which that is."""
+
+_WORTH_SAYING = 10.0
+"""Seconds of an asked-for pause from which on it is logged."""
+
+_TOO_LONG = "CrowdTwist asks to wait for more than 24 hours (Retry-After); run again later"
 
 
 def in_turn(calls: Sequence[Callable[[], T]]) -> list[T]:
@@ -98,6 +106,7 @@ class Client:
         self._max_retries = max_retries
         self._gather = gather
         self._sleep = sleep
+        self._pause = (float("-inf"), "")
         self._lock = threading.Lock()
         self._ledger = listing.Ledger()
         self.traffic = Traffic()
@@ -106,6 +115,12 @@ class Client:
     def waited(self) -> float:
         """Seconds that requests have waited for the rate limit, all workers together."""
         return self._throttle.waited
+
+    @property
+    def paused_until(self) -> str:
+        """Until when CrowdTwist has asked everybody to pause; "" if it has not."""
+        end, said = self._pause
+        return said if self._throttle.clock() < end else ""
 
     def is_proven(self, endpoint: Endpoint) -> bool:
         """Return whether every listing of a resource seems to have been read whole."""
@@ -134,7 +149,7 @@ class Client:
             member: the member's id, for resources of a member.
             params: query parameters beside the endpoint's own.
             accept: turns the payload into what is wanted, or None if it is not of that kind,
-                which is then tried again like any other broken answer.
+                which is then tried again like any other broken answer. Gets None for a 204.
 
         Raises:
             MemberMissingError: there is no such member.
@@ -147,6 +162,7 @@ class Client:
         retries: Retries | None = None
         while True:
             departed = self._throttle.acquire()
+            began = self._throttle.working()
             self._count(endpoint, again=retries is not None)
             came = self._attempt(endpoint, url, accept)
             if came.verdict is None:
@@ -154,19 +170,10 @@ class Client:
                 if came.defects:
                     self._mended(endpoint, came.defects)
                 return came.wanted
-            retries = retries or Retries(self._max_retries, departed)
+            retries = retries or Retries(self._max_retries, began)
             if came.is_final(retries.failures):
                 raise came.error(endpoint)
-            now = self._throttle.clock()
-            if came.verdict is Verdict.SLOW_DOWN:
-                self._refused(departed, came.pause)
-                if not retries.refused(now, came.pause):
-                    raise came.error(endpoint)
-            elif (wait := retries.failed(now, came.pause)) is None:
-                raise came.error(endpoint)
-            else:
-                self._ledger.warn_once(endpoint.name, "%s. Trying again (said once)", came.sentence)
-                self._sleep(wait)
+            self._wait(endpoint, came, retries, departed)
 
     def rows(
         self,
@@ -218,11 +225,12 @@ class Client:
             nonlocal announced
             numbered = (*params, (parameter, str(number)), *size)
             try:
+                # A 204 in place of an announced page is not its end: rows would be lost.
                 page: paging.Page = self.get(
                     endpoint,
                     member,
                     numbered,
-                    lambda body: _page(body, endpoint, may_end=number > 1 and not announced),
+                    lambda body: _page(body, endpoint, number, announced=announced),
                 )
             except FatalApiError:
                 raise
@@ -280,10 +288,50 @@ class Client:
             sentence = f"an answer was not valid JSON ({defect}); it was read all the same"
             self._ledger.warn_once(endpoint.name, f"{sentence} (further ones not logged)")
 
+    def _wait(
+        self, endpoint: Endpoint, came: outcome.Outcome, retries: Retries, departed: float
+    ) -> None:
+        """Wait until a request may be sent again.
+
+        Raises:
+            ApiError: it may not.
+        """
+        pause = came.pause or 0.0
+        too_long = not retries.may_pause(pause)
+        if came.verdict is Verdict.SLOW_DOWN:
+            # One header that makes no sense must not hold up the others.
+            self._refused(departed, None if too_long else came.pause)
+            wait = 0.0 if retries.refused(self._throttle.working()) else None
+        else:
+            wait = retries.failed(self._throttle.working(), pause)
+        if too_long:
+            raise replace(came, sentence=_TOO_LONG).error(endpoint)
+        if wait is None:
+            raise came.error(endpoint)
+        if came.verdict is Verdict.SLOW_DOWN:
+            return  # the throttle holds it back, with all others
+        if pause >= _WORTH_SAYING:
+            said = "%s. Trying again at %s, as CrowdTwist asked (Retry-After; said once)"
+            until = moment_in(pause, datetime.now(timezone.utc))
+            self._ledger.warn_once(endpoint.name, said, came.sentence, until)
+        else:
+            self._ledger.warn_once(endpoint.name, "%s. Trying again (said once)", came.sentence)
+        self._sleep(wait)
+
     def _refused(self, departed: float, pause: float | None) -> None:
         with self._lock:
             self.traffic.refused += 1
-        self._throttle.refused(departed, pause)
+        longer = self._throttle.refused(departed, pause)
+        if pause is not None and longer >= _WORTH_SAYING:
+            until = moment_in(pause, datetime.now(timezone.utc))
+            self._pause = (self._throttle.clock() + pause, until)
+            logger.warning("Paused until %s, as CrowdTwist asked (Retry-After)", until)
+
+
+def moment_in(seconds: float, now: datetime) -> str:
+    """Spell a moment to come, with its date if that is not today's."""
+    then = now + timedelta(seconds=seconds)
+    return f"{then:%H:%M:%S} UTC" if then.date() == now.date() else f"{then:%Y-%m-%d %H:%M:%S} UTC"
 
 
 @lru_cache(maxsize=256)
@@ -291,9 +339,11 @@ def _query(params: dates.Params) -> str:
     return urlencode(params, quote_via=quote, safe="")
 
 
-def _page(body: Any, endpoint: Endpoint, *, may_end: bool = False) -> paging.Page | None:
-    """Read a page; `{}` is an empty one only where nothing has announced it."""
-    if may_end and body == {}:
+def _page(
+    body: Any, endpoint: Endpoint, number: int = 1, *, announced: bool = False
+) -> paging.Page | None:
+    """Read a page; 204 and `{}` are an empty one only where nothing has announced it."""
+    if not announced and (body is None or (body == {} and number > 1)):
         return paging.Page([])
     return paging.read(body, endpoint.envelope, endpoint.beside)
 

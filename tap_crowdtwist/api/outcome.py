@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.api import errors
@@ -82,12 +83,15 @@ def read(answer: Answer, endpoint: Endpoint, accept: Callable[[Any], Any]) -> Ou
     Args:
         answer: the answer.
         endpoint: the resource that was asked for.
-        accept: turns the payload into what is wanted, or None if it is not of that kind.
+        accept: turns the payload into what is wanted, or None if it is not of that kind. Gets None
+            for a 204, which is how some hosts answer an empty list.
     """
     payload, defects = decode(answer.body)
     fault = errors.fault_of(payload)
-    if errors.is_fine(answer.status, fault):
-        wanted = None if payload is None else accept(payload)
+    no_content = answer.status == HTTPStatus.NO_CONTENT
+    if no_content or errors.is_fine(answer.status, fault):
+        # An empty body with any other status is an answer that was lost under way.
+        wanted = accept(payload) if no_content or payload is not None else None
         if wanted is None:
             return Outcome(Verdict.RETRY, _NOT_DATA, answer.status)
         return Outcome(None, "", answer.status, wanted=wanted, defects=defects)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
 import backoff
 
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?", re.ASCII)
+
 LONGEST_WAIT = 60.0
 """Seconds that the client waits by its own choice between two attempts, at the most."""
 
 PATIENCE = 15 * 60.0
-"""Seconds after its first attempt in which another attempt of a request may begin; also the longest
-Retry-After that is heeded."""
+"""Seconds after its first attempt in which another attempt of a request may begin. Pauses that
+CrowdTwist asked for do not count."""
+
+LONGEST_PAUSE = 24 * 60 * 60.0
+"""Seconds that CrowdTwist may ask one request to pause, all its answers together."""
 
 REFUSALS = 100
 """How often one request may be told to slow down before it counts as failed."""
@@ -26,63 +32,73 @@ class Retries:
 
     Args:
         most: attempts after the first; being told to slow down is counted apart.
-        began: when the first attempt departed, in seconds on a clock that never runs backwards.
+        began: when the first attempt departed, in seconds on a clock that never runs backwards,
+            and stands still while CrowdTwist has asked everybody to pause.
     """
 
     def __init__(self, most: int, began: float) -> None:
         self._most = most
         self._began = began
+        self._asked = 0.0
         self._bounds = backoff.expo(base=2, factor=1, max_value=LONGEST_WAIT)
         next(self._bounds)
         self.failures = 0
         self.refusals = 0
 
-    def failed(self, now: float, pause: float | None) -> float | None:
+    def may_pause(self, seconds: float) -> bool:
+        """Note for how long an answer asks to pause; return whether to keep to it."""
+        self._asked += seconds
+        return self._asked <= LONGEST_PAUSE
+
+    def failed(self, now: float, pause: float) -> float | None:
         """Note a failure.
 
         Args:
             now: the present, on the clock that `began` is of.
-            pause: seconds for which the answer asks to wait, if it does.
+            pause: seconds for which the answer asks to wait.
 
         Returns:
             Seconds to wait before the next attempt, or None where there is none left.
         """
         self.failures += 1
-        wait = (pause or 0.0) + backoff.full_jitter(next(self._bounds))
-        return wait if self.failures <= self._most and self._in_time(now + wait) else None
+        wait = backoff.full_jitter(next(self._bounds))
+        more = self.failures <= self._most and self._in_time(now + wait)
+        self._began += pause  # it does not count
+        return pause + wait if more else None
 
-    def refused(self, now: float, pause: float | None) -> bool:
-        """Note that the answer was to slow down; tells whether there is an attempt left.
+    def refused(self, now: float) -> bool:
+        """Note that the answer was to slow down; return whether there is an attempt left.
 
         The waiting is the throttle's, since it is for every request.
         """
         self.refusals += 1
-        return self.refusals <= REFUSALS and self._in_time(now + (pause or 0.0))
+        return self.refusals <= REFUSALS and self._in_time(now)
 
     def _in_time(self, moment: float) -> bool:
         return moment - self._began <= PATIENCE
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:
-    """Read a Retry-After header: seconds or a date; clamped to `PATIENCE`.
+    """Read a Retry-After header: seconds or a date, or several of them, of which the latest counts.
 
     Args:
-        value: the header's value.
+        value: the header's value; headers that came twice are joined by commas.
         now: the present, for dates.
 
     Returns:
-        Seconds to wait, or None where the header is missing or unreadable.
+        Seconds to wait, maybe infinite, or None where the header is missing or unreadable.
     """
-    if not value:
+    # A comma also stands behind the weekday of a date, which can be read without it.
+    parts = [_seconds(part.strip(), now) for part in (value or "").split(",")]
+    return max((seconds for seconds in parts if seconds is not None), default=None)
+
+
+def _seconds(text: str, now: datetime) -> float | None:
+    if _SECONDS.fullmatch(text):
+        return float(text)
+    try:
+        when = parsedate_to_datetime(text)
+    except (OverflowError, TypeError, ValueError):
         return None
-    text = value.strip()
-    if text.isascii() and text.isdigit():
-        seconds = float(text)
-    else:
-        try:
-            when = parsedate_to_datetime(text)
-        except (OverflowError, TypeError, ValueError):
-            return None
-        aware = when if when.tzinfo else when.replace(tzinfo=timezone.utc)
-        seconds = (aware - now).total_seconds()
-    return min(max(seconds, 0.0), PATIENCE)
+    aware = when if when.tzinfo else when.replace(tzinfo=timezone.utc)
+    return max((aware - now).total_seconds(), 0.0)

@@ -47,6 +47,7 @@ class Throttle:
         self._pace = Pace(max(per_minute - 1, 1) / (MINUTE + CATCH_UP))
         self._next = clock()
         self._resume = self._next
+        self._paused = 0.0
         self.waited = 0.0
         """Seconds in which requests were ready to go but held back by the pace or a pause."""
 
@@ -68,16 +69,29 @@ class Throttle:
                     self.waited += wait
                 self._sleep(wait)
 
-    def refused(self, departed: float, retry_after: float | None) -> None:
+    def working(self) -> float:
+        """Read the clock without the pauses: it stands still while CrowdTwist has asked for one."""
+        with self._lock:
+            now = self.clock()
+            return max(now, self._resume) - self._paused
+
+    def refused(self, departed: float, retry_after: float | None) -> float:
         """Slow everyone down, since CrowdTwist refused a request.
 
         Args:
             departed: when that request had departed.
             retry_after: seconds for which CrowdTwist asks to pause, or None if it did not say.
+
+        Returns:
+            Seconds by which the present pause, if there is one, gets longer.
         """
         with self._lock:
             now = self.clock()
             if self._pace.refused(now, departed):
                 self._next = max(self._next, now + 1 / self._pace.rate)
-            if retry_after is not None:
-                self._resume = max(self._resume, now + retry_after)
+            longer = now + (retry_after or 0.0) - max(now, self._resume)
+            if longer <= 0:
+                return 0.0
+            self._resume = max(now, self._resume) + longer
+            self._paused += longer
+            return longer

@@ -12,7 +12,8 @@ import io
 import ssl
 import time
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from requests.adapters import HTTPAdapter
 from typing_extensions import override
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
     from urllib3 import HTTPConnectionPool, PoolManager
+
+_INTERIM = 100
+"""Informational answers that may precede an answer. `http.client` skips 100 uncounted."""
 
 _TLS: dict[str, Any] = {"ssl_minimum_version": ssl.TLSVersion.TLSv1_2}
 
@@ -54,7 +58,11 @@ class _Limited(io.RawIOBase):
 
 
 class _Response(http.client.HTTPResponse):
-    """An answer that has to be complete in time, with headers that make sense."""
+    """An answer that has to be complete in time, with headers that make sense.
+
+    Whatever informational answers (102, 103, ...) precede it are skipped; `http.client` skips 100
+    alone. One taken for the answer would leave the real one to the next request.
+    """
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
@@ -62,10 +70,20 @@ class _Response(http.client.HTTPResponse):
 
     @override
     def begin(self) -> None:
-        super().begin()
-        if self.msg.defects:
-            self.close()
-            raise http.client.HTTPException("the headers are malformed")
+        for _ in range(_INTERIM + 1):
+            super().begin()
+            if self.msg.defects:
+                self._give_up("the headers are malformed")
+            if self.status == HTTPStatus.SWITCHING_PROTOCOLS:
+                self._give_up("the host switches to another protocol")
+            if self.status >= HTTPStatus.OK:
+                return
+            self.headers = None  # type: ignore[assignment]  # begin() reads on only without any
+        self._give_up("too many informational answers")
+
+    def _give_up(self, reason: str) -> NoReturn:
+        self.close()
+        raise http.client.HTTPException(reason)
 
 
 class Adapter(HTTPAdapter):

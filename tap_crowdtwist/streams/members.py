@@ -225,6 +225,8 @@ def _deletion(payload: Any) -> Row | None:
 
 def _expirations(payload: Any) -> list[Row] | None:
     """Flatten the two arrays, each of which may be missing, null or empty (Points Expiration)."""
+    if payload is None:
+        return []
     if not isinstance(payload, dict) or (payload and not payload.keys() & _RULES.keys()):
         return None
     if not all(isinstance(payload.get(key) or [], list) for key in _RULES):

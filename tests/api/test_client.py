@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +12,7 @@ from scripted import Server, answer
 
 from tap_crowdtwist.api import endpoints
 from tap_crowdtwist.api.auth import HeaderKey, QueryKey
-from tap_crowdtwist.api.client import Client
+from tap_crowdtwist.api.client import Client, moment_in
 from tap_crowdtwist.api.endpoints import Host
 from tap_crowdtwist.api.errors import (
     ApiError,
@@ -21,9 +23,10 @@ from tap_crowdtwist.api.errors import (
     RejectedError,
     UnavailableError,
 )
-from tap_crowdtwist.api.retries import PATIENCE, REFUSALS
+from tap_crowdtwist.api.retries import LONGEST_PAUSE, PATIENCE, REFUSALS
 from tap_crowdtwist.api.throttle import Throttle
 from tap_crowdtwist.api.transport import Transport
+from tap_crowdtwist.streams.members import _expirations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,13 +61,17 @@ class Case:
     def __init__(self, server: Server, max_retries: int) -> None:
         self.server = server
         self.clock = Time()
+        self.max_retries = max_retries
         self.transport = Transport(2, 2, "test")
-        self.client = Client(
-            {Host.MAIN: server.url, Host.POS: server.url},
+        self.client = self.build(self.clock.skip)
+
+    def build(self, pause: Callable[[float], None]) -> Client:
+        return Client(
+            {Host.MAIN: self.server.url, Host.POS: self.server.url},
             {Host.MAIN: QueryKey("made-up-key"), Host.POS: HeaderKey("made-up-key")},
             self.transport,
-            Throttle(10**9, self.clock, self.clock.skip),
-            max_retries=max_retries,
+            Throttle(10**9, self.clock, pause),
+            max_retries=self.max_retries,
             sleep=self.clock.sleep,
         )
 
@@ -134,6 +141,47 @@ def test_whatever_is_not_the_data_asked_for_is_tried_again(
     assert accepted == {"id": 1}
 
 
+NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
+LISTINGS = [
+    endpoint
+    for endpoint in vars(endpoints).values()
+    if isinstance(endpoint, endpoints.Endpoint) and endpoint.envelope
+]
+
+
+@pytest.mark.parametrize("endpoint", LISTINGS, ids=lambda endpoint: endpoint.name)
+def test_no_content_is_an_empty_list(
+    serve: Callable[..., Case], endpoint: endpoints.Endpoint
+) -> None:
+    case = serve(NO_CONTENT)
+    assert case.client.rows(endpoint, 1) == []
+    assert case.client.traffic.retried == 0
+
+
+def test_no_content_is_an_empty_list_of_expirations(serve: Callable[..., Case]) -> None:
+    case = serve(NO_CONTENT)
+    assert case.client.get(endpoints.POINTS_EXPIRATION, 1, accept=_expirations) == []
+
+
+def test_no_content_is_neither_a_profile_nor_a_page_that_was_announced(
+    serve: Callable[..., Case],
+) -> None:
+    serve(NO_CONTENT).error(ExhaustedError)
+    first = answer(b'{"badges": [{"id": 1}], "paging": [{"pages": 2, "next_page": "/?page=2"}]}')
+    second = answer(b'{"badges": [{"id": 2}], "paging": [{"pages": 2, "next_page": null}]}')
+    rows = serve(first, NO_CONTENT, second).client.rows(endpoints.BADGES)
+    assert rows == [{"id": 1}, {"id": 2}]
+
+
+@pytest.mark.parametrize("full", [1, 5])
+def test_no_content_ends_a_listing_that_does_not_announce_its_pages(
+    serve: Callable[..., Case], full: int
+) -> None:
+    page = [{"id": number} for number in range(5 * full)]
+    case = serve(answer(json.dumps(page).encode()), NO_CONTENT)
+    assert case.client.rows(endpoints.BADGES) == page
+
+
 def test_waits_grow_and_are_spread_over_their_whole_range(serve: Callable[..., Case]) -> None:
     case = serve(SICK, max_retries=8)
     for _ in range(4):
@@ -154,16 +202,84 @@ def test_a_retry_after_is_heeded_whatever_the_status(serve: Callable[..., Case])
 
 
 def test_time_is_bounded_where_tries_are_not(serve: Callable[..., Case]) -> None:
-    case = serve(failure("503 Service Unavailable", "Retry-After: 400"), max_retries=1000)
+    case = serve(SICK, max_retries=1000)
     case.error(ExhaustedError)
-    assert len(case.server.heads) == 3
     assert case.clock.now <= PATIENCE
 
 
-def test_a_wait_that_is_too_long_is_not_begun(serve: Callable[..., Case]) -> None:
-    case = serve(failure("503 Service Unavailable", "Retry-After: 86400"))
-    case.error(ExhaustedError)
-    assert case.clock.waits == []
+@pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable"])
+@pytest.mark.parametrize("seconds", [901, 3600, LONGEST_PAUSE])
+def test_a_long_pause_is_kept_and_the_request_sent_again(
+    serve: Callable[..., Case], status: str, seconds: float
+) -> None:
+    case = serve(failure(status, f"Retry-After: {seconds}"), PROFILE)
+    assert case.profile() == {"id": 1}
+    assert seconds <= case.clock.now <= seconds + 3
+
+
+@pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable"])
+@pytest.mark.parametrize("pauses", [[LONGEST_PAUSE + 1], [LONGEST_PAUSE, 2], ["9" * 400]])
+def test_a_request_is_given_up_where_it_is_to_wait_for_more_than_a_day(
+    serve: Callable[..., Case], status: str, pauses: list[Any]
+) -> None:
+    case = serve(*[failure(status, f"Retry-After: {pause}") for pause in pauses], PROFILE)
+    error = case.error(ExhaustedError)
+    assert "asks to wait for more than 24 hours (Retry-After)" in str(error)
+    assert sum(case.clock.waits) <= LONGEST_PAUSE + 3
+    assert case.profile() == {"id": 1}
+    assert case.clock.now <= LONGEST_PAUSE + 10
+
+
+def test_a_pause_for_everybody_uses_up_nobodys_patience(serve: Callable[..., Case]) -> None:
+    script = [SICK, refused("Retry-After: 3600"), SICK, refused("Retry-After: 3600"), SICK]
+    case = serve(*script, PROFILE, max_retries=3)
+    assert case.profile() == {"id": 1}
+    assert case.clock.now >= 7200
+
+
+def test_a_pause_is_told_once_and_shown_while_it_lasts(
+    serve: Callable[..., Case], caplog: pytest.LogCaptureFixture
+) -> None:
+    case = serve(refused("Retry-After: 3600"), PROFILE)
+    shown = []
+
+    def sleep(seconds: float) -> None:
+        shown.append(case.client.paused_until)
+        case.clock.skip(seconds / 2 if seconds > 10 else seconds)
+
+    case.client = case.build(sleep)
+    case.profile()
+    (told,) = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    (until,) = set(shown) - {""}
+    assert told == f"Paused until {until}, as CrowdTwist asked (Retry-After)"
+    assert len(shown) > 5
+    assert case.client.paused_until == ""
+
+
+def test_short_pauses_are_not_told(
+    serve: Callable[..., Case], caplog: pytest.LogCaptureFixture
+) -> None:
+    serve(*[refused("Retry-After: 2")] * 20, PROFILE).profile()
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("seconds", "spelled"), [(900, "23:59:59 UTC"), (901, "2026-03-12 00:00:00 UTC")]
+)
+def test_a_moment_of_another_day_has_its_date(seconds: float, spelled: str) -> None:
+    now = datetime(2026, 3, 11, 23, 44, 59, tzinfo=timezone.utc)
+    assert moment_in(seconds, now) == spelled
+
+
+def test_a_pause_of_one_request_is_told_once_per_resource(
+    serve: Callable[..., Case], caplog: pytest.LogCaptureFixture
+) -> None:
+    case = serve(failure("503 Service Unavailable", "Retry-After: 1800"), PROFILE)
+    case.profile()
+    (told,) = [each.getMessage() for each in caplog.records]
+    assert told.startswith("users: CrowdTwist has a fault. Trying again at ")
+    assert told.endswith(" UTC, as CrowdTwist asked (Retry-After; said once)")
+    assert case.client.paused_until == ""
 
 
 def test_being_told_to_slow_down_costs_no_try(serve: Callable[..., Case]) -> None:
@@ -174,12 +290,14 @@ def test_being_told_to_slow_down_costs_no_try(serve: Callable[..., Case]) -> Non
     assert (case.client.traffic.refused, case.client.traffic.retried) == (2, 2)
 
 
-def test_a_host_that_always_says_slow_down_is_given_up_in_time(serve: Callable[..., Case]) -> None:
-    case = serve(refused("Retry-After: 300"))
-    error = case.error(ExhaustedError)
-    assert "lower `requests_per_minute`" in str(error)
-    assert case.clock.now <= PATIENCE
-    assert len(case.server.heads) <= 4
+@pytest.mark.parametrize("seconds", [1, 300, 3600])
+def test_a_host_that_always_says_slow_down_is_given_up_in_time(
+    serve: Callable[..., Case], seconds: int
+) -> None:
+    case = serve(refused(f"Retry-After: {seconds}"))
+    case.error(ExhaustedError)
+    assert case.clock.now <= LONGEST_PAUSE + PATIENCE
+    assert len(case.server.heads) <= REFUSALS + 1
 
 
 def test_a_host_that_says_slow_down_and_not_how_long_is_given_up(

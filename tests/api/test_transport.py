@@ -10,6 +10,8 @@ import zlib
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scripted import OK, Server, answer, drip
 
 from tap_crowdtwist.api.auth import HeaderKey, QueryKey
@@ -24,6 +26,7 @@ BODY = b'{"id": 1}'
 GZIP = "Content-Encoding: gzip"
 MOST = 1 << 20
 PATIENCE = 0.4
+EARLY = b"HTTP/1.1 103 Early Hints\r\n\r\n"
 
 
 def pack(data: bytes) -> bytes:
@@ -76,6 +79,22 @@ def test_an_empty_body_is_one(transport: Transport, script: bytes) -> None:
         assert transport.get(server.url, AUTH).body == b""
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.sampled_from([100, *range(102, 200)]), max_size=20))
+def test_informational_answers_are_skipped(statuses: list[int]) -> None:
+    interim = b"".join(
+        f"HTTP/1.1 {status} Wait\r\nLink: </style.css>\r\n\r\n".encode() for status in statuses
+    )
+    bodies = [b'{"id": 1}', b'{"id": 2}']
+    scripts = [interim + answer(body) for body in bodies]
+    transport = Transport(2, 5, "test")
+    with Server(*scripts).running() as server:
+        answers = [transport.get(server.url, AUTH) for _ in bodies]
+        transport.close()
+    assert [(each.status, each.body) for each in answers] == [(200, body) for body in bodies]
+    assert server.connections == 1
+
+
 def test_a_body_may_end_with_the_connection(transport: Transport) -> None:
     with Server(lambda line: line.sendall(OK + b"\r\n" + BODY)).running() as server:
         assert transport.get(server.url, AUTH).body == BODY
@@ -109,6 +128,9 @@ PACKED = pack(b"%r" % list(range(5000)))
         (answer(BODY, "no header at all", "X: 1"), "the connection failed (HTTPException)"),
         (answer(BODY, *["X: 1"] * 101), "the connection failed (HTTPException)"),
         (answer(BODY, f"X: {'1' * 70_000}"), "the connection failed (LineTooLong)"),
+        (EARLY * 101 + answer(BODY), "the connection failed (HTTPException)"),
+        (b"HTTP/1.1 101 Switch\r\n\r\n" + answer(BODY), "the connection failed (HTTPException)"),
+        (cut(EARLY), "the connection was reset"),
         (cut(b"Hello!\r\n\r\n"), "the connection failed (BadStatusLine)"),
         (answer(b" " * (MOST + 1)), f"the answer is larger than {MOST} bytes"),
         (drip(OK + b"\r\n", b" " * 99_999, every=0), "the answer is larger than"),
@@ -155,6 +177,7 @@ def test_what_grows_when_unpacked_is_not_unpacked_to_its_end(
         (b"", b""),
         (b"HTTP/1.1 20", b"0"),
         (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"", EARLY),
         (OK + b"X: ", b"1"),
         (OK, b"X: 1\r\n"),
         (OK + b"\r\n", b" "),
@@ -169,6 +192,7 @@ def test_what_grows_when_unpacked_is_not_unpacked_to_its_end(
         "silence",
         "status",
         "continue",
+        "early hints",
         "header",
         "headers",
         "body",

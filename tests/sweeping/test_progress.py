@@ -65,6 +65,31 @@ def test_hours_are_told_as_hours_and_nothing_is_guessed_from_nothing(
         assert "about 0 s left" in progress.line(tally, clock())
 
 
+def test_a_pause_stands_where_the_estimate_does_and_is_no_part_of_it(
+    clock: FakeClock, traffic: Traffic, lines: Callable[[], list[str]]
+) -> None:
+    until = ""
+    progress, tally = Progress(traffic, clock, lambda: until), Tally()
+
+    def pass_minute() -> None:
+        for _ in range(240):
+            clock.sleep(0.25)
+            progress.tick()
+
+    with progress.of("users", tally, 100):
+        tally.asked = 50
+        pass_minute()
+        until = "14:05:00 UTC"
+        pass_minute()
+        paused = lines()[-6:]
+        until = ""
+        clock.sleep(INTERVAL)
+        progress.tick()
+    said = ", paused until 14:05:00 UTC, as CrowdTwist asked (Retry-After)"
+    assert [line.endswith(said) for line in paused] == [True] * 6
+    assert lines()[-1].endswith("about 1 min 10 s left in this stream")
+
+
 def test_nothing_is_said_between_sweeps(
     clock: FakeClock, traffic: Traffic, lines: Callable[[], list[str]]
 ) -> None:

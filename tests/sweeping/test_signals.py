@@ -52,11 +52,12 @@ def test_a_signal_ends_the_run_with_its_cursor_written(
     assert users + again == sorted(users + again)
 
 
+@pytest.mark.parametrize("fault", ["late:30", "rate_limited:3600", "unavailable_later:3600"])
 @pytest.mark.parametrize(("stream", "part"), [("users", 0.2), ("activities", 1)])
-def test_a_signal_does_not_wait_for_answers_that_do_not_come(
-    tmp_path: Path, stream: str, part: float
+def test_a_signal_waits_neither_for_answers_that_do_not_come_nor_for_the_end_of_a_pause(
+    tmp_path: Path, stream: str, part: float, fault: str
 ) -> None:
-    with sandbox(members=40, faults=f"late:30={part}") as stuck:
+    with sandbox(members=40, faults=f"{fault}={part}") as stuck:
         config = config_of(stuck, requests_per_minute=10**6, request_timeout=60)
         began = time.monotonic()
         attempt = run_and_kill(

@@ -70,6 +70,23 @@ def test_a_retry_after_is_a_pause_for_everyone() -> None:
     assert paced.acquire() >= departed + 7.0
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 50), st.none() | st.floats(0, 100)), max_size=30))
+def test_working_time_stands_still_in_pauses_that_may_overlap(
+    events: list[tuple[float, float | None]],
+) -> None:
+    clock = FakeClock()
+    paced = throttle(6000, clock)
+    resume = worked = longer = 0.0
+    for passed, pause in events:
+        worked += max(clock.now + passed - max(resume, clock.now), 0.0)
+        clock.sleep(passed)
+        longer += paced.refused(clock.now, pause)
+        resume = max(resume, clock.now + pause) if pause else resume
+        assert paced.working() == pytest.approx(worked)
+        assert longer == pytest.approx(max(resume, clock.now) - worked)
+
+
 def test_a_pause_also_holds_those_who_were_waiting_already() -> None:
     clock = FakeClock()
     paced: Throttle
@@ -92,10 +109,11 @@ def test_waiting_is_counted() -> None:
     assert paced.waited == pytest.approx(10 * (MINUTE + CATCH_UP) / 59, rel=0.02)
 
 
-def test_a_wish_to_stop_wakes_whoever_waits() -> None:
+@pytest.mark.parametrize("pause", [None, 86_400.0])
+def test_a_wish_to_stop_wakes_whoever_waits(pause: float | None) -> None:
     stop = Stop()
     paced = Throttle(1, sleep=stop.sleep)
-    paced.acquire()
+    paced.refused(paced.acquire(), pause)
     raised: list[BaseException] = []
 
     def wait() -> None:
