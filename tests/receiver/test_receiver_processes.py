@@ -70,6 +70,15 @@ def test_killed_under_load_it_loses_nothing_that_it_acknowledged(tmp_path: Path)
         assert (found - promised).total() <= 3 * CLIENTS
 
 
+@pytest.fixture
+def hangup_not_ignored() -> Iterator[None]:
+    """Whoever is started takes SIGHUP as from a terminal, even where the tests run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangup_not_ignored")
 def test_stopped_under_load_it_ends_quietly_with_everything_on_disk(tmp_path: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         directory = tmp_path / number.name
