@@ -167,6 +167,14 @@ def _csv(
         )
     place = _place(where, header, id_type, column)
     for row in rows:
+        # They may be ids: a whole list on one line, or a delimiter within a cell before the id.
+        if any(cell.strip() for cell in row[len(header) :]):
+            raise SettingError(
+                _SETTING,
+                f"line {reader.line_num} of {name} has {len(row)} cells where line 1 names "
+                f"{len(header)} columns; put one member on each line, and quote cells that hold "
+                "the delimiter",
+            )
         yield reader.line_num, row[place] if place < len(row) else ""
 
 
