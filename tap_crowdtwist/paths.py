@@ -42,6 +42,8 @@ def reason(error: Exception) -> str:
     """Say why a file cannot be read, without its path and without what it holds."""
     if isinstance(error, TapError):
         return str(error)
+    if isinstance(error, TimeoutError):
+        return "there was no answer in time"
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     if isinstance(error, ImportError):

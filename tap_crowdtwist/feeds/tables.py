@@ -305,7 +305,7 @@ def _is_blank(cells: list[str]) -> bool:
 
 def _is_of_system(error: Exception) -> bool:
     """Tell whether an error comes from where a file is, rather than from what it holds."""
-    return isinstance(error, OSError) and bool(error.strerror)
+    return isinstance(error, OSError) and (bool(error.strerror) or isinstance(error, TimeoutError))
 
 
 def row(columns: list[str], cells: list[str]) -> dict[str, Any]:
