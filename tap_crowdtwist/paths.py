@@ -42,10 +42,9 @@ def reason(error: Exception) -> str:
     """Say why a file cannot be read, without its path and without what it holds."""
     if isinstance(error, TapError):
         return str(error)
-    if isinstance(error, TimeoutError):
-        return "there was no answer in time"
     if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
+        silence = "there was no answer in time" if isinstance(error, TimeoutError) else None
+        return silence or error.strerror or type(error).__name__
     if isinstance(error, ImportError):
         if "aiohttp" in str(error):
             return (
