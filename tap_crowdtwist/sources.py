@@ -96,7 +96,7 @@ def placed_in_files(
 def _from_file(file: Any, id_type: str, column: str | None) -> Iterator[tuple[str, Member]]:
     count, name = 0, named(file.path)
     try:
-        check_regular(file)
+        check_regular(file.fs, file.path)
         with file as raw, ExitStack() as inner:
             inside, content = unpacked(file.path, raw, inner)
             lines = io.TextIOWrapper(content, encoding="utf-8-sig", newline="")

@@ -402,7 +402,7 @@ def test_a_pipe_is_refused_and_not_waited_for(folder: Path) -> None:
     for name in ("members.txt", "link.csv"):
         assert refusal(f"{folder}/{name}") == (
             f"Setting `user_ids_path`: '{name}' is a pipe or a device, and has to be a file; "
-            "write its ids to one"
+            "write what it gives to one"
         )
 
 
