@@ -117,7 +117,7 @@ class Table:
                 yield begins, row
             elif len(row) > width and _is_blank(row[width:]):
                 yield begins, row[:width]
-            elif row:
+            elif len(row) > 1 or not _is_blank(row):  # else it is a blank line
                 raise self.wrong(
                     begins, f"has {len(row)} cells where the header has {width}; {_AGAIN}"
                 )
