@@ -43,11 +43,14 @@ class Refusal(Exception):  # noqa: N818 - it is an answer
         reason: a few words, nothing of the request or the machine in them. They are logged too, so
             each reason is one of a fixed set.
         close: whether the connection cannot be used any further.
+        detail: what only the log is told; one of a fixed set, too.
         headers: of the answer.
     """
 
-    def __init__(self, status: int, reason: str, *, close: bool = False, **headers: bytes) -> None:
-        super().__init__(reason)
+    def __init__(
+        self, status: int, reason: str, *, close: bool = False, detail: str = "", **headers: bytes
+    ) -> None:
+        super().__init__(f"{reason} ({detail})" if detail else reason)
         self.answer = answer(status, {"error": reason}, **headers)
         self.close = close
 
@@ -55,5 +58,7 @@ class Refusal(Exception):  # noqa: N818 - it is an answer
 class Later(Refusal):
     """A 503: CrowdTwist tries again, five times an hour for eight hours ("Data Push Overview")."""
 
-    def __init__(self, reason: str, *, seconds: int = 5, close: bool = False) -> None:
-        super().__init__(503, reason, close=close, retry_after=str(seconds).encode())
+    def __init__(
+        self, reason: str, *, seconds: int = 5, close: bool = False, detail: str = ""
+    ) -> None:
+        super().__init__(503, reason, close=close, detail=detail, retry_after=str(seconds).encode())

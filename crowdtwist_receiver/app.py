@@ -15,7 +15,6 @@ from crowdtwist_receiver.answers import Answer, Refusal, answer
 from crowdtwist_receiver.body import Gone
 from crowdtwist_receiver.events import events_of
 from crowdtwist_receiver.feeds import PATHS, USERS, feed_of
-from crowdtwist_receiver.tally import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,9 +78,8 @@ class Receiver:
         except Gone:
             return
         except Exception as error:  # noqa: BLE001 - says what it was, without what is in it
-            say(f"a request failed: {type(error).__name__}")
-            reason = "internal error"
-            found = answer(500, {"error": reason})
+            found = answer(500, {"error": "internal error"})
+            reason = f"internal error ({type(error).__name__})"
         self._tally.answered(found.status, reason)
         await found.send(send, close=close)
 

@@ -15,7 +15,6 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from crowdtwist_receiver.answers import Later
-from crowdtwist_receiver.tally import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,19 +75,19 @@ class Hook:
             Later: there was no answer, so that CrowdTwist asks again.
         """
         if self._unfinished >= _AT_MOST:
-            raise _later("too many calls at a time")
+            raise _later("too many calls of the hook at a time")
         future: asyncio.Future[tuple[Any, str]] = asyncio.get_running_loop().create_future()
         self._unfinished += 1
         self._calls.put((event, future))
         try:
             found, trouble = await asyncio.wait_for(future, self._seconds)
         except asyncio.TimeoutError:
-            raise _later("TimeoutError") from None
+            raise _later("the hook took too long") from None
         if trouble:
-            raise _later(trouble)
+            raise _later(f"the hook raised {trouble}")
         if found is None or isinstance(found, str):
             return found
-        raise _later(f"it returned {type(found).__name__}")
+        raise _later(f"the hook returned {type(found).__name__}")
 
     def _work(self) -> None:
         while True:
@@ -109,5 +108,4 @@ class Hook:
 
 
 def _later(trouble: str) -> Later:
-    say(f"{_OPTION}: {trouble}")
-    return Later("no third-party id yet")
+    return Later("no third-party id yet", detail=trouble)

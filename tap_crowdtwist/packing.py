@@ -31,20 +31,26 @@ class PackingError(TapError):
     """A file cannot be unpacked; the message continues the name of the file."""
 
 
-def check_regular(file: Any) -> None:
+def check_regular(system: Any, path: str) -> None:
     """Refuse pipes and devices: a roster is opened again to tell in which line a member stands.
+
+    Args:
+        system: the file system of fsspec.
+        path: what the file is called there.
 
     Raises:
         PackingError: it is one. Opening a named pipe would wait for somebody to write to it.
     """
-    if not isinstance(file.fs, LocalFileSystem):
+    if not isinstance(system, LocalFileSystem):
         return
     try:
-        mode = Path(file.path).stat().st_mode
+        mode = Path(path).stat().st_mode
     except OSError:
         return  # the one who opens it says why
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise PackingError("is a pipe or a device, and has to be a file; write its ids to one")
+        raise PackingError(
+            "is a pipe or a device, and has to be a file; write what it gives to one"
+        )
 
 
 def unpacked(path: str, raw: BinaryIO, inner: ExitStack) -> tuple[str, BinaryIO]:

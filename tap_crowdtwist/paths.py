@@ -43,7 +43,8 @@ def reason(error: Exception) -> str:
     if isinstance(error, TapError):
         return str(error)
     if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
+        silence = "there was no answer in time" if isinstance(error, TimeoutError) else None
+        return silence or error.strerror or type(error).__name__
     if isinstance(error, ImportError):
         if "aiohttp" in str(error):
             return (

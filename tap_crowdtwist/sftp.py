@@ -14,6 +14,7 @@ from __future__ import annotations
 import hmac
 import os
 import re
+import threading
 from base64 import b64decode
 from contextlib import suppress
 from typing import Any
@@ -28,6 +29,9 @@ from tap_crowdtwist.paths import named, reason
 SETTING = "sftp_known_hosts"
 OWN_FILES = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")
 """Read if they are there, as OpenSSH does."""
+
+SILENCE = 60.0
+"""Seconds without an answer after which a host is given up; paramiko would wait for ever."""
 
 _PORT = 22
 _LINE = re.compile(
@@ -155,12 +159,34 @@ class KnownHostsFileSystem(SFTPFileSystem):  # type: ignore[misc]  # fsspec is u
 
         self.client = paramiko.SSHClient()
         self.client.set_missing_host_key_policy(known)
+        patience = {"timeout": SILENCE, "channel_timeout": SILENCE}
         try:
-            self.client.connect(self.host, **self.ssh_kwargs, transport_factory=transport)
-            self.ftp = self.client.open_sftp()
+            self.client.connect(
+                self.host, **{**patience, **self.ssh_kwargs}, transport_factory=transport
+            )
+            self.ftp = self._open_sftp()
+            self.ftp.get_channel().settimeout(SILENCE)
         except BaseException:
             self.client.close()
             raise
+
+    def _open_sftp(self) -> paramiko.SFTPClient:
+        """Start SFTP on the connection, for which paramiko knows no limit of time.
+
+        Raises:
+            TimeoutError: the host does not answer.
+        """
+        end = threading.Timer(SILENCE, self.client.close)
+        end.daemon = True
+        end.start()
+        try:
+            return self.client.open_sftp()
+        except Exception:
+            if end.finished.is_set():
+                raise TimeoutError from None
+            raise
+        finally:
+            end.cancel()
 
 
 def _read(path: str) -> list[re.Match[str]]:

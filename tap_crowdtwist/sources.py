@@ -96,7 +96,7 @@ def placed_in_files(
 def _from_file(file: Any, id_type: str, column: str | None) -> Iterator[tuple[str, Member]]:
     count, name = 0, named(file.path)
     try:
-        check_regular(file)
+        check_regular(file.fs, file.path)
         with file as raw, ExitStack() as inner:
             inside, content = unpacked(file.path, raw, inner)
             lines = io.TextIOWrapper(content, encoding="utf-8-sig", newline="")
@@ -167,6 +167,14 @@ def _csv(
         )
     place = _place(where, header, id_type, column)
     for row in rows:
+        # They may be ids: a whole list on one line, or a delimiter within a cell before the id.
+        if any(cell.strip() for cell in row[len(header) :]):
+            raise SettingError(
+                _SETTING,
+                f"line {reader.line_num} of {name} has {len(row)} cells where line 1 names "
+                f"{len(header)} columns; put one member on each line, and quote cells that hold "
+                "the delimiter",
+            )
         yield reader.line_num, row[place] if place < len(row) else ""
 
 

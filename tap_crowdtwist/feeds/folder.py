@@ -13,6 +13,7 @@ from fsspec.core import has_magic
 
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.filesystems import url_to_fs
+from tap_crowdtwist.packing import PackingError, check_regular
 from tap_crowdtwist.paths import base, placed, plain, reason
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ class Folder:
             name = base(path)
             said = self.grammar.parse(self.grammar.correct(name) or name)
             if said is not None:
+                self._check_regular(name, path, info)
                 known.append((name, said, path, info))
             elif not name.startswith("."):  # which is how unfinished files are hidden
                 others.append(name)
@@ -225,6 +227,14 @@ class Folder:
             else:
                 return f"{size} {parts}"
         return f"{size} {next((info[name] for name in _CHANGED if info.get(name)), '')}"
+
+    def _check_regular(self, name: str, path: str, info: Mapping[str, Any]) -> None:
+        """Refuse pipes and devices; a folder's listing calls links the same as these."""
+        if info.get("type") == "other":
+            try:
+                check_regular(self._files, path)
+            except PackingError as error:
+                raise self._refuse(f"{name!r} {error}") from None
 
     def _refuse(self, problem: str) -> SettingError:
         return SettingError(self.grammar.setting, problem)

@@ -117,7 +117,7 @@ class Table:
                 yield begins, row
             elif len(row) > width and _is_blank(row[width:]):
                 yield begins, row[:width]
-            elif row:
+            elif len(row) > 1 or not _is_blank(row):  # else it is a blank line
                 raise self.wrong(
                     begins, f"has {len(row)} cells where the header has {width}; {_AGAIN}"
                 )
@@ -305,7 +305,7 @@ def _is_blank(cells: list[str]) -> bool:
 
 def _is_of_system(error: Exception) -> bool:
     """Tell whether an error comes from where a file is, rather than from what it holds."""
-    return isinstance(error, OSError) and bool(error.strerror)
+    return isinstance(error, OSError) and (bool(error.strerror) or isinstance(error, TimeoutError))
 
 
 def row(columns: list[str], cells: list[str]) -> dict[str, Any]:

@@ -54,10 +54,15 @@ class SftpServer:
         port: where it listens.
         host_keys: its public host keys, by type.
         user_key: the private key that it lets in.
+
+    Args:
+        home: where it keeps its keys.
+        subsystem: the command that speaks SFTP.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, subsystem: str = "internal-sftp") -> None:
         self._home = home
+        self._subsystem = subsystem
         self._process: subprocess.Popen[str] | None = None
         self._listener: threading.Thread | None = None
         self.port = 0
@@ -91,7 +96,7 @@ class SftpServer:
             "PermitRootLogin yes",
             "PidFile none",
             "StrictModes no",
-            "Subsystem sftp internal-sftp",
+            f"Subsystem sftp {self._subsystem}",
             "UsePAM no",
         ]
         config.write_text("\n".join(lines), encoding="utf-8")

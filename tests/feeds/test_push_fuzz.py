@@ -105,6 +105,19 @@ def test_blank_cells_at_line_ends_and_blank_lines_at_the_top_change_nothing(
 
 
 @given(
+    st.lists(st.text(" \t", max_size=3), max_size=3),
+    st.lists(st.text(" \t", max_size=3), max_size=3),
+)
+@MANY
+def test_blank_lines_between_and_after_rows_change_nothing(
+    between: Sequence[str], after: Sequence[str]
+) -> None:
+    lines = ["id,city", *between, "1,a", *between, "2,b", *after]
+    _, *read = rows_in("".join(f"{line}\n" for line in lines).encode(), BARE)
+    assert [cells for _, cells in read] == [["1", "a"], ["2", "b"]]
+
+
+@given(
     st.lists(st.lists(CELLS, min_size=2, max_size=2), max_size=8),
     st.sampled_from(["\n", "\r\n"]),
     st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),

@@ -35,7 +35,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sftp_kit import HOST, KEY_TYPES, SftpServer, make_key
 
-from tap_crowdtwist import filesystems
+from tap_crowdtwist import filesystems, sftp
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.sftp import KnownHosts, KnownHostsFileSystem
 
@@ -377,6 +377,29 @@ def test_a_missing_paramiko_is_told_of(tmp_path: Path) -> None:
     )
     said = "Setting `data_push_path`: cannot open 'sftp://host.test/in': it needs what the extra "
     check_failure(Result(done.returncode, done.stdout, done.stderr), said, "tap-crowdtwist[sftp]")
+
+
+# Silence
+
+
+@pytest.mark.parametrize("answers", [[], [r"\0\0\0\5\2\0\0\0\3"]], ids=["none", "the version only"])
+def test_a_host_that_falls_silent_ends_the_wait_with_one_sentence(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: list[str]
+) -> None:
+    script = tmp_path / "silent.sh"
+    script.write_text(
+        "".join(f"printf '{each}'\n" for each in [*answers]) + "exec cat >/dev/null\n"
+    )
+    monkeypatch.setattr(sftp, "SILENCE", 0.5)
+    (tmp_path / "other").mkdir()
+    with SftpServer(tmp_path / "other", f"/bin/sh {script}") as silent:
+        (home / "id_ed25519").write_bytes(silent.user_key.read_bytes())
+        (home / "known_hosts").write_text(silent.known(), encoding="ascii")
+        check_failure(
+            read(silent.url(tmp_path / "in"), code=1),
+            "Setting `data_push_path`: cannot ",
+            "there was no answer in time",
+        )
 
 
 # Files of known hosts

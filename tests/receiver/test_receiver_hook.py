@@ -51,12 +51,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         code, out, err = found.end()
         assert (code, out) == (0, "")
         assert "CANARY" not in err
-        assert {line.split(": ", 1)[1] for line in err.splitlines()[:-1]} <= {
-            "--third-party-id-hook: KeyError",
-            "--third-party-id-hook: SystemExit",
-            "--third-party-id-hook: TimeoutError",
-            "--third-party-id-hook: it returned int",
-        }
+        (counts,) = err.splitlines()  # no line for each event
+        for trouble in ("raised KeyError", "raised SystemExit", "took too long", "returned int"):
+            assert f" x 503 no third-party id yet (the hook {trouble})" in counts
 
 
 @pytest.mark.parametrize("path", ["/live", "/live/users"])
@@ -117,7 +114,7 @@ def test_calls_that_never_end_take_neither_events_nor_the_stop_with_them(
     assert running.post("/live/users", {"id": 6}).status_code == 503
 
 
-def test_no_more_calls_wait_than_a_bounded_number(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_more_calls_wait_than_a_bounded_number() -> None:
     free = Event()
 
     def identify(event: dict[str, Any]) -> str:
@@ -129,15 +126,13 @@ def test_no_more_calls_wait_than_a_bounded_number(capsys: pytest.CaptureFixture[
     async def ask() -> None:
         waiting = [asyncio.create_task(hook.ask({"id": n})) for n in range(CALLS)]
         await asyncio.sleep(0)
-        with pytest.raises(Later):
+        with pytest.raises(Later, match="too many calls of the hook at a time"):
             await hook.ask({"id": "too many"})
         free.set()
         assert await asyncio.gather(*waiting) == [str(n) for n in range(CALLS)]
         assert await hook.ask({"id": "one more"}) == "one more"
 
     asyncio.run(ask())
-    expected = "crowdtwist-receiver: --third-party-id-hook: too many calls at a time\n"
-    assert capsys.readouterr().err == expected
 
 
 def test_a_hook_that_exits_takes_no_thread_with_it(capsys: pytest.CaptureFixture[str]) -> None:
@@ -148,12 +143,12 @@ def test_a_hook_that_exits_takes_no_thread_with_it(capsys: pytest.CaptureFixture
 
     async def ask() -> None:
         for _ in range(20):  # more than there are threads
-            with pytest.raises(Later):
+            with pytest.raises(Later, match="the hook raised SystemExit") as caught:
                 await hook.ask({"id": "CANARY"})
+            assert "CANARY" not in str(caught.value)
 
     asyncio.run(ask())
-    said = capsys.readouterr().err.splitlines()
-    assert said == ["crowdtwist-receiver: --third-party-id-hook: SystemExit"] * 20
+    assert not capsys.readouterr().err
 
 
 def test_nothing_is_asked_for_which_nobody_waits_any_longer() -> None:

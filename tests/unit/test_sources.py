@@ -254,6 +254,33 @@ def test_columns_whose_names_differ_only_in_case_leave_a_choice(folder: Path) ->
     assert read(path, "email", column="EMAIL") == ["c@d.test"]
 
 
+@given(
+    width=st.integers(1, 3),
+    place=st.integers(0, 2),
+    surplus=st.lists(st.sampled_from(["2", "", " ", "b@c.test"]), min_size=1, max_size=4),
+    delimiter=st.sampled_from(",;\t|"),
+)
+def test_a_row_with_more_cells_than_the_header_loses_none_of_them(
+    tmp_path_factory: pytest.TempPathFactory,
+    width: int,
+    place: int,
+    surplus: list[str],
+    delimiter: str,
+) -> None:
+    place = min(place, width - 1)
+    header = [f"c{number}" for number in range(width)]
+    row = ["x"] * width + surplus
+    header[place], row[place] = "user_id", "1"
+    if width == 1:  # nothing but a comma is assumed where the header has no delimiter
+        delimiter = ","
+    text = "\n".join(map(delimiter.join, (header, row))) + "\n"
+    path = put(tmp_path_factory.mktemp("roster"), "m.csv", text)
+    if any(map(str.strip, surplus)):
+        assert "line 2 of 'm.csv' has" in refusal(path)
+    else:
+        assert read(path) == [1]
+
+
 # JSON lines
 
 
@@ -375,7 +402,7 @@ def test_a_pipe_is_refused_and_not_waited_for(folder: Path) -> None:
     for name in ("members.txt", "link.csv"):
         assert refusal(f"{folder}/{name}") == (
             f"Setting `user_ids_path`: '{name}' is a pipe or a device, and has to be a file; "
-            "write its ids to one"
+            "write what it gives to one"
         )
 
 
