@@ -255,3 +255,28 @@ def test_no_event_is_lost_for_a_slash_too_many(running: Running, path: str) -> N
         assert answer_on(connection)[0] == 200
     (line,) = stored(running.directory)
     assert (line.feed, line.event) == ("live_users", {"id": 1})
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        head("http://receiver/live/users", Content_Length="8") + b'{"id":1}',  # by way of a proxy
+        head("/live/users?source=ct&x=%20", Content_Length="8") + b'{"id":1}',
+        head(Content_Length="8", Expect="100-Continue") + b'{"id":1}',
+        head(Transfer_Encoding="chunked") + b'8;a=b\r\n{"id":1}\r\n0\r\nX-Sum: 1\r\n\r\n',
+        b"\r\n" + head(Content_Length="8") + b'{"id":1}',
+        head(Content_Length="8").replace(b"HTTP/1.1", b"HTTP/1.0") + b'{"id":1}',
+    ],
+)
+def test_whatever_http_allows_a_client_is_taken(running: Running, sent: bytes) -> None:
+    with running.connect() as connection:
+        connection.sendall(sent)
+        assert answer_on(connection)[0] == 200
+    (line,) = stored(running.directory)
+    assert (line.feed, line.event) == ("live_users", {"id": 1})
+
+
+def test_health_may_be_asked_for_without_a_body(running: Running) -> None:
+    response = requests.head(running.url + "/health", timeout=10)
+
+    assert (response.status_code, response.content) == (200, b"")
