@@ -91,7 +91,7 @@ class Receiver:
             raise Refusal(401, "unauthorized", www_authenticate=credentials.challenge)
         body = await self._bodies.read(headers, receive)
         try:
-            events = events_of(body)
+            events, mended = events_of(body)
         except ValueError as error:
             if headers.get(b"content-encoding", b"identity").lower() != b"identity":
                 encoded = Refusal(415, "no content encoding is taken", accept_encoding=b"identity")
@@ -101,6 +101,8 @@ class Receiver:
             return _STORED
         feeds = [feed or feed_of(event.members) for event in events]
         await self._store(feeds, events)
+        if mended:
+            self._tally.events["mended body"] += 1
         # The answer cannot say whose id it holds, so only a single profile is asked for.
         if self._hook is None or feeds != [USERS]:
             return _STORED

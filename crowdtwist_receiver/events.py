@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any, NamedTuple
 
 import msgspec
 
+from tap_crowdtwist.api.decoding import decode
 from tap_crowdtwist.schemas import is_credential_name
 from tap_crowdtwist.scrub import cleaned, scrub
 
@@ -17,8 +17,6 @@ _BLANK = b" \t\r\n"
 _MARK = b"\xef\xbb\xbf"
 _DEEP = 64
 _TOO_DEEP = f"an event is nested more than {_DEEP} deep"
-_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
-"""An escape in a JSON text; group 1 is half a character without its other half."""
 
 
 class Event(NamedTuple):
@@ -33,12 +31,25 @@ class Event(NamedTuple):
     members: dict[str, Any]
 
 
-def events_of(body: bytes) -> list[Event]:
+class Events(NamedTuple):
+    """What a body holds.
+
+    Attributes:
+        events: in their order.
+        mended: whether the body was not quite JSON.
+    """
+
+    events: list[Event]
+    mended: bool = False
+
+
+def events_of(body: bytes) -> Events:
     """Read a body: one event, or a list of them.
 
-    Half a character, as is left when an escaped text is cut, becomes U+FFFD, since strict readers
-    would stumble over the line; members named like credentials are taken out, and texts
-    that hold one and cannot be taken apart are masked.
+    What is not quite JSON (half a character, bytes that are not UTF-8, a raw line end in a text,
+    NaN) is mended rather than refused, since CrowdTwist would send the same again for eight hours,
+    and then never. A body that was cut is refused. Members named like credentials are taken out,
+    and texts that hold one and cannot be taken apart are masked.
 
     Raises:
         ValueError: with a few words that repeat nothing of the body.
@@ -46,12 +57,12 @@ def events_of(body: bytes) -> list[Event]:
     text = body.removeprefix(_MARK).strip(_BLANK)
     try:
         try:
-            return _read(text)
-        except msgspec.DecodeError:
-            mended = _ESCAPE.sub(lambda found: rb"\ufffd" if found[1] else found[0], text)
-            if mended == text:
+            return Events(_read(text))
+        except (msgspec.MsgspecError, UnicodeError):
+            payload = decode(text).payload
+            if payload is None:
                 raise
-            return _read(mended)
+            return Events(_read(msgspec.json.encode(payload)), mended=True)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     except (msgspec.MsgspecError, UnicodeError):

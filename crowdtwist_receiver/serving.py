@@ -1,6 +1,7 @@
 """How the receiver is served: uvicorn, with bounds to what a connection may take.
 
-uvicorn bounds neither the time nor the size of a request's head, nor of a body that nobody reads.
+uvicorn bounds neither the time nor the size of a request's head, nor of a body that nobody reads;
+and it drops the body of a request that offers another protocol.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if TYPE_CHECKING:
@@ -31,10 +33,43 @@ _GRACE = 10
 """Seconds for requests in flight when the receiver stops."""
 
 
+class _Parser(HttpRequestParser):
+    """Reads requests that offer another protocol as if they did not.
+
+    Java's HttpClient offers HTTP/2 with every request to an http:// address. A server may ignore
+    the offer (RFC 9110, 7.8), but httptools stops behind the head, and the body is lost
+    (httptools#124, uvicorn#2722). So another parser reads the rest, after the same head without
+    the offer.
+    """
+
+    def __init__(self, protocol: _Protocol) -> None:
+        super().__init__(protocol)
+        self._protocol = protocol
+
+    def feed_data(self, data: bytes) -> None:  # type: ignore[override]  # uvicorn has only bytes
+        try:
+            super().feed_data(data)
+        except HttpParserUpgrade as upgrade:
+            if self.get_method() == b"CONNECT":  # offers nothing else than another protocol
+                raise HttpParserError("no tunnels here") from None
+            protocol = self._protocol
+            head = [
+                b"%s %s HTTP/%s"
+                % (self.get_method(), protocol.url, self.get_http_version().encode()),
+                *(b"%s: %s" % pair for pair in protocol.headers if pair[0] != b"upgrade"),
+            ]
+            protocol.parser = _Parser(protocol)
+            protocol.parser.feed_data(b"\r\n".join([*head, b"", data[upgrade.args[0] :]]))
+
+
 class _Protocol(HttpToolsProtocol):
     """Knows how large the request is that is being received, and since when it is."""
 
     largest = 0
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.parser = _Parser(self)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -55,11 +90,13 @@ class _Protocol(HttpToolsProtocol):
         self.in_head = True
 
     def on_headers_complete(self) -> None:
-        super().on_headers_complete()
+        if not self.parser.should_upgrade():  # else the next parser comes to this head again
+            super().on_headers_complete()
         self.in_head = False
 
     def on_message_complete(self) -> None:
-        super().on_message_complete()
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
         self.since = None
 
 

@@ -26,7 +26,7 @@ class Tally:
 
     Attributes:
         answers: by status and, if refused, reason.
-        events: stored ones, by feed.
+        events: stored ones, by feed; and how many bodies were not quite JSON.
         disk: what was asked of the disk: commits, syncs.
 
     Args:

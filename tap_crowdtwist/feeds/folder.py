@@ -170,20 +170,27 @@ class Folder:
         if has_magic(root):
             matches = self._files.glob(root, detail=True)
             found = {path: at for path, at in matches.items() if at.get("type") != "directory"}
-            if not found:
+            if found:
+                return found
+            # Brackets and question marks may be part of the name of a folder (filesystem_spec#838).
+            if not self._files.exists(root):
                 raise self._refuse(f"no file matches {placed(self._path)}")
-            return found
         if type(self._files).find is AbstractFileSystem.find:
             return dict(self._below(root))
         found = self._files.find(root, detail=True)
         if not found and not self._files.exists(root):
             raise FileNotFoundError
-        return dict(found)
+        return {path: at for path, at in found.items() if not _is_aside(path.removeprefix(root))}
 
     def _below(self, folder: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Yield files with what is known of them; unlike `find`, fail where one cannot look."""
+        """Yield files with what is known of them; unlike `find`, fail where one cannot look.
+
+        Hidden folders are passed over: there are unfinished transfers in them, and snapshots.
+        """
         for info in self._files.ls(folder, detail=True):
             path = info["name"].rstrip("/")
+            if path != folder and base(path).startswith("."):
+                continue
             if info["type"] == "directory" and path != folder:
                 yield from self._below(path)
             else:
@@ -250,6 +257,15 @@ def digest(file: File, size: int | None = None) -> int:
     identity = file.identity if size is None else f"{size}"
     text = f"{file.name}\0{identity}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=3).digest(), "big") or 1
+
+
+def _is_aside(inner: str) -> bool:
+    """Return whether a path below the folder is in a hidden one, or marks a folder itself.
+
+    Consoles of object stores make an empty object whose name ends in a slash for a new folder.
+    """
+    folders = inner.split("/")[:-1]
+    return inner.endswith("/") or any(folder.startswith(".") for folder in folders)
 
 
 def _is_zip(path: str) -> bool:

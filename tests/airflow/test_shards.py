@@ -122,10 +122,13 @@ def outcome(read: Any, path: Path, id_type: str, column: str | None) -> int | No
 
 
 CELLS = st.sampled_from(
-    ["1", "22", " 3 ", "0", "-1", "1.5", "\u0663", str(2**63), "", "a@b.test", "id", "User ID"]
-)
+    ["1", "22", " 3 ", "0", "-1", "1.5", "\u0663", str(2**63), "", "a@b.test", "id", "User ID",
+     "'22", '="22"', "\u200b22\ufeff", "\x1a", "'a"]
+)  # fmt: skip
 ROWS = st.lists(st.lists(CELLS, min_size=1, max_size=3).map(tuple), max_size=5)
-HEADERS = st.sampled_from([(), ("id",), ("n", "CTUserID"), ("Email", "id"), ("id", "user_id")])
+HEADERS = st.sampled_from(
+    [(), ("id",), ("n", "CTUserID"), ("Email", "id"), ("id", "user_id"), ("sep=;",)]
+)
 
 
 @settings(max_examples=300)

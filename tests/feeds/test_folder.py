@@ -22,6 +22,7 @@ from files_kit import (
     zipped,
 )
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
 from harness import PRESENT
 from typing_extensions import override
 
@@ -64,6 +65,34 @@ class Guarded(LocalFileSystem):  # type: ignore[misc]  # fsspec is untyped
         return super()._open(path, mode=mode, **kwargs)
 
 
+class Bucket(MemoryFileSystem):  # type: ignore[misc]  # fsspec is untyped
+    """Lists as s3fs does: all keys below a prefix at once, those that mark folders included."""
+
+    protocol = "bucket"
+    store: ClassVar[dict[str, Any]] = {}
+    markers: ClassVar[set[str]] = set()
+
+    @classmethod
+    def root(cls, url: str) -> str:
+        root: str = cls._strip_protocol(url)
+        return root
+
+    @override
+    def find(self, path: str, *args: Any, **kwargs: Any) -> Any:
+        marks = {mark: {"name": mark, "size": 0, "type": "file"} for mark in self.markers}
+        found = {**super().find(path, *args, **kwargs), **marks}
+        return {key: found[key] for key in sorted(found) if key.startswith(path)}
+
+
+@pytest.fixture
+def bucket() -> Iterator[str]:
+    """A URL of a place in an object store."""
+    fsspec.register_implementation("bucket", Bucket, clobber=True)
+    yield "bucket://feeds/in"
+    Bucket.store.clear()
+    Bucket.markers.clear()
+
+
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[str]:
     """A URL of the folder, on a file system that can be told to refuse."""
@@ -81,7 +110,7 @@ def memory() -> Iterator[str]:
 
 
 def pipe(url: str, content: bytes) -> None:
-    fsspec.filesystem("memory").pipe(url, content)
+    fsspec.filesystem(url.partition(":")[0]).pipe(url, content)
 
 
 def test_files_below_the_folder_are_found(tmp_path: Path) -> None:
@@ -163,6 +192,36 @@ def test_hidden_and_other_files_are_left_alone_and_told_of_once(tmp_path: Path) 
     assert len(told) == 1
     assert "data_push_path: left alone for their names" in told[0]
     assert told[0].endswith(": 3, for example '2_512_PROFILE_20260302.zip.part'")
+
+
+@pytest.mark.parametrize("hidden", [".~tmp~", ".rsync-partial", ".snapshot/daily", "a/.trash"])
+def test_files_in_hidden_folders_are_left_alone(tmp_path: Path, bucket: str, hidden: str) -> None:
+    put_days(tmp_path / ".feeds" / "in", 1)
+    put(tmp_path / ".feeds" / "in" / hidden, name_of("PROFILE", 2), b"PK unfinished")
+    pipe(f"{bucket}/{name_of('PROFILE', 1)}", zipped(profiles(1)))
+    pipe(f"{bucket}/{hidden}/{name_of('PROFILE', 2)}", b"PK unfinished")
+
+    assert ids(read(tmp_path / ".feeds" / "in")) == [1, 101]
+    assert ids(read(bucket)) == [1]
+    assert ids(read(f"{bucket}/{name_of('PROFILE', 1)}")) == [1]
+
+
+def test_objects_that_mark_folders_are_no_files(bucket: str) -> None:
+    # As the consoles of object stores make them for a new folder (fsspec/s3fs#983).
+    Bucket.markers |= {f"{Bucket.root(bucket)}/", f"{Bucket.root(bucket)}/2026/"}
+    result = read(bucket)
+    assert "push_users: there are no files of this feed" in result.stderr
+    pipe(f"{bucket}/2026/{name_of('PROFILE', 1)}", zipped(profiles(1)))
+    result = read(bucket)
+    assert ids(result) == [1]
+    assert "left alone" not in result.stderr
+
+
+@pytest.mark.parametrize("name", ["exports [prod]", "a #1?x+y%20 z", "[!a]*"])
+def test_a_folder_may_be_called_like_a_glob(tmp_path: Path, name: str) -> None:
+    # filesystem_spec#838, #1476
+    put_days(tmp_path / name, 1)
+    assert ids(read(tmp_path / name)) == [1, 101]
 
 
 def test_a_missing_folder_is_told_once_for_all_feeds(tmp_path: Path) -> None:

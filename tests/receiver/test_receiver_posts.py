@@ -123,8 +123,6 @@ def test_lines_name_the_moment_and_files_the_hour_of_receipt(running: Running) -
         (b'{"t":"line\\nend \xe2\x80\xa8 \\ud834\\udd1e"}',
          b'{"t":"line\\nend \xe2\x80\xa8 \\ud834\\udd1e"}'),
         (b'\xef\xbb\xbf{"a":1}', b'{"a":1}'),
-        (b'{"cut":"\\ud83d","kept":"\\\\ud83d \\ud83d\\ude00"}',
-         b'{"cut":"\\ufffd","kept":"\\\\ud83d \\ud83d\\ude00"}'),
         (b'{"password":null,"salt":null,"hashAlgorithmId":null,"token_count":2}',
          b'{"password":null,"salt":null,"hashAlgorithmId":null,"token_count":2}'),
     ],
@@ -136,6 +134,29 @@ def test_an_event_is_kept_as_it_was_sent_but_for_line_ends(
 
     (line,) = stored(running.directory)
     assert line.text == kept
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (b'{"id":1,"cut":"\\ud83d","kept":"\\\\ud83d \\ud83d\\ude00"}',
+         {"id": 1, "cut": "\ufffd", "kept": "\\ud83d \U0001f600"}),
+        (b'{"id":1,"name":"Zo\xeb"}', {"id": 1, "name": "Zo\xeb"}),
+        (b'{"id":1,"note":"a\nb\x01"}', {"id": 1, "note": "a\nb\x01"}),
+        (b'{"id":1,"a":NaN,"n":[-Infinity,1e999]}', {"id": 1, "a": None, "n": [None, None]}),
+        (b'{"id":1}\0\0', {"id": 1}),
+        (b'{"id":1,"password":"CANARY","x":NaN}', {"id": 1, "x": None}),
+    ],
+)  # fmt: skip
+def test_an_event_that_is_not_quite_json_is_mended_rather_than_lost(
+    running: Running, sent: bytes, kept: dict[str, Any]
+) -> None:
+    assert running.post("/live", sent).status_code == 200
+    assert running.post("/live", b'[{"id":0},' + sent.rstrip(b"\0") + b"]\0").status_code == 200
+
+    events = [line.event for line in stored(running.directory)]
+    assert events == [kept, {"id": 0}, kept]
+    assert all(b"CANARY" not in path.read_bytes() for path in running.directory.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -234,3 +255,28 @@ def test_no_event_is_lost_for_a_slash_too_many(running: Running, path: str) -> N
         assert answer_on(connection)[0] == 200
     (line,) = stored(running.directory)
     assert (line.feed, line.event) == ("live_users", {"id": 1})
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        head("http://receiver/live/users", Content_Length="8") + b'{"id":1}',  # by way of a proxy
+        head("/live/users?source=ct&x=%20", Content_Length="8") + b'{"id":1}',
+        head(Content_Length="8", Expect="100-Continue") + b'{"id":1}',
+        head(Transfer_Encoding="chunked") + b'8;a=b\r\n{"id":1}\r\n0\r\nX-Sum: 1\r\n\r\n',
+        b"\r\n" + head(Content_Length="8") + b'{"id":1}',
+        head(Content_Length="8").replace(b"HTTP/1.1", b"HTTP/1.0") + b'{"id":1}',
+    ],
+)
+def test_whatever_http_allows_a_client_is_taken(running: Running, sent: bytes) -> None:
+    with running.connect() as connection:
+        connection.sendall(sent)
+        assert answer_on(connection)[0] == 200
+    (line,) = stored(running.directory)
+    assert (line.feed, line.event) == ("live_users", {"id": 1})
+
+
+def test_health_may_be_asked_for_without_a_body(running: Running) -> None:
+    response = requests.head(running.url + "/health", timeout=10)
+
+    assert (response.status_code, response.content) == (200, b"")

@@ -203,3 +203,16 @@ def test_anything_else_is_no_crowdtwist_id(text: str) -> None:
 def test_any_other_id_is_a_text_that_is_not_blank(id_type: str) -> None:
     assert parse_id(" +49 123 \n", id_type) == "+49 123"
     assert parse_id(" \n", id_type) is None
+
+
+UNSEEN = st.text(st.sampled_from("\ufeff\u200b\u200e\u202a\u202c\u2060\u00a0\u00ad\x1a\x00\t \r\n"))
+
+
+@pytest.mark.parametrize("id_type", ID_TYPES)
+@given(before=UNSEEN, after=UNSEEN)
+def test_what_nobody_sees_around_an_id_is_no_part_of_it(
+    id_type: str, before: str, after: str
+) -> None:
+    seen = "4915" if id_type == "id" else "a\u200db"  # a joiner between letters means something
+    assert str(parse_id(before + seen + after, id_type)) == seen
+    assert parse_id(before + after, id_type) is None

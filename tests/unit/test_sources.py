@@ -281,6 +281,39 @@ def test_a_row_with_more_cells_than_the_header_loses_none_of_them(
         assert read(path) == [1]
 
 
+@pytest.mark.parametrize("unseen", ["\x1a", "\ufeff", "\u200b", "\u200e\u00a0"])
+@pytest.mark.parametrize("header", ["", "email\n", "email,name\n"])
+def test_a_line_of_what_nobody_sees_is_no_member(folder: Path, unseen: str, header: str) -> None:
+    # Rdatatable/data.table#1612, for Ctrl-Z
+    name = "members.csv" if header else "members.txt"
+    text = f"{unseen}{header}a@b.test\n{unseen}\n{unseen}c@d.test{unseen}\n{unseen}"
+    assert read(put(folder, name, text), "email") == ["a@b.test", "c@d.test"]
+
+
+@pytest.mark.parametrize("hint", ["sep=;", "SEP=,", '"sep=,"', "sep=\t", "sep="])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_the_hint_for_excel_is_no_header(folder: Path, hint: str, delimiter: str) -> None:
+    # PowerShell/PowerShell#7776
+    text = f"{hint}\r\nname{delimiter}user_id\r\nx{delimiter}7\r\n"
+    assert read(put(folder, "members.csv", text)) == [7]
+    assert "line 4 of" in refusal(put(folder, "members.csv", f"{text}x{delimiter}y\r\n"))
+
+
+@pytest.mark.parametrize("id_type", ["id", "third_party_id", "mobile_phone_number"])
+@pytest.mark.parametrize("form", ["'{}", '="{}"', '"=""{}"""', "'{} "])
+def test_a_cell_that_is_guarded_from_spreadsheets_is_what_it_guards(
+    folder: Path, id_type: str, form: str
+) -> None:
+    # DFE-Digital/register-trainee-teachers#3229
+    text = f"{id_type},name\n{form.format('0049151')},x\n"
+    wanted = 49151 if id_type == "id" else "0049151"
+    assert read(put(folder, "members.csv", text), id_type) == [wanted]
+
+
+def test_an_apostrophe_of_a_name_stays(folder: Path) -> None:
+    assert read(put(folder, "members.csv", "username\n'ohana\n"), "username") == ["'ohana"]
+
+
 # JSON lines
 
 

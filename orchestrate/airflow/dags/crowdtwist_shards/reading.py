@@ -11,6 +11,7 @@ import io
 import json
 import lzma
 import re
+import unicodedata
 import zlib
 from contextlib import ExitStack
 from itertools import chain
@@ -33,6 +34,8 @@ _NUMBERS = ("user_id", "member_id", "id", "CTUserID")
 _ALIASES = {"id": _NUMBERS, "email": ("email_address",)}
 _WORDY = frozenset({"third_party_id", "username"})
 _NAME = re.compile(r"^[^@]*[^\W\d_][^@]*$")
+_HINT = re.compile(r'"?sep=.?"?', re.IGNORECASE)
+_GUARDED = re.compile(r"""\s*(?:'(\+?\d.*)|="(.*)")\s*""")
 _UNREAD = frozenset(
     "7z br lz4 rar snappy sz tar tbz2 tgz txz z zst ods xls xlsb xlsm xlsx".split()  # noqa: SIM905 - shorter
 )
@@ -58,12 +61,22 @@ PERMANENT = (
 
 def parse_id(value: Any, id_type: str) -> int | str | None:
     """Read one id of the given type, or None where the tap would refuse it."""
-    text = str(value).strip()
+    text = _bare(str(value))
     if id_type != "id":
         return text or None
     if not (text.isascii() and text.isdigit()) or len(text) > len(str(_LARGEST_ID)):
         return None
     return int(text) if 0 < int(text) <= _LARGEST_ID else None
+
+
+def _bare(text: str) -> str:
+    """Return a text without what nobody sees at its ends."""
+    seen = [place for place, letter in enumerate(text) if not _is_unseen(letter)]
+    return text[seen[0] : seen[-1] + 1] if seen else ""
+
+
+def _is_unseen(letter: str) -> bool:
+    return letter.isspace() or unicodedata.category(letter) in {"Cc", "Cf"}
 
 
 def wanted(id_type: str) -> str:
@@ -177,22 +190,20 @@ def _values(
     form = form_of(inside)
     if form == "csv":
         return _csv(iter(lines), id_type, column)
-    filled = ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
+    filled = ((number, line) for number, line in enumerate(lines, start=1) if _bare(line))
     return _json_lines(filled, id_type, column) if form == "json" else filled
 
 
 def _csv(lines: Iterator[str], id_type: str, column: str | None) -> Iterator[tuple[int, str]]:
-    start = []
-    for line in lines:
-        start.append(line)
-        if line.strip():
-            break
+    start = list(_up_to_text(lines))
+    if start and _HINT.fullmatch(start[-1].strip()):
+        start = [*start[:-1], "\n", *_up_to_text(lines)]
     bare = "".join(start[-1].split('"')[::2]) if start else ""
     reader = csv.reader(
         chain(start, lines), strict=True, delimiter=max(_DELIMITERS, key=bare.count)
     )
-    rows = (row for row in reader if any(cell.strip() for cell in row))
-    header = [cell.strip() for cell in next(rows, [])]
+    rows = (row for row in reader if any(map(_bare, row)))
+    header = [_bare(cell) for cell in next(rows, [])]
     if not all(_NAME.search(cell) or not cell for cell in header):
         raise ShardError("line 1 must name the columns")
     lone = len(header) == 1 and column is None and id_type in _WORDY
@@ -201,7 +212,16 @@ def _csv(lines: Iterator[str], id_type: str, column: str | None) -> Iterator[tup
     if header:
         chosen = _place_of(header, id_type, column)
         for row in rows:
-            yield reader.line_num, row[chosen] if chosen < len(row) else ""
+            cell = row[chosen] if chosen < len(row) else ""
+            guarded = _GUARDED.fullmatch(cell)
+            yield reader.line_num, guarded[1] or guarded[2] if guarded else cell
+
+
+def _up_to_text(lines: Iterator[str]) -> Iterator[str]:
+    for line in lines:
+        yield line
+        if line.strip():
+            return
 
 
 def _json_lines(
