@@ -256,7 +256,7 @@ class TapCrowdTwist(Tap):
         if self.continues:
             self.logger.info("Going on with the run that was cut short")
         else:
-            continuation.close(self.state)
+            continuation.begin(self.state)
         with closing(self.run):
             try:
                 self._warn()
