@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _SHOWN = 5
 
 _TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
+_FLAG = {"enum": [True, False, None]}
 _NODE = {"$ref": "#/$defs/node"}
 _ENTRY: dict[str, Any] = {
     "type": "object",
@@ -27,7 +28,11 @@ _ENTRY: dict[str, Any] = {
             "items": {
                 "type": "object",
                 "required": ["breadcrumb", "metadata"],
-                "properties": {"breadcrumb": {"type": "array"}, "metadata": {"type": "object"}},
+                "properties": {
+                    "breadcrumb": {"type": "array"},
+                    # Text is true for the SDK, "false" too, so that what is deselected would leave.
+                    "metadata": {"type": "object", "properties": {"selected": _FLAG}},
+                },
             },
         },
     },

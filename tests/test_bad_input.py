@@ -307,6 +307,22 @@ def test_what_is_wrong_with_a_catalog_is_told_by_stream_and_place(tmp_path: Path
     )
 
 
+@pytest.mark.parametrize("given", ["false", "true", "", 0, []])
+@pytest.mark.parametrize("breadcrumb", [[], ["properties", "first_name"]])
+def test_a_selection_that_is_neither_true_nor_false_is_refused(
+    tmp_path: Path, breadcrumb: list[str], given: Any
+) -> None:
+    catalog = select("users")
+    for each in entry_of(catalog, "users")["metadata"]:
+        if each["breadcrumb"] == breadcrumb:
+            each["metadata"]["selected"] = given
+    file = tmp_path / "catalog.json"
+    file.write_text(json.dumps(catalog), encoding="utf-8")
+    said = sentence(run_with(tmp_path, "--catalog", str(file)))
+    assert said.startswith("Option `--catalog`: `users`: metadata.")
+    assert "metadata.selected is not what a catalog can have there" in said
+
+
 @pytest.mark.parametrize("blank", ["", "  "])
 def test_a_blank_variable_is_a_setting_that_is_not_set(
     world: Sandbox, monkeypatch: pytest.MonkeyPatch, blank: str
