@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from array import array
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
@@ -172,10 +173,28 @@ def _unique(members: Iterable[int]) -> Iterator[int]:
 
 def parse_id(text: str, id_type: str) -> Member | None:
     """Read one id of the given type, or None where the text is not one."""
-    stripped = text.strip()
+    stripped = bare(text)
     if id_type != "id":
         return stripped or None
     if not (stripped.isascii() and stripped.isdigit()):
         return None
     number = int(stripped) if len(stripped) <= len(str(LARGEST_ID)) else LARGEST_ID + 1
     return number if 0 < number <= LARGEST_ID else None
+
+
+def bare(text: str) -> str:
+    """Return a text without what nobody sees at its ends.
+
+    These are blanks, but also byte-order marks (in the middle of files that were put together),
+    zero-width spaces, marks of direction that are copied along, and the Ctrl-Z of DOS.
+    """
+    begin, end = 0, len(text)
+    while begin < end and _is_unseen(text[begin]):
+        begin += 1
+    while begin < end and _is_unseen(text[end - 1]):
+        end -= 1
+    return text[begin:end]
+
+
+def _is_unseen(letter: str) -> bool:
+    return letter.isspace() or unicodedata.category(letter) in {"Cc", "Cf"}

@@ -20,7 +20,7 @@ from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.filesystems import open_files
 from tap_crowdtwist.packing import PackingError, check_regular, unpacked
 from tap_crowdtwist.paths import named, reason
-from tap_crowdtwist.roster import parse_id
+from tap_crowdtwist.roster import bare, parse_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -39,6 +39,12 @@ _WORDY = frozenset({"third_party_id", "username"})
 
 _NAME = re.compile(r"^[^@]*[^\W\d_][^@]*$")
 """What may name a column: it has a letter and no @. A file without a header would lose a member."""
+
+_HINT = re.compile(r'"?sep=.?"?', re.IGNORECASE)
+"""The line by which some programs tell Excel the delimiter; the header tells it as well."""
+
+_GUARDED = re.compile(r"""\s*(?:'(\+?\d.*)|="(.*)")\s*""")
+"""Cells that are written so that a spreadsheet takes them for text: `'0049…` and `="0049…"`."""
 
 
 def from_setting(user_ids: Iterable[Any], id_type: str) -> Iterator[Member]:
@@ -138,7 +144,7 @@ def _values(
 
 def _text(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(lines, start=1):
-        if line.strip():
+        if bare(line):
             yield number, line
 
 
@@ -148,11 +154,13 @@ def _csv(
     where = f"line 1 of {name}"
     lines = iter(lines)
     start = list(_up_to_text(lines))
+    if start and _HINT.fullmatch(start[-1].strip()):
+        start = [*start[:-1], "\n", *_up_to_text(lines)]  # as many lines as before
     reader = csv.reader(
         chain(start, lines), strict=True, delimiter=_delimiter(start[-1] if start else "")
     )
-    rows = (row for row in reader if any(cell.strip() for cell in row))
-    header = [cell.strip() for cell in next(rows, [])]
+    rows = (row for row in reader if any(map(bare, row)))
+    header = [bare(cell) for cell in next(rows, [])]
     if not header:
         return
     if not all(_NAME.search(cell) or not cell for cell in header):
@@ -167,7 +175,9 @@ def _csv(
         )
     place = _place(where, header, id_type, column)
     for row in rows:
-        yield reader.line_num, row[place] if place < len(row) else ""
+        cell = row[place] if place < len(row) else ""
+        guarded = _GUARDED.fullmatch(cell)
+        yield reader.line_num, guarded[1] or guarded[2] if guarded else cell
 
 
 def _up_to_text(lines: Iterator[str]) -> Iterator[str]:

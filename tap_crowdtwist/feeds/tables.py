@@ -41,6 +41,8 @@ _ENCRYPTED = 1
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 _BOM = "\ufeff"
+_DOS_END = "\x1a"
+"""With this letter alone behind the last line end, old programs say that a file is whole."""
 
 
 class Form(NamedTuple):
@@ -194,6 +196,8 @@ class Table:
         line, read = "\n", lines.readline
         while line := read(LONGEST_LINE):
             self._line += 1
+            if line == _DOS_END:
+                return
             has_end = line[-1] in "\r\n"
             if not has_end and len(line) >= LONGEST_LINE:
                 raise self.wrong(
