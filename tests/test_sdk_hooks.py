@@ -46,6 +46,7 @@ PRIVATE: dict[str, tuple[Any, str] | None] = {
     "_tap": None,
 }
 IMPORTED = {
+    "singer_sdk.configuration._dict_config.find_dotenv",
     "singer_sdk.configuration._dict_config.parse_environment_config",
     "singer_sdk.helpers._classproperty.classproperty",
     "singer_sdk.helpers._catalog.get_selected_schema",
