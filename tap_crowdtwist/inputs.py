@@ -110,6 +110,10 @@ def check_state(state: Mapping[str, Any], known: Collection[str], logger: loggin
         raise TapError(
             "Option `--state`: holds a whole STATE message; pass only what its `value` holds"
         )
+    if "singer_state" in state:
+        raise TapError(
+            "Option `--state`: is in Meltano's form; pass only what its `singer_state` holds"
+        )
     bookmarks = state.get("bookmarks", None if state else {})
     if not isinstance(bookmarks, dict):
         raise TapError("Option `--state`: holds no `bookmarks`, so it is not a state of this tap")

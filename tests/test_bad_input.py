@@ -249,6 +249,36 @@ def test_broken_json_is_told_with_its_place(
     assert expected in said
 
 
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b" \n", "since it is empty; leave the option out where there is nothing to give yet"),
+        (b'{"bookmarks": {}}\n{"bookmarks": {}}\n', "of several states, as a target prints them"),
+        (b'{"singer_state": {"bookmarks": {}}}', "pass only what its `singer_state` holds"),
+    ],
+    ids=["blank", "all that a target printed", "of meltano state get"],
+)
+def test_a_state_in_another_form_is_told_with_the_way_out(
+    tmp_path: Path, content: bytes, expected: str
+) -> None:
+    file = tmp_path / "state.json"
+    file.write_bytes(content)
+    said = sentence(run_with(tmp_path, "--state", str(file)))
+    assert said.startswith("Option `--state`: ")
+    assert expected in said
+
+
+def test_a_state_that_powershell_wrote_is_read(tmp_path: Path, world: Sandbox) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(config_of(world)), encoding="utf-16")
+    state = tmp_path / "state.json"
+    state.write_bytes('{"bookmarks": {}}\r\n'.encode("utf-16"))
+    catalog = tmp_path / "catalog.json"
+    catalog.write_text(json.dumps(select("activities")), encoding="utf-16")
+    result = run_cli("--config", config, "--state", state, "--catalog", catalog)
+    assert result.exit_code == 0, result.stderr
+
+
 def test_a_byte_order_mark_does_no_harm(tmp_path: Path, world: Sandbox) -> None:
     file = tmp_path / "catalog.json"
     file.write_text(json.dumps(select("activities")), encoding="utf-8-sig")
