@@ -12,8 +12,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
+from dotenv import find_dotenv
 from singer_sdk import Tap
-from singer_sdk.configuration._dict_config import find_dotenv, parse_environment_config
+from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers._util import load_json
 from singer_sdk.helpers.capabilities import (

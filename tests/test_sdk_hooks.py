@@ -46,7 +46,6 @@ PRIVATE: dict[str, tuple[Any, str] | None] = {
     "_tap": None,
 }
 IMPORTED = {
-    "singer_sdk.configuration._dict_config.find_dotenv",
     "singer_sdk.configuration._dict_config.parse_environment_config",
     "singer_sdk.helpers._classproperty.classproperty",
     "singer_sdk.helpers._catalog.get_selected_schema",
