@@ -115,3 +115,18 @@ def test_the_installed_command_syncs(tmp_path: Path, world: Sandbox) -> None:
     result = run_process("--config", config, cwd=tmp_path)
     assert result.exit_code == 0, result.stderr
     assert [row["id"] for row in result.records["users"]] == [1000003]
+
+
+def test_the_environment_of_a_scheduler_changes_no_record(tmp_path: Path, world: Sandbox) -> None:
+    # singer-io/tap-bing-ads#4, meltano/meltano#8799, scott-griffiths/bitstring#321
+    config, catalog = tmp_path / "config.json", tmp_path / "catalog.json"
+    config.write_text(json.dumps(config_of(world)), encoding="utf-8")
+    catalog.write_text(json.dumps(select("users")), encoding="utf-8")
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    odd = {"PYTHONIOENCODING": "ascii", "TZ": "Asia/Kathmandu", "PYTHONOPTIMIZE": "2"}
+    results = [
+        run_process("--config", config, "--catalog", catalog, env=env)
+        for env in ({}, ascii_only | odd)
+    ]
+    assert [result.exit_code for result in results] == [0, 0]
+    assert results[0].records["users"] == results[1].records["users"]
