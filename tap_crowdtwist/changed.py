@@ -24,7 +24,7 @@ from tap_crowdtwist.feeds.members import Appeared
 from tap_crowdtwist.feeds.names import DATA_PUSH, FEEDS, LIVE_PUSH
 from tap_crowdtwist.identity import identified
 from tap_crowdtwist.roster import Roster
-from tap_crowdtwist.state import debts, notes
+from tap_crowdtwist.state import debts, notes, under_way
 from tap_crowdtwist.state.instants import instant, spell
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def roster(
     noted_by_name = _noted(states)
     try:
         for name, entry in states.items():
-            noted, sweep = noted_by_name[name], entry.get("sweep") or {}
+            noted, sweep = noted_by_name[name], under_way(entry)
             read, heard = notes.ledger(noted, "push"), notes.ledger(noted, "live")
             begun = sweep.get("files")
             _check_kept(DATA_PUSH, feeds.push, read, notes.ledger(begun, "push"))
@@ -192,7 +192,7 @@ def _noted(states: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]
     begun = [
         name
         for name, entry in states.items()
-        if "started_at" in (sweep := entry.get("sweep") or {}) and sweep.get("members") != "changed"
+        if "started_at" in (sweep := under_way(entry)) and sweep.get("members") != "changed"
     ]
     if begun:
         raise SettingError(

@@ -76,6 +76,10 @@ def _object(option: str, path: str, text: bytes) -> dict[str, Any]:
         value = json.loads(text)
     except json.JSONDecodeError as error:
         problem = f": {error.msg} (line {error.lineno}, column {error.colno})"
+        if not text.strip():
+            problem = ", since it is empty; leave the option out where there is nothing to give yet"
+        elif option == "state" and error.msg == "Extra data":
+            problem = ", but more; of several states, as a target prints them, give the last line"
     except UnicodeError:
         problem = ", and no UTF-8 text either"
     except RecursionError:

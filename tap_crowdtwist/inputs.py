@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _SHOWN = 5
 
 _TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
+_FLAG = {"enum": [True, False, None]}
 _NODE = {"$ref": "#/$defs/node"}
 _ENTRY: dict[str, Any] = {
     "type": "object",
@@ -27,7 +28,11 @@ _ENTRY: dict[str, Any] = {
             "items": {
                 "type": "object",
                 "required": ["breadcrumb", "metadata"],
-                "properties": {"breadcrumb": {"type": "array"}, "metadata": {"type": "object"}},
+                "properties": {
+                    "breadcrumb": {"type": "array"},
+                    # Text is true for the SDK, "false" too, so that what is deselected would leave.
+                    "metadata": {"type": "object", "properties": {"selected": _FLAG}},
+                },
             },
         },
     },
@@ -104,6 +109,10 @@ def check_state(state: Mapping[str, Any], known: Collection[str], logger: loggin
     if state.get("type") == "STATE":
         raise TapError(
             "Option `--state`: holds a whole STATE message; pass only what its `value` holds"
+        )
+    if "singer_state" in state:
+        raise TapError(
+            "Option `--state`: is in Meltano's form; pass only what its `singer_state` holds"
         )
     bookmarks = state.get("bookmarks", None if state else {})
     if not isinstance(bookmarks, dict):

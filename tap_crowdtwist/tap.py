@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
+from dotenv import find_dotenv
 from singer_sdk import Tap
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.helpers._classproperty import classproperty
@@ -87,11 +88,14 @@ class TapCrowdTwist(Tap):
     @override
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - a property of the class
         """Read settings from the environment; a blank one is null, which the SDK cannot convert."""
-        parse_environment_config({}, ENV_PREFIX)  # takes over what .env holds
+        # Of the working directory or one above it, as Meltano has it. Not told, the SDK looks above
+        # its own installation (meltano/sdk#2836), where another project's may lie.
+        dotenv = find_dotenv(usecwd=True) or os.devnull
+        parse_environment_config({}, ENV_PREFIX, dotenv)  # takes over what it holds
         declared = cls.config_jsonschema
         blank = blank_variables(os.environ, ENV_PREFIX, declared)
         given = {n: s for n, s in declared["properties"].items() if n not in blank}
-        parsed: dict[str, Any] = parse_environment_config({"properties": given}, ENV_PREFIX)
+        parsed: dict[str, Any] = parse_environment_config({"properties": given}, ENV_PREFIX, dotenv)
         return {**parsed, **dict.fromkeys(blank)}
 
     @cached_property
@@ -256,7 +260,7 @@ class TapCrowdTwist(Tap):
         if self.continues:
             self.logger.info("Going on with the run that was cut short")
         else:
-            continuation.close(self.state)
+            continuation.begin(self.state)
         with closing(self.run):
             try:
                 self._warn()

@@ -249,6 +249,36 @@ def test_broken_json_is_told_with_its_place(
     assert expected in said
 
 
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b" \n", "since it is empty; leave the option out where there is nothing to give yet"),
+        (b'{"bookmarks": {}}\n{"bookmarks": {}}\n', "of several states, as a target prints them"),
+        (b'{"singer_state": {"bookmarks": {}}}', "pass only what its `singer_state` holds"),
+    ],
+    ids=["blank", "all that a target printed", "of meltano state get"],
+)
+def test_a_state_in_another_form_is_told_with_the_way_out(
+    tmp_path: Path, content: bytes, expected: str
+) -> None:
+    file = tmp_path / "state.json"
+    file.write_bytes(content)
+    said = sentence(run_with(tmp_path, "--state", str(file)))
+    assert said.startswith("Option `--state`: ")
+    assert expected in said
+
+
+def test_a_state_that_powershell_wrote_is_read(tmp_path: Path, world: Sandbox) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(config_of(world)), encoding="utf-16")
+    state = tmp_path / "state.json"
+    state.write_bytes('{"bookmarks": {}}\r\n'.encode("utf-16"))
+    catalog = tmp_path / "catalog.json"
+    catalog.write_text(json.dumps(select("activities")), encoding="utf-16")
+    result = run_cli("--config", config, "--state", state, "--catalog", catalog)
+    assert result.exit_code == 0, result.stderr
+
+
 def test_a_byte_order_mark_does_no_harm(tmp_path: Path, world: Sandbox) -> None:
     file = tmp_path / "catalog.json"
     file.write_text(json.dumps(select("activities")), encoding="utf-8-sig")
@@ -305,6 +335,22 @@ def test_what_is_wrong_with_a_catalog_is_told_by_stream_and_place(tmp_path: Path
         "Option `--catalog`: `purchases`: schema.properties.purchase_id.type is not what a catalog "
         "can have there; write the catalog anew with `--discover`"
     )
+
+
+@pytest.mark.parametrize("given", ["false", "true", "", 0, []])
+@pytest.mark.parametrize("breadcrumb", [[], ["properties", "first_name"]])
+def test_a_selection_that_is_neither_true_nor_false_is_refused(
+    tmp_path: Path, breadcrumb: list[str], given: Any
+) -> None:
+    catalog = select("users")
+    for each in entry_of(catalog, "users")["metadata"]:
+        if each["breadcrumb"] == breadcrumb:
+            each["metadata"]["selected"] = given
+    file = tmp_path / "catalog.json"
+    file.write_text(json.dumps(catalog), encoding="utf-8")
+    said = sentence(run_with(tmp_path, "--catalog", str(file)))
+    assert said.startswith("Option `--catalog`: `users`: metadata.")
+    assert "metadata.selected is not what a catalog can have there" in said
 
 
 @pytest.mark.parametrize("blank", ["", "  "])

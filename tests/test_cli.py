@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from harness import API_KEY, STREAMS, config_of, run_cli, run_process
+from harness import API_KEY, STREAMS, config_of, run_cli, run_process, select
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,11 +26,25 @@ def test_settings_of_several_files_are_merged_the_last_one_on_top(
     assert [row["id"] for row in result.records["users"]] == [1000003]
 
 
+def test_a_dotenv_file_is_that_of_the_working_directory(tmp_path: Path, world: Sandbox) -> None:
+    own = config_of(world)
+    lines = [
+        f"TAP_CROWDTWIST_{name.upper()}='{own[name]}'" for name in ("api_key", "api_url", "pos_url")
+    ]
+    (tmp_path / ".env").write_text("\n".join([*lines, "TAP_CROWDTWIST_USER_IDS=[1000003]"]))
+    within = tmp_path / "within"
+    within.mkdir()
+    catalog = tmp_path / "catalog.json"
+    catalog.write_text(json.dumps(select("users")), encoding="utf-8")
+    result = run_process("--config", "ENV", "--catalog", catalog, cwd=within)
+    assert result.exit_code == 0, result.stderr
+    assert [row["id"] for row in result.records["users"]] == [1000003]
+
+
 def test_settings_can_come_from_the_environment(
-    monkeypatch: pytest.MonkeyPatch, world: Sandbox
+    monkeypatch: pytest.MonkeyPatch, world: Sandbox, tmp_path: Path
 ) -> None:
-    # A .env file of whoever runs this must not count.
-    monkeypatch.setattr("singer_sdk.configuration._dict_config.find_dotenv", lambda: "")
+    monkeypatch.chdir(tmp_path)  # a .env file of whoever runs this must not count
     variables = {
         "API_KEY": API_KEY,
         "API_URL": world.api_url,
@@ -101,3 +115,18 @@ def test_the_installed_command_syncs(tmp_path: Path, world: Sandbox) -> None:
     result = run_process("--config", config, cwd=tmp_path)
     assert result.exit_code == 0, result.stderr
     assert [row["id"] for row in result.records["users"]] == [1000003]
+
+
+def test_the_environment_of_a_scheduler_changes_no_record(tmp_path: Path, world: Sandbox) -> None:
+    # singer-io/tap-bing-ads#4, meltano/meltano#8799, scott-griffiths/bitstring#321
+    config, catalog = tmp_path / "config.json", tmp_path / "catalog.json"
+    config.write_text(json.dumps(config_of(world)), encoding="utf-8")
+    catalog.write_text(json.dumps(select("users")), encoding="utf-8")
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    odd = {"PYTHONIOENCODING": "ascii", "TZ": "Asia/Kathmandu", "PYTHONOPTIMIZE": "2"}
+    results = [
+        run_process("--config", config, "--catalog", catalog, env=env)
+        for env in ({}, ascii_only | odd)
+    ]
+    assert [result.exit_code for result in results] == [0, 0]
+    assert results[0].records["users"] == results[1].records["users"]

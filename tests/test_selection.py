@@ -11,6 +11,7 @@ from harness import (
     PROGRAM_STREAMS,
     STREAMS,
     canonical,
+    entry_of,
     queries,
     run_cli,
     run_tap,
@@ -165,3 +166,15 @@ def test_stream_maps_and_flattening_apply_to_what_is_selected(world: Sandbox) ->
 def test_discovery_asks_for_nothing_and_needs_nothing(world: Sandbox) -> None:
     assert run_cli("--discover").exit_code == 0
     assert queries(world) == []
+
+
+def test_columns_that_a_kept_catalog_lacks_are_told(world: Sandbox) -> None:
+    # Meltano keeps the discovered catalog over an upgrade of the tap (meltano/meltano#6763).
+    catalog = select("users", purchases=["user_id", "purchase_id"])
+    assert "lacks" not in run_tap(world, catalog=catalog).stderr
+    for name in ("first_name", "tier_info"):
+        del entry_of(catalog, "users")["schema"]["properties"][name]
+    result = run_tap(world, catalog=catalog)
+    assert result.stderr.count("Catalog: the schema of `users` lacks 2 columns (first: `") == 1
+    assert result.stderr.count(" lacks ") == 1
+    assert "first_name" not in result.records["users"][0]

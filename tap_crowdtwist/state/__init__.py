@@ -17,6 +17,7 @@ from tap_crowdtwist.state.sweeps import (
     save,
     shorten,
     starts_later,
+    under_way,
 )
 from tap_crowdtwist.state.whose import check_roster
 
@@ -37,4 +38,5 @@ __all__ = [
     "save",
     "shorten",
     "starts_later",
+    "under_way",
 ]

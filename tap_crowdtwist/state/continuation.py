@@ -25,8 +25,15 @@ MARK = "completed_at"
 
 def continues(state: Mapping[str, Any], now: datetime) -> bool:
     """Tell whether a run that is given this state goes on with the one that wrote it."""
-    marked = any(MARK in entry for entry in _entries(state))
+    marked = any(entry.get(MARK) for entry in _entries(state))
     return marked and any(abs(now - sign) <= PAUSE for sign in _signs_of_life(state))
+
+
+def begin(state: Mapping[str, Any]) -> None:
+    """Void the marks of an earlier run; where states are merged, one that is gone would stay."""
+    for entry in _entries(state):
+        if MARK in entry:
+            entry[MARK] = None
 
 
 def close(state: Mapping[str, Any]) -> None:

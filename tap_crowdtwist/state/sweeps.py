@@ -4,10 +4,10 @@ One entry per stream, whatever the number of members:
 
     {"replication_key": "last_date_purchased", "replication_key_value": "2026-11-19T02:00:00Z",
      "start_date": "2025-01-01T00:00:00Z",
-     "roster": {"id_type": "id", "shard": "1/1", "members": 200000, "sums": "…",
+     "roster": {"id_type": "id", "shard": "1/1", "swept": "…", "members": 200000, "sums": "…",
                 "largest": 1200999},
      "sweep": {"started_at": "…", "since": "…", "after": 1200345, "read": {…},
-               "retry": {"count": 1, "ids": "…"}, …}}
+               "retry": {"count": 1, "ids": "…"}, "check": 2849711623, …}}
 
 `after` moves only past members whose rows are all written. A run that finds a sweep resumes it with
 the same bounds. When the sweep is complete its start becomes the bookmark, since every member was
@@ -17,10 +17,16 @@ owed from, and are asked again by the next run. `roster` tells whom the last com
 read from `start_date`. `start_date` is from when on everybody in there was read, null for
 everything; where an earlier one is wanted by now, the bookmark does not count. `files` tells in
 which files of Data Push and Live Push nobody has to be looked for any more (`notes`).
+
+Meltano may merge a state into an older one (`--full-refresh`, `--merge-state`), and what is merged
+never loses a key: a `sweep` that is over comes back, or shows through the next one. So `swept` is
+the start of the last sweep that is over, and `check` the checksum of the others' content.
 """
 
 from __future__ import annotations
 
+import json
+import zlib
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -145,7 +151,7 @@ def begin(state: MutableMapping[str, Any], plan: Plan, roster: Roster) -> Sweep:
     bookmark = _bookmark(state, plan)
     try:
         since = plan.since(None if starts_later(state, plan.start_date) else bookmark)
-        stored = state.get("sweep") or {}
+        stored = under_way(state)
         sweep = _resumed(state, stored, plan, since) or Sweep(
             plan.now.replace(microsecond=0),
             since,
@@ -161,6 +167,23 @@ def begin(state: MutableMapping[str, Any], plan: Plan, roster: Roster) -> Sweep:
     if sweep.since != plan.start_date:
         sweep.known = RosterDigest.load(state.get("roster"))
     return sweep
+
+
+def under_way(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the sweep that a state holds; only what it owes where it is over or not whole."""
+    stored: Mapping[str, Any] = state.get("sweep") or {}
+    over = instant((state.get("roster") or {}).get("swept"))
+    began = instant(stored.get("started_at"))
+    whole = stored.get("check") in {None, _check(stored)}
+    if whole and (over is None or began is None or began > over):
+        return stored
+    return {name: stored[name] for name in ("retry", "retry_since") if name in stored}
+
+
+def _check(stored: Mapping[str, Any]) -> int:
+    """Return the checksum of a sweep in a state, in whatever order its keys stand."""
+    content = {name: value for name, value in stored.items() if name != "check"}
+    return zlib.crc32(json.dumps(content, sort_keys=True).encode())
 
 
 def _bookmark(state: Mapping[str, Any], plan: Plan) -> datetime | None:
@@ -238,7 +261,8 @@ def save(
         stored["members"] = "changed"
     if sweep.lacking is not None:
         stored["lacking"] = sweep.lacking
-    state["sweep"] = stored | owed(sweep)
+    stored |= owed(sweep)
+    state["sweep"] = {**stored, "check": _check(stored)}
     state["roster"] = {**(state.get("roster") or {}), **names_of(roster)}
 
 
@@ -249,6 +273,7 @@ def shorten(state: MutableMapping[str, Any]) -> None:
     """
     for name in ("read", "joined", "fell"):
         state["sweep"].pop(name, None)
+    state["sweep"]["check"] = _check(state["sweep"])
 
 
 def _digests(sweep: Sweep) -> dict[str, Any]:
@@ -267,7 +292,7 @@ def finish(
     everybody from the same bound.
     """
     forget(state, sweep)
-    names = names_of(roster)
+    names = {**names_of(roster), "swept": spell(sweep.started_at)}
     state["roster"] = {**(state.get("roster") or {}), **names}
     if sweep.unlisted:
         return

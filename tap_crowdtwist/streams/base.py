@@ -71,6 +71,7 @@ class CrowdTwistStream(Stream):
                 f"Catalog: the schema of `{self.name}` lacks its key `{lacking[0]}`; write the "
                 "catalog anew with `--discover`"
             )
+        self._warn_of_an_old_catalog()
         return Normaliser(
             self.name,
             self.effective_schema,
@@ -79,6 +80,18 @@ class CrowdTwistStream(Stream):
             policy=self._crowdtwist.policy,
             aliases=self.aliases,
         )
+
+    def _warn_of_an_old_catalog(self) -> None:
+        """Warn of columns that a catalog lacks, as one does that was kept over an upgrade."""
+        known = privacy.published(self.name, self._crowdtwist.policy)["properties"]
+        if lacking := [name for name in known if name not in self.effective_schema["properties"]]:
+            self.logger.warning(
+                "Catalog: the schema of `%s` lacks %d columns (first: `%s`), which are not read; "
+                "write the catalog anew with `--discover`, or with Meltano's `--refresh-catalog`",
+                self.name,
+                len(lacking),
+                lacking[0],
+            )
 
     @override
     def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:

@@ -78,7 +78,7 @@ class MemberStream(CrowdTwistStream):
     def is_complete(self) -> bool:
         """Whether the run that this one continues has completed the stream."""
         own, changed = self.stream_state, self.run.settings.only_changed
-        if not self._crowdtwist.continues or MARK not in own or notes.of_changed(own) > changed:
+        if not self._crowdtwist.continues or not own.get(MARK) or notes.of_changed(own) > changed:
             return False
         if not changed and self.is_incremental and self.starts_later:
             return False

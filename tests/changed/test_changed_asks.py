@@ -91,7 +91,7 @@ def test_a_stream_that_was_deselected_for_a_while_catches_up(brand: Brand) -> No
 
 
 def test_a_full_sweep_under_way_has_to_end_first(brand: Brand) -> None:
-    assert brand.run("all", streams=("users",), life=14).crashed
+    assert brand.run("all", streams=("users",), life=14, later=DAY / 24).crashed
     brand.pass_day()
     assert refused(brand).startswith(
         f"{CHANGED}when the sweep of all members that is under way for `users` is complete; go on"

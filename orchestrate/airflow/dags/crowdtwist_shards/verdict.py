@@ -53,7 +53,7 @@ def asked_before(bookmarks: Mapping[str, Any]) -> dict[str, int | None]:
     before: dict[str, int | None] = {}
     for stream, entry in bookmarks.items():
         sweep = entry.get("sweep") or {}
-        if "completed_at" in entry:
+        if entry.get("completed_at"):
             before[stream] = None
         elif "started_at" in sweep:
             before[stream] = int(sweep.get("asked", 0)) - (sweep.get("retry") or {}).get("count", 0)
