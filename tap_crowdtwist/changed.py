@@ -231,15 +231,26 @@ def _check_gap(
 ) -> None:
     """Insist on a file of each feed for every day since all members were swept.
 
-    The day before is one of them, unless no file had come by then: days of the files may end later
-    than days in UTC.
+    The day before is one of them if a file of it or of an older day has been read: days of the
+    files may end later than days in UTC. Otherwise Data Push began with a later day.
     """
     if not due:
         return
     feeds = set(daily) or {*_ALWAYS, *noted.get("feeds", ()), *(file.feed for file in files)}
     there = {(file.slot, file.feed) for file in files}
     since = instant(noted.get("all_at"))
-    first = due[0].slot if since is None else DATA_PUSH.number(since) - any(read.sums)
+    first = due[0].slot
+    if since is not None:
+        swept = DATA_PUSH.number(since)
+        first = swept - any(read[day] for day in range(read.start, swept))
+        oldest = min(file.slot for file in files)
+        if oldest > first and not any(read.sums):
+            raise SettingError(
+                "data_push_path",
+                f"has no file of an older day than {_date(DATA_PUSH, oldest)}, so who changed "
+                f"since the last sweep of all members, on {since:%Y-%m-%d}, is not known; if Data "
+                f"Push was switched on after that, {_ASK}",
+            )
     for day in range(max(first, read.start), due[-1].slot + 1):
         lacking = [feed for feed in FEEDS if feed in feeds and (day, feed) not in there]
         if lacking and not read[day]:

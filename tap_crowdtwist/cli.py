@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -26,12 +27,15 @@ if TYPE_CHECKING:
 
 def main(args: Sequence[str] | None = None, tap: type[TapCrowdTwist] = TapCrowdTwist) -> None:
     """Run the tap with the arguments of the command line, or with the given ones."""
+    if sys.stderr is None:  # closed by whoever started us; what is logged goes nowhere then
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the end
     command = tap.cli
     guard_logging()
     for option in command.params:
         option.callback = _READERS.get(str(option.name), option.callback)
     logger = logging.getLogger(tap.name)
     try:
+        _need_output()
         command.main(args, prog_name=tap.name)
     except StoppedError as error:
         logger.critical("%s", error)
@@ -45,6 +49,11 @@ def main(args: Sequence[str] | None = None, tap: type[TapCrowdTwist] = TapCrowdT
     else:
         return
     sys.exit(1)
+
+
+def _need_output() -> None:
+    if sys.stdout is None:
+        raise TapError("Standard output is closed, so there is no way to write any output")
 
 
 def _config(_ctx: click.Context, _option: click.Parameter, paths: Sequence[str]) -> _ConfigInput:

@@ -9,11 +9,18 @@ from tap_crowdtwist.errors import TapError
 
 
 class StoppedError(TapError):
-    """The run was asked to stop. What was written is in the state; the next run goes on there."""
+    """The run was asked to stop. What was written is in the state; the next run goes on there.
 
-    def __init__(self, signum: int = signal.SIGTERM) -> None:
+    Args:
+        signum: the signal that asked.
+        how: what else there is to say of it.
+    """
+
+    def __init__(self, signum: int = signal.SIGTERM, how: str = "") -> None:
         name = signal.Signals(signum).name
-        super().__init__(f"Stopped by {name}; the next run goes on where the last STATE stands")
+        super().__init__(
+            f"Stopped by {name}{how}; the next run goes on where the last STATE stands"
+        )
         self.signum = signum
 
 

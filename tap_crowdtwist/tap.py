@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 import signal
-import sys
 import time
 from contextlib import closing, suppress
 from functools import cached_property
@@ -39,7 +38,7 @@ from tap_crowdtwist.stop import StoppedError
 from tap_crowdtwist.streams import FEED_STREAMS, STREAMS
 from tap_crowdtwist.streams.feeds import FeedStream, check_feeds
 from tap_crowdtwist.streams.swept import MemberStream
-from tap_crowdtwist.writer import Writer
+from tap_crowdtwist.writer import Writer, discard_the_rest, lift_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,8 +169,11 @@ class TapCrowdTwist(Tap):
         """Stop at the next safe point: rows are whole, the state is written, then the run ends."""
         signal.signal(signum, signal.SIG_DFL)
         if "run" not in self.__dict__:
-            sys.exit(128 + signum)
+            discard_the_rest()  # nobody may be reading the catalog
+            raise StoppedError(signum)
         self.run.stop.wish(signum)
+        if isinstance(self.message_writer, Writer):
+            self.message_writer.limit_writes(signum)
 
     @classmethod
     @override
@@ -274,6 +276,7 @@ class TapCrowdTwist(Tap):
             else:
                 self._close_run()
             finally:
+                lift_limit()
                 summary.report(self.run, self.logger)
         summary.check(self.run, self.state.get("bookmarks", {}))
 

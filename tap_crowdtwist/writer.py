@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -19,11 +20,15 @@ from typing_extensions import override
 
 from tap_crowdtwist import values
 from tap_crowdtwist.errors import TapError
+from tap_crowdtwist.stop import StoppedError
 
 if TYPE_CHECKING:
     from singer_sdk.singerlib import Message
 
 logger = logging.getLogger(__name__)
+
+GRACE = 8.0
+"""Seconds that a write may take after a signal; containers are often killed after ten."""
 
 _NUL = b"\\u0000"
 
@@ -38,6 +43,7 @@ class Writer(MsgSpecWriter):
     def __init__(self) -> None:
         super().__init__()
         self.mended: Counter[str] = Counter()
+        self._writing = False
 
     @override
     def serialize_message(self, message: Message) -> bytearray:
@@ -68,19 +74,55 @@ class Writer(MsgSpecWriter):
         Raises:
             TapError: nobody reads what the tap writes (any more).
         """
+        self._writing = True
         try:
-            sys.stdout.buffer.write(self.format_message(message))
+            _write_whole(self.format_message(message))
             if not isinstance(message, RecordMessage):
                 sys.stdout.buffer.flush()
+        except StoppedError:
+            discard_the_rest()
+            raise
         except BrokenPipeError:
-            _discard_the_rest()
+            discard_the_rest()
             raise TapError("The target stopped reading; its own messages say why") from None
         except OSError as error:
-            _discard_the_rest()
+            discard_the_rest()
             raise TapError(f"The output cannot be written: {error.strerror}") from None
+        finally:
+            self._writing = False
+
+    def limit_writes(self, signum: int) -> None:
+        """Give up a write that still waits for the target `GRACE` seconds after a signal.
+
+        A run that was asked to stop notices it between two writes, so never while the pipe is full
+        and the target hangs. Only an exception out of a signal handler ends such a write.
+        """
+
+        def give_up(*_: object) -> None:
+            if self._writing:
+                lift_limit()
+                raise StoppedError(signum, " while the target read nothing")
+
+        if hasattr(signal, "setitimer"):  # not on Windows
+            signal.signal(signal.SIGALRM, give_up)
+            signal.setitimer(signal.ITIMER_REAL, GRACE, 1)
 
 
-def _discard_the_rest() -> None:
+def _write_whole(line: bytearray) -> None:
+    """Write a line, even where a signal cuts a write short: under PYTHONUNBUFFERED, one may."""
+    out = sys.stdout.buffer
+    written = out.write(line)
+    while written < len(line):
+        written += out.write(memoryview(line)[written:]) or 0
+
+
+def lift_limit() -> None:
+    """Let no alarm ring any more; one that rang while Python ends would change the exit code."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def discard_the_rest() -> None:
     """Let what is still buffered go nowhere, so that the interpreter can end in peace."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())

@@ -38,6 +38,26 @@ def test_each_day_has_all_that_changed(brand: Brand) -> None:
         assert set(outcome.members("users")) < set(map(int, brand.running.roster()))
 
 
+@pytest.mark.parametrize("begins", [0, 1, 2, 4])
+def test_days_from_before_data_push_was_switched_on_are_not_waited_for(
+    tmp_path: Path, begins: int
+) -> None:
+    """The first file is of the day before the full sweep (0), of its day (1), or of a later one."""
+    with Brand(tmp_path, members=12) as brand:
+        assert not brand.run("all").said
+        asked = 0
+        for day in range(7):
+            if day:
+                brand.pass_day(deliver=False)
+            if day >= begins:
+                brand.deliver(day)
+            if brand.run(later=DAY / 2).said:
+                assert not brand.run("all", later=DAY / 2).said
+                asked += 1
+            assert day < begins or not brand.lacks()
+        assert asked == (begins > 1)
+
+
 def test_only_the_note_moves_so_that_a_later_sweep_of_all_members_is_right(brand: Brand) -> None:
     before = {stream: dict(brand.entry(stream)) for stream in STREAMS}
     brand.pass_day()
