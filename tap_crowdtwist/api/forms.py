@@ -74,6 +74,10 @@ class FormChoice:
         self._unresolved: defaultdict[tuple[Form, Flaw], set[Any]] = defaultdict(set)
         self.is_decided = False
 
+    def is_last_resort(self, form: Form) -> bool:
+        """Return whether there is no other form to try, so that a refusal should be doubted."""
+        return self.is_decided or form is self._forms[-1]
+
     @property
     def form(self) -> Form:
         """The form that is asked for first at present."""
@@ -108,7 +112,11 @@ class FormChoice:
             try:
                 reading = attempt(form)
             except (RejectedError, MemberMissingError, NotConfiguredError) as error:
-                if not readings and not is_refusal(error):
+                # "Not found" is about the member, unless another form has just found it.
+                about_form = is_refusal(error) or (
+                    readings and not isinstance(error, RejectedError)
+                )
+                if not about_form:
                     raise
                 refusal = refusal or error
                 flaws[form] = Flaw.REFUSED

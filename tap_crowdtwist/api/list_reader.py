@@ -182,7 +182,7 @@ class ListReader:
         params: dates.Params,
         signs: listing.Signs,
     ) -> paging.Listing:
-        repeat = len(endpoint.forms) == 1 or self._choice(endpoint).is_decided
+        repeat = len(endpoint.forms) == 1 or self._choice(endpoint).is_last_resort(form)
         if form.page is None:
             page = self._get(
                 endpoint,
