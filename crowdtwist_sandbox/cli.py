@@ -10,6 +10,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from crowdtwist_sandbox.arguments import add_world_options
+from crowdtwist_sandbox.deviations import DEVIATIONS
 from crowdtwist_sandbox.faults import CATALOGUE
 from crowdtwist_sandbox.feeds.commands import add_commands, run_command
 from crowdtwist_sandbox.feeds.posting import PostingError
@@ -54,6 +55,12 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         metavar="SPEC",
         help="what goes wrong, like late:2=0.1 or reset_before@17,19; repeatable, or with commas",
+    )
+    add(
+        "--deviations",
+        default="",
+        metavar="NAMES",
+        help=f"open forms that are other than the tap expects first: {', '.join(DEVIATIONS)}",
     )
     add("--max-seconds", type=float, default=None, help="stop by itself after that long")
     return parser

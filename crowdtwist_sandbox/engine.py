@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from crowdtwist_sandbox import deviations
 from crowdtwist_sandbox.clock import Clock
 from crowdtwist_sandbox.faults.faults import Faults
 from crowdtwist_sandbox.ledger import Ledger
@@ -22,6 +23,7 @@ class Engine:
 
     def __init__(self, options: SandboxOptions) -> None:
         self.options = options
+        self.deviations = deviations.parse(options.deviations)
         pace = Pace.of(options.daily_changes)
         self.world = World(options.seed, options.members, options.today, pace)
         self.clock = Clock(options.today)

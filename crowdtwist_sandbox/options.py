@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 
+from crowdtwist_sandbox import deviations
 from crowdtwist_sandbox.faults.spec import parse
 
 DEFAULT_KEY = "sandbox-key"
@@ -39,6 +40,8 @@ class SandboxOptions:
         hmac_public_key: with the private one: the main host takes signed requests only.
         hmac_private_key: see above.
         faults: what goes wrong, as told in the package `faults`; "" is nothing.
+        deviations: open forms that are other than the tap expects first, names with commas; see the
+            module `deviations`.
         daily_changes: the share of members to whom something happens on a day, joining, moving and
             leaving in proportion; None for about a fifth. Month ends, when points lapse, have more.
     """
@@ -59,6 +62,7 @@ class SandboxOptions:
     hmac_public_key: str | None = None
     hmac_private_key: str | None = field(default=None, repr=False)
     faults: str = ""
+    deviations: str = ""
     daily_changes: float | None = None
 
     def __post_init__(self) -> None:
@@ -80,3 +84,4 @@ class SandboxOptions:
         if not self.api_key:
             raise ValueError("api_key: must not be empty")
         parse(self.faults)
+        deviations.parse(self.deviations)

@@ -42,6 +42,10 @@ class Call:
         self.request = request
         self.ident = ident
 
+    def deviates(self, *names: str) -> bool:
+        """Whether one of these deviations is switched on."""
+        return not self.engine.deviations.isdisjoint(names)
+
     def member(self, id_types: Collection[str] = MAIN_ID_TYPES) -> Member:
         """The member that the path names, on the main host."""
         id_type = self.request.params.get("id_type", "id")
@@ -79,7 +83,13 @@ class Call:
         return [encode(row, roll, member) for row, roll in listing.rows()]
 
     def envelope(
-        self, stream: str, key: str, listing: Listing, size: int, member: Member | None = None
+        self,
+        stream: str,
+        key: str,
+        listing: Listing,
+        size: int,
+        member: Member | None = None,
+        page_name: str = "page",
     ) -> dict[str, Any]:
         """A page of rows and its paging object."""
         options = self.engine.options
@@ -88,12 +98,13 @@ class Call:
         params = self.request.params
         pager = Pager(
             f"http://{self.request.header(b'host')}{self.request.path}",
-            {name: text for name, text in params.items() if name not in {"page", "api_key"}},
+            {name: text for name, text in params.items() if name not in {page_name, "api_key"}},
             options.api_key,
             "previous_page" if options.drift and stream == "activities" else "prev_page",
             Quirks.of(roll) if options.quirks else NONE,
+            page_name,
         )
-        page = self.engine.faults.page(pager, listing.items, params.get("page"), size)
+        page = self.engine.faults.page(pager, listing.items, params.get(page_name), size)
         encode = self.engine.encoders[stream].encode
         rows = [encode(*listing.row(item), member) for item in page.items]
         paging: Any = page.paging

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from crowdtwist_sandbox.deviations import CUT
 from crowdtwist_sandbox.hosts import errors
 from crowdtwist_sandbox.hosts.call import MAIN_ID_TYPES
 from crowdtwist_sandbox.hosts.dates import unix_range, year_range
@@ -44,6 +45,8 @@ _PERSONAL = frozenset(
     }
 )
 _TRUE = ("1", "true")
+_PAGE_NAMES = ("page", "page_number", "page_size")
+_YEAR = 365
 _DELETION_STEPS = ("Deletion_initiated", "Deletion_in_progress", "Deletion_completed")
 
 
@@ -93,13 +96,30 @@ def user_activities(call: Call) -> Any:
 def activity_history(call: Call) -> Any:
     """Page "User Activity History": what the member did; the range is on `date_created`."""
     member = call.member()
-    size = call.page_size(10, 25)
     listing = call.world.listing("user_activity_history", member)
     bounds = unix_range(call)
-    if bounds:
+    if bounds and not call.deviates("history_ignores_dates"):
         lines = [line for line in listing.items if bounds[0] <= line.created <= bounds[1]]
         listing = listing._replace(items=lines)
-    return call.envelope("user_activity_history", "activities", listing, size, member)
+    pages = [name for name in _PAGE_NAMES if name in call.request.params]
+    if call.deviates("history_ignores_pages", "history_without_pages"):
+        if pages and call.deviates("history_without_pages"):
+            raise errors.param_error(f"{pages[0]} is not a parameter of this resource.")
+        if call.deviates("history_cut"):
+            listing = listing._replace(items=listing.items[:CUT])
+        return {"activities": call.array("user_activity_history", listing, member)}
+    page_name = "page"
+    if call.deviates("history_by_page_number"):
+        page_name = "page_number"
+        if "page" in pages or pages not in ([], ["page_number", "page_size"]):
+            raise errors.param_error("page_number and page_size must be used together.")
+    size = call.page_size(10, 25)
+    answer = call.envelope(
+        "user_activity_history", "activities", listing, size, member, page_name=page_name
+    )
+    if call.deviates("history_without_paging"):
+        del answer["paging"]
+    return answer
 
 
 def user_rewards(call: Call) -> Any:
@@ -119,6 +139,8 @@ def redemption_history(call: Call) -> Any:
     size = call.page_size(10, 10)
     listing = call.world.listing("redemptions", member)
     bounds = year_range(call)
+    if bounds is None and call.deviates("redemptions_of_a_year"):
+        bounds = member.now - _YEAR * DAY, member.now + 1
     if bounds:
         orders = [order for order in listing.items if bounds[0] <= order.at < bounds[1]]
         listing = listing._replace(items=orders)

@@ -61,6 +61,7 @@ class Pager(NamedTuple):
     api_key: str
     previous_name: str = "prev_page"
     quirks: Quirks = NONE
+    page_name: str = "page"
 
     def page(self, items: Sequence[Any], asked: str | None, size: int) -> Page:
         """One page of the items."""
@@ -107,7 +108,9 @@ class Pager(NamedTuple):
         url = self.url
         if foreign:
             url = foreign + "/" + url.split("/", 3)[3]
-        return f"{url}?{urlencode({**self.params, 'page': number, 'api_key': self.api_key})}"
+        return (
+            f"{url}?{urlencode({**self.params, self.page_name: number, 'api_key': self.api_key})}"
+        )
 
 
 def page_number(asked: str | None) -> int:

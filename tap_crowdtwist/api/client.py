@@ -12,20 +12,13 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from tap_crowdtwist.api import dates, listing, outcome, paging
-from tap_crowdtwist.api.endpoints import PAGE_SIZE
-from tap_crowdtwist.api.errors import (
-    ApiError,
-    ExhaustedError,
-    FatalApiError,
-    MemberMissingError,
-    NotConfiguredError,
-    Verdict,
-)
+from tap_crowdtwist.api import dates, listing, outcome
+from tap_crowdtwist.api.errors import Verdict
+from tap_crowdtwist.api.list_reader import ListReader, in_turn
 from tap_crowdtwist.api.retries import Retries
 from tap_crowdtwist.api.transport import NoAnswerError
 
@@ -40,20 +33,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-_BEYOND = frozenset({400, 404, 416})
-"""How a host may refuse a page beyond the last one of a listing that does not say which that is."""
-
 _WORTH_SAYING = 10.0
 """Seconds of an asked-for pause from which on it is logged."""
 
 _TOO_LONG = "CrowdTwist asks to wait for more than 24 hours (Retry-After); run again later"
-
-
-def in_turn(calls: Sequence[Callable[[], T]]) -> list[T]:
-    """Do one call after the other."""
-    return [call() for call in calls]
 
 
 @dataclass
@@ -104,11 +87,11 @@ class Client:
         self._transport = transport
         self._throttle = throttle
         self._max_retries = max_retries
-        self._gather = gather
         self._sleep = sleep
         self._pause = (float("-inf"), "")
         self._lock = threading.Lock()
         self._ledger = listing.Ledger()
+        self._lists = ListReader(self.get, gather, self._ledger)
         self.traffic = Traffic()
 
     @property
@@ -141,6 +124,8 @@ class Client:
         member: int | str | None = None,
         params: dates.Params = (),
         accept: Callable[[Any], Any] = lambda payload: payload,
+        *,
+        repeat_rejected: bool = True,
     ) -> Any:
         """Ask for one payload.
 
@@ -150,11 +135,12 @@ class Client:
             params: query parameters beside the endpoint's own.
             accept: turns the payload into what is wanted, or None if it is not of that kind,
                 which is then tried again like any other broken answer. Gets None for a 204.
+            repeat_rejected: ask once more where CrowdTwist rejects the request.
 
         Raises:
             MemberMissingError: there is no such member.
             NotConfiguredError: the program does not have the resource.
-            RejectedError: CrowdTwist rejected this request, twice; others may succeed.
+            RejectedError: CrowdTwist rejected this request; others may succeed.
             FatalApiError: no request can succeed (credentials, certificates).
             ExhaustedError: every attempt failed, and tries or time are used up.
         """
@@ -171,7 +157,7 @@ class Client:
                     self._mended(endpoint, came.defects)
                 return came.wanted
             retries = retries or Retries(self._max_retries, began)
-            if came.is_final(retries.failures):
+            if came.is_final(retries.failures, repeat_rejected=repeat_rejected):
                 raise came.error(endpoint)
             self._wait(endpoint, came, retries, departed)
 
@@ -196,69 +182,9 @@ class Client:
         Raises:
             ApiError: as `get` does.
         """
-        until = until or datetime.now(timezone.utc)
-        readings = [
-            partial(
-                listing.complete,
-                partial(self._listing, endpoint, member, params + span),
-                endpoint,
-                self._ledger,
-            )
-            for span in dates.queries(endpoint.dates, since, until)
-        ]
-        return listing.union(self._several(readings), endpoint.key)
-
-    def _several(self, calls: Sequence[Callable[[], T]]) -> list[T]:
-        return self._gather(calls) if len(calls) > 1 else in_turn(calls)
-
-    def _listing(
-        self, endpoint: Endpoint, member: int | str | None, params: dates.Params
-    ) -> paging.Listing:
-        if not endpoint.paged:
-            page = self.get(endpoint, member, params, lambda body: _page(body, endpoint))
-            return paging.Listing([page.rows], page.total, unpaged=not page.guided)
-        size = (("page_size", str(endpoint.page_size)),) if endpoint.page_size else ()
-
-        announced = False
-
-        def ask(parameter: str, number: int) -> paging.Page:
-            nonlocal announced
-            numbered = (*params, (parameter, str(number)), *size)
-            try:
-                # A 204 in place of an announced page is not its end: rows would be lost.
-                page: paging.Page = self.get(
-                    endpoint,
-                    member,
-                    numbered,
-                    lambda body: _page(body, endpoint, number, announced=announced),
-                )
-            except FatalApiError:
-                raise
-            except ApiError as error:
-                if number == 1:
-                    raise
-                if not announced and _is_beyond(error):
-                    self._ledger.refused_on(endpoint.name, number, error.status)
-                    return paging.Page([])
-                if not isinstance(error, (MemberMissingError, NotConfiguredError)):
-                    raise
-                said = "A page is refused after others of its listing were answered"
-                raise ExhaustedError(
-                    said, endpoint=endpoint.name, status=error.status, code=error.code
-                ) from None
-            announced |= page.guided
-            return page
-
-        try:
-            return paging.follow(
-                ask,
-                self._several,
-                size=endpoint.page_size or PAGE_SIZE,
-                contents=partial(listing.contents, key=endpoint.key),
-            )
-        except paging.EndlessError:
-            said = "A listing without `paging` does not end"
-            raise ExhaustedError(said, endpoint=endpoint.name) from None
+        return self._lists.read(
+            endpoint, member, params, since, until or datetime.now(timezone.utc)
+        )
 
     def _attempt(
         self, endpoint: Endpoint, url: str, accept: Callable[[Any], Any]
@@ -337,17 +263,3 @@ def moment_in(seconds: float, now: datetime) -> str:
 @lru_cache(maxsize=256)
 def _query(params: dates.Params) -> str:
     return urlencode(params, quote_via=quote, safe="")
-
-
-def _page(
-    body: Any, endpoint: Endpoint, number: int = 1, *, announced: bool = False
-) -> paging.Page | None:
-    """Read a page; 204 and `{}` are an empty one only where nothing has announced it."""
-    if not announced and (body is None or (body == {} and number > 1)):
-        return paging.Page([])
-    return paging.read(body, endpoint.envelope, endpoint.beside)
-
-
-def _is_beyond(error: ApiError) -> bool:
-    """Return whether an answer may say that a page lies beyond the last one."""
-    return error.code == "page_not_found" or error.status in _BEYOND

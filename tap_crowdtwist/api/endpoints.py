@@ -30,6 +30,28 @@ class DateFilter(enum.Enum):
 
 
 @dataclass(frozen=True)
+class Form:
+    """One way to ask for a listing.
+
+    Attributes:
+        name: how messages call it.
+        page: the query parameter for the page number; None where all rows come at once.
+        page_size: rows of a page, sent as `page_size`; None where it is not sent.
+    """
+
+    name: str
+    page: str | None = None
+    page_size: int | None = None
+
+
+UNPAGED = Form("without pages")
+
+
+def _pages(page_size: int | None = None, page: str = "page") -> tuple[Form, ...]:
+    return (Form(f"paged by `{page}`", page, page_size),)
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """One resource.
 
@@ -39,9 +61,10 @@ class Endpoint:
         host: which of the two hosts serves it.
         envelope: keys under which the rows may stand, the usual one first. A bare array is
             accepted everywhere. Empty: the payload is itself the one row.
-        paged: whether it has pages, addressed by `page`.
-        page_size: the documented maximum, sent as `page_size`; None where it takes none.
+        forms: how its rows may be asked for, the richest form first. There is more than one where
+            the public pages leave open which one is right. Page sizes are the documented maximum.
         dates: the date filter it understands, if any.
+        dated: properties of a row that the date filter may be about.
         key: properties that tell two rows of one listing apart.
         params: what is always sent.
         beside: properties that may stand once beside the rows and belong to each.
@@ -51,12 +74,22 @@ class Endpoint:
     path: str
     host: Host = Host.MAIN
     envelope: tuple[str, ...] = ()
-    paged: bool = False
-    page_size: int | None = None
+    forms: tuple[Form, ...] = (UNPAGED,)
     dates: DateFilter | None = None
+    dated: tuple[str, ...] = ()
     key: tuple[str, ...] = ("id",)
     params: tuple[tuple[str, str], ...] = ()
     beside: tuple[str, ...] = ()
+
+    @property
+    def paged(self) -> bool:
+        """Whether the first of its forms has pages."""
+        return self.forms[0].page is not None
+
+    @property
+    def page_size(self) -> int | None:
+        """Rows of a page in the first of its forms, where they are sent."""
+        return self.forms[0].page_size
 
     @property
     def of_member(self) -> bool:
@@ -65,26 +98,29 @@ class Endpoint:
 
 
 ACTIVITIES = Endpoint(  # Activities-Extended (v2.1)
-    "activities", "/v2.1/activities/extended", envelope=("activities",), paged=True, page_size=25
+    "activities", "/v2.1/activities/extended", envelope=("activities",), forms=_pages(25)
 )
 REWARDS = Endpoint(  # Rewards (v2.1); inactive ones are included unless active_only is sent
-    "rewards", "/v2.1/rewards", envelope=("rewards",), paged=True, page_size=25
+    "rewards", "/v2.1/rewards", envelope=("rewards",), forms=_pages(25)
 )
 BADGES = Endpoint(  # Badges
-    "badges", "/v2.1/badges", envelope=("badges",), paged=True, page_size=25
+    "badges", "/v2.1/badges", envelope=("badges",), forms=_pages(25)
 )
 USER = Endpoint("users", "/v2/users/{id}")  # User Profile
 DELETION = Endpoint("deletions", "/v2/users/delete/{id}")  # User Deletion Status
 USER_ACTIVITIES = Endpoint(  # User Activities: what the member may do
     "user_activities", "/v2/users/{id}/activities", envelope=("activities",)
 )
-ACTIVITY_HISTORY = Endpoint(  # User Activity History; v2.1 seen in public clients only, its largest
-    "user_activity_history",  # page is unknown: 10 is what every member resource takes
+# User Activity History. Of v2.1 only public clients are known, which send no page. The legacy page
+# takes `page_size` only together with `page_number`; sibling resources take `page` and `page_size`.
+# The largest page is unknown: 10 is what every resource of a member takes.
+ACTIVITY_HISTORY = Endpoint(
+    "user_activity_history",
     "/v2.1/users/{id}/activity_history",
     envelope=("activities", "activity_history"),
-    paged=True,
-    page_size=10,
+    forms=(*_pages(10), *_pages(10, "page_number"), UNPAGED),
     dates=DateFilter.UNIX,
+    dated=("date_created", "date_awarded", "activity_date"),
     key=("user_activity_id",),
 )
 PURCHASES = Endpoint(  # User Purchase History
@@ -92,7 +128,7 @@ PURCHASES = Endpoint(  # User Purchase History
     "/users/{id}/purchases",
     Host.POS,
     envelope=("purchases",),
-    paged=True,
+    forms=_pages(),
     dates=DateFilter.DAYS,
     key=("purchase_id_type", "purchase_id"),
 )
@@ -100,16 +136,15 @@ USER_REWARDS = Endpoint(  # User Rewards (v2.1)
     "user_rewards",
     "/v2.1/users/{id}/rewards",
     envelope=("rewards",),
-    paged=True,
-    page_size=10,
+    forms=_pages(10),
 )
 REDEMPTIONS = Endpoint(  # User Redemption History v2.2; the household page says `redemptions`
     "redemptions",
     "/v2.2/users/{id}/redemption_history",
     envelope=("rewards", "redemptions"),
-    paged=True,
-    page_size=10,
+    forms=_pages(10),
     dates=DateFilter.WINDOWS,
+    dated=("order_date",),
     key=("order_id",),
 )
 POINTS_EXPIRATION = Endpoint(  # Points Expiration
@@ -119,8 +154,7 @@ RECEIPTS = Endpoint(  # User Receipt History
     "receipts",
     "/v2/users/{id}/receipts",
     envelope=("submitted_receipts",),
-    paged=True,
-    page_size=25,
+    forms=_pages(25),
 )
 COUPONS = Endpoint(  # Usable Coupons; expired unused ones are included by default
     "coupons",
@@ -132,8 +166,7 @@ USER_BADGES = Endpoint(  # User Badges; whether `user_counts` is per badge is no
     "user_badges",
     "/v2.1/users/{id}/badges",
     envelope=("badges",),
-    paged=True,
-    page_size=25,
+    forms=_pages(25),
     beside=("user_counts",),
 )
 

@@ -31,6 +31,24 @@ _BELIEVED = 3
 _CAPS = frozenset({10, 25, 50})
 """Rows at which a host may cut a list, beside multiples of 100."""
 
+_ROUND = 5
+"""Rows. Any limit of a host is a multiple of it."""
+
+
+@dataclass
+class Signs:
+    """What the readings of a listing showed beside its rows.
+
+    Attributes:
+        unpaged: rows of the longest list that came whole and without a total.
+        is_whole: whether that list was read in parts, too, which brought nothing else.
+        refused: the page behind a full one that was refused, and the HTTP status; None if none was.
+    """
+
+    unpaged: int = 0
+    is_whole: bool = False
+    refused: tuple[int, int | None] | None = None
+
 
 @dataclass
 class Ledger:
@@ -42,35 +60,58 @@ class Ledger:
     unproven: set[str] = field(default_factory=set)
     longest: Counter[str] = field(default_factory=Counter)
     """Rows of the longest list of each endpoint that came whole and without a total."""
+    uncertain: Counter[str] = field(default_factory=Counter)
+    """Rows of the longest of these lists that is not known to be whole."""
 
-    def warn_once(self, endpoint: str, sentence: str, *facts: object) -> None:
-        """Log a warning the first time that it is true of an endpoint, whatever the facts."""
+    def warn_once(
+        self, endpoint: str, sentence: str, *facts: object, level: int = logging.WARNING
+    ) -> None:
+        """Log a sentence the first time that it is true of an endpoint, whatever the facts."""
         with self.lock:
             if (endpoint, sentence) in self.warned:
                 return
             self.warned.add((endpoint, sentence))
-        logger.warning("%s: %s", endpoint, sentence % facts if facts else sentence)
+        logger.log(level, "%s: %s", endpoint, sentence % facts if facts else sentence)
 
-    def note_unpaged(self, endpoint: str, count: int) -> None:
-        """Remember how long a list is that came whole and without a total."""
+    def take(self, endpoint: str, signs: Signs) -> None:
+        """Remember what the readings of a listing showed, and doubt the end of one aloud."""
         with self.lock:
-            self.longest[endpoint] = max(self.longest[endpoint], count)
+            self.longest[endpoint] = max(self.longest[endpoint], signs.unpaged)
+            if not signs.is_whole:
+                self.uncertain[endpoint] = max(self.uncertain[endpoint], signs.unpaged)
+            if signs.refused:
+                self.unproven.add(endpoint)
+        if signs.refused:
+            self.warn_once(
+                endpoint,
+                "page %d of a list without `paging` was refused (HTTP %s) and taken for the end, "
+                "although the page before it was full; if it is not the end, rows are missing",
+                *signs.refused,
+            )
 
-    def refused_on(self, endpoint: str, number: int, status: int | None) -> None:
-        """Doubt a listing that does not say how many pages it has, and refuses one."""
+    def may_be_cut(self, endpoint: str, count: int) -> bool:
+        """Return whether a list without a total may stop at a limit of the host.
+
+        Such limits are round, and no list is longer than they are. One of just that length may
+        still be whole, which says nothing about the others.
+        """
         with self.lock:
-            self.unproven.add(endpoint)
+            return count >= self.longest[endpoint] and count % _ROUND == 0
+
+    def cut_at(self, endpoint: str, count: int) -> None:
+        """Say that the host cuts lists, and that longer ones are read by their dates."""
         self.warn_once(
             endpoint,
-            "page %d of a list without `paging` was refused (HTTP %s) and taken for the end, "
-            "although the page before it was full; if it is not the end, rows are missing",
-            number,
-            status,
+            "lists are cut at %d rows; those of this length are read in parts, by their dates",
+            count,
+            level=logging.INFO,
         )
 
     def seems_cut(self, endpoint: str) -> bool:
         """Return whether no list of an endpoint is longer than a round number of rows."""
         count = self.longest[endpoint]
+        if self.uncertain[endpoint] < count:
+            return False
         return count in _CAPS or (count > 0 and count % 100 == 0)
 
     def doubt_cut_lists(self) -> None:
@@ -145,8 +186,6 @@ def _attempt(read: Callable[[], Listing], endpoint: Endpoint, ledger: Ledger) ->
             endpoint.name, "a listing has rows that are not objects; they are left out"
         )
     rows = _flatten(pages if listing.total is not None else _abutting(pages), endpoint.key)
-    if listing.unpaged and listing.total is None:
-        ledger.note_unpaged(endpoint.name, len(rows))
     moved = listing.moved
     if listing.total is not None and len(rows) > listing.total:
         distinct = union(pages, endpoint.key)

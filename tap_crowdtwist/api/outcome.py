@@ -57,13 +57,14 @@ class Outcome:
     pause: float | None = None
     defects: tuple[str, ...] = ()
 
-    def is_final(self, failures: int) -> bool:
+    def is_final(self, failures: int, *, repeat_rejected: bool = True) -> bool:
         """Return whether to give up after this many failed attempts of the request before.
 
-        A rejection is asked once more, since a passing fault of something between looks the same.
+        A rejection is asked once more, since a passing fault of something between looks the same;
+        not so where another form of the request is the better next attempt.
         """
         rejected = self.verdict in {Verdict.REJECTED, Verdict.UNAVAILABLE}
-        return self.verdict in _RAISES and (failures > 0 or not rejected)
+        return self.verdict in _RAISES and (failures > 0 or not (rejected and repeat_rejected))
 
     def error(self, endpoint: Endpoint) -> errors.ApiError:
         """Give what to raise, if there is to be no further attempt."""

@@ -224,6 +224,7 @@ def follow(
     *,
     size: int = 10,
     contents: Callable[[list[Any]], Hashable] = repr,
+    parameter: str = PAGE_PARAMETERS[0],
 ) -> Listing:
     """Read a listing to its end.
 
@@ -234,6 +235,7 @@ def follow(
             and still judged one after the other, as if they had been asked for in turn.
         size: rows that a page should have.
         contents: returns what a page holds, equal for the same rows.
+        parameter: name of the page parameter, unless a `next_page` uses another one.
 
     Raises:
         EndlessError: a listing without `paging` does not end.
@@ -243,7 +245,6 @@ def follow(
     ahead: dict[int, Page] = {}
     announced = 0
     number: int | None = 1
-    parameter = PAGE_PARAMETERS[0]
     barren = 0
     first: Page | None = None
     guided = False

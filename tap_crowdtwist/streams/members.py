@@ -13,6 +13,7 @@ from tap_crowdtwist.api.errors import MemberMissingError, NotConfiguredError, Re
 from tap_crowdtwist.state.instants import instant, spell
 from tap_crowdtwist.streams.errand import DELETED_AT
 from tap_crowdtwist.streams.swept import MemberStream
+from tap_crowdtwist.streams.undated import EARLIEST, Undated
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -135,9 +136,30 @@ class Redemptions(MemberStream):
 
     @override
     def fetch(self, position: int, since: datetime | None, until: datetime) -> list[Row]:
-        rows = super().fetch(position, since, until)
+        read = super().fetch
+        if since is not None:
+            rows = read(position, since, until)
+        else:
+            rows = self._undated.read(
+                lambda: read(position, None, until),
+                lambda: read(position, self._joined(position), until),
+                until,
+            )
         keys.assign(rows, "order_id", _REDEMPTION)
         return rows
+
+    @override
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._undated = Undated(self.endpoint)
+
+    def _joined(self, position: int) -> datetime:
+        """Return when a member joined, by its profile."""
+        try:
+            created = values.instant(self.run.identities.profile(position)["date_created"])
+        except (KeyError, values.MisfitError):
+            return EARLIEST
+        return instant(created) or EARLIEST
 
 
 class PointsExpiration(MemberStream):

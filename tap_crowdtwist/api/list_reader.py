@@ -1,0 +1,251 @@
+"""Reads whole listings of a resource: its date windows, pages and forms, each row once."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from tap_crowdtwist.api import dates, listing, paging
+from tap_crowdtwist.api.endpoints import PAGE_SIZE
+from tap_crowdtwist.api.errors import (
+    ApiError,
+    ExhaustedError,
+    FatalApiError,
+    MemberMissingError,
+    NotConfiguredError,
+)
+from tap_crowdtwist.api.forms import Flaw, FormChoice, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from tap_crowdtwist.api.endpoints import Endpoint, Form
+
+T = TypeVar("T")
+
+_BEYOND = frozenset({400, 404, 416})
+"""How a host may refuse a page beyond the last one of a listing that does not say which that is."""
+
+_HALVES = 2
+
+
+class _Parts(NamedTuple):
+    """Rows that were read in parts, and whether they are certainly all."""
+
+    rows: list[listing.Row]
+    is_certain: bool = True
+
+
+def in_turn(calls: Sequence[Callable[[], T]]) -> list[T]:
+    """Do one call after the other."""
+    return [call() for call in calls]
+
+
+class ListReader:
+    """Reads listings. Safe to share between threads.
+
+    Args:
+        get: asks for one payload, as `Client.get` does.
+        gather: does several calls, side by side if it can, and returns their results in order.
+        ledger: what is known of the listings of this run.
+    """
+
+    def __init__(
+        self,
+        get: Callable[..., Any],
+        gather: Callable[[Sequence[Callable[[], Any]]], list[Any]],
+        ledger: listing.Ledger,
+    ) -> None:
+        self._get = get
+        self._gather = gather
+        self._ledger = ledger
+        self._choices: dict[str, FormChoice] = {}
+        self._lock = threading.Lock()
+
+    def read(
+        self,
+        endpoint: Endpoint,
+        member: int | str | None,
+        params: dates.Params,
+        since: datetime | None,
+        until: datetime,
+    ) -> list[listing.Row]:
+        """Read all rows of one listing, as `Client.rows` does."""
+        if len(endpoint.forms) > 1:
+            return self._choice(endpoint).read(
+                member, lambda form: self._attempt(endpoint, member, form, params, since, until)
+            )
+        signs = listing.Signs()
+        readings = [
+            partial(self._whole, endpoint, member, endpoint.forms[0], params + span, signs)
+            for span in dates.queries(endpoint.dates, since, until)
+        ]
+        rows = listing.union(self._several(readings), endpoint.key)
+        self._ledger.take(endpoint.name, signs)
+        return rows
+
+    def _choice(self, endpoint: Endpoint) -> FormChoice:
+        with self._lock:
+            if endpoint.name not in self._choices:
+                self._choices[endpoint.name] = FormChoice(endpoint, self._ledger)
+            return self._choices[endpoint.name]
+
+    def _several(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+        return self._gather(calls) if len(calls) > 1 else in_turn(calls)
+
+    def _attempt(
+        self,
+        endpoint: Endpoint,
+        member: int | str | None,
+        form: Form,
+        params: dates.Params,
+        since: datetime | None,
+        until: datetime,
+    ) -> Reading:
+        """Read a listing in one of several forms, and look for signs that it is a wrong one.
+
+        Raises:
+            ApiError: as `Client.get` does.
+        """
+        signs = listing.Signs()
+        (span,) = dates.queries(endpoint.dates, since, until)
+        rows = self._whole(endpoint, member, form, params + span, signs)
+        if signs.refused:
+            return Reading(rows, signs, Flaw.PAGE_REFUSED)
+        if form.page is not None and signs.unpaged:
+            return Reading(rows, signs, Flaw.PAGE_IGNORED)
+        if signs.unpaged and self._ledger.may_be_cut(endpoint.name, len(rows)):
+            found = self._in_parts(endpoint, member, form, rows, dates.seconds(since, until))
+            signs.is_whole = found.is_certain
+            if len(found.rows) > len(rows):
+                self._ledger.cut_at(endpoint.name, len(rows))
+            rows = found.rows
+        if since and any(dates.is_earlier(row, endpoint.dated, since) for row in rows):
+            return Reading(rows, signs, Flaw.DATES_IGNORED)
+        return Reading(rows, signs)
+
+    def _in_parts(
+        self,
+        endpoint: Endpoint,
+        member: int | str | None,
+        form: Form,
+        whole: list[listing.Row],
+        span: tuple[int, int],
+    ) -> _Parts:
+        """Read a list that may be cut in the two halves of its dates, and so on where need be."""
+        halves = dates.halves(*span)
+        parts = [
+            _Parts(self._whole(endpoint, member, form, dates.unix_span(*half), listing.Signs()))
+            for half in halves
+        ]
+        # The same rows whatever the dates: they are ignored, or all rows are of the same second.
+        if len({listing.contents(part.rows, endpoint.key) for part in parts}) < _HALVES:
+            return _Parts(whole, is_certain=False)
+        for place, half in enumerate(halves):
+            if len(parts[place].rows) >= len(whole):
+                parts[place] = self._in_parts(endpoint, member, form, parts[place].rows, half)
+        rows = listing.union([whole, *(part.rows for part in parts)], endpoint.key)
+        return _Parts(rows, is_certain=all(part.is_certain for part in parts))
+
+    def _whole(
+        self,
+        endpoint: Endpoint,
+        member: int | str | None,
+        form: Form,
+        params: dates.Params,
+        signs: listing.Signs,
+    ) -> list[listing.Row]:
+        read = partial(self._listing, endpoint, member, form, params, signs)
+        return listing.complete(read, endpoint, self._ledger)
+
+    def _listing(
+        self,
+        endpoint: Endpoint,
+        member: int | str | None,
+        form: Form,
+        params: dates.Params,
+        signs: listing.Signs,
+    ) -> paging.Listing:
+        found = self._all_pages(endpoint, member, form, params, signs)
+        if found.unpaged and found.total is None:
+            with self._lock:
+                signs.unpaged = max(signs.unpaged, len(found.pages[0]))
+        return found
+
+    def _all_pages(
+        self,
+        endpoint: Endpoint,
+        member: int | str | None,
+        form: Form,
+        params: dates.Params,
+        signs: listing.Signs,
+    ) -> paging.Listing:
+        repeat = len(endpoint.forms) == 1 or self._choice(endpoint).is_last_resort(form)
+        if form.page is None:
+            page = self._get(
+                endpoint,
+                member,
+                params,
+                lambda body: _page(body, endpoint),
+                repeat_rejected=repeat,
+            )
+            return paging.Listing([page.rows], page.total, unpaged=not page.guided)
+        size = (("page_size", str(form.page_size)),) if form.page_size else ()
+        announced = False
+
+        def ask(parameter: str, number: int) -> paging.Page:
+            nonlocal announced
+            numbered = (*params, (parameter, str(number)), *size)
+            try:
+                # A 204 in place of an announced page is not its end: rows would be lost.
+                page: paging.Page = self._get(
+                    endpoint,
+                    member,
+                    numbered,
+                    lambda body: _page(body, endpoint, number, announced=announced),
+                    repeat_rejected=repeat or number > 1,
+                )
+            except FatalApiError:
+                raise
+            except ApiError as error:
+                if number == 1:
+                    raise
+                if not announced and _is_beyond(error):
+                    signs.refused = (number, error.status)
+                    return paging.Page([])
+                if not isinstance(error, (MemberMissingError, NotConfiguredError)):
+                    raise
+                said = "A page is refused after others of its listing were answered"
+                raise ExhaustedError(
+                    said, endpoint=endpoint.name, status=error.status, code=error.code
+                ) from None
+            announced |= page.guided
+            return page
+
+        try:
+            return paging.follow(
+                ask,
+                self._several,
+                size=form.page_size or PAGE_SIZE,
+                contents=partial(listing.contents, key=endpoint.key),
+                parameter=form.page,
+            )
+        except paging.EndlessError:
+            said = "A listing without `paging` does not end"
+            raise ExhaustedError(said, endpoint=endpoint.name) from None
+
+
+def _page(
+    body: Any, endpoint: Endpoint, number: int = 1, *, announced: bool = False
+) -> paging.Page | None:
+    """Read a page; 204 and `{}` are an empty one only where nothing has announced it."""
+    if not announced and (body is None or (body == {} and number > 1)):
+        return paging.Page([])
+    return paging.read(body, endpoint.envelope, endpoint.beside)
+
+
+def _is_beyond(error: ApiError) -> bool:
+    """Return whether an answer may say that a page lies beyond the last one."""
+    return error.code == "page_not_found" or error.status in _BEYOND

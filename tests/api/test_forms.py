@@ -1,0 +1,107 @@
+"""The choice among the forms of a resource: which is kept, which is given up, and what it costs."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_crowdtwist.api import endpoints
+from tap_crowdtwist.api.errors import RejectedError
+from tap_crowdtwist.api.forms import Flaw, FormChoice, Reading, is_refusal
+from tap_crowdtwist.api.listing import Ledger, Signs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tap_crowdtwist.api.endpoints import Form
+
+ENDPOINT = replace(endpoints.ACTIVITY_HISTORY, key=("id",))
+FORMS = ENDPOINT.forms
+ROWS = [{"id": number} for number in range(3)]
+
+Answer = Literal["whole", "cut", "refused"]
+
+
+class Server:
+    """Answers each form in its own way, and refuses some members in any form."""
+
+    def __init__(self, answers: Mapping[Form, Answer], outcasts: frozenset[int]) -> None:
+        self.answers = answers
+        self.outcasts = outcasts
+        self.attempts = 0
+
+    def attempt(self, member: int, form: Form) -> Reading:
+        self.attempts += 1
+        answer = "refused" if member in self.outcasts else self.answers[form]
+        if answer == "refused":
+            raise RejectedError("No", endpoint="", status=400, code="param_error")
+        if answer == "cut":
+            return Reading(ROWS[:1], Signs(), Flaw.PAGE_IGNORED)
+        return Reading(ROWS, Signs())
+
+
+answers = st.tuples(*[st.sampled_from(["whole", "cut", "refused"])] * len(FORMS))
+outcasts = st.frozensets(st.integers(0, 29), max_size=10)
+
+
+@given(answers.filter(lambda each: "whole" in each), outcasts, st.integers(1, 8))
+def test_everybody_whom_some_form_answers_is_read_whole(
+    each: tuple[Answer, ...], outcasts: frozenset[int], workers: int
+) -> None:
+    server = Server(dict(zip(FORMS, each, strict=True)), outcasts)
+    choice = FormChoice(ENDPOINT, Ledger())
+
+    def read(member: int) -> bool:
+        try:
+            return choice.read(member, lambda form: server.attempt(member, form)) == ROWS
+        except RejectedError:
+            return False
+
+    with ThreadPoolExecutor(workers) as pool:
+        whole = list(pool.map(read, range(30)))
+    assert whole == [member not in outcasts for member in range(30)]
+    best = each.index("whole")
+    assert choice.form is FORMS[best]
+    # Outcasts cost all forms; to find out costs each wrong form two members, or as many as were
+    # being read while it was given up.
+    assert server.attempts <= 30 + len(outcasts) * 2 + best * (2 + workers)
+
+
+def test_a_form_that_fails_for_one_member_only_is_kept() -> None:
+    choice = FormChoice(ENDPOINT, Ledger())
+    first = Server({FORMS[0]: "refused", FORMS[1]: "whole", FORMS[2]: "whole"}, frozenset())
+    other = Server(dict.fromkeys(FORMS, "whole"), frozenset())
+    for _ in range(3):
+        assert choice.read(1, lambda form: first.attempt(1, form)) == ROWS
+        assert choice.read(2, lambda form: other.attempt(2, form)) == ROWS
+    assert choice.form is FORMS[0]
+
+
+def test_a_flaw_that_no_form_is_free_of_is_put_up_with_after_two_members() -> None:
+    server = Server(dict.fromkeys(FORMS, "cut"), frozenset())
+    choice = FormChoice(ENDPOINT, Ledger())
+    for member in range(10):
+        assert choice.read(member, lambda form: server.attempt(member, form)) == ROWS[:1]  # noqa: B023 - called at once
+    assert server.attempts == 2 * len(FORMS) + 8
+    assert choice.form is FORMS[0]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (400, "param_error", True),
+        (400, "invalid_page", True),
+        (400, "missing_data", True),
+        (400, "", False),
+        (403, "param_error", False),
+        (500, "invalid_data", False),
+    ],
+)
+def test_only_some_refusals_are_about_the_form(status: int, code: str, *, expected: bool) -> None:
+    error = RejectedError("", endpoint="", status=status, code=code)
+    assert is_refusal(error) is expected
