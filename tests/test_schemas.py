@@ -153,7 +153,9 @@ COLUMNS = {
     "push_users": {
         *ROW, "id", "first_name", "middle_name", "last_name", "date_of_birth", "email_address",
         "street_address_1", "street_address_2", "city", "state", "postal_code", "country_code",
-        "region", "gender",
+        "region", "gender", "email_is_verified", "receive_email_updates", "receive_sms_messages",
+        "total_points", "redeemable_points", "fan_rank", "mobile_phone_number",
+        "date_mobile_verified", "date_last_login", "password", "salt", "hash_algorithm_id",
     },
     "receipts": {
         "user_id", "id", "date_submitted", "file_id", "file_name", "file_url", "scan_result",
@@ -215,6 +217,7 @@ WITHHELD = {
     "live_redemptions": {"codes", "digital_download"},
     "live_users": CREDENTIALS,
     "push_redemptions": {"codes", "digital_download"},
+    "push_users": {"password", "salt", "hash_algorithm_id"},
     "redemptions": {"codes", "digital_download"},
     "users": CREDENTIALS,
 }
@@ -227,7 +230,7 @@ TYPES = {
     "(facebook|pinterest|inst)_user_id|hash_algorithm_id": "string",
     "purchase_total": "number",
     "is_.*|email_is_verified|no_end_date|show_as_locked.*|points_on_click": "boolean",
-    "receive_email_updates|activity_stream_opt_in": "boolean",
+    "receive_email_updates|receive_sms_messages|activity_stream_opt_in": "boolean",
     "days_until_.*|file_line": "integer",
     "date_of_birth": "date",
     ".*_date|.*_at|date_.*|display_date_.*|last_date_purchased": "date-time",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
-from tap_crowdtwist import values
+from tap_crowdtwist import privacy, schemas, values
 from tap_crowdtwist.feeds.ledger import Extent
 from tap_crowdtwist.feeds.names import DATA_PUSH
 from tap_crowdtwist.feeds.tables import Table, row
@@ -14,7 +15,7 @@ from tap_crowdtwist.state.instants import spell
 from tap_crowdtwist.streams.feeds import FeedStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tap_crowdtwist.feeds.folder import File
     from tap_crowdtwist.records import Row
@@ -32,6 +33,22 @@ class DataPushStream(FeedStream):
     lasting = True
     replication_key = "file_name"
     _mended = 0
+
+    @cached_property
+    def _known_names(self) -> frozenset[str]:
+        return frozenset((*self.schema["properties"], *self.aliases))
+
+    @cached_property
+    def _credentials(self) -> dict[str, str]:
+        """Columns that are withheld whatever the settings say, by their names without separators.
+
+        The files spell them in a way of their own (`hashAlgorithmID`). A column that goes by its
+        name in the schema is withheld without a warning, unlike one with an unknown name.
+        """
+        nodes = schemas.tagged(self.name)["properties"]
+        return {
+            _bare(name): name for name, node in nodes.items() if node[privacy.TAG] == "credential"
+        }
 
     @override
     def read(self, file: File) -> Iterator[Row]:
@@ -51,7 +68,7 @@ class DataPushStream(FeedStream):
                     raise table.wrong(
                         line, f"has no usable value for {keys}; mend the line, or remove it"
                     )
-            self._columns = names
+            self._columns = self._expected(names)
             self._count_mended(table)
 
     @override
@@ -80,7 +97,13 @@ class DataPushStream(FeedStream):
     def _known(self, column: str) -> str:
         """Spell a column as the schema does, where it knows it."""
         lower = column.lower()
-        return lower if lower in self.schema["properties"] else column
+        if lower in self._known_names:
+            return lower
+        return self._credentials.get(_bare(column), column)
+
+    def _expected(self, names: Iterable[str]) -> list[str]:
+        """Return the columns whose absence from a later file would be a fault."""
+        return [name for name in names if _bare(name) not in self._credentials]
 
     def _check(self, table: Table, names: list[str]) -> None:
         """Stop at a header that lacks what the stream, or the last file, cannot do without.
@@ -110,7 +133,11 @@ class DataPushStream(FeedStream):
         columns = state.get("columns")
         if last is None or last.moment > file.moment or not isinstance(columns, list):
             return []
-        return [str(name) for name in columns]
+        return self._expected(map(str, columns))
+
+
+def _bare(name: str) -> str:
+    return name.lower().replace("_", "")
 
 
 class PushUsers(DataPushStream):
@@ -119,6 +146,7 @@ class PushUsers(DataPushStream):
     name = "push_users"
     feed = "PROFILE"
     primary_keys = ("id",)
+    aliases: ClassVar[Mapping[str, str]] = {"mobile_number": "mobile_phone_number"}
 
 
 class PushUserActivities(DataPushStream):

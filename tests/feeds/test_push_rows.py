@@ -91,6 +91,13 @@ def test_a_day_of_the_sandbox_arrives_row_by_row(
     assert result.records["push_user_activities"]
 
 
+def test_a_mobile_number_of_the_file_is_called_as_in_other_streams(tmp_path: Path) -> None:
+    content = table({"id": "1", "Mobile_Number": "+49 30 901820"})
+    (record,) = one(tmp_path, content).records["push_users"]
+    assert record["mobile_phone_number"] == "+49 30 901820"
+    assert record["additional_properties"] is None
+
+
 def test_every_occurrence_of_a_member_is_a_record(tmp_path: Path) -> None:
     content = table({"id": 1, "city": "Bonn"}, {"id": 2, "city": "Lyon"}, {"id": 1, "city": "Rome"})
     records = one(tmp_path, content).records["push_users"]
