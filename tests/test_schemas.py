@@ -27,7 +27,7 @@ KEYS = {
     "live_users": ["event_id"],
     "points_expiration": ["user_id", "rule_type", "expiration_date"],
     "purchases": ["user_id", "purchase_id_type", "purchase_id"],
-    "push_points_expiration": ["user_id", "message_date"],
+    "push_points_expiration": ["file_name", "file_line"],
     "push_redemptions": ["order_id"],
     "push_user_activities": ["user_activity_id"],
     "push_users": ["id"],
@@ -138,7 +138,8 @@ COLUMNS = {
     },
     "push_points_expiration": {
         *ROW, "user_id", "message_date", "email_address", "third_party_id",
-        "inactivity_last_qualified_date", "inactivity_exp_date",
+        "inactivity_last_qualified_date", "inactivity_exp_date", "inactivity_points_exp",
+        "redemption_periods",
     },
     "push_redemptions": {
         *ROW, *SHIPPING, "order_date", "order_id", "total_points_redeemed", "category_name",
@@ -200,6 +201,9 @@ NESTED = {
     ("users", "tier_info", "next_level"): TIER_LEVEL,
     ("users", "tier_info", "levels_above"): TIER_LEVEL,
     ("users", "tier_info", "levels_below"): TIER_LEVEL,
+    ("push_points_expiration", "redemption_periods"): {
+        "month", "expiration_date", "points_expired", "points_expiring", "points_redeemed",
+    },
     ("redemptions", "household_breakdown"): {"user_id", "num_points"},
     ("user_badges", "user_counts"): {
         "earned_lifetime", "earned_unique", "earned_total", "unearned",

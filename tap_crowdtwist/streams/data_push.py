@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
-from tap_crowdtwist import privacy, schemas, values
+from tap_crowdtwist import privacy, schemas
 from tap_crowdtwist.feeds.ledger import Extent
+from tap_crowdtwist.feeds.months import fold
 from tap_crowdtwist.feeds.names import DATA_PUSH
 from tap_crowdtwist.feeds.tables import Table, row
-from tap_crowdtwist.state.instants import spell
 from tap_crowdtwist.streams.feeds import FeedStream
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ class DataPushStream(FeedStream):
     in_order = True
     lasting = True
     replication_key = "file_name"
+    needed: ClassVar[tuple[str, ...]] = ()
+    """Columns without which a header is none; the key, if not said otherwise."""
+    optional: ClassVar[re.Pattern[str] | None] = None
+    """Matches the beginning of columns that are there only on days with data for them."""
     _mended = 0
 
     @cached_property
@@ -61,7 +66,7 @@ class DataPushStream(FeedStream):
                 raw = row(names, cells)
                 raw["file_name"] = file.name
                 raw["file_line"] = line
-                yield self.completed(raw, file)
+                yield self.shaped(raw)
                 if tally.refused > refused:
                     tally.refused = refused
                     keys = " and ".join(f"`{key}`" for key in self.primary_keys)
@@ -90,8 +95,8 @@ class DataPushStream(FeedStream):
             )
         self._mended += table.mended
 
-    def completed(self, raw: Row, file: File) -> Row:  # noqa: ARG002 - for feeds that need it
-        """Give a raw row with what it lacks for its key."""
+    def shaped(self, raw: Row) -> Row:
+        """Return a raw row in the shape of the schema."""
         return raw
 
     def _known(self, column: str) -> str:
@@ -103,7 +108,12 @@ class DataPushStream(FeedStream):
 
     def _expected(self, names: Iterable[str]) -> list[str]:
         """Return the columns whose absence from a later file would be a fault."""
-        return [name for name in names if _bare(name) not in self._credentials]
+        return [
+            name
+            for name in names
+            if _bare(name) not in self._credentials
+            and not (self.optional and self.optional.match(name))
+        ]
 
     def _check(self, table: Table, names: list[str]) -> None:
         """Stop at a header that lacks what the stream, or the last file, cannot do without.
@@ -111,7 +121,7 @@ class DataPushStream(FeedStream):
         Raises:
             FeedError: it does.
         """
-        lacking = [key for key in self.primary_keys if key not in names]
+        lacking = [name for name in self.needed or self.primary_keys if name not in names]
         if lacking:
             raise table.wrong(
                 table.header_line,
@@ -134,10 +144,6 @@ class DataPushStream(FeedStream):
         if last is None or last.moment > file.moment or not isinstance(columns, list):
             return []
         return self._expected(map(str, columns))
-
-
-def _bare(name: str) -> str:
-    return name.lower().replace("_", "")
 
 
 class PushUsers(DataPushStream):
@@ -166,25 +172,27 @@ class PushRedemptions(DataPushStream):
 
 
 class PushPointsExpiration(DataPushStream):
-    """Members whose points are about to expire."""
+    """Members whose points are about to expire, a row at each change.
+
+    Nothing that a row says of its member makes it unique: a member stands in a file at each change,
+    and `message_date` may be empty. So the key is where the row stands.
+    """
 
     name = "push_points_expiration"
     feed = "POINTS_EXPIRATION"
-    primary_keys = ("user_id", "message_date")
-    notes: ClassVar[str] = "A row without `message_date` gets the date of its file."
+    primary_keys = ("file_name", "file_line")
+    needed = ("user_id",)
+    # `message_date` is described for the inactivity rule only, so it may go with that group.
+    optional = re.compile(r"message_date$|inactivity_|redperiod_", re.ASCII | re.IGNORECASE)
+    notes: ClassVar[str] = (
+        "A member has a row at each change; the last one stands in the newest file, on the highest "
+        "line."
+    )
 
     @override
-    def completed(self, raw: Row, file: File) -> Row:
-        told = raw.get("message_date")
-        if not _is_instant(told):
-            raw["message_date"] = spell(file.moment)
-            if told and told.strip():
-                raw["message_date_in_file"] = told  # unknown to the schema, so kept beside
-        return raw
+    def shaped(self, raw: Row) -> Row:
+        return fold(raw)
 
 
-def _is_instant(value: str | None) -> bool:
-    try:
-        return value is not None and values.instant(value) is not None
-    except values.MisfitError:
-        return False
+def _bare(name: str) -> str:
+    return name.lower().replace("_", "")
