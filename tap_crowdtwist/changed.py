@@ -231,23 +231,24 @@ def _check_gap(
 ) -> None:
     """Insist on a file of each feed for every day since all members were swept.
 
-    The day before is one of them, unless no file had come by then: days of the files may end later
-    than days in UTC.
+    A file covers the day before the one in its name, so the rest of the day of that sweep is in
+    the file dated a day later. The day before the sweep is asked for too, unless no file had come
+    by then: days of the files may end later than days in UTC.
     """
     if not due:
         return
     feeds = set(daily) or {*_ALWAYS, *noted.get("feeds", ()), *(file.feed for file in files)}
     there = {(file.slot, file.feed) for file in files}
     since = instant(noted.get("all_at"))
-    first = due[0].slot if since is None else DATA_PUSH.number(since) - any(read.sums)
+    first = due[0].slot if since is None else DATA_PUSH.number(since) + 1 - any(read.sums)
     for day in range(max(first, read.start), due[-1].slot + 1):
         lacking = [feed for feed in FEEDS if feed in feeds and (day, feed) not in there]
         if lacking and not read[day]:
             said = " and no ".join(lacking) + " file" if len(lacking) < len(feeds) else "file"
             raise SettingError(
                 "data_push_path",
-                f"has no {said} for {_date(DATA_PUSH, day)}, so who "
-                f"changed then is not known; run again when it has come, or else {_ASK}",
+                f"has no {said} dated {_date(DATA_PUSH, day)}, so who changed on the day before "
+                f"is not known; run again when it has come, or else {_ASK}",
             )
 
 

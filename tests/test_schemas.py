@@ -83,7 +83,7 @@ SHIPPING = {
     "shipping_country", "shipping_phone",
 }  # fmt: skip
 
-ROW = {"file_name", "file_line"}
+ROW = {"file_name", "file_line", "content_date"}
 
 EVENT = {"event_id", "received_at"}
 
@@ -98,8 +98,8 @@ COLUMNS = {
     },
     "badges": BADGE,
     "batch_activity_credits": {
-        *ROW, "sent_at", "email_address", "user_id", "third_party_id", "username", "activity_id",
-        "num_points", "activity_date", "fault",
+        "file_name", "file_line", "sent_at", "email_address", "user_id", "third_party_id",
+        "username", "activity_id", "num_points", "activity_date", "fault",
     },
     "coupons": {
         "user_id", "redeem_order_coupon_id", "reward_id", "reward_category_id", "redeem_order_id",
@@ -236,7 +236,7 @@ TYPES = {
     "is_.*|email_is_verified|no_end_date|show_as_locked.*|points_on_click": "boolean",
     "receive_email_updates|receive_sms_messages|activity_stream_opt_in": "boolean",
     "days_until_.*|file_line": "integer",
-    "date_of_birth": "date",
+    "date_of_birth|content_date": "date",
     ".*_date|.*_at|date_.*|display_date_.*|last_date_purchased": "date-time",
     "(?!id$).*_id|.*_points|points_.*|.*quantity|.*rank|.*coupons|min_age|freq_cap": "integer",
 }

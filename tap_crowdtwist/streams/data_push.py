@@ -11,7 +11,7 @@ from typing_extensions import override
 from tap_crowdtwist import privacy, schemas
 from tap_crowdtwist.feeds.ledger import Extent
 from tap_crowdtwist.feeds.months import fold
-from tap_crowdtwist.feeds.names import DATA_PUSH
+from tap_crowdtwist.feeds.names import DATA_PUSH, content_day
 from tap_crowdtwist.feeds.tables import Table, row
 from tap_crowdtwist.streams.feeds import FeedStream
 
@@ -62,10 +62,12 @@ class DataPushStream(FeedStream):
             names = [self._known(name) for name in table.columns]
             self._check(table, names)
             refused = tally.refused
+            covered = content_day(file.moment).isoformat()
             for line, cells in table:
                 raw = row(names, cells)
                 raw["file_name"] = file.name
                 raw["file_line"] = line
+                raw["content_date"] = covered
                 yield self.shaped(raw)
                 if tally.refused > refused:
                     tally.refused = refused

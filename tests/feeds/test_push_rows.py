@@ -59,7 +59,11 @@ def test_known_columns_are_typed(tmp_path: Path, stream: str, ending: str) -> No
     result = read(tmp_path, stream)
     check_valid(result)
     (record,) = result.records[stream]
-    assert told(record) == RECORDS[stream] | {"file_name": name, "file_line": 2}
+    assert told(record) == RECORDS[stream] | {
+        "file_name": name,
+        "file_line": 2,
+        "content_date": "2026-03-09",
+    }
 
 
 @pytest.mark.parametrize("bare", [False, True])
@@ -78,7 +82,13 @@ def test_a_day_of_the_sandbox_arrives_row_by_row(
         assert len(rows) == len(result.records[stream])
         nodes = result.schemas[stream][0]["schema"]["properties"]
         for row, record in zip(rows, result.records[stream], strict=True):
-            for name, cell in row.items():
+            for column, cell in row.items():
+                name = {"mobile_number": "mobile_phone_number"}.get(column, column)
+                if cell == "" and column in {"password", "hashAlgorithmID", "Salt"}:
+                    assert column not in str(record)
+                    continue
+                if column.startswith("redperiod_"):
+                    continue  # folded; see test_push_months.py
                 node = nodes.get(name)
                 if node is None:
                     assert record["additional_properties"][name] == (cell or None)
