@@ -149,7 +149,11 @@ class DataPushStream(FeedStream):
 
 
 class PushUsers(DataPushStream):
-    """Profiles that changed, the whole profile each time."""
+    """Profiles that changed, the whole profile each time.
+
+    A member may stand in a file several times. Each row is the whole profile, so by key the last
+    one is left, which is the current one.
+    """
 
     name = "push_users"
     feed = "PROFILE"
@@ -158,7 +162,7 @@ class PushUsers(DataPushStream):
 
 
 class PushUserActivities(DataPushStream):
-    """What members did, and the points for it; negative points are redemptions."""
+    """What members did, and the points for it; negative points are redemptions or deductions."""
 
     name = "push_user_activities"
     feed = "USER_ACTIVITY"
@@ -166,7 +170,10 @@ class PushUserActivities(DataPushStream):
 
 
 class PushRedemptions(DataPushStream):
-    """Rewards that members redeemed points for, without the member's number."""
+    """Rewards that members redeemed points for, without the member's number.
+
+    `order_id` is CrowdTwist's number of one redemption. A row that is repeated has the same.
+    """
 
     name = "push_redemptions"
     feed = "USER_REDEMPTION"
@@ -187,8 +194,7 @@ class PushPointsExpiration(DataPushStream):
     # `message_date` is described for the inactivity rule only, so it may go with that group.
     optional = re.compile(r"message_date$|inactivity_|redperiod_", re.ASCII | re.IGNORECASE)
     notes: ClassVar[str] = (
-        "A member has a row at each change; the last one stands in the newest file, on the highest "
-        "line."
+        "The last row of a member stands in the newest file, on the highest line."
     )
 
     @override
