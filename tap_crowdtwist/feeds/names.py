@@ -132,6 +132,12 @@ BATCH_ACTIVITY = Grammar(
 )
 
 
-def content_day(moment: datetime) -> date:
-    """Return the day that a Data Push file covers: the day before the one in its name."""
-    return (moment - DAY).date()
+def content_day(moment: datetime) -> date | None:
+    """Return the day that a Data Push file covers: the day before the one in its name.
+
+    None for a name with the first day of the calendar, before which there is none.
+    """
+    try:
+        return (moment - DAY).date()
+    except OverflowError:
+        return None

@@ -62,7 +62,7 @@ class DataPushStream(FeedStream):
             names = [self._known(name) for name in table.columns]
             self._check(table, names)
             refused = tally.refused
-            covered = content_day(file.moment).isoformat()
+            covered = str(content_day(file.moment) or "")
             for line, cells in table:
                 raw = row(names, cells)
                 raw["file_name"] = file.name

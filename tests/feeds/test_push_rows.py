@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -106,6 +107,25 @@ def test_a_mobile_number_of_the_file_is_called_as_in_other_streams(tmp_path: Pat
     (record,) = one(tmp_path, content).records["push_users"]
     assert record["mobile_phone_number"] == "+49 30 901820"
     assert record["additional_properties"] is None
+
+
+@pytest.mark.parametrize(
+    ("named", "covered"),
+    [
+        ("20260301", "2026-02-28"),
+        ("20270101", "2026-12-31"),
+        ("00010102", "0001-01-01"),
+        ("00010101", None),
+    ],
+)
+def test_rows_are_of_the_day_before_the_one_in_the_name(
+    tmp_path: Path, named: str, covered: str | None
+) -> None:
+    put(tmp_path, name_of("PROFILE", named), profiles(1))
+    (record,) = read(tmp_path, present=datetime(2027, 1, 2, tzinfo=timezone.utc)).records[
+        "push_users"
+    ]
+    assert record["content_date"] == covered
 
 
 def test_every_occurrence_of_a_member_is_a_record(tmp_path: Path) -> None:
