@@ -204,7 +204,7 @@ def report_changed(members: int, daily: float) -> Iterator[str]:
         _, daily_all = _sync(sandbox, folder, settings, untouched, Warehouse())
         only = {**settings, "sweep_members": "changed"}
         _, changed = _sync(sandbox, folder, only, state, warehouse)
-        appeared = _appeared(push, today + timedelta(days=1))
+        appeared = _appeared(push, today + timedelta(days=2))  # files are named by the day after
         yield f"{members:,} members, of whom {appeared:,} appear in the files of the second day:"
         yield ""
         yield "| | requests | of a full sweep |"

@@ -231,8 +231,10 @@ def _check_gap(
 ) -> None:
     """Insist on a file of each feed for every day since all members were swept.
 
-    The day before is one of them if a file of it or of an older day has been read: days of the
-    files may end later than days in UTC. Otherwise Data Push began with a later day.
+    A file covers the day before the one in its name, so the rest of the day of that sweep is in
+    the file dated a day later. The day before the sweep is asked for too if a file of it or of an
+    older day has been read: days of the files may end later than days in UTC. Otherwise Data Push
+    began with a later day.
     """
     if not due:
         return
@@ -241,15 +243,15 @@ def _check_gap(
     since = instant(noted.get("all_at"))
     first = due[0].slot
     if since is not None:
-        swept = DATA_PUSH.number(since)
-        first = swept - any(read[day] for day in range(read.start, swept))
+        rest = DATA_PUSH.number(since) + 1
+        first = rest - any(read[day] for day in range(read.start, rest))
         oldest = min(file.slot for file in files)
         if oldest > first and not any(read.sums):
             raise SettingError(
                 "data_push_path",
-                f"has no file of an older day than {_date(DATA_PUSH, oldest)}, so who changed "
-                f"since the last sweep of all members, on {since:%Y-%m-%d}, is not known; if Data "
-                f"Push was switched on after that, {_ASK}",
+                f"has no file dated earlier than {_date(DATA_PUSH, oldest)}, so who changed since "
+                f"the last sweep of all members, on {since:%Y-%m-%d}, is not known; if Data Push "
+                f"was switched on after that, {_ASK}",
             )
     for day in range(max(first, read.start), due[-1].slot + 1):
         lacking = [feed for feed in FEEDS if feed in feeds and (day, feed) not in there]
@@ -257,8 +259,8 @@ def _check_gap(
             said = " and no ".join(lacking) + " file" if len(lacking) < len(feeds) else "file"
             raise SettingError(
                 "data_push_path",
-                f"has no {said} for {_date(DATA_PUSH, day)}, so who "
-                f"changed then is not known; run again when it has come, or else {_ASK}",
+                f"has no {said} dated {_date(DATA_PUSH, day)}, so who changed on the day before "
+                f"is not known; run again when it has come, or else {_ASK}",
             )
 
 

@@ -27,7 +27,7 @@ KEYS = {
     "live_users": ["event_id"],
     "points_expiration": ["user_id", "rule_type", "expiration_date"],
     "purchases": ["user_id", "purchase_id_type", "purchase_id"],
-    "push_points_expiration": ["user_id", "message_date"],
+    "push_points_expiration": ["file_name", "file_line"],
     "push_redemptions": ["order_id"],
     "push_user_activities": ["user_activity_id"],
     "push_users": ["id"],
@@ -83,7 +83,7 @@ SHIPPING = {
     "shipping_country", "shipping_phone",
 }  # fmt: skip
 
-ROW = {"file_name", "file_line"}
+ROW = {"file_name", "file_line", "content_date"}
 
 EVENT = {"event_id", "received_at"}
 
@@ -98,8 +98,8 @@ COLUMNS = {
     },
     "badges": BADGE,
     "batch_activity_credits": {
-        *ROW, "sent_at", "email_address", "user_id", "third_party_id", "username", "activity_id",
-        "num_points", "activity_date", "fault",
+        "file_name", "file_line", "sent_at", "email_address", "user_id", "third_party_id",
+        "username", "activity_id", "num_points", "activity_date", "fault",
     },
     "coupons": {
         "user_id", "redeem_order_coupon_id", "reward_id", "reward_category_id", "redeem_order_id",
@@ -138,7 +138,8 @@ COLUMNS = {
     },
     "push_points_expiration": {
         *ROW, "user_id", "message_date", "email_address", "third_party_id",
-        "inactivity_last_qualified_date", "inactivity_exp_date",
+        "inactivity_last_qualified_date", "inactivity_exp_date", "inactivity_points_exp",
+        "redemption_periods",
     },
     "push_redemptions": {
         *ROW, *SHIPPING, "order_date", "order_id", "total_points_redeemed", "category_name",
@@ -153,7 +154,9 @@ COLUMNS = {
     "push_users": {
         *ROW, "id", "first_name", "middle_name", "last_name", "date_of_birth", "email_address",
         "street_address_1", "street_address_2", "city", "state", "postal_code", "country_code",
-        "region", "gender",
+        "region", "gender", "email_is_verified", "receive_email_updates", "receive_sms_messages",
+        "total_points", "redeemable_points", "fan_rank", "mobile_phone_number",
+        "date_mobile_verified", "date_last_login", "password", "salt", "hash_algorithm_id",
     },
     "receipts": {
         "user_id", "id", "date_submitted", "file_id", "file_name", "file_url", "scan_result",
@@ -198,6 +201,9 @@ NESTED = {
     ("users", "tier_info", "next_level"): TIER_LEVEL,
     ("users", "tier_info", "levels_above"): TIER_LEVEL,
     ("users", "tier_info", "levels_below"): TIER_LEVEL,
+    ("push_points_expiration", "redemption_periods"): {
+        "month", "expiration_date", "points_expired", "points_expiring", "points_redeemed",
+    },
     ("redemptions", "household_breakdown"): {"user_id", "num_points"},
     ("user_badges", "user_counts"): {
         "earned_lifetime", "earned_unique", "earned_total", "unearned",
@@ -215,6 +221,7 @@ WITHHELD = {
     "live_redemptions": {"codes", "digital_download"},
     "live_users": CREDENTIALS,
     "push_redemptions": {"codes", "digital_download"},
+    "push_users": {"password", "salt", "hash_algorithm_id"},
     "redemptions": {"codes", "digital_download"},
     "users": CREDENTIALS,
 }
@@ -227,9 +234,9 @@ TYPES = {
     "(facebook|pinterest|inst)_user_id|hash_algorithm_id": "string",
     "purchase_total": "number",
     "is_.*|email_is_verified|no_end_date|show_as_locked.*|points_on_click": "boolean",
-    "receive_email_updates|activity_stream_opt_in": "boolean",
+    "receive_email_updates|receive_sms_messages|activity_stream_opt_in": "boolean",
     "days_until_.*|file_line": "integer",
-    "date_of_birth": "date",
+    "date_of_birth|content_date": "date",
     ".*_date|.*_at|date_.*|display_date_.*|last_date_purchased": "date-time",
     "(?!id$).*_id|.*_points|points_.*|.*quantity|.*rank|.*coupons|min_age|freq_cap": "integer",
 }

@@ -1,8 +1,8 @@
 """Data Push files of a day: a zip with one CSV for each of four feeds.
 
 Names and columns follow the pages "Data Push Overview", "Batch Push User Profile", "… User
-Activity", "… User Redemption" and "… Points Expiration". Rows are streamed in order of time; the
-same options give the same bytes.
+Activity", "… User Redemption" and "… Points Expiration". The date in a name is the day after the
+one that the file covers. Rows are streamed in order of time; the same options give the same bytes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from crowdtwist_sandbox.feeds.files import whole_file
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from crowdtwist_sandbox.engine import Engine
     from crowdtwist_sandbox.feeds.days import Today
@@ -36,15 +36,22 @@ class _Feed(NamedTuple):
 
     archive: str
     table: str
-    columns: tuple[str, ...]
+    columns: Callable[[Today], Sequence[str]]
     rows: Callable[[Today], Iterator[Row]]
 
 
 _FEEDS = (
-    _Feed("PROFILE", "USER_PROFILE", push_rows.PROFILE, push_rows.profiles),
-    _Feed("USER_ACTIVITY", "USER_ACTIVITY", push_rows.ACTIVITY, push_rows.activities),
-    _Feed("USER_REDEMPTION", "USER_REDEMPTION", push_rows.REDEMPTION, push_rows.redemptions),
-    _Feed("POINTS_EXPIRATION", "POINTS_EXPIRATION", push_rows.EXPIRATION, push_rows.expirations),
+    _Feed("PROFILE", "USER_PROFILE", lambda _: push_rows.PROFILE, push_rows.profiles),
+    _Feed("USER_ACTIVITY", "USER_ACTIVITY", lambda _: push_rows.ACTIVITY, push_rows.activities),
+    _Feed(
+        "USER_REDEMPTION", "USER_REDEMPTION", lambda _: push_rows.REDEMPTION, push_rows.redemptions
+    ),
+    _Feed(
+        "POINTS_EXPIRATION",
+        "POINTS_EXPIRATION",
+        push_rows.expiration_columns,
+        push_rows.expirations,
+    ),
 )
 
 
@@ -70,12 +77,12 @@ def write_data_push(
     paths = []
     for feed in _FEEDS:
         archive, table = (
-            f"{_PREFIX}_{client}_{name}_{today.date}" for name in (feed.archive, feed.table)
+            f"{_PREFIX}_{client}_{name}_{today.delivered}" for name in (feed.archive, feed.table)
         )
         path = Path(directory) / (f"{table}.csv" if bare else f"{archive}.zip")
         with whole_file(path) as file:
             if bare:
-                _write_table(file, feed.columns, feed.rows(today))
+                _write_table(file, feed.columns(today), feed.rows(today))
             else:
                 _write_archive(file, f"{table}.csv", feed, today)
         paths.append(path)
@@ -89,10 +96,10 @@ def _write_archive(file: IO[bytes], name: str, feed: _Feed, today: Today) -> Non
     info.create_system = _UNIX
     info.external_attr = _MODE
     with ZipFile(file, "w") as archive, archive.open(info, "w") as member:
-        _write_table(member, feed.columns, feed.rows(today))
+        _write_table(member, feed.columns(today), feed.rows(today))
 
 
-def _write_table(file: IO[bytes], columns: tuple[str, ...], rows: Iterable[Row]) -> None:
+def _write_table(file: IO[bytes], columns: Sequence[str], rows: Iterable[Row]) -> None:
     with TextIOWrapper(file, "utf-8", newline="") as text:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(columns)

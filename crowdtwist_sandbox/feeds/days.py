@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from crowdtwist_sandbox.world.world import World
 
 _SECONDS = 86_000
+_KINDS = 3  # of days, by which rules have news for the points expiration file
 _FIRST_SCAN, _SCANS = 3600, 7200  # seconds after midnight
 
 
@@ -88,7 +89,25 @@ class Today:
     @property
     def date(self) -> str:
         """The day's date as in the names of files: YYYYMMDD."""
-        return f"{date_of(self.engine.world.first_day + self.day)}".replace("-", "")
+        return self._dated(self.day)
+
+    @property
+    def delivered(self) -> str:
+        """The date in the names of Data Push files: they are finished on the day after."""
+        return self._dated(self.day + 1)
+
+    def _dated(self, day: int) -> str:
+        return f"{date_of(self.engine.world.first_day + day)}".replace("-", "")
+
+
+def has_reminders(day: int) -> bool:
+    """Whether the inactivity rule has news on a day: on two days in three."""
+    return day % _KINDS != _KINDS - 1
+
+
+def has_periods(day: int) -> bool:
+    """Whether redemption periods have news on a day: on two days in three, one of them both."""
+    return day % _KINDS != 0
 
 
 def today_of(engine: Engine, day: int) -> Today:
@@ -122,7 +141,7 @@ def _appearances(engine: Engine, day: int) -> Iterator[Appearance]:
         if options.receipt_scanning and (scanned := _last_scan(life, midnight)):
             changed_at = max(changed_at or 0, scanned)
         reminder = None
-        if options.expiration_rule and changed_at is None:
+        if options.expiration_rule and changed_at is None and has_reminders(day):
             reminder = _reminder(world, index, day, life)
         if changed_at is not None or reminder is not None:
             yield Appearance(

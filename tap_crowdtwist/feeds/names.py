@@ -1,4 +1,7 @@
-"""What a file's name says: which feed it belongs to, and which day or hour it is about.
+"""What a file's name says: which feed it belongs to, and which day or hour it carries.
+
+A capture of Live Push carries the hour in which its events came. A file of Data Push carries the
+day on which it was finished, and its content is the day before (`content_day`).
 
 Sources: Data Push Overview and the page of each batch feed, for `2_<client>_<FEED>_YYYYMMDD`; Batch
 Activity Credit, for `activities_<client>_yyyymmddhhmiss.txt`. Captures of Live Push are named by
@@ -9,7 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import NamedTuple
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -22,7 +25,7 @@ class Name(NamedTuple):
 
     Attributes:
         feed: which feed the file belongs to.
-        moment: the beginning of the day or hour that it is about; aware, UTC.
+        moment: the beginning of the day or hour in the name; aware, UTC.
         program: whose file it is, where the name tells: the client number.
     """
 
@@ -127,3 +130,14 @@ BATCH_ACTIVITY = Grammar(
     DAY,
     "activities_512_20261119020000.txt",
 )
+
+
+def content_day(moment: datetime) -> date | None:
+    """Return the day that a Data Push file covers: the day before the one in its name.
+
+    None for a name with the first day of the calendar, before which there is none.
+    """
+    try:
+        return (moment - DAY).date()
+    except OverflowError:
+        return None

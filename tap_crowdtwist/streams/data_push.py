@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
-from tap_crowdtwist import values
+from tap_crowdtwist import privacy, schemas
 from tap_crowdtwist.feeds.ledger import Extent
-from tap_crowdtwist.feeds.names import DATA_PUSH
+from tap_crowdtwist.feeds.months import fold
+from tap_crowdtwist.feeds.names import DATA_PUSH, content_day
 from tap_crowdtwist.feeds.tables import Table, row
-from tap_crowdtwist.state.instants import spell
 from tap_crowdtwist.streams.feeds import FeedStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tap_crowdtwist.feeds.folder import File
     from tap_crowdtwist.records import Row
@@ -31,7 +33,27 @@ class DataPushStream(FeedStream):
     in_order = True
     lasting = True
     replication_key = "file_name"
+    needed: ClassVar[tuple[str, ...]] = ()
+    """Columns without which a header is none; the key, if not said otherwise."""
+    optional: ClassVar[re.Pattern[str] | None] = None
+    """Matches the beginning of columns that are there only on days with data for them."""
     _mended = 0
+
+    @cached_property
+    def _known_names(self) -> frozenset[str]:
+        return frozenset((*self.schema["properties"], *self.aliases))
+
+    @cached_property
+    def _credentials(self) -> dict[str, str]:
+        """Columns that are withheld whatever the settings say, by their names without separators.
+
+        The files spell them in a way of their own (`hashAlgorithmID`). A column that goes by its
+        name in the schema is withheld without a warning, unlike one with an unknown name.
+        """
+        nodes = schemas.tagged(self.name)["properties"]
+        return {
+            _bare(name): name for name, node in nodes.items() if node[privacy.TAG] == "credential"
+        }
 
     @override
     def read(self, file: File) -> Iterator[Row]:
@@ -40,18 +62,20 @@ class DataPushStream(FeedStream):
             names = [self._known(name) for name in table.columns]
             self._check(table, names)
             refused = tally.refused
+            covered = str(content_day(file.moment) or "")
             for line, cells in table:
                 raw = row(names, cells)
                 raw["file_name"] = file.name
                 raw["file_line"] = line
-                yield self.completed(raw, file)
+                raw["content_date"] = covered
+                yield self.shaped(raw)
                 if tally.refused > refused:
                     tally.refused = refused
                     keys = " and ".join(f"`{key}`" for key in self.primary_keys)
                     raise table.wrong(
                         line, f"has no usable value for {keys}; mend the line, or remove it"
                     )
-            self._columns = names
+            self._columns = self._expected(names)
             self._count_mended(table)
 
     @override
@@ -73,14 +97,25 @@ class DataPushStream(FeedStream):
             )
         self._mended += table.mended
 
-    def completed(self, raw: Row, file: File) -> Row:  # noqa: ARG002 - for feeds that need it
-        """Give a raw row with what it lacks for its key."""
+    def shaped(self, raw: Row) -> Row:
+        """Return a raw row in the shape of the schema."""
         return raw
 
     def _known(self, column: str) -> str:
         """Spell a column as the schema does, where it knows it."""
         lower = column.lower()
-        return lower if lower in self.schema["properties"] else column
+        if lower in self._known_names:
+            return lower
+        return self._credentials.get(_bare(column), column)
+
+    def _expected(self, names: Iterable[str]) -> list[str]:
+        """Return the columns whose absence from a later file would be a fault."""
+        return [
+            name
+            for name in names
+            if _bare(name) not in self._credentials
+            and not (self.optional and self.optional.match(name))
+        ]
 
     def _check(self, table: Table, names: list[str]) -> None:
         """Stop at a header that lacks what the stream, or the last file, cannot do without.
@@ -88,7 +123,7 @@ class DataPushStream(FeedStream):
         Raises:
             FeedError: it does.
         """
-        lacking = [key for key in self.primary_keys if key not in names]
+        lacking = [name for name in self.needed or self.primary_keys if name not in names]
         if lacking:
             raise table.wrong(
                 table.header_line,
@@ -110,19 +145,24 @@ class DataPushStream(FeedStream):
         columns = state.get("columns")
         if last is None or last.moment > file.moment or not isinstance(columns, list):
             return []
-        return [str(name) for name in columns]
+        return self._expected(map(str, columns))
 
 
 class PushUsers(DataPushStream):
-    """Profiles that changed, the whole profile each time."""
+    """Profiles that changed, the whole profile each time.
+
+    A member may stand in a file several times. Each row is the whole profile, so by key the last
+    one is left, which is the current one.
+    """
 
     name = "push_users"
     feed = "PROFILE"
     primary_keys = ("id",)
+    aliases: ClassVar[Mapping[str, str]] = {"mobile_number": "mobile_phone_number"}
 
 
 class PushUserActivities(DataPushStream):
-    """What members did, and the points for it; negative points are redemptions."""
+    """What members did, and the points for it; negative points are redemptions or deductions."""
 
     name = "push_user_activities"
     feed = "USER_ACTIVITY"
@@ -130,7 +170,10 @@ class PushUserActivities(DataPushStream):
 
 
 class PushRedemptions(DataPushStream):
-    """Rewards that members redeemed points for, without the member's number."""
+    """Rewards that members redeemed points for, without the member's number.
+
+    `order_id` is CrowdTwist's number of one redemption. A row that is repeated has the same.
+    """
 
     name = "push_redemptions"
     feed = "USER_REDEMPTION"
@@ -138,25 +181,26 @@ class PushRedemptions(DataPushStream):
 
 
 class PushPointsExpiration(DataPushStream):
-    """Members whose points are about to expire."""
+    """Members whose points are about to expire, a row at each change.
+
+    Nothing that a row says of its member makes it unique: a member stands in a file at each change,
+    and `message_date` may be empty. So the key is where the row stands.
+    """
 
     name = "push_points_expiration"
     feed = "POINTS_EXPIRATION"
-    primary_keys = ("user_id", "message_date")
-    notes: ClassVar[str] = "A row without `message_date` gets the date of its file."
+    primary_keys = ("file_name", "file_line")
+    needed = ("user_id",)
+    # `message_date` is described for the inactivity rule only, so it may go with that group.
+    optional = re.compile(r"message_date$|inactivity_|redperiod_", re.ASCII | re.IGNORECASE)
+    notes: ClassVar[str] = (
+        "The last row of a member stands in the newest file, on the highest line."
+    )
 
     @override
-    def completed(self, raw: Row, file: File) -> Row:
-        told = raw.get("message_date")
-        if not _is_instant(told):
-            raw["message_date"] = spell(file.moment)
-            if told and told.strip():
-                raw["message_date_in_file"] = told  # unknown to the schema, so kept beside
-        return raw
+    def shaped(self, raw: Row) -> Row:
+        return fold(raw)
 
 
-def _is_instant(value: str | None) -> bool:
-    try:
-        return value is not None and values.instant(value) is not None
-    except values.MisfitError:
-        return False
+def _bare(name: str) -> str:
+    return name.lower().replace("_", "")

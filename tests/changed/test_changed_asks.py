@@ -109,7 +109,7 @@ def test_a_gap_is_named_and_filled_by_the_files(brand: Brand, lacking: tuple[str
     said = "file" if lacking == FEEDS else f"{' and no '.join(lacking)} file"
     assert refused(brand) == (
         "Not everything is there: Setting `data_push_path`: has no "
-        f"{said} for 2026-03-11, so who changed then is not known; run "
+        f"{said} dated 2026-03-12, so who changed on the day before is not known; run "
         f"again when it has come, or else {ASK}"
     )
     brand.deliver(brand.day - 1)
@@ -125,7 +125,7 @@ def test_a_full_sweep_fills_a_gap_for_good(brand: Brand, days: int) -> None:
     brand.pass_day()
     # Days of the files may end later than days in UTC, so the last one may have told of hours
     # after that sweep.
-    assert f"has no file for 2026-03-{10 + days}" in refused(brand)
+    assert f"has no file dated 2026-03-{11 + days}" in refused(brand)
     assert not brand.run("all").said
     for _ in range(2):
         brand.pass_day()
@@ -158,7 +158,7 @@ def test_a_gap_after_the_full_sweep_is_one_even_if_no_file_was_there_yet(tmp_pat
         brand.pass_day(deliver=False)
         brand.pass_day()
         assert refused(brand).endswith(
-            "Setting `data_push_path`: has no file of an older day than 2026-03-12, so who changed "
+            "Setting `data_push_path`: has no file dated earlier than 2026-03-13, so who changed "
             "since the last sweep of all members, on 2026-03-11, is not known; if Data Push was "
             f"switched on after that, {ASK}"
         )
@@ -175,7 +175,7 @@ def test_a_gap_shows_although_what_was_read_before_is_moved_away(brand: Brand) -
         path.unlink()
     assert not brand.run().said
     brand.pass_day()
-    assert "file for 2026-03-12, so who changed then is not known" in refused(brand)
+    assert "file dated 2026-03-13, so who changed on the day before is not known" in refused(brand)
 
 
 def test_a_feed_counts_as_usual_although_its_files_are_moved_away(brand: Brand) -> None:
@@ -183,7 +183,7 @@ def test_a_feed_counts_as_usual_although_its_files_are_moved_away(brand: Brand) 
         path.unlink()
     brand.pass_day(deliver=False)
     brand.deliver(brand.day, set(FEEDS) - {"USER_REDEMPTION"})
-    assert "has no USER_REDEMPTION file for 2026-03-11" in refused(brand)
+    assert "has no USER_REDEMPTION file dated 2026-03-12" in refused(brand)
     assert not brand.run("all").said
     brand.pass_day(deliver=False)
     brand.deliver(brand.day, set(FEEDS) - {"USER_REDEMPTION"})
@@ -196,7 +196,7 @@ def test_a_file_with_a_date_to_come_hides_no_gap(brand: Brand) -> None:
     assert not brand.run("all").said
     brand.running.advance(3)
     brand.deliver(brand.day)
-    assert "file for 2026-03-11, so who changed then is not known" in refused(brand)
+    assert "file dated 2026-03-12, so who changed on the day before is not known" in refused(brand)
 
 
 def test_a_delivery_that_has_ended_is_noticed_after_three_days(brand: Brand) -> None:
@@ -240,7 +240,7 @@ def test_a_redemption_that_is_nobody_s_is_named(brand: Brand) -> None:
     brand.pass_day()
     redemptions = brand.deliver(brand.day)[2]
     rewrite(redemptions, lambda _: [[""] * 23])
-    assert "line 2 of '2_512_USER_REDEMPTION_20260311.zip' does not say whose" in refused(brand)
+    assert "line 2 of '2_512_USER_REDEMPTION_20260312.zip' does not say whose" in refused(brand)
 
 
 def test_a_folder_that_is_not_there_stops_a_changed_sweep_only(brand: Brand) -> None:
@@ -262,7 +262,7 @@ def test_a_file_with_a_date_to_come_is_left_out_and_named(brand: Brand) -> None:
     changed = brand.day
     brand.running.advance(9)
     ahead = min(path.name for path in brand.deliver(brand.day))
-    end = DATA_PUSH.number(PRESENT + changed * DAY)
+    end = DATA_PUSH.number(PRESENT + changed * DAY) + 1
     for members in ("changed", "all"):
         outcome = brand.run(members, later=(changed - brand.day) * DAY)
         assert f"the name of {ahead!r} has a date to come, so the file was" in outcome.said

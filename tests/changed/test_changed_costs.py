@@ -72,7 +72,7 @@ def appearing(brand: Brand) -> set[int]:
     """Whom the files of the newest day name by their number."""
     named = set()
     for feed, column in (("PROFILE", "id"), ("USER_ACTIVITY", "id"), ("POINTS_EXP", "user_id")):
-        (path,) = brand.folder.glob(f"*_{feed}*_{TODAY + brand.day * DAY:%Y%m%d}.zip")
+        (path,) = brand.folder.glob(f"*_{feed}*_{TODAY + (brand.day + 1) * DAY:%Y%m%d}.zip")
         with zipfile.ZipFile(path) as archive, archive.open(archive.namelist()[0]) as table:
             text = io.TextIOWrapper(table, newline="")
             named |= {int(row[column]) for row in csv.DictReader(text)}

@@ -194,7 +194,7 @@ def test_files_moved_away_in_the_middle_of_a_sweep_are_asked_for(
     if newer:
         brand.pass_day()
     outcome = brand.run()
-    assert "Setting `data_push_path`: has no more files of 2026-03-11, " in outcome.said
+    assert "Setting `data_push_path`: has no more files of 2026-03-12, " in outcome.said
     assert "put them back, or else run once with `sweep_members` all" in outcome.said
     assert bookmarks(brand.state) == bookmarks(before)
     for path in paths:

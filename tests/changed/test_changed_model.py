@@ -185,7 +185,7 @@ class Syncing(RuleBasedStateMachine):
             self.here.add(day)
 
     def files_of(self, day: int, folder: Path) -> list[Path]:
-        date = f"{TODAY + day * DAY:%Y%m%d}"
+        date = f"{TODAY + (day + 1) * DAY:%Y%m%d}"  # a file is named by the day after
         return [path for path in folder.iterdir() if date in path.name]
 
     @invariant()

@@ -31,7 +31,7 @@ def only(brand: Brand, *members: str) -> None:
     profiles, *others = brand.deliver(brand.day)
     for path in others:
         rewrite(path, lambda _: [])
-    rewrite(profiles, lambda _: [[member, *[""] * 18] for member in members])
+    rewrite(profiles, lambda _: [[member, *[""] * 28] for member in members])
 
 
 def test_a_file_whose_name_is_nearly_right_fails_the_run_until_it_is_renamed(brand: Brand) -> None:

@@ -128,12 +128,6 @@ def test_a_bare_csv_that_ends_at_a_line_end_cannot_be_told_from_a_whole_one(
             "`user_activity_id`",
         ),
         ("push_redemptions", "USER_REDEMPTION", "order_id,size\n,4\n", "`order_id`"),
-        (
-            "push_points_expiration",
-            "POINTS_EXPIRATION",
-            "user_id,message_date\n,4\n",
-            "`user_id` and `message_date`",
-        ),
     ],
 )
 def test_each_feed_insists_on_its_key(
@@ -158,6 +152,12 @@ def test_a_column_that_is_gone_is_noticed(tmp_path: Path) -> None:
     put(tmp_path, name_of("PROFILE", 3), table({"id": 3, "new": "n", "city": "x", "Team": "z"}))
     then = read(tmp_path, state=once.state)
     assert ids(then) == [3], "what is gone is forgotten, and what is new is welcome"
+
+
+def test_a_points_expiration_file_without_the_member_s_column_is_refused(tmp_path: Path) -> None:
+    put(tmp_path, name_of("POINTS_EXPIRATION", 2), b"email_address,message_date\na@b.test,4\n")
+    result = read(tmp_path, "push_points_expiration", code=1)
+    check_failure(result, "names no column `user_id`")
 
 
 def test_a_late_file_may_lack_what_came_later(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from files_kit import ANYWHERE, FEEDS, PUSH, ROWS, check_valid, name_of, one, pu
 from harness import select
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 HASH_KEY = "0123456789abcdef"
@@ -27,6 +28,20 @@ def test_credentials_never_leave(tmp_path: Path) -> None:
     assert "canary" not in result.stdout + result.stderr
     (record,) = result.records["push_users"]
     assert json.loads(record["additional_properties"]["profile"]) == {"team": "red"}
+
+
+@pytest.mark.parametrize("value", ["canary", ""])
+@pytest.mark.parametrize("spell", [str, str.lower, str.upper])
+def test_documented_credentials_are_withheld_in_any_case_without_a_word(
+    tmp_path: Path, spell: Callable[[str], str], value: str
+) -> None:
+    credentials = map(spell, ("password", "hashAlgorithmID", "Salt"))
+    put(tmp_path, name_of("PROFILE", 9), table({"id": "1", **dict.fromkeys(credentials, value)}))
+    put(tmp_path, name_of("PROFILE", 10), table({"id": "2", "city": "Bonn"}))
+    result = read(tmp_path)
+    assert "WARNING" not in result.stderr.upper()
+    assert "canary" not in result.stdout + result.stderr
+    assert [row["additional_properties"] for row in result.records["push_users"]] == [None, None]
 
 
 def test_what_can_be_spent_stays_back_unless_asked_for(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_data_push_writes_what_a_sandbox_of_the_same_options_does(
     options = [*WORLD, "--day", "2", "--client", "9", "--no-receipt-scanning"]
     assert main(["data-push", *options, "--directory", str(tmp_path / "a")]) == 0
     printed = capsys.readouterr().out.splitlines()
-    assert printed == [str(tmp_path / "a" / f"2_9_{feed}_20260312.zip") for feed in FEEDS]
+    assert printed == [str(tmp_path / "a" / f"2_9_{feed}_20260313.zip") for feed in FEEDS]
     same = sandbox(receipt_scanning=False).write_data_push(tmp_path / "b", 2, client="9")
     for path in same:
         assert (tmp_path / "a" / path.name).read_bytes() == path.read_bytes()
@@ -47,7 +47,7 @@ def test_data_push_writes_bare_files(tmp_path: Path) -> None:
 def test_daily_changes_make_the_same_world_everywhere(tmp_path: Path) -> None:
     slow = ["--daily-changes", "0.1"]
     assert main(["data-push", *WORLD, *slow, "--day", "1", "--directory", str(tmp_path)]) == 0
-    content = (tmp_path / "2_512_PROFILE_20260311.zip").read_bytes()
+    content = (tmp_path / "2_512_PROFILE_20260312.zip").read_bytes()
     own = sandbox(daily_changes=0.1).write_data_push(tmp_path / "own", 1)[0]
     other = sandbox().write_data_push(tmp_path / "other", 1)[0]
     assert own.read_bytes() == content != other.read_bytes()

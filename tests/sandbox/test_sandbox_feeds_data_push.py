@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from feeds_kit import COUNTRIES, FEEDS, of_day, pushed, rows_of, text
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from crowdtwist_sandbox import Sandbox
 
 DAY = 3
+DATES = ("date_of_birth", "date_last_login", "date_last_updated")
+FLAGS = ("email_is_verified", "receive_email_updates")
+INACTIVITY = ["inactivity_last_qualified_date", "inactivity_exp_date", "inactivity_points_exp"]
+MONTHS = ("pre1", "cur", "1", "2", "3", "4", "5")
+OF_A_MONTH = ("expiration_date", "points_expired", "points_expiring", "points_redeemed")
+PERIODS = [f"redperiod_{name}_{month}" for month in MONTHS for name in OF_A_MONTH]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +39,7 @@ def rows(running: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> list[lis
 
 def test_four_zips_hold_a_csv_each(running: Sandbox, tmp_path: Path) -> None:
     paths = running.write_data_push(tmp_path / "new" / "folder", DAY, client="77")
-    assert [path.name for path in paths] == [f"2_77_{feed}_20260313.zip" for feed in FEEDS]
+    assert [path.name for path in paths] == [f"2_77_{feed}_20260314.zip" for feed in FEEDS]
     inside = []
     for path in paths:
         with zipfile.ZipFile(path) as archive:
@@ -41,10 +47,10 @@ def test_four_zips_hold_a_csv_each(running: Sandbox, tmp_path: Path) -> None:
             assert archive.infolist()[0].date_time == (1980, 1, 1, 0, 0, 0)  # no clock in the bytes
             inside += archive.namelist()
     assert inside == [
-        "2_77_USER_PROFILE_20260313.csv",
-        "2_77_USER_ACTIVITY_20260313.csv",
-        "2_77_USER_REDEMPTION_20260313.csv",
-        "2_77_POINTS_EXPIRATION_20260313.csv",
+        "2_77_USER_PROFILE_20260314.csv",
+        "2_77_USER_ACTIVITY_20260314.csv",
+        "2_77_USER_REDEMPTION_20260314.csv",
+        "2_77_POINTS_EXPIRATION_20260314.csv",
     ]
     assert sorted(path.name for path in paths[0].parent.iterdir()) == sorted(
         path.name for path in paths
@@ -62,7 +68,7 @@ def test_bare_files_are_what_the_zips_hold(running: Sandbox, tmp_path: Path) -> 
 def test_without_a_day_it_is_todays(tmp_path: Path) -> None:
     moved_on = sandbox(members=20)
     moved_on.advance(2)
-    assert moved_on.write_data_push(tmp_path)[0].name == "2_512_PROFILE_20260312.zip"
+    assert moved_on.write_data_push(tmp_path)[0].name == "2_512_PROFILE_20260313.zip"
 
 
 @pytest.mark.parametrize("bare", [False, True])
@@ -99,13 +105,24 @@ def test_a_day_without_anything_has_files_with_a_header_alone(tmp_path: Path) ->
 
 def test_profiles_are_those_of_the_api(running: Sandbox, rows: list[list[dict[str, str]]]) -> None:
     true = {row["id"]: row for row in running.truth("users", DAY)}
-    same = set(rows[0][0]) - {"country_code", "region", "date_of_birth", "date_last_updated"}
+    same = set(rows[0][0]) & set(next(iter(true.values())))
+    same -= {*DATES, *FLAGS, "password"}
     assert len(same) == 15
     for row in rows[0]:
         profile = true[int(row["id"])]
         assert {name: row[name] for name in same} == {name: text(profile[name]) for name in same}
+        assert {name: row[name] for name in FLAGS} == {
+            name: str(int(profile[name])) for name in FLAGS
+        }
+        assert row["mobile_number"] == text(profile["mobile_phone_number"])
+        assert row["fan_rank"] == text(profile["rank"])
+        assert row["receive_sms_messages"] in {"0", "1"}
+        assert row["mobile_number"] or not row["date_mobile_verified"]
+        assert (row["password"], row["hashAlgorithmID"], row["Salt"]) == ("", "", "")
         assert row["country_code"] == COUNTRIES[profile["country"]]
         assert instant(row["date_last_updated"]) == profile["date_last_updated"]
+        login = row["date_last_login"]
+        assert (instant(login) if login else None) == profile["date_last_login"]
         born = row["date_of_birth"]
         assert (instant(born)[:10] if born else None) == profile["date_of_birth"]
     assert {row["first_name"] for row in rows[0]} == set(FIRST_NAMES)
@@ -199,12 +216,13 @@ def test_a_points_expiration_message_says_what_the_api_does(tmp_path: Path) -> N
         if row["rule_type"] == "inactivity"
     }
     profiles, _, _, rows = pushed(running, tmp_path, 1)
+    rows = [row for row in rows if row["message_date"]]
     assert 5 < len(rows) < 45
     for row in rows:
         entry = true[int(row["user_id"])]
         assert instant(row["inactivity_last_qualified_date"]) == entry["last_qualified_date"]
         assert instant(row["inactivity_exp_date"]) == entry["expiration_date"]
-        assert int(row["points_expiring"]) == entry["points_expiring"]
+        assert int(row["inactivity_points_exp"]) == entry["points_expiring"]
         assert instant(row["message_date"])[:10] == "2026-03-11"
         index = (int(row["user_id"]) - FIRST_ID) // 7
         assert row["email_address"] == f"ada.sample+{index}@example.test"
@@ -213,12 +231,37 @@ def test_a_points_expiration_message_says_what_the_api_does(tmp_path: Path) -> N
     assert not {row["user_id"] for row in rows} & {row["id"] for row in profiles}
 
 
+def test_the_last_months_of_a_member_are_those_of_the_api(tmp_path: Path) -> None:
+    running = sandbox(members=1500, drift=False)
+    rows = [row for row in pushed(running, tmp_path, 1)[3] if not row["message_date"]]
+    assert len({row["user_id"] for row in rows}) < len(rows), "some stand there more than once"
+    assert len({tuple(row.values()) for row in rows}) > len({row["user_id"] for row in rows})
+    true: dict[str, list[Any]] = {}
+    for entry in running.truth("points_expiration", 1):
+        if entry["rule_type"] == "redemption_period":
+            true.setdefault(str(entry["user_id"]), []).append(entry)
+    for row in {row["user_id"]: row for row in rows}.values():
+        for month, entry in zip(MONTHS, true[row["user_id"]][2:], strict=False):
+            points = {name: row[f"redperiod_{name}_{month}"] or "0" for name in OF_A_MONTH[1:]}
+            assert points == {name: str(entry[name]) for name in points}
+            ends = row[f"redperiod_expiration_date_{month}"]
+            assert (instant(ends) if ends else None) in {None, entry["expiration_date"]}
+    assert all(not any(row[name] for name in INACTIVITY) for row in rows)
+
+
+def test_the_header_of_points_expirations_varies_with_the_day(tmp_path: Path) -> None:
+    running = sandbox(members=1500)
+    member = ["user_id", "email_address", "third_party_id", "message_date"]
+    headers = [list(pushed(running, tmp_path, day)[3][0]) for day in range(3)]
+    assert headers == [member + INACTIVITY, member + INACTIVITY + PERIODS, member + PERIODS]
+
+
 def test_without_an_expiration_rule_nobody_is_told_of_one(tmp_path: Path) -> None:
     assert pushed(sandbox(members=1500, expiration_rule=False), tmp_path, 1)[3] == []
 
 
 def test_an_unfinished_file_has_no_name_that_a_reader_looks_for(tmp_path: Path) -> None:
-    path = tmp_path / "2_512_PROFILE_20260313.zip"
+    path = tmp_path / "2_512_PROFILE_20260314.zip"
     with whole_file(path) as file:
         file.write(b"half")
         (draft,) = tmp_path.iterdir()
@@ -230,7 +273,7 @@ def test_an_unfinished_file_has_no_name_that_a_reader_looks_for(tmp_path: Path) 
 
 
 def test_a_file_that_fails_leaves_the_old_one_and_nothing_else(tmp_path: Path) -> None:
-    path = tmp_path / "2_512_PROFILE_20260313.zip"
+    path = tmp_path / "2_512_PROFILE_20260314.zip"
     path.write_bytes(b"old")
 
     def fail() -> None:
@@ -245,7 +288,7 @@ def test_a_file_that_fails_leaves_the_old_one_and_nothing_else(tmp_path: Path) -
 
 
 def test_writing_again_replaces_a_file(running: Sandbox, tmp_path: Path) -> None:
-    path = tmp_path / "2_512_USER_PROFILE_20260313.csv"
+    path = tmp_path / "2_512_USER_PROFILE_20260314.csv"
     path.write_bytes(b"old")
     assert running.write_data_push(tmp_path, DAY, bare=True)[0] == path
     assert rows_of(path)
