@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-__all__ = ["DECLARATION", "Settings"]
+__all__ = ["DECLARATION", "Settings", "wants_only_files"]
 
 _VERSION = re.compile(r"/v\d")
 _FOREIGN = re.compile(r"[^!-~]|[?#@\\]")
@@ -127,6 +127,18 @@ class Settings:
             data_push_daily=tuple(config.get("data_push_daily") or ()),
             sftp_known_hosts=config.get("sftp_known_hosts") or None,
         )
+
+
+def wants_only_files(config: Mapping[str, Any]) -> bool:
+    """Return whether a configuration is for streams of files alone, so that the API's are off.
+
+    A path of files is set, and no key. A roster and `sweep_members` changed are of no use without
+    the API: who gives one has lost the key, and must not get a run that quietly asks for nothing.
+    """
+    means_api = config.get("user_ids") or config.get("user_ids_path")
+    means_api = means_api or config.get("sweep_members") == "changed"
+    has_key = bool((config.get("api_key") or "").strip())
+    return not has_key and not means_api and any(config.get(name) for name in FEED_PATHS)
 
 
 def _lack_key() -> NoReturn:
