@@ -51,7 +51,8 @@ DECLARATION: dict[str, Any] = th.PropertiesList(
         "pos_url",
         th.StringType,
         title="POS URL",
-        description="Base URL of the point-of-sale host, which serves purchases; likewise.",
+        description="Base URL of the point-of-sale host, which serves purchases and "
+        "points awaiting fulfillment; likewise.",
     ),
     th.Property(
         "auth_method",

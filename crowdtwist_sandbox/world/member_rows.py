@@ -1,8 +1,8 @@
 """Canonical rows of the member streams that come as lists.
 
 Shapes follow the pages "User Activities", "User Activity History", "User Purchase History",
-"User Rewards", "User Redemption History v2.2", "User Receipt History", "Usable Coupons" and
-"User Badges".
+"User Rewards", "User Redemption History v2.2", "User Receipt History", "Usable Coupons",
+"User Badges" and "Points Awaiting Fulfillment".
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from crowdtwist_sandbox.world import words
 from crowdtwist_sandbox.world.dice import Dice, key_of, mix
+from crowdtwist_sandbox.world.identity import member_id
 from crowdtwist_sandbox.world.instants import DAY
 from crowdtwist_sandbox.world.listing import Listing
 from crowdtwist_sandbox.world.program import BADGES, Row, activity_count, activity_id
@@ -177,6 +178,20 @@ def _badges(world: World, member: Member) -> Listing:
     return Listing(indexes, row)
 
 
+def _awaiting(_world: World, member: Member) -> Listing:
+    """Return the one row of a member: what purchases have earned and not yet been awarded."""
+
+    def row(waiting: int) -> tuple[Row, int]:
+        roll = key_of(member.roll, "points_awaiting_fulfillment")
+        return {
+            "user_id": member_id(member.index),
+            "total_points_awaiting_fulfillment": waiting,
+            "bonus_points_awaiting_fulfillment": waiting // 4,
+        }, roll
+
+    return Listing([sum(item.earned - item.awarded for item in member.life.purchases)], row)
+
+
 LISTINGS: dict[str, Callable[[World, Member], Listing]] = {
     "user_activities": _available,
     "user_activity_history": _history,
@@ -186,4 +201,5 @@ LISTINGS: dict[str, Callable[[World, Member], Listing]] = {
     "receipts": _receipts,
     "coupons": coupons,
     "user_badges": _badges,
+    "points_awaiting_fulfillment": _awaiting,
 }

@@ -136,6 +136,9 @@ USER_BADGES = Endpoint(  # User Badges; whether `user_counts` is per badge is no
     page_size=25,
     beside=("user_counts",),
 )
+POINTS_AWAITING_FULFILLMENT = Endpoint(  # Points Awaiting Fulfillment
+    "points_awaiting_fulfillment", "/fulfillment/users/{id}", Host.POS
+)
 
 ENVIRONMENTS: dict[str, str] = {
     "production": "",
