@@ -43,6 +43,8 @@ class Settings:
     auth_method: str
     api_key: str = field(repr=False)
     hmac_keys: tuple[str, str] = field(repr=False)
+    hmac_timestamp: str
+    hmac_digest: str
     user_ids: tuple[Any, ...] = field(repr=False)
     user_ids_path: str | None = field(repr=False)
     user_ids_column: str | None
@@ -103,6 +105,8 @@ class Settings:
             auth_method=method,
             api_key=api_key,
             hmac_keys=keys,
+            hmac_timestamp=config["hmac_timestamp"],
+            hmac_digest=config["hmac_digest"],
             user_ids=tuple(config.get("user_ids") or ()),
             user_ids_path=config.get("user_ids_path") or None,
             user_ids_column=config.get("user_ids_column") or None,

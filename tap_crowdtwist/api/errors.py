@@ -109,6 +109,11 @@ NOT_JSON = "not JSON"
 _OK = _statuses(range(200, 300))
 _SERVER = _statuses(range(500, 600))
 
+_WHO_ASKS = (
+    "check `api_key`, `client_id`, `environment` and `auth_method` (query, header or hmac), and "
+    "that the key is of the right kind and may read this"
+)
+
 RULES: tuple[Rule, ...] = (
     Rule(
         Verdict.NOT_CONFIGURED,
@@ -154,14 +159,12 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         Verdict.FATAL,
-        "CrowdTwist refuses the credentials: check `api_key`, `client_id`, `environment` and "
-        "`auth_method`",
+        f"CrowdTwist refuses the credentials: {_WHO_ASKS}",
         statuses=_statuses(401),
     ),
     Rule(
         Verdict.FATAL,
-        "CrowdTwist refuses the credentials: check `api_key`, `client_id`, `environment` and "
-        "`auth_method`",
+        f"CrowdTwist refuses the credentials: {_WHO_ASKS}",
         codes=frozenset({"invalid_auth"}),
     ),
     Rule(
@@ -178,8 +181,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         Verdict.REJECTED,
-        "CrowdTwist rejected the request: check `api_key`, `client_id`, `environment` and "
-        "`auth_method`, and what the key may read",
+        f"CrowdTwist rejected the request: {_WHO_ASKS}",
         statuses=_statuses(403),
     ),
     Rule(
