@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crowdtwist_sandbox.world import words
-from crowdtwist_sandbox.world.dice import Dice, key_of, mix
+from crowdtwist_sandbox.world.dice import key_of, mix
 from crowdtwist_sandbox.world.identity import member_id
 from crowdtwist_sandbox.world.instants import DAY
 from crowdtwist_sandbox.world.listing import Listing
@@ -158,24 +158,32 @@ def _receipts(_world: World, member: Member) -> Listing:
     return Listing(items, row)
 
 
+def badge_counts(member: Member) -> dict[str, int]:
+    """Count the member's badges, repeats among them; they stand beside the list."""
+    met = len(_badges_met(member))
+    unique = min(member.life.total_points // 500, met)
+    total = unique + member.life.total_points // 2000
+    return {
+        "earned_lifetime": total,
+        "earned_unique": unique,
+        "earned_total": total,
+        "unearned": met - unique,
+    }
+
+
+def _badges_met(member: Member) -> list[int]:
+    return [index for index in range(BADGES) if (member.roll >> (index % 53)) % 3 != 0]
+
+
 def _badges(world: World, member: Member) -> Listing:
-    """Badges the member meets, with counters."""
-    earned = member.life.total_points // 500
-    indexes = [index for index in range(BADGES) if (member.roll >> (index % 53)) % 3 != 0]
+    """Badges the member meets, each with the member's counts, which are sent once."""
+    counts = badge_counts(member)
 
     def row(index: int) -> tuple[Row, int]:
         roll = key_of(member.roll, "badge", index)
-        dice = Dice(roll)
-        lifetime = min(earned, dice.below(6))
-        counts = {
-            "earned_lifetime": lifetime,
-            "earned_unique": min(lifetime, 1),
-            "earned_total": lifetime,
-            "unearned": dice.below(3),
-        }
         return world.program.badge(index) | {"user_counts": counts}, roll
 
-    return Listing(indexes, row)
+    return Listing(_badges_met(member), row)
 
 
 def _awaiting(_world: World, member: Member) -> Listing:

@@ -109,9 +109,10 @@ NOT_JSON = "not JSON"
 _OK = _statuses(range(200, 300))
 _SERVER = _statuses(range(500, 600))
 
+_METHODS = "`auth_method` (query, header or hmac)"
 _WHO_ASKS = (
-    "check `api_key`, `client_id`, `environment` and `auth_method` (query, header or hmac), and "
-    "that the key is of the right kind and may read this"
+    f"check `api_key`, `client_id`, `environment` and {_METHODS}, and that the key is of the right "
+    "kind and may read this"
 )
 
 RULES: tuple[Rule, ...] = (
@@ -169,13 +170,14 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         Verdict.UNAVAILABLE,
-        "The key may not read this resource",
+        f"The key may not read this resource: check its permissions, its kind and {_METHODS}",
         statuses=_statuses(403),
         codes=frozenset({"access_denied", "forbidden"}),
     ),
     Rule(
         Verdict.REJECTED,
-        "Something before CrowdTwist, such as a firewall, rejected the request",
+        "Something before CrowdTwist, such as a firewall, rejected the request; if there is none, "
+        f"check what the key may read, and {_METHODS}",
         statuses=_statuses(403),
         codes=frozenset({NOT_JSON}),
     ),

@@ -95,6 +95,10 @@ class UserActivityHistory(MemberStream):
     """What each member did: completed activities and the points for them."""
 
     name = "user_activity_history"
+    notes = (
+        "Negative points are redemptions, deductions by staff in Member Care, or returned "
+        "purchases."
+    )
     endpoint = endpoints.ACTIVITY_HISTORY
     primary_keys = ("id",)
     replication_key = "date_created"
@@ -179,7 +183,13 @@ class Coupons(MemberStream):
 
 
 class UserBadges(MemberStream):
-    """Badges of each member."""
+    """Badges of each member, one row per badge.
+
+    `user_counts` stands beside the list and is the member's, so it is the same in all rows. Its
+    `earned_total` counts repeats, but no page says that a badge is listed once per time it was
+    earned, nor names a property that would tell such rows apart. So the key stays (`user_id`,
+    `id`); where a page has two rows of a badge, the last is kept and the run warns.
+    """
 
     name = "user_badges"
     endpoint = endpoints.USER_BADGES

@@ -189,7 +189,8 @@ class Client:
             body = self.get(path, pos=pos, page=page, page_size=size).json()
             paging = body["paging"]
             pages = (paging[0] if isinstance(paging, list) else paging)["pages"]
-            yield from body[key]
+            beside = {name: body[name] for name in ("user_counts",) if name in body}
+            yield from ({**row, **beside} for row in body[key])
             page += 1
 
     def walk(self, stream: str) -> Iterator[dict[str, Any]]:
