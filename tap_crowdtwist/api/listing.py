@@ -144,7 +144,8 @@ def _attempt(read: Callable[[], Listing], endpoint: Endpoint, ledger: Ledger) ->
         ledger.warn_once(
             endpoint.name, "a listing has rows that are not objects; they are left out"
         )
-    _doubt_repeats(pages, endpoint, ledger)
+    if listing.total is None:  # else the total tells whether a row is missing
+        _doubt_repeats(pages, endpoint, ledger)
     rows = _flatten(pages if listing.total is not None else _abutting(pages), endpoint.key)
     if listing.unpaged and listing.total is None:
         ledger.note_unpaged(endpoint.name, len(rows))
@@ -161,8 +162,8 @@ def _attempt(read: Callable[[], Listing], endpoint: Endpoint, ledger: Ledger) ->
 def _doubt_repeats(pages: list[list[Row]], endpoint: Endpoint, ledger: Ledger) -> None:
     """Warn of rows of one page with the same key, of which only the last is kept.
 
-    On two pages that is a row which moved while they were read. One page is one moment, so there
-    these are two rows, and the key does not tell them apart as it should.
+    On two pages that may be a row which moved while they were read. One page is one moment, so
+    there these are two rows, and the key does not tell them apart as it should.
     """
     for page in pages:
         names = [name for row in page if (name := identify(row, endpoint.key))]

@@ -188,7 +188,8 @@ class UserBadges(MemberStream):
     `user_counts` stands beside the list and is the member's, so it is the same in all rows. Its
     `earned_total` counts repeats, but no page says that a badge is listed once per time it was
     earned, nor names a property that would tell such rows apart. So the key stays (`user_id`,
-    `id`); where a page has two rows of a badge, the last is kept and the run warns.
+    `id`). Should a page have two rows of a badge, the last is kept, and the run warns unless
+    `total` says that none is missing.
     """
 
     name = "user_badges"
