@@ -1,7 +1,7 @@
 """Who may ask: the key in the query or in a header, or a signed request.
 
-"API HMAC Authentication" leaves two points open; the choices made here are a timestamp in
-milliseconds and base64 of the hexadecimal digest.
+"API HMAC Authentication" leaves two points open, which are options here: the unit of the timestamp,
+and how the digest is encoded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 
     from crowdtwist_sandbox.hosts.exchange import Request
 
-_VALID_MS = 15 * 60 * 1000
+TIMESTAMPS = {"milliseconds": 1000, "seconds": 1}
+"""Units of the timestamp, and how many of them make a second."""
+
+DIGESTS: dict[str, Callable[[bytes], str]] = {
+    "base64_of_hex": lambda digest: b64encode(digest.hex().encode()).decode(),
+    "base64": lambda digest: b64encode(digest).decode(),
+    "hex": bytes.hex,
+}
+"""Ways to encode the digest."""
+
+_VALID = 15 * 60
 _KEY_SCHEME = "CTApiKey "
 _HMAC_SCHEME = "CTApiV2Auth "
 
@@ -39,22 +49,29 @@ def key_anywhere(request: Request, key: str) -> bool:
     return (given is not None and _equal(given, key)) or key_in_header(request, key)
 
 
-def signature(private_key: str, method: str, timestamp: str, uri: str) -> str:
+def signature(
+    private_key: str, method: str, timestamp: str, uri: str, digest: str = "base64_of_hex"
+) -> str:
     """What signs a request without body: its MD5 and content type are empty."""
     signed = f"{method}\n\n\n{timestamp}\n{uri}"
-    digest = new_hmac(private_key.encode(), signed.encode(), sha256).hexdigest()
-    return b64encode(digest.encode()).decode()
+    return DIGESTS[digest](new_hmac(private_key.encode(), signed.encode(), sha256).digest())
 
 
 def is_signed(
-    request: Request, public_key: str, private_key: str, clock: Callable[[], float] = time
+    request: Request,
+    public_key: str,
+    private_key: str,
+    clock: Callable[[], float] = time,
+    *,
+    unit: str = "milliseconds",
+    digest: str = "base64_of_hex",
 ) -> bool:
     """Whether the request carries a valid signature that is at most 15 minutes old."""
     header = request.header(b"x-ct-authorization")
     timestamp = request.header(b"x-ct-timestamp")
     if not header.startswith(_HMAC_SCHEME) or not (timestamp.isascii() and timestamp.isdigit()):
         return False
-    if abs(clock() * 1000 - int(timestamp[:20])) > _VALID_MS:
+    if abs(clock() - int(timestamp[:20]) / TIMESTAMPS[unit]) > _VALID:
         return False
-    wanted = signature(private_key, request.method, timestamp, request.uri)
+    wanted = signature(private_key, request.method, timestamp, request.uri, digest)
     return _equal(header[len(_HMAC_SCHEME) :], f"{public_key}:{wanted}")

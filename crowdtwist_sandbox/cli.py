@@ -10,6 +10,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from crowdtwist_sandbox.arguments import add_world_options
+from crowdtwist_sandbox.auth import DIGESTS, TIMESTAMPS
 from crowdtwist_sandbox.deviations import DEVIATIONS
 from crowdtwist_sandbox.faults import CATALOGUE
 from crowdtwist_sandbox.feeds.commands import add_commands, run_command
@@ -49,6 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--quirks", action=switch, default=False, help="paging and envelopes misbehave")
     add("--hmac-public-key", default=None, help="with the private one: demand signed requests")
     add("--hmac-private-key", default=None, help="see above")
+    add("--hmac-timestamp", default="milliseconds", choices=TIMESTAMPS, help="its unit")
+    add("--hmac-digest", default="base64_of_hex", choices=DIGESTS, help="how it is encoded")
     add(
         "--faults",
         default=[],

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 
 from crowdtwist_sandbox import deviations
+from crowdtwist_sandbox.auth import DIGESTS, TIMESTAMPS
 from crowdtwist_sandbox.faults.spec import parse
 
 DEFAULT_KEY = "sandbox-key"
@@ -39,6 +40,8 @@ class SandboxOptions:
         receipt_scanning: the program scans receipts.
         hmac_public_key: with the private one: the main host takes signed requests only.
         hmac_private_key: see above.
+        hmac_timestamp: unit of their timestamp: "milliseconds" or "seconds".
+        hmac_digest: how they encode the digest: "base64_of_hex", "base64" or "hex".
         faults: what goes wrong, as told in the package `faults`; "" is nothing.
         deviations: open forms that are other than the tap expects first, names with commas; see the
             module `deviations`.
@@ -61,6 +64,8 @@ class SandboxOptions:
     receipt_scanning: bool = True
     hmac_public_key: str | None = None
     hmac_private_key: str | None = field(default=None, repr=False)
+    hmac_timestamp: str = "milliseconds"
+    hmac_digest: str = "base64_of_hex"
     faults: str = ""
     deviations: str = ""
     daily_changes: float | None = None
@@ -81,6 +86,10 @@ class SandboxOptions:
             raise ValueError("retry_after: must be seconds, none or a number of seconds")
         if bool(self.hmac_public_key) != bool(self.hmac_private_key):
             raise ValueError("hmac_public_key and hmac_private_key: give both or none")
+        if self.hmac_timestamp not in TIMESTAMPS:
+            raise ValueError(f"hmac_timestamp: must be one of {', '.join(TIMESTAMPS)}")
+        if self.hmac_digest not in DIGESTS:
+            raise ValueError(f"hmac_digest: must be one of {', '.join(DIGESTS)}")
         if not self.api_key:
             raise ValueError("api_key: must not be empty")
         parse(self.faults)

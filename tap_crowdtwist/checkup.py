@@ -6,34 +6,50 @@ what to do about each that fails.
 
 from __future__ import annotations
 
+from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
+from http import HTTPStatus
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from tap_crowdtwist import changed
-from tap_crowdtwist.api.errors import ApiError, MemberMissingError, NotConfiguredError
+from tap_crowdtwist.api.auth import HMAC_DIGESTS, HMAC_TIMESTAMPS
+from tap_crowdtwist.api.endpoints import ACTIVITIES, POINTS_AWAITING_FULFILLMENT, PURCHASES
+from tap_crowdtwist.api.errors import (
+    ApiError,
+    MemberMissingError,
+    NotConfiguredError,
+    UnavailableError,
+)
 from tap_crowdtwist.errors import SettingError, TapError
+from tap_crowdtwist.run import Run
 from tap_crowdtwist.streams.feeds import FeedStream
 from tap_crowdtwist.streams.swept import MemberStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tap_crowdtwist.settings import Settings
     from tap_crowdtwist.streams.base import CrowdTwistStream
     from tap_crowdtwist.tap import TapCrowdTwist
 
 MEMBERS = 5
 """Members that are tried until one is found."""
 
+_OF_POS = frozenset({PURCHASES.name, POINTS_AWAITING_FULFILLMENT.name})
+
 RECENT = timedelta(days=30)
 """How far back streams that take dates are asked."""
 
 
 class Check(NamedTuple):
-    """One line of the table."""
+    """One line of the table, and the API's error behind one that failed."""
 
     name: str
     works: bool
     said: str
+    error: ApiError | None = None
 
     def __str__(self) -> str:
         return f"{'ok  ' if self.works else 'FAIL'}  {self.name:<24}  {self.said}"
@@ -47,8 +63,13 @@ def checks(tap: TapCrowdTwist) -> Iterator[Check]:
         yield roster
         if not roster.works:
             wanted = [stream for stream in wanted if not isinstance(stream, MemberStream)]
+    refused = False
     for stream in wanted:
-        yield _stream(stream)  # type: ignore[arg-type]  # every stream of the tap is one of ours
+        check = _stream(stream)  # type: ignore[arg-type]  # every stream of the tap is one of ours
+        refused |= check.error is not None and _refuses_signature(check.error)
+        yield check
+    if refused and tap.run.settings.auth_method == "hmac":
+        yield _other_signatures(tap)
 
 
 def _roster(tap: TapCrowdTwist) -> Check:
@@ -81,9 +102,50 @@ def _stream(stream: CrowdTwistStream) -> Check:
             said = _member(stream) if isinstance(stream, MemberStream) else _program(stream)
     except NotConfiguredError as error:
         return Check(stream.name, works=True, said=f"no rows to be had: {error}")
-    except (ApiError, SettingError) as error:
+    except ApiError as error:
+        return Check(stream.name, works=False, said=str(error), error=error)
+    except SettingError as error:
         return Check(stream.name, works=False, said=str(error))
     return Check(stream.name, works=True, said=said)
+
+
+def _refuses_signature(error: ApiError) -> bool:
+    """Return whether an answer of the main host is about who asks; the POS host takes the key."""
+    of_credentials = error.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+    of_credentials &= not isinstance(error, UnavailableError)
+    return error.endpoint not in _OF_POS and (of_credentials or error.code == "invalid_auth")
+
+
+def _other_signatures(tap: TapCrowdTwist) -> Check:
+    """Try the forms of a signature that are not set, which the vendor's pages leave open."""
+    settings = tap.run.settings
+    for timestamp, digest in product(HMAC_TIMESTAMPS, HMAC_DIGESTS):
+        other = replace(settings, hmac_timestamp=timestamp, hmac_digest=digest)
+        if other == settings or not _is_accepted(tap, other):
+            continue
+        new = {"hmac_timestamp": timestamp, "hmac_digest": digest}
+        changes = " and ".join(
+            f"`{name}` to {value}"
+            for name, value in new.items()
+            if value != getattr(settings, name)
+        )
+        return Check("signature", works=False, said=f"accepted in another form: set {changes}")
+    said = (
+        "refused in every form: check that both keys are of one client HMAC key (a user HMAC key "
+        "does not do), `client_id`, `environment`, and the clock of this machine"
+    )
+    return Check("signature", works=False, said=said)
+
+
+def _is_accepted(tap: TapCrowdTwist, settings: Settings) -> bool:
+    with closing(Run(settings, tap.name, tap.now, tap.clock)) as run:
+        try:
+            run.client.get(ACTIVITIES)
+        except (NotConfiguredError, UnavailableError):
+            return True  # who asks is known, and may not or cannot have it
+        except ApiError:
+            return False
+    return True
 
 
 def _feed(stream: FeedStream) -> str:

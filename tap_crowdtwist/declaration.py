@@ -6,6 +6,7 @@ from typing import Any
 
 from singer_sdk import typing as th
 
+from tap_crowdtwist.api.auth import HMAC_DIGESTS, HMAC_TIMESTAMPS
 from tap_crowdtwist.api.endpoints import ENVIRONMENTS
 from tap_crowdtwist.feeds.names import FEEDS
 from tap_crowdtwist.privacy import MODES
@@ -24,7 +25,9 @@ DECLARATION: dict[str, Any] = th.PropertiesList(
         th.StringType,
         secret=True,
         title="API key",
-        description="Key of the CrowdTwist API, from Control Center or your Oracle account team.",
+        description="A client API key, which you make in Control Center → Settings → API Keys; "
+        "neither a user HMAC key nor a partner API key. If keys have permissions, it must be "
+        "allowed to read what you select.",
     ),
     th.Property(
         "client_id",
@@ -51,7 +54,8 @@ DECLARATION: dict[str, Any] = th.PropertiesList(
         "pos_url",
         th.StringType,
         title="POS URL",
-        description="Base URL of the point-of-sale host, which serves purchases; likewise.",
+        description="Base URL of the point-of-sale host, which serves purchases and "
+        "points awaiting fulfillment; likewise.",
     ),
     th.Property(
         "auth_method",
@@ -67,14 +71,33 @@ DECLARATION: dict[str, Any] = th.PropertiesList(
         th.StringType,
         secret=True,
         title="HMAC public key",
-        description="Needed when `auth_method` is hmac.",
+        description="Public part of a client HMAC key, needed when `auth_method` is hmac. A user "
+        "HMAC key is for members' apps, and does not do.",
     ),
     th.Property(
         "hmac_private_key",
         th.StringType,
         secret=True,
         title="HMAC private key",
-        description="Needed when `auth_method` is hmac.",
+        description="Private part of the same key.",
+    ),
+    th.Property(
+        "hmac_timestamp",
+        th.StringType,
+        default=HMAC_TIMESTAMPS[0],
+        allowed_values=list(HMAC_TIMESTAMPS),
+        title="HMAC timestamp",
+        description="Unit of the timestamp that is signed when `auth_method` is hmac. `--test` "
+        "says what to set if CrowdTwist refuses the signature.",
+    ),
+    th.Property(
+        "hmac_digest",
+        th.StringType,
+        default=HMAC_DIGESTS[0],
+        allowed_values=list(HMAC_DIGESTS),
+        title="HMAC digest",
+        description="How the signature is encoded when `auth_method` is hmac: base64 of the "
+        "hexadecimal digest, base64 of its bytes, or hexadecimal. Likewise.",
     ),
     th.Property(
         "user_ids",

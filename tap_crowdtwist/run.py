@@ -147,7 +147,9 @@ def build_client(settings: Settings, transport: Transport, stop: Stop, crew: Cre
     if settings.auth_method == "query":
         main = QueryKey(settings.api_key)
     elif settings.auth_method == "hmac":
-        main = HmacSignature(*settings.hmac_keys)
+        main = HmacSignature(
+            *settings.hmac_keys, timestamp=settings.hmac_timestamp, digest=settings.hmac_digest
+        )
     return Client(
         settings.urls,
         {Host.MAIN: main, Host.POS: key},

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-__all__ = ["DECLARATION", "Settings"]
+__all__ = ["DECLARATION", "Settings", "wants_only_files"]
 
 _VERSION = re.compile(r"/v\d")
 _FOREIGN = re.compile(r"[^!-~]|[?#@\\]")
@@ -43,6 +43,8 @@ class Settings:
     auth_method: str
     api_key: str = field(repr=False)
     hmac_keys: tuple[str, str] = field(repr=False)
+    hmac_timestamp: str
+    hmac_digest: str
     user_ids: tuple[Any, ...] = field(repr=False)
     user_ids_path: str | None = field(repr=False)
     user_ids_column: str | None
@@ -103,6 +105,8 @@ class Settings:
             auth_method=method,
             api_key=api_key,
             hmac_keys=keys,
+            hmac_timestamp=config["hmac_timestamp"],
+            hmac_digest=config["hmac_digest"],
             user_ids=tuple(config.get("user_ids") or ()),
             user_ids_path=config.get("user_ids_path") or None,
             user_ids_column=config.get("user_ids_column") or None,
@@ -127,6 +131,18 @@ class Settings:
             data_push_daily=tuple(config.get("data_push_daily") or ()),
             sftp_known_hosts=config.get("sftp_known_hosts") or None,
         )
+
+
+def wants_only_files(config: Mapping[str, Any]) -> bool:
+    """Return whether a configuration is for streams of files alone, so that the API's are off.
+
+    A path of files is set, and no key. A roster and `sweep_members` changed are of no use without
+    the API: who gives one has lost the key, and must not get a run that quietly asks for nothing.
+    """
+    means_api = config.get("user_ids") or config.get("user_ids_path")
+    means_api = means_api or config.get("sweep_members") == "changed"
+    has_key = bool((config.get("api_key") or "").strip())
+    return not has_key and not means_api and any(config.get(name) for name in FEED_PATHS)
 
 
 def _lack_key() -> NoReturn:

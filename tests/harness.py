@@ -60,6 +60,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "receipts": ("user_id", "id"),
     "coupons": ("user_id", "redeem_order_coupon_id"),
     "user_badges": ("user_id", "id"),
+    "points_awaiting_fulfillment": ("user_id",),
 }
 STREAMS = tuple(KEYS)
 PROGRAM_STREAMS = ("activities", "rewards", "badges")
@@ -73,7 +74,7 @@ OWN_IDS = {"user_activity_history": "user_activity_id", "redemptions": "order_id
 """The API's own id behind `id`; where it is missing, the tap makes one up."""
 
 _OPEN = frozenset({"extra_data", "custom_data", "additional_properties"})
-OFF_BY_DEFAULT = ("badges", "receipts", "coupons", "user_badges")
+OFF_BY_DEFAULT = ("badges", "receipts", "coupons", "user_badges", "points_awaiting_fulfillment")
 
 
 def sandbox(**options: Any) -> Sandbox:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import OFF_BY_DEFAULT, STREAMS, Result, config_of, run_cli, sandbox, select
+from harness import OFF_BY_DEFAULT, STREAMS, Result, config_of, run_cli, run_tap, sandbox, select
+
+from tap_crowdtwist.api.auth import HMAC_DIGESTS, HMAC_TIMESTAMPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,3 +136,68 @@ def test_a_catalog_that_selects_nothing_is_no_success(world: Sandbox, tmp_path: 
     assert result.exit_code == 1
     assert "No stream is selected, so there is nothing to read" in result.last_line
     assert (result.stdout, world.requests()) == ("", [])
+
+
+KEYS: dict[str, Any] = {"hmac_public_key": "public-1", "hmac_private_key": "private-1"}
+"""A client HMAC key."""
+
+FORMS = list(product(HMAC_TIMESTAMPS, HMAC_DIGESTS))
+BY_DEFAULT = {"hmac_timestamp": HMAC_TIMESTAMPS[0], "hmac_digest": HMAC_DIGESTS[0]}
+
+
+@pytest.mark.parametrize(("timestamp", "digest"), FORMS[1:])
+def test_the_form_of_signature_that_is_accepted_is_found(
+    tmp_path: Path, timestamp: str, digest: str
+) -> None:
+    form: dict[str, Any] = {"hmac_timestamp": timestamp, "hmac_digest": digest}
+    with sandbox(members=3, **KEYS, **form) as world:
+        result = checked(world, tmp_path, auth_method="hmac", **KEYS)
+        assert result.exit_code == 1
+        said = table(result)["signature"]
+        assert said.startswith("FAIL accepted in another form: set ")
+        new: dict[str, Any] = dict(re.findall(r"`(\w+)` to (\w+)", said))
+        assert new == {
+            name: value for name, value in form.items() if (name, value) not in BY_DEFAULT.items()
+        }
+        assert "private-1" not in result.stdout + result.stderr
+
+        again = checked(world, tmp_path, auth_method="hmac", **KEYS, **new)
+    assert again.exit_code == 0, again.stdout
+    assert "signature" not in table(again)
+
+
+@pytest.mark.parametrize("form", [{}, {"hmac_timestamp": "seconds", "hmac_digest": "hex"}], ids=str)
+def test_an_accepted_signature_is_left_alone(tmp_path: Path, form: dict[str, Any]) -> None:
+    with sandbox(members=3, **KEYS, **form) as world:
+        result = checked(world, tmp_path, auth_method="hmac", **KEYS, **form)
+    assert result.exit_code == 0, result.stdout
+    assert "signature" not in table(result)
+
+
+def test_keys_that_are_refused_in_every_form_are_told_as_such(tmp_path: Path) -> None:
+    with sandbox(members=3, **KEYS) as world:
+        wrong = KEYS | {"hmac_private_key": "private-2"}
+        result = checked(world, tmp_path, select("activities"), auth_method="hmac", **wrong)
+        tried = len(world.requests())
+    assert table(result)["signature"].startswith("FAIL refused in every form: check that both keys")
+    assert tried == len(FORMS)
+
+
+@pytest.mark.parametrize("method", ["query", "header"])
+def test_nothing_else_tries_other_ways_to_authenticate(tmp_path: Path, method: str) -> None:
+    with sandbox(members=3, **KEYS) as world:
+        result = checked(world, tmp_path, select("activities"), auth_method=method, **KEYS)
+        asked = len(world.requests())
+        run = run_tap(world, "activities", auth_method="hmac", hmac_digest="hex", code=1, **KEYS)
+    assert list(table(result)) == ["activities"]
+    assert asked == 1
+    for other in ("query", "header", "hmac"):
+        assert other in table(result)["activities"]
+    assert "may read this" in run.last_line
+
+
+def test_a_key_that_the_pos_host_refuses_says_nothing_of_signatures(tmp_path: Path) -> None:
+    with sandbox(members=3, **KEYS) as world:
+        result = checked(world, tmp_path, auth_method="hmac", api_key="not-the-key", **KEYS)
+    assert table(result)["purchases"].startswith("FAIL CrowdTwist refuses the credentials")
+    assert "signature" not in table(result)

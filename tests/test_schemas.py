@@ -25,6 +25,7 @@ KEYS = {
     "live_redemptions": ["event_id"],
     "live_segments": ["event_id"],
     "live_users": ["event_id"],
+    "points_awaiting_fulfillment": ["user_id"],
     "points_expiration": ["user_id", "rule_type", "expiration_date"],
     "purchases": ["user_id", "purchase_id_type", "purchase_id"],
     "push_points_expiration": ["file_name", "file_line"],
@@ -128,6 +129,9 @@ COLUMNS = {
         "event", "triggered_by", "date_occurred",
     },
     "live_users": {*EVENT, *USER},
+    "points_awaiting_fulfillment": {
+        "user_id", "total_points_awaiting_fulfillment", "bonus_points_awaiting_fulfillment",
+    },
     "points_expiration": {
         "user_id", "rule_type", "expiration_date", "points_expired", "points_expiring",
         "points_redeemed", "last_qualified_date", "days_until_expiry",
@@ -163,11 +167,11 @@ COLUMNS = {
         "scan_result_text",
     },
     "redemptions": {
-        "id", "user_id", "order_id", "order_date", "reward_id", "reward_group_id", "title",
-        "reward_title", "description", "category", "category_name", "color", "size",
-        "reference_id", "extra_data", "quantity", "total_points_redeemed", "ending_balance",
-        "codes", "digital_download", *SHIPPING, "custom_data", "redeeming_user_id",
-        "household_breakdown",
+        "id", "user_id", "order_id", "order_date", "expiration_date", "reward_id",
+        "reward_group_id", "title", "reward_title", "description", "category", "category_name",
+        "color", "size", "reference_id", "extra_data", "quantity", "total_points_redeemed",
+        "ending_balance", "codes", "digital_download", *SHIPPING, "custom_data",
+        "redeeming_user_id", "household_breakdown",
     },
     "rewards": REWARD,
     "user_activities": {

@@ -37,6 +37,7 @@ ENDPOINTS = {
     "receipts": "/v2/users/{id}/receipts",
     "coupons": "/v2/users/{id}/usable_coupons",
     "user_badges": "/v2.1/users/{id}/badges",
+    "points_awaiting_fulfillment": "/fulfillment/users/{id}",
 }
 
 

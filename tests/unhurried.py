@@ -65,7 +65,11 @@ class Unhurried(TapCrowdTwist):
         main_host: dict[str, AuthBase] = {
             "query": QueryKey(settings.api_key),
             "header": key,
-            "hmac": HmacSignature(*settings.hmac_keys),
+            "hmac": HmacSignature(
+                *settings.hmac_keys,
+                timestamp=settings.hmac_timestamp,
+                digest=settings.hmac_digest,
+            ),
         }
         run.client = Client(
             settings.urls,

@@ -4,8 +4,8 @@ Of a member who exists at the end of the day it is one of these:
 
 * the profile's `date_last_updated` lies in the day: the member joined, moved, did, bought or
   redeemed something, or had points lapse at the end of a month. `users`, `user_activity_history`,
-  `purchases`, `redemptions`, `coupons`, `receipts` and `user_badges` change with nothing else, but
-  for two exceptions;
+  `purchases`, `redemptions`, `coupons`, `receipts`, `user_badges` and `points_awaiting_fulfillment`
+  change with nothing else, but for two exceptions;
 * a receipt of the day before has been scanned, which changes a row of `receipts` and no date of the
   profile;
 * a message said that points lapse by inactivity, which changes nothing.

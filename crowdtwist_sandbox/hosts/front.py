@@ -107,7 +107,13 @@ def main_host(engine: Engine, control: ASGIApp, deliver: Deliver = deliver) -> F
 
     def allows(request: Request) -> bool:
         if public and private:
-            return auth.is_signed(request, public, private)
+            return auth.is_signed(
+                request,
+                public,
+                private,
+                unit=options.hmac_timestamp,
+                digest=options.hmac_digest,
+            )
         return auth.key_anywhere(request, options.api_key)
 
     return Front(engine, Host("api", main.HANDLERS, allows), control=control, deliver=deliver)

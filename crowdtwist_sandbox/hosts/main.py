@@ -11,6 +11,7 @@ from crowdtwist_sandbox.hosts.dates import unix_range, year_range
 from crowdtwist_sandbox.hosts.exchange import Refusal
 from crowdtwist_sandbox.world.identity import index_of, member_id
 from crowdtwist_sandbox.world.instants import DAY, clock_text
+from crowdtwist_sandbox.world.member_rows import badge_counts
 from crowdtwist_sandbox.world.redemption_rows import expires
 from crowdtwist_sandbox.world.rewards import SOLD_OUT
 
@@ -187,11 +188,14 @@ def usable_coupons(call: Call) -> Any:
 
 
 def user_badges(call: Call) -> Any:
-    """Page "User Badges"."""
+    """Page "User Badges": the member's counts stand once beside the badges."""
     member = call.member()
     size = call.page_size(10, 25)
     listing = call.world.listing("user_badges", member)
-    return call.envelope("user_badges", "badges", listing, size, member)
+    answer = call.envelope("user_badges", "badges", listing, size, member)
+    for badge in answer["badges"]:
+        del badge["user_counts"]
+    return {"user_counts": badge_counts(member), **answer}
 
 
 def deletion(call: Call) -> Any:

@@ -23,4 +23,18 @@ def purchases(call: Call) -> Any:
     return call.envelope("purchases", "purchases", listing, _PAGE_SIZE, member)
 
 
-HANDLERS: dict[str, Handler] = {"/users/{id}/purchases": purchases}
+def points_awaiting_fulfillment(call: Call) -> Any:
+    """Page "Points Awaiting Fulfillment": one object per member."""
+    member = call.pos_member()
+    (sent,) = call.array(
+        "points_awaiting_fulfillment",
+        call.world.listing("points_awaiting_fulfillment", member),
+        member,
+    )
+    return sent
+
+
+HANDLERS: dict[str, Handler] = {
+    "/users/{id}/purchases": purchases,
+    "/fulfillment/users/{id}": points_awaiting_fulfillment,
+}

@@ -144,6 +144,7 @@ FIELDS: dict[str, dict[str, Kind]] = {
     "redemptions": {
         "order_id": TEXT_ID,
         "order_date": EPOCH,
+        "expiration_date": EPOCH,
         "reward_id": ID,
         "reward_group_id": ID,
         "extra_data": OPEN,
@@ -174,6 +175,11 @@ FIELDS: dict[str, dict[str, Kind]] = {
         "extra_data": OPEN,
     },
     "user_badges": _BADGES,
+    "points_awaiting_fulfillment": {
+        "user_id": ID,
+        "total_points_awaiting_fulfillment": COUNT,
+        "bonus_points_awaiting_fulfillment": COUNT,
+    },
 }
 
 CREDENTIALS = frozenset(
@@ -191,4 +197,4 @@ CREDENTIALS = frozenset(
         "partner_secret",
     }
 )
-SPENDABLE = frozenset({"codes", "digital_download", "coupon_code"})
+SPENDABLE = frozenset({"codes", "digital_download", "coupon_code", "coupon_value"})

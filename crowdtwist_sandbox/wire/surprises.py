@@ -26,6 +26,15 @@ _SLOTS = (
     "pinterest_access_token",
     "inst_access_token",
 )
+NAMES = {
+    "activities": ("activity_tags", ("activity_tag", "activity_tags", "activity_tags")),
+    "coupons": ("coupon_code", ("coupon_value", "coupon_code", "coupon_code")),
+    "redemptions": (
+        "expiration_date",
+        ("expiration_date", "date_expiration", "coupon_expiration_date"),
+    ),
+}
+"""Under which names a property is sent: pages differ, or none says it."""
 _WITHOUT_ID = {"user_activity_history": ("user_activity_id", 3), "redemptions": ("order_id", 4)}
 
 
@@ -71,8 +80,10 @@ def apply(stream: str, row: Row, sent: Row, roll: int, member: Member | None) ->
             del sent[name]
     if stream == "users":
         sent.update(canaries(roll))
-    elif stream == "activities" and (roll >> 16) % 3 == 0:
-        sent["activity_tag"] = sent.pop("activity_tags")
+    elif stream in NAMES:
+        name, names = NAMES[stream]
+        if name in sent:
+            sent[names[(roll >> 16) % len(names)]] = sent.pop(name)
     sent.update(added(stream, row, roll))
     return sent
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Completion(NamedTuple):
-    """A line of the points ledger; negative points are a redemption."""
+    """A line of the points ledger; negative points are a redemption here, if not at CrowdTwist."""
 
     number: int
     created: int

@@ -1,8 +1,8 @@
 """Canonical rows of the member streams that come as lists.
 
 Shapes follow the pages "User Activities", "User Activity History", "User Purchase History",
-"User Rewards", "User Redemption History v2.2", "User Receipt History", "Usable Coupons" and
-"User Badges".
+"User Rewards", "User Redemption History v2.2", "User Receipt History", "Usable Coupons",
+"User Badges" and "Points Awaiting Fulfillment".
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crowdtwist_sandbox.world import words
-from crowdtwist_sandbox.world.dice import Dice, key_of, mix
+from crowdtwist_sandbox.world.dice import key_of, mix
+from crowdtwist_sandbox.world.identity import member_id
 from crowdtwist_sandbox.world.instants import DAY
 from crowdtwist_sandbox.world.listing import Listing
 from crowdtwist_sandbox.world.program import BADGES, Row, activity_count, activity_id
@@ -157,24 +158,46 @@ def _receipts(_world: World, member: Member) -> Listing:
     return Listing(items, row)
 
 
+def badge_counts(member: Member) -> dict[str, int]:
+    """Count the member's badges, repeats among them; they stand beside the list."""
+    met = len(_badges_met(member))
+    unique = min(member.life.total_points // 500, met)
+    total = unique + member.life.total_points // 2000
+    return {
+        "earned_lifetime": total,
+        "earned_unique": unique,
+        "earned_total": total,
+        "unearned": met - unique,
+    }
+
+
+def _badges_met(member: Member) -> list[int]:
+    return [index for index in range(BADGES) if (member.roll >> (index % 53)) % 3 != 0]
+
+
 def _badges(world: World, member: Member) -> Listing:
-    """Badges the member meets, with counters."""
-    earned = member.life.total_points // 500
-    indexes = [index for index in range(BADGES) if (member.roll >> (index % 53)) % 3 != 0]
+    """Badges the member meets, each with the member's counts, which are sent once."""
+    counts = badge_counts(member)
 
     def row(index: int) -> tuple[Row, int]:
         roll = key_of(member.roll, "badge", index)
-        dice = Dice(roll)
-        lifetime = min(earned, dice.below(6))
-        counts = {
-            "earned_lifetime": lifetime,
-            "earned_unique": min(lifetime, 1),
-            "earned_total": lifetime,
-            "unearned": dice.below(3),
-        }
         return world.program.badge(index) | {"user_counts": counts}, roll
 
-    return Listing(indexes, row)
+    return Listing(_badges_met(member), row)
+
+
+def _awaiting(_world: World, member: Member) -> Listing:
+    """Return the one row of a member: what purchases have earned and not yet been awarded."""
+
+    def row(waiting: int) -> tuple[Row, int]:
+        roll = key_of(member.roll, "points_awaiting_fulfillment")
+        return {
+            "user_id": member_id(member.index),
+            "total_points_awaiting_fulfillment": waiting,
+            "bonus_points_awaiting_fulfillment": waiting // 4,
+        }, roll
+
+    return Listing([sum(item.earned - item.awarded for item in member.life.purchases)], row)
 
 
 LISTINGS: dict[str, Callable[[World, Member], Listing]] = {
@@ -186,4 +209,5 @@ LISTINGS: dict[str, Callable[[World, Member], Listing]] = {
     "receipts": _receipts,
     "coupons": coupons,
     "user_badges": _badges,
+    "points_awaiting_fulfillment": _awaiting,
 }

@@ -65,6 +65,8 @@ def redemption_row(world: World, member: Member, order: Redemption) -> tuple[Row
         "shipping_country": if_shipped("Germany"),
         "shipping_phone": if_shipped("+15550000000"),
     }
+    if has_coupon:
+        built["expiration_date"] = expires(order)
     if dice.one_in(3):
         built["reward_title"] = reward["title"]
     if dice.one_in(4):

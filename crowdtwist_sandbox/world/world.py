@@ -42,6 +42,7 @@ MEMBER_STREAMS = (
     "receipts",
     "coupons",
     "user_badges",
+    "points_awaiting_fulfillment",
 )
 STREAMS = PROGRAM_STREAMS + MEMBER_STREAMS
 

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 HEADER = "X-CT-Authorization"
 
+HMAC_TIMESTAMPS = ("milliseconds", "seconds")
+"""Units of `X-CT-Timestamp`; the first has 13 digits, as on two pages of the vendor."""
+
+HMAC_DIGESTS = ("base64_of_hex", "base64", "hex")
+"""How the digest is spelled: base64 of its hexadecimal form, base64 of its bytes, or that form."""
+
 
 class HeaderKey(AuthBase):
     """`X-CT-Authorization: CTApiKey <key>`: the only form that the POS host takes."""
@@ -52,24 +58,45 @@ class QueryKey(AuthBase):
 class HmacSignature(AuthBase):
     """HMAC-SHA256 over verb, empty MD5, empty type, timestamp and URI, signed at each attempt.
 
-    Two choices rest on conflicting sources and stand in this class alone: the timestamp is in
-    milliseconds (the vendor's sample has 13 digits), and the signature is the base64 of the hex
-    digest (the vendor's stack returns hex). Neither is verified against the live service.
+    Two choices are open, and the caller's: the timestamp is in milliseconds by default (the
+    vendor's samples have 13 digits), and the signature is the base64 of the hex digest (the
+    vendor's stack returns hex). Neither is verified against the live service.
+
+    Args:
+        public_key: names the key pair.
+        private_key: signs.
+        now: returns the current time, in seconds since the epoch.
+        timestamp: one of `HMAC_TIMESTAMPS`.
+        digest: one of `HMAC_DIGESTS`.
     """
 
     def __init__(
-        self, public_key: str, private_key: str, now: Callable[[], float] = time.time
+        self,
+        public_key: str,
+        private_key: str,
+        now: Callable[[], float] = time.time,
+        *,
+        timestamp: str = HMAC_TIMESTAMPS[0],
+        digest: str = HMAC_DIGESTS[0],
     ) -> None:
         self._public = public_key
         self._private = private_key.encode()
         self._now = now
+        self._factor = {"milliseconds": 1000, "seconds": 1}[timestamp]
+        self._spell = _SPELLINGS[digest]
 
     @override
     def __call__(self, r: PreparedRequest) -> PreparedRequest:
-        timestamp = str(int(self._now() * 1000))
+        timestamp = str(int(self._now() * self._factor))
         text = "\n".join((r.method or "GET", "", "", timestamp, r.path_url))
-        digest = hmac.new(self._private, text.encode(), hashlib.sha256).hexdigest()
-        signature = base64.b64encode(digest.encode()).decode()
+        signature = self._spell(hmac.digest(self._private, text.encode(), hashlib.sha256))
         r.headers[HEADER] = f"CTApiV2Auth {self._public}:{signature}"
         r.headers["X-CT-Timestamp"] = timestamp
         return r
+
+
+_SPELLINGS: dict[str, Callable[[bytes], str]] = {
+    "base64_of_hex": lambda digest: base64.b64encode(digest.hex().encode()).decode(),
+    "base64": lambda digest: base64.b64encode(digest).decode(),
+    "hex": bytes.hex,
+}

@@ -125,7 +125,7 @@ class Client:
         params: dates.Params = (),
         accept: Callable[[Any], Any] = lambda payload: payload,
         *,
-        repeat_rejected: bool = True,
+        other_forms: bool = False,
     ) -> Any:
         """Ask for one payload.
 
@@ -135,7 +135,7 @@ class Client:
             params: query parameters beside the endpoint's own.
             accept: turns the payload into what is wanted, or None if it is not of that kind,
                 which is then tried again like any other broken answer. Gets None for a 204.
-            repeat_rejected: ask once more where CrowdTwist rejects the request.
+            other_forms: the request has other forms, so one that is rejected is not sent again.
 
         Raises:
             MemberMissingError: there is no such member.
@@ -157,7 +157,7 @@ class Client:
                     self._mended(endpoint, came.defects)
                 return came.wanted
             retries = retries or Retries(self._max_retries, began)
-            if came.is_final(retries.failures, repeat_rejected=repeat_rejected):
+            if came.is_final(retries.failures, other_forms=other_forms):
                 raise came.error(endpoint)
             self._wait(endpoint, came, retries, departed)
 

@@ -162,12 +162,15 @@ COUPONS = Endpoint(  # Usable Coupons; expired unused ones are included by defau
     envelope=("usable_coupons", "coupons"),
     key=("redeem_order_coupon_id",),
 )
-USER_BADGES = Endpoint(  # User Badges; whether `user_counts` is per badge is not stated
+USER_BADGES = Endpoint(  # User Badges; `user_counts` is the member's
     "user_badges",
     "/v2.1/users/{id}/badges",
     envelope=("badges",),
     forms=_pages(25),
     beside=("user_counts",),
+)
+POINTS_AWAITING_FULFILLMENT = Endpoint(  # Points Awaiting Fulfillment
+    "points_awaiting_fulfillment", "/fulfillment/users/{id}", Host.POS
 )
 
 ENVIRONMENTS: dict[str, str] = {

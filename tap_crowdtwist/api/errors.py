@@ -109,6 +109,12 @@ NOT_JSON = "not JSON"
 _OK = _statuses(range(200, 300))
 _SERVER = _statuses(range(500, 600))
 
+_METHODS = "`auth_method` (query, header or hmac)"
+_WHO_ASKS = (
+    f"check `api_key`, `client_id`, `environment` and {_METHODS}, and that the key is of the right "
+    "kind and may read this"
+)
+
 RULES: tuple[Rule, ...] = (
     Rule(
         Verdict.NOT_CONFIGURED,
@@ -154,32 +160,30 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         Verdict.FATAL,
-        "CrowdTwist refuses the credentials: check `api_key`, `client_id`, `environment` and "
-        "`auth_method`",
+        f"CrowdTwist refuses the credentials: {_WHO_ASKS}",
         statuses=_statuses(401),
     ),
     Rule(
         Verdict.FATAL,
-        "CrowdTwist refuses the credentials: check `api_key`, `client_id`, `environment` and "
-        "`auth_method`",
+        f"CrowdTwist refuses the credentials: {_WHO_ASKS}",
         codes=frozenset({"invalid_auth"}),
     ),
     Rule(
         Verdict.UNAVAILABLE,
-        "The key may not read this resource",
+        f"The key may not read this resource: check its permissions, its kind and {_METHODS}",
         statuses=_statuses(403),
         codes=frozenset({"access_denied", "forbidden"}),
     ),
     Rule(
         Verdict.REJECTED,
-        "Something before CrowdTwist, such as a firewall, rejected the request",
+        "Something before CrowdTwist, such as a firewall, rejected the request; if there is none, "
+        f"check what the key may read, and {_METHODS}",
         statuses=_statuses(403),
         codes=frozenset({NOT_JSON}),
     ),
     Rule(
         Verdict.REJECTED,
-        "CrowdTwist rejected the request: check `api_key`, `client_id`, `environment` and "
-        "`auth_method`, and what the key may read",
+        f"CrowdTwist rejected the request: {_WHO_ASKS}",
         statuses=_statuses(403),
     ),
     Rule(
@@ -259,3 +263,10 @@ def judge(status: int, code: str, *, of_member: bool, resource: str | None = Non
 def is_fine(status: int, fault: Fault | None) -> bool:
     """Tell whether an answer is the data that was asked for."""
     return status == HTTPStatus.OK and fault is None
+
+
+def is_about_form(status: int | None, code: str) -> bool:
+    """Return whether a rejection may be about the form of a request, and not about a member."""
+    return status == HTTPStatus.BAD_REQUEST and (
+        code in {"param_error", "missing_data"} or code.startswith("invalid")
+    )

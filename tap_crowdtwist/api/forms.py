@@ -15,7 +15,6 @@ import logging
 import threading
 from collections import defaultdict
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.api import listing
@@ -24,6 +23,7 @@ from tap_crowdtwist.api.errors import (
     MemberMissingError,
     NotConfiguredError,
     RejectedError,
+    is_about_form,
 )
 
 if TYPE_CHECKING:
@@ -74,9 +74,9 @@ class FormChoice:
         self._unresolved: defaultdict[tuple[Form, Flaw], set[Any]] = defaultdict(set)
         self.is_decided = False
 
-    def is_last_resort(self, form: Form) -> bool:
-        """Return whether there is no other form to try, so that a refusal should be doubted."""
-        return self.is_decided or form is self._forms[-1]
+    def has_other(self, form: Form) -> bool:
+        """Return whether another form is the better next attempt where this one is refused."""
+        return not self.is_decided and form is not self._forms[-1]
 
     @property
     def form(self) -> Form:
@@ -113,7 +113,7 @@ class FormChoice:
                 reading = attempt(form)
             except (RejectedError, MemberMissingError, NotConfiguredError) as error:
                 # "Not found" is about the member, unless another form has just found it.
-                about_form = is_refusal(error) or (
+                about_form = is_about_form(error.status, error.code) or (
                     readings and not isinstance(error, RejectedError)
                 )
                 if not about_form:
@@ -179,10 +179,3 @@ class FormChoice:
                 flaws.get(form, Flaw.REFUSED).value,
                 self._forms[0].name,
             )
-
-
-def is_refusal(error: ApiError) -> bool:
-    """Return whether an answer may be about the form of a request, and not about a member."""
-    return error.status == HTTPStatus.BAD_REQUEST and (
-        error.code in {"param_error", "missing_data"} or error.code.startswith("invalid")
-    )

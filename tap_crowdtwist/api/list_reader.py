@@ -182,14 +182,14 @@ class ListReader:
         params: dates.Params,
         signs: listing.Signs,
     ) -> paging.Listing:
-        repeat = len(endpoint.forms) == 1 or self._choice(endpoint).is_last_resort(form)
+        others = len(endpoint.forms) > 1 and self._choice(endpoint).has_other(form)
         if form.page is None:
             page = self._get(
                 endpoint,
                 member,
                 params,
                 lambda body: _page(body, endpoint),
-                repeat_rejected=repeat,
+                other_forms=others,
             )
             return paging.Listing([page.rows], page.total, unpaged=not page.guided)
         size = (("page_size", str(form.page_size)),) if form.page_size else ()
@@ -205,7 +205,7 @@ class ListReader:
                     member,
                     numbered,
                     lambda body: _page(body, endpoint, number, announced=announced),
-                    repeat_rejected=repeat or number > 1,
+                    other_forms=others and number == 1,
                 )
             except FatalApiError:
                 raise

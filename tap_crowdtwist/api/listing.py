@@ -185,6 +185,8 @@ def _attempt(read: Callable[[], Listing], endpoint: Endpoint, ledger: Ledger) ->
         ledger.warn_once(
             endpoint.name, "a listing has rows that are not objects; they are left out"
         )
+    if listing.total is None:  # else the total tells whether a row is missing
+        _doubt_repeats(pages, endpoint, ledger)
     rows = _flatten(pages if listing.total is not None else _abutting(pages), endpoint.key)
     moved = listing.moved
     if listing.total is not None and len(rows) > listing.total:
@@ -194,6 +196,25 @@ def _attempt(read: Callable[[], Listing], endpoint: Endpoint, ledger: Ledger) ->
     elif len(rows) == listing.total:
         moved |= _repeats(pages, endpoint.key)
     return _Reading(rows, listing.total, moved)
+
+
+def _doubt_repeats(pages: list[list[Row]], endpoint: Endpoint, ledger: Ledger) -> None:
+    """Warn of rows of one page with the same key, of which only the last is kept.
+
+    On two pages that may be a row which moved while they were read. One page is one moment, so
+    there these are two rows, and the key does not tell them apart as it should.
+    """
+    for page in pages:
+        names = [name for row in page if (name := identify(row, endpoint.key))]
+        if len(names) != len(set(names)):
+            with ledger.lock:
+                ledger.unproven.add(endpoint.name)
+            ledger.warn_once(
+                endpoint.name,
+                "a page has several rows with the same key (%s), of which only the last is kept; "
+                "if they are no mere repeats, rows are missing (further ones not logged)",
+                ", ".join(endpoint.key),
+            )
 
 
 def contents(rows: list[Any], key: tuple[str, ...]) -> int:

@@ -57,14 +57,15 @@ class Outcome:
     pause: float | None = None
     defects: tuple[str, ...] = ()
 
-    def is_final(self, failures: int, *, repeat_rejected: bool = True) -> bool:
+    def is_final(self, failures: int, *, other_forms: bool = False) -> bool:
         """Return whether to give up after this many failed attempts of the request before.
 
         A rejection is asked once more, since a passing fault of something between looks the same;
         not so where another form of the request is the better next attempt.
         """
-        rejected = self.verdict in {Verdict.REJECTED, Verdict.UNAVAILABLE}
-        return self.verdict in _RAISES and (failures > 0 or not (rejected and repeat_rejected))
+        if self.verdict not in {Verdict.REJECTED, Verdict.UNAVAILABLE}:
+            return self.verdict in _RAISES
+        return failures > 0 or (other_forms and errors.is_about_form(self.status, self.code))
 
     def error(self, endpoint: Endpoint) -> errors.ApiError:
         """Give what to raise, if there is to be no further attempt."""

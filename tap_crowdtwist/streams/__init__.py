@@ -17,6 +17,7 @@ from tap_crowdtwist.streams.live_push import (
 )
 from tap_crowdtwist.streams.members import (
     Coupons,
+    PointsAwaitingFulfillment,
     PointsExpiration,
     Purchases,
     Receipts,
@@ -42,6 +43,7 @@ API_STREAMS = (
     Receipts,
     Coupons,
     UserBadges,
+    PointsAwaitingFulfillment,
 )
 """Streams that are asked of the API, catalogs first."""
 

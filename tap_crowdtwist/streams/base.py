@@ -16,6 +16,7 @@ from typing_extensions import override
 from tap_crowdtwist import maps, privacy
 from tap_crowdtwist.errors import TapError
 from tap_crowdtwist.records import Normaliser
+from tap_crowdtwist.settings import wants_only_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -45,10 +46,14 @@ class CrowdTwistStream(Stream):
     """What a user should know of the stream, for the README."""
 
     emit_activate_version_messages = False
+    asks_api: ClassVar[bool] = True
+    """Whether its rows are asked of the API, which takes a key."""
 
     def __init__(self, tap: TapCrowdTwist) -> None:
         super().__init__(tap, schema=privacy.published(self.name, tap.policy))
         self._crowdtwist = tap
+        if self.asks_api and wants_only_files(tap.config):
+            self.selected_by_default = False
 
     @classmethod
     def is_configured(cls, config: Mapping[str, Any]) -> bool:  # noqa: ARG003 - for streams of files

@@ -42,6 +42,7 @@ class FeedStream(CrowdTwistStream):
     With several shards, only the first reads files: their rows are not split by member.
     """
 
+    asks_api = False
     grammar: ClassVar[Grammar]
     feed: ClassVar[str]
     kept: ClassVar[Extent]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
@@ -16,6 +16,7 @@ from tap_crowdtwist.streams.swept import MemberStream
 from tap_crowdtwist.streams.undated import EARLIEST, Undated
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from tap_crowdtwist import state
@@ -95,6 +96,10 @@ class UserActivityHistory(MemberStream):
     """What each member did: completed activities and the points for them."""
 
     name = "user_activity_history"
+    notes = (
+        "Negative points are redemptions, deductions by staff in Member Care, or returned "
+        "purchases."
+    )
     endpoint = endpoints.ACTIVITY_HISTORY
     primary_keys = ("id",)
     replication_key = "date_created"
@@ -131,6 +136,10 @@ class Redemptions(MemberStream):
     name = "redemptions"
     endpoint = endpoints.REDEMPTIONS
     primary_keys = ("id",)
+    aliases: ClassVar[Mapping[str, str]] = {
+        "date_expiration": "expiration_date",
+        "coupon_expiration_date": "expiration_date",
+    }
     replication_key = "order_date"
     replicable_by = ("order_date",)
 
@@ -191,11 +200,19 @@ class Coupons(MemberStream):
     name = "coupons"
     endpoint = endpoints.COUPONS
     primary_keys = ("user_id", "redeem_order_coupon_id")
+    aliases: ClassVar[Mapping[str, str]] = {"coupon_value": "coupon_code"}
     selected_by_default = False
 
 
 class UserBadges(MemberStream):
-    """Badges of each member."""
+    """Badges of each member, one row per badge.
+
+    `user_counts` stands beside the list and is the member's, so it is the same in all rows. Its
+    `earned_total` counts repeats, but no page says that a badge is listed once per time it was
+    earned, nor names a property that would tell such rows apart. So the key stays (`user_id`,
+    `id`). Should a page have two rows of a badge, the last is kept, and the run warns unless
+    `total` says that none is missing.
+    """
 
     name = "user_badges"
     endpoint = endpoints.USER_BADGES
@@ -203,6 +220,22 @@ class UserBadges(MemberStream):
     selected_by_default = False
 
 
+class PointsAwaitingFulfillment(MemberStream):
+    """Points that each member gets once purchases are fulfilled, one row per member."""
+
+    name = "points_awaiting_fulfillment"
+    endpoint = endpoints.POINTS_AWAITING_FULFILLMENT
+    primary_keys = ("user_id",)
+    selected_by_default = False
+
+    @override
+    def fetch(self, position: int, since: datetime | None, until: datetime) -> list[Row]:
+        user_id = self.run.identities.user_id(position)
+        totals = self.run.client.get(self.endpoint, user_id, accept=_awaiting)
+        return [{**totals, "user_id": user_id}]
+
+
+_AWAITING = ("total_points_awaiting_fulfillment", "bonus_points_awaiting_fulfillment")
 _COMPLETION = {
     "user_id": values.integer,
     "activity_id": values.integer,
@@ -243,6 +276,12 @@ def _deletion(payload: Any) -> Row | None:
     steps = history if isinstance(history, list) else []
     entries = [entry for entry in steps if isinstance(entry, dict)]
     return {**payload, "status_history": entries}
+
+
+def _awaiting(payload: Any) -> Row | None:
+    """Accept an object with at least one of the two totals (Points Awaiting Fulfillment)."""
+    is_known = isinstance(payload, dict) and any(name in payload for name in _AWAITING)
+    return payload if is_known else None
 
 
 def _expirations(payload: Any) -> list[Row] | None:

@@ -18,6 +18,17 @@ def verdict(status: int, code: str = "", *, of_member: bool = True) -> Verdict:
     return judge(status, code, of_member=of_member).verdict
 
 
+@pytest.mark.parametrize("code", ["invalid_auth", "access_denied", "forbidden", "", "x", NOT_JSON])
+@pytest.mark.parametrize("of_member", [True, False])
+def test_whatever_a_403_says_it_may_be_the_key_s_permissions_or_the_auth_method(
+    code: str,
+    of_member: bool,  # noqa: FBT001
+) -> None:
+    sentence = judge(403, code, of_member=of_member).sentence
+    assert "`auth_method` (query, header or hmac)" in sentence
+    assert "may read" in sentence or "may not read" in sentence
+
+
 # The status table of the API reference, row by row
 
 

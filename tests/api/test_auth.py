@@ -12,7 +12,7 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_crowdtwist.api.auth import HeaderKey, HmacSignature, QueryKey
+from tap_crowdtwist.api.auth import HMAC_DIGESTS, HeaderKey, HmacSignature, QueryKey
 
 URL = "https://api512.crowdtwist.com/v2.1/users/ada%40example.test/rewards"
 SIGNATURE = (
@@ -80,6 +80,24 @@ def test_the_signature_covers_verb_time_path_and_query(method: str | None, verb:
     digest = hmac.digest(b"private", text, hashlib.sha256).hex()
     spelled = base64.b64encode(digest.encode()).decode()
     assert signed.headers["X-CT-Authorization"] == f"CTApiV2Auth public:{spelled}"
+
+
+@pytest.mark.parametrize(("unit", "stamp"), [("milliseconds", "12500"), ("seconds", "12")])
+@pytest.mark.parametrize("form", HMAC_DIGESTS)
+def test_what_the_pages_leave_open_is_as_it_was_chosen(unit: str, stamp: str, form: str) -> None:
+    auth = HmacSignature("public", "private", lambda: 12.5, timestamp=unit, digest=form)
+    signed = auth(request(f"{URL}?a=1"))
+    text = f"GET\n\n\n{stamp}\n/v2.1/users/ada%40example.test/rewards?a=1".encode()
+    digest = hmac.digest(b"private", text, hashlib.sha256)
+    spelled = {
+        "base64_of_hex": base64.b64encode(digest.hex().encode()).decode(),
+        "base64": base64.b64encode(digest).decode(),
+        "hex": digest.hex(),
+    }
+    assert signed.headers == {
+        "X-CT-Authorization": f"CTApiV2Auth public:{spelled[form]}",
+        "X-CT-Timestamp": stamp,
+    }
 
 
 def test_every_attempt_is_signed_anew() -> None:

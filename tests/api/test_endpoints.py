@@ -38,6 +38,7 @@ def test_every_resource_stands_on_its_documented_path() -> None:
         "receipts": ("main", "/v2/users/{id}/receipts"),
         "coupons": ("main", "/v2/users/{id}/usable_coupons"),
         "user_badges": ("main", "/v2.1/users/{id}/badges"),
+        "points_awaiting_fulfillment": ("pos", "/fulfillment/users/{id}"),
     }
 
 

@@ -275,3 +275,44 @@ def test_no_window_loses_a_row_and_none_is_made_up(spans: list[list[str]]) -> No
     joined = union([notes(*span) for span in spans], ("id",))
     for letter in "abc":
         assert joined.count({"note": letter}) == max(many(letter), default=0)
+
+
+REPEATED = "a page has several rows with the same key (id), of which only the last is kept"
+
+
+@pytest.mark.parametrize(
+    ("total", "said"), [(None, REPEATED), (3, "a listing has 2 rows but announces 3")]
+)
+def test_rows_that_share_a_key_on_one_page_are_never_merged_silently(
+    total: int | None, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = Ledger()
+    page = [{"id": 1, "n": 1}, {"id": 1, "n": 2}, {"id": 2}]
+    rows, _ = completed(reading(page, total=total), ledger=ledger)
+    assert rows == [{"id": 1, "n": 2}, {"id": 2}]
+    (warning,) = warnings(caplog)
+    assert said in warning
+    assert ledger.unproven == {ENDPOINT.name}
+
+
+def test_a_total_that_counts_by_key_tells_that_nothing_is_missing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert completed(reading(numbered(1, 1, 2), total=2)) == (numbered(1, 2), 1)
+    assert not warnings(caplog)
+
+
+def test_a_row_that_moved_to_another_page_is_no_repeat(caplog: pytest.LogCaptureFixture) -> None:
+    completed(reading(numbered(1, 2), numbered(2, 3), total=3))
+    assert not warnings(caplog)
+
+
+@settings(max_examples=100, deadline=None)
+@given(ids=st.lists(st.lists(st.integers(1, 4), max_size=4), max_size=4))
+def test_whenever_a_page_loses_a_row_to_its_key_the_listing_is_doubted(
+    ids: list[list[int]],
+) -> None:
+    ledger = Ledger()
+    pages = [[{"id": number, "place": place} for place, number in enumerate(page)] for page in ids]
+    completed(reading(*pages), ledger=ledger)
+    assert (ENDPOINT.name in ledger.unproven) is any(len(set(page)) < len(page) for page in ids)

@@ -42,6 +42,7 @@ STREAMS = (
     "receipts",
     "coupons",
     "user_badges",
+    "points_awaiting_fulfillment",
 )
 """The member streams that change with nothing else than what the files tell of."""
 

@@ -53,8 +53,8 @@ def test_the_first_run_has_to_be_a_full_one(fresh: Brand) -> None:
     said = refused(fresh)
     assert said == (
         f"{CHANGED}after a complete sweep of all members with `data_push_path` set, which "
-        f"`coupons`, `purchases`, `receipts` and 4 more had not; {ASK}, then with `changed` and "
-        "the state of that run"
+        f"`coupons`, `points_awaiting_fulfillment`, `purchases` and 5 more had not; {ASK}, then "
+        "with `changed` and the state of that run"
     )
 
 

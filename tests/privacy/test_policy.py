@@ -25,7 +25,14 @@ Row = dict[str, Any]
 KEY = "a long enough hash key"
 PERSONAL = {"direct_identifier", "personal"}
 NEVER = "CANARY"
-IMPERSONAL = {"activities", "rewards", "badges", "user_badges", "points_expiration"}
+IMPERSONAL = {
+    "activities",
+    "rewards",
+    "badges",
+    "user_badges",
+    "points_expiration",
+    "points_awaiting_fulfillment",
+}
 """Streams without a property that names or describes a person, but for open objects."""
 
 

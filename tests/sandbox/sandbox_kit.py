@@ -98,6 +98,8 @@ NUMBERS = {
     "points_expiring",
     "points_redeemed",
     "days_until_expiry",
+    "total_points_awaiting_fulfillment",
+    "bonus_points_awaiting_fulfillment",
 }
 TEXTS = {"order_id", "redeem_order_id", "redeem_order_coupon_id"}
 OPEN = {"extra_data", "custom_data"}
@@ -108,7 +110,12 @@ NESTED = {
     "tier_info",
     "household_breakdown",
 }
-SPENDABLE = {"codes", "digital_download", "coupon_code"}
+SPENDABLE = {"codes", "digital_download", "coupon_code", "coupon_value"}
+OTHER_NAMES = {
+    "activity_tag": "activity_tags",
+    "date_expiration": "expiration_date",
+    "coupon_expiration_date": "expiration_date",
+}
 UNKNOWN = {"new_property_2026", "points_expiringpoin"}
 
 # stream: path, envelope key (None: bare array), largest page
@@ -128,9 +135,10 @@ LISTINGS: dict[str, tuple[str, str | None, int]] = {
 MEMBER_STREAMS = [
     "users",
     "points_expiration",
+    "points_awaiting_fulfillment",
     *(stream for stream in LISTINGS if "{}" in LISTINGS[stream][0]),
 ]
-STREAMS = [*LISTINGS, "users", "points_expiration"]
+STREAMS = [*LISTINGS, "users", "points_expiration", "points_awaiting_fulfillment"]
 
 
 def sandbox(**options: Any) -> Sandbox:
@@ -167,6 +175,9 @@ class Client:
                 for entry in body.get(rule + "_points_expiration", []):
                     yield {"rule_type": rule, **entry}
             return
+        if stream == "points_awaiting_fulfillment":
+            yield self.get(f"/fulfillment/users/{user_id}", pos=True).json()
+            return
         path, key, size = LISTINGS[stream]
         path = path.format(user_id)
         if key is None:
@@ -178,7 +189,8 @@ class Client:
             body = self.get(path, pos=pos, page=page, page_size=size).json()
             paging = body["paging"]
             pages = (paging[0] if isinstance(paging, list) else paging)["pages"]
-            yield from body[key]
+            beside = {name: body[name] for name in ("user_counts",) if name in body}
+            yield from ({**row, **beside} for row in body[key])
             page += 1
 
     def walk(self, stream: str) -> Iterator[dict[str, Any]]:
@@ -235,7 +247,7 @@ def canonical(stream: str, row: dict[str, Any]) -> dict[str, Any]:
     read: dict[str, Any] = {}
     extra: dict[str, Any] = {}
     for sent, value in row.items():
-        name = "activity_tags" if sent == "activity_tag" else sent
+        name = OTHER_NAMES.get(sent, sent)
         if name in UNKNOWN:
             extra[name] = value
         elif name not in SPENDABLE and not is_credential(name):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 from sandbox_kit import FIRST_ID, KEY, Client, sandbox
 
-from crowdtwist_sandbox.auth import is_signed, signature
+from crowdtwist_sandbox.auth import DIGESTS, TIMESTAMPS, is_signed, signature
 from crowdtwist_sandbox.hosts.exchange import Request
 
 if TYPE_CHECKING:
@@ -76,3 +77,24 @@ def test_a_signature_is_hex_in_base64_over_the_documented_lines() -> None:
         "N2U3ZmRlZWM5OTIxNGMzZTMwMDZhOGJhNTE5OTQ2NzZkMTZjMmNiNjE4ZTRjYzAzNTQ0MGYxMTNjMWQzZmQ1MQ=="
     )
     assert signature("private", "GET", "1773000000000", "/v2/users/1?a=b") == expected
+
+
+@pytest.mark.parametrize("unit", TIMESTAMPS)
+@pytest.mark.parametrize("digest", DIGESTS)
+def test_a_sandbox_takes_only_the_form_it_was_told(unit: str, digest: str) -> None:
+    options: dict[str, Any] = {
+        "hmac_public_key": "public",
+        "hmac_private_key": "private",
+        "hmac_timestamp": unit,
+        "hmac_digest": digest,
+    }
+    uri = f"/v2/users/{FIRST_ID}"
+    taken = []
+    with sandbox(**options) as running, requests.Session() as session:
+        for form in product(TIMESTAMPS, DIGESTS):
+            stamp = str(int(time.time() * TIMESTAMPS[form[0]]))
+            text = signature("private", "GET", stamp, uri, form[1])
+            headers = {"X-CT-Timestamp": stamp, "X-CT-Authorization": f"CTApiV2Auth public:{text}"}
+            if session.get(running.api_url + uri, headers=headers).status_code == 200:
+                taken.append(form)
+    assert taken == [(unit, digest)]

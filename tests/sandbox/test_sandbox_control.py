@@ -208,6 +208,8 @@ def test_a_sandbox_needs_no_options() -> None:
         {"requests_per_minute": -1},
         {"retry_after": "soon"},
         {"hmac_public_key": "public"},
+        {"hmac_timestamp": "hours"},
+        {"hmac_digest": "md5"},
         {"api_key": ""},
     ],
 )

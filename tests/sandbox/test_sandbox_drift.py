@@ -130,9 +130,17 @@ def test_names_drift_where_the_samples_do(client: Client, plain: Client) -> None
     path = "/v2.1/activities/extended"
     assert "previous_page" in client.get(path).json()["paging"]
     assert "prev_page" in plain.get(path).json()["paging"]
-    names = [{"activity_tag", "activity_tags"} & set(row) for row in client.rows("activities")]
-    assert {"activity_tag"} in names
-    assert {"activity_tags"} in names
+    members = [FIRST_ID + 7 * number for number in range(60) if number != 37]
+    for stream, candidates in {
+        "activities": {"activity_tag", "activity_tags"},
+        "coupons": {"coupon_code", "coupon_value"},
+        "redemptions": {"expiration_date", "date_expiration", "coupon_expiration_date"},
+    }.items():
+        whose = members if stream != "activities" else [0]
+        rows = [row for user_id in whose for row in client.rows(stream, user_id)]
+        names = [candidates & row.keys() for row in rows]
+        assert all(len(found) <= 1 for found in names)
+        assert set().union(*names) == candidates
 
 
 def test_paging_is_a_list_of_one_for_some(client: Client, plain: Client) -> None:

@@ -25,6 +25,7 @@ STREAMS = (
     "receipts",
     "coupons",
     "user_badges",
+    "points_awaiting_fulfillment",
 )
 CALENDAR = {"days_until_expiration_date", "is_maintenance_mode", "days_until_expiry"}
 """Names of what changes although nothing happens."""

@@ -26,6 +26,7 @@ KEYS = {
     "user_rewards": ("user_id", "id"),
     "receipts": ("user_id", "id"),
     "user_badges": ("user_id", "id"),
+    "points_awaiting_fulfillment": ("user_id",),
 }
 
 

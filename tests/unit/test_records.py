@@ -38,6 +38,7 @@ KEYS = {
     "activities": ("id",),
     "badges": ("id",),
     "coupons": ("user_id", "redeem_order_coupon_id"),
+    "points_awaiting_fulfillment": ("user_id",),
     "points_expiration": ("user_id", "rule_type", "expiration_date"),
     "purchases": ("user_id", "purchase_id_type", "purchase_id"),
     "receipts": ("user_id", "id"),

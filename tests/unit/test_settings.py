@@ -51,6 +51,8 @@ def test_defaults_are_filled_in() -> None:
     assert config == {
         "environment": "production",
         "auth_method": "query",
+        "hmac_timestamp": "milliseconds",
+        "hmac_digest": "base64_of_hex",
         "id_type": "id",
         "sweep_members": "all",
         "data_push_columns": "same",
@@ -167,6 +169,8 @@ def test_what_is_no_text_is_told_as_such(name: str, value: Any) -> None:
     [
         ("environment", "production, sandbox, sandbox2, us2, de"),
         ("auth_method", "query, header, hmac"),
+        ("hmac_timestamp", "milliseconds, seconds"),
+        ("hmac_digest", "base64_of_hex, base64, hex"),
         (
             "id_type",
             (
