@@ -28,6 +28,7 @@ from benchmarks.line_up import Result as Run
 from benchmarks.measure import Output, Program
 from benchmarks.server import CompleteLedger, Server, traffic
 from tap_crowdtwist.streams import API_STREAMS
+from tap_crowdtwist.streams.undated import MEMBERS
 
 if TYPE_CHECKING:
     from crowdtwist_sandbox import Sandbox
@@ -53,6 +54,11 @@ class Sync:
         """Bytes of the messages of some types."""
         lines = self.result.stdout.splitlines()
         return sum(len(line) for line in lines if json.loads(line)["type"] in kinds)
+
+
+FINDING_OUT = MEMBERS * 8
+"""Requests that it may take to find out whether redemptions without dates are all: a profile, and a
+window for each of a member's years."""
 
 
 def minimum_of(running: Sandbox) -> int:
@@ -97,7 +103,8 @@ def large() -> Sync:
 
 def test_it_asks_no_more_than_it_has_to(small: Sync, large: Sync) -> None:
     for done in (small, large):
-        assert done.asked == done.different == done.minimum
+        assert 0 <= done.asked - done.minimum <= FINDING_OUT
+        assert 0 <= done.asked - done.different <= MEMBERS
 
 
 def test_one_schema_per_selected_stream_whatever_the_number_of_members(
@@ -147,7 +154,7 @@ def side_by_side(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
 def test_the_contenders_read_the_same(side_by_side: dict[str, Run]) -> None:
     assert len({side_by_side[n].output.count("RECORD") for n in (TAP, TEXTBOOK, TUNED)}) == 1
     requests = {name: run.traffic.total for name, run in side_by_side.items() if run.traffic}
-    assert requests[BARE] == requests[TAP]
+    assert 0 <= requests[TAP] - requests[BARE] <= FINDING_OUT
     assert requests[TEXTBOOK] == requests[TUNED] <= requests[TAP]
 
 

@@ -24,6 +24,7 @@ from tap_crowdtwist.state import notes
 from tap_crowdtwist.streams import FEED_STREAMS
 from tap_crowdtwist.streams.data_push import REMEMBERED, DataPushStream
 from tap_crowdtwist.streams.live_push import OPEN, LivePushStream
+from tap_crowdtwist.streams.undated import MEMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,15 +46,24 @@ def test_requests_follow_the_number_of_members_that_appear(tmp_path: Path) -> No
     with Brand(tmp_path, members=300, daily_changes=0.02) as brand:
         brand.deliver(0)
         full = brand.run("all", streams=MEMBER_STREAMS)
-        assert sum(full.requests.values()) == expected(brand, set(map(int, brand.running.roster())))
+        everybody = set(map(int, brand.running.roster()))
+        assert finds_out(sum(full.requests.values()) - expected(brand, everybody), everybody)
         for _ in range(3):
             brand.pass_day()
             outcome = brand.run(streams=MEMBER_STREAMS)
             members = set(outcome.members("users"))
             assert members == appearing(brand)
             assert 0 < len(members) < 15
-            assert sum(outcome.requests.values()) == expected(brand, members)
+            assert finds_out(sum(outcome.requests.values()) - expected(brand, members), members)
             assert not brand.lacks()
+
+
+def finds_out(requests: int, members: set[int]) -> bool:
+    """Whether it may take so many to find out whether redemptions without dates are all.
+
+    Members who are read for the first time may need a profile, and a window for each of their years.
+    """
+    return 0 <= requests <= min(MEMBERS, len(members)) * 8
 
 
 def expected(brand: Brand, members: set[int]) -> int:
@@ -152,5 +162,5 @@ def test_each_stream_may_owe_two_thousand_members_of_a_million() -> None:
     add_owing(bookmarks, MEMBER_STREAMS, members, files=False)
     *others, last = [bookmarks[name]["sweep"]["retry"]["count"] for name in MEMBER_STREAMS]
     assert set(others) == {2000}
-    assert last >= 1800
+    assert last >= 1400
     assert len(json.dumps({"bookmarks": bookmarks})) <= LARGEST_STATE
