@@ -61,7 +61,7 @@ def test_requests_follow_the_number_of_members_that_appear(tmp_path: Path) -> No
 def finds_out(requests: int, members: set[int]) -> bool:
     """Whether it may take so many to find out whether redemptions without dates are all.
 
-    Members who are read for the first time may need a profile, and a window for each of their years.
+    A member who is read for the first time may need a profile, and a window for each of its years.
     """
     return 0 <= requests <= min(MEMBERS, len(members)) * 8
 
