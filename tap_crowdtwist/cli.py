@@ -47,7 +47,9 @@ def main(args: Sequence[str] | None = None, tap: type[TapCrowdTwist] = TapCrowdT
     sys.exit(1)
 
 
-def _config(_ctx: click.Context, _option: click.Parameter, paths: Sequence[str]) -> _ConfigInput:
+def read_config(
+    _ctx: click.Context, _option: click.Parameter, paths: Sequence[str]
+) -> _ConfigInput:
     """Merge the files of `--config`, the last one on top; ENV stands for the environment."""
     merged: dict[str, Any] = {}
     for path in paths:
@@ -86,5 +88,5 @@ def _object(option: str, path: str, text: bytes) -> dict[str, Any]:
     raise TapError(f"Option `--{option}`: {path!r} does not hold a JSON object{problem}")
 
 
-_READERS: dict[str, Any] = {"config": _config, "state": _file, "catalog": _file}
+_READERS: dict[str, Any] = {"config": read_config, "state": _file, "catalog": _file}
 """Read the files that options name, in place of the SDK: its errors do not tell which it was."""
