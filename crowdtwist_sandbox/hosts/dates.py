@@ -57,9 +57,9 @@ def year_range(call: Call) -> tuple[int, int] | None:
         _refuse("date_start and date_end must be in the format YYYY-MM-DD.")
     if end <= start:
         _refuse("date_end must be greater than date_start.")
-    if end - start > _YEAR:
+    if end - start > _YEAR and not call.deviates("redemptions_of_any_range"):
         _refuse("The date range must not exceed one year.")
-    return start * DAY, end * DAY
+    return start * DAY, (end + call.deviates("redemptions_end_included")) * DAY
 
 
 def purchase_days(call: Call) -> tuple[int, int]:
@@ -75,4 +75,4 @@ def purchase_days(call: Call) -> tuple[int, int]:
         if day is None:
             raise errors.pos_error(400, "param_error", f"{name} must be in the format YYYY-MM-DD.")
         bounds.append(day * DAY)
-    return bounds[0], bounds[1] + DAY
+    return bounds[0], bounds[1] + (0 if call.deviates("purchases_end_excluded") else DAY)

@@ -340,23 +340,26 @@ def _state(looks: Sequence[Look], page: str | None) -> str:
     return "works" if second.rows else "one page"
 
 
-def _cut(stream: type[CrowdTwistStream], evidence: Evidence) -> Judgement:
+def _whole(stream: type[CrowdTwistStream], evidence: Evidence) -> list[Look]:
+    """Return what came in the form that the tap ends with, if lists come whole in that form."""
     tried = evidence.forms.get(stream.name, {})
-    whole = [
-        looks[0]
-        for form in stream.endpoint.forms
-        if (looks := tried.get(form.name, []))
-        and looks[0].is_data
-        and (form.page is None or _state(looks, form.page) == "ignored")
-    ]
-    lists = [look for look in whole if look.paging is None]
-    longest = max((len(look.rows) for look in lists), default=0)
-    if not lists:
-        return (
-            confirmed("lists have pages, or tell their total")
-            if tried
-            else _nothing(stream, evidence)
-        )
+    for form in stream.endpoint.forms:
+        looks = tried.get(form.name, [])
+        state = _state(looks, form.page)
+        if state in {"works", "one page", "ignored"}:
+            return looks[:1] if form.page is None or state == "ignored" else []
+    return []
+
+
+_NO_PAGES = ("lists come whole", "nothing, as long as lists have no pages")
+
+
+def _cut(stream: type[CrowdTwistStream], evidence: Evidence) -> Judgement:
+    if stream.name not in evidence.forms:
+        return _nothing(stream, evidence)
+    longest = max((len(look.rows) for look in _whole(stream, evidence)), default=None)
+    if longest is None:
+        return confirmed("lists have pages")
     if longest and (longest in {10, 25, 50} or longest % 100 == 0):
         return adapts(f"the longest has {longest} rows, which may be a limit", "read by its dates")
     if longest <= PAGE_SIZE:
@@ -365,6 +368,8 @@ def _cut(stream: type[CrowdTwistStream], evidence: Evidence) -> Judgement:
 
 
 def _page_size(stream: type[CrowdTwistStream], evidence: Evidence) -> Judgement:
+    if _whole(stream, evidence):
+        return untold(*_NO_PAGES)
     size = stream.endpoint.page_size or PAGE_SIZE
     looks = [look for look in _firsts(stream, evidence) if look.rows]
     if not looks:
@@ -387,6 +392,8 @@ def _goes_on(look: Look) -> bool:
 
 
 def _paging(stream: type[CrowdTwistStream], evidence: Evidence) -> Judgement:
+    if _whole(stream, evidence):
+        return untold(*_NO_PAGES)
     looks = [look for look in _firsts(stream, evidence) if look.page is not None]
     if not looks:
         return _nothing(stream, evidence)
@@ -414,6 +421,8 @@ def _paging(stream: type[CrowdTwistStream], evidence: Evidence) -> Judgement:
 
 
 def _beyond(stream: type[CrowdTwistStream], evidence: Evidence) -> Judgement:
+    if _whole(stream, evidence):
+        return untold(*_NO_PAGES)
     look = evidence.beyond.get(stream.name)
     if look is None or look.status is None:
         return _nothing(stream, evidence)
@@ -426,6 +435,8 @@ def _beyond(stream: type[CrowdTwistStream], evidence: Evidence) -> Judgement:
 
 
 def _larger(stream: type[CrowdTwistStream], evidence: Evidence) -> Judgement:
+    if _whole(stream, evidence):
+        return untold(*_NO_PAGES)
     look = evidence.larger.get(stream.name)
     size = stream.endpoint.page_size or PAGE_SIZE
     if look is None or look.status is None:

@@ -19,7 +19,7 @@ from tap_crowdtwist import values
 from tap_crowdtwist.api import endpoints
 from tap_crowdtwist.api.dates import MARGIN, is_earlier
 from tap_crowdtwist.api.endpoints import PAGE_SIZE, DateFilter, Host
-from tap_crowdtwist.api.errors import ApiError, FatalApiError, Verdict
+from tap_crowdtwist.api.errors import ApiError, FatalApiError
 from tap_crowdtwist.api.forms import is_refusal
 from tap_crowdtwist.api.listing import identify
 from tap_crowdtwist.api.transport import Answer, Transport
@@ -49,6 +49,9 @@ UNDATED = 24
 
 NOBODY = 999_999_999_999
 """A member's number that no program has given out."""
+
+_MISSING = frozenset({400, 404, 410})
+"""Statuses that may say of a member of the roster that it is no more."""
 
 _YEAR = timedelta(days=366)
 
@@ -218,7 +221,7 @@ class _Prober:
             if number is not None:
                 self._ids.append(number)
                 self._joined.append(seconds(look.payload.get("date_created")))
-            elif look.verdict is Verdict.MEMBER_MISSING and isinstance(member, int):
+            elif look.status in _MISSING and isinstance(member, int):
                 self._gone.append(member)
 
     def _firsts(self, name: str, endpoint: Endpoint) -> None:

@@ -1,0 +1,137 @@
+"""`crowdtwist-conformance` confirms what is as assumed, and finds each thing that is not."""
+
+from __future__ import annotations
+
+import pytest
+from conformance_kit import ADAPTS, CONFIRMED, DIFFERS, UNTOLD, conform, plain
+from harness import sandbox
+
+from crowdtwist_sandbox.deviations import DEVIATIONS
+from tap_crowdtwist.conformance.probes import MEMBERS, REQUESTS
+
+HISTORY = "user_activity_history"
+
+FOUND: dict[str, dict[str, str]] = {
+    "history_by_page_number": {f"{HISTORY}.form": ADAPTS},
+    "history_without_pages": {f"{HISTORY}.form": ADAPTS},
+    "history_ignores_pages": {f"{HISTORY}.form": ADAPTS},
+    "history_without_paging": {f"{HISTORY}.paging": ADAPTS},
+    "history_ignores_dates": {f"{HISTORY}.dates": ADAPTS},
+    "history_without_pages,history_cut": {f"{HISTORY}.form": ADAPTS, f"{HISTORY}.cut": ADAPTS},
+    "redemptions_of_a_year": {"redemptions.undated": ADAPTS},
+    "redemptions_end_included": {"redemptions.ends": ADAPTS},
+    "redemptions_of_any_range": {"redemptions.year": ADAPTS},
+    "redemptions_under_another_name": {"redemptions.envelope": ADAPTS},
+    "redemptions_without_ids": {"redemptions.key": ADAPTS},
+    "history_by_date_of_award": {f"{HISTORY}.dates": ADAPTS},
+    "history_without_ids": {f"{HISTORY}.key": ADAPTS},
+    "history_with_repeated_ids": {f"{HISTORY}.key": DIFFERS},
+    "purchases_end_excluded": {"purchases.ends": ADAPTS},
+    "purchases_ignore_dates": {"purchases.dates": ADAPTS},
+    "rewards_on_small_pages": {"rewards.page_size": ADAPTS},
+    "rewards_on_large_pages": {"rewards.page_size": ADAPTS},
+    "rewards_of_any_page_size": {"rewards.larger": ADAPTS},
+    "rewards_without_total": {"rewards.paging": ADAPTS},
+    "rewards_without_title": {"rewards.absent": ADAPTS},
+    "activities_with_paging_in_a_list": {"activities.paging": ADAPTS},
+    "activities_with_words_for_points": {"activities.types": ADAPTS},
+    "badges_under_another_name": {"badges.envelope": DIFFERS},
+    "badges_refuse_pages_beyond": {"badges.beyond": ADAPTS},
+    "receipts_repeat_the_last_page": {"receipts.beyond": ADAPTS},
+    "user_activities_in_an_object": {"user_activities.envelope": ADAPTS},
+    "users_with_another_property": {"users.unknown": ADAPTS},
+    "profiles_of_the_first_day": {"users.date_last_updated": ADAPTS},
+    "deletions_without_history": {"users.deletion": ADAPTS},
+    "missing_as_400": {"users.missing": DIFFERS},
+    "pos_errors_flat": {"purchases.missing": ADAPTS},
+    "headers_of_limits": {"limits.headers": ADAPTS},
+    "clock_an_hour_ahead": {"answers.clock": ADAPTS},
+}
+"""Deviations -> what is found, and nothing else."""
+
+OPEN = {
+    "auth.header",
+    "auth.hmac",
+    "limits.429",
+    "users.date_last_updated",
+    "receipts.inactive",
+    "feeds.columns",
+    "feeds.days",
+    "feeds.live_keys",
+}
+"""What a program that does all as assumed leaves open."""
+
+
+def test_a_program_as_assumed_confirms_all_that_can_be_told() -> None:
+    with plain() as running:
+        result = conform(running)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.other == {}
+    untold = {each["name"]: each for each in result.findings if each["verdict"] == UNTOLD}
+    assert set(untold) == OPEN
+    assert all(each["advice"].startswith("would tell: ") for each in untold.values())
+    assert len(result.findings) > 100
+
+
+@pytest.mark.parametrize("deviations", FOUND)
+def test_each_deviation_is_found_and_nothing_else(deviations: str) -> None:
+    with plain(deviations) as running:
+        result = conform(running)
+    assert result.other == FOUND[deviations]
+    assert result.exit_code == (DIFFERS in FOUND[deviations].values())
+    for name in FOUND[deviations]:
+        assert result.named(name)["advice"], name
+
+
+def test_every_deviation_of_the_sandbox_has_its_finding() -> None:
+    assert {name for names in FOUND for name in names.split(",")} == set(DEVIATIONS)
+
+
+@pytest.mark.parametrize("deviations", ["", "history_without_pages,history_cut", "drift"])
+def test_it_stays_within_its_budget(deviations: str) -> None:
+    drift = deviations == "drift"
+    with sandbox(members=60, drift=drift, deviations="" if drift else deviations) as running:
+        conform(running, user_ids=running.roster())
+        asked = running.requests()
+        roster = set(running.roster())
+    assert 100 < len(asked) <= REQUESTS
+    assert {request["method"] for request in asked} == {"GET"}
+    named = {part for request in asked for part in request["path"].split("/")} & roster
+    assert len(named) == MEMBERS
+
+
+def test_a_wrong_key_is_told_and_asked_with_once() -> None:
+    with plain() as running:
+        result = conform(running, api_key="another-key")
+        asked = running.requests()
+    assert result.exit_code == 1
+    assert result.named("auth.main")["verdict"] == DIFFERS
+    assert "`auth_method` header" in result.named("auth.main")["advice"]
+    assert len(asked) <= 4
+    assert "another-key" not in result.stdout + result.report + result.page
+
+
+@pytest.mark.parametrize("method", ["header", "hmac"])
+def test_the_method_of_the_user_is_the_one_that_is_judged(method: str) -> None:
+    keys = {"hmac_public_key": "public", "hmac_private_key": "private"}
+    with plain(**(keys if method == "hmac" else {})) as running:
+        result = conform(running, auth_method=method, **keys)
+    assert result.exit_code == 0
+    assert result.named(f"auth.{method}")["verdict"] == CONFIRMED
+
+
+def test_what_the_program_lacks_is_no_difference() -> None:
+    with plain(receipt_scanning=False, expiration_rule=False) as running:
+        result = conform(running)
+    assert result.other == {}
+    assert result.named("receipts.inactive")["verdict"] == CONFIRMED
+    assert result.named("points_expiration.arrays")["verdict"] == CONFIRMED
+
+
+def test_drift_is_something_that_the_tap_adapts_to() -> None:
+    with sandbox() as running:
+        result = conform(running)
+    assert result.exit_code == 0
+    assert set(result.other.values()) == {ADAPTS}
+    assert f"{HISTORY}.key" in result.other
+    assert "new_property_2026" in result.page
