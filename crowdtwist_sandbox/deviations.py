@@ -1,6 +1,7 @@
-"""Forms that the public pages leave open, each as an option: `deviations`, names with commas.
+"""What a live program may do otherwise, each as an option: `deviations`, names with commas.
 
-Without any, the sandbox does what the tap expects first.
+Forms that the public pages leave open, and what `crowdtwist-conformance` has to find. Without any,
+the sandbox does what the tap expects first.
 """
 
 from __future__ import annotations

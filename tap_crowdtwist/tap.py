@@ -183,6 +183,7 @@ class TapCrowdTwist(Tap):
             for check_ in checkup.checks(tap):
                 click.echo(str(check_))
                 failed += not check_.works
+        tap.logger.info("%s", checkup.FURTHER)
         if failed:
             raise TapError(f"{failed} of the checks failed; the lines above say what to do")
         ctx.exit()

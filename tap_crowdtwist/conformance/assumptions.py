@@ -32,7 +32,13 @@ REPORT_IT = "attach the report to an issue (form: Seen on the live service)"
 _OWN_IDS = {"user_activity_history": "user_activity_id", "redemptions": "order_id"}
 """Where the tap makes an id of its own for rows without one."""
 
-_FEW = 5
+_OF_THE_TAP = frozenset({"user_id", "rule_type", "entry"})
+"""Parts of keys that the tap itself puts into a row."""
+
+_RULED = frozenset({"points_expiration"})
+"""Streams whose rows belong to a rule."""
+
+_FEW = 20
 """Rows below which a property that is missing says nothing."""
 
 _MINUTE = 60
@@ -147,7 +153,12 @@ def _of_stream(stream: type[CrowdTwistStream]) -> Iterator[Assumption]:
                 said = f"The largest `page_size` is not stated; the tap asks for {size}."
             yield about("larger", said, _larger)
     keys = ", ".join(f"`{key}`" for key in _keys(stream))
-    yield about("key", f"Each row has {keys}, and no two rows of a member the same.", _key)
+    if keys:
+        whose = "a member" if endpoint.of_member else "the catalog"
+        said = f"Each row has {keys}, and no two rows of {whose} the same."
+        if stream.name in _OWN_IDS:
+            said = f"Each row has {keys}, and no two rows of the program the same."
+        yield about("key", said, _key)
     yield about("unknown", "The pages name every property.", _unknown)
     yield about("absent", "Each property that the pages name comes.", _absent)
     yield about("types", "Values fit the types of the schema, in any form that is known.", _types)
@@ -162,9 +173,12 @@ def _of_stream(stream: type[CrowdTwistStream]) -> Iterator[Assumption]:
 # What is true of the whole program.
 
 
+_HTTP_OK, _NOT_FOUND, _TOO_MANY = 200, 404, 429
+
+
 def _auth(host: str, evidence: Evidence) -> Judgement:
     looks = [look for look in evidence.looks if look.endpoint.host.value == host]
-    answered = [look for look in looks if look.status is not None]
+    answered = [look for look in looks if look.is_answered]
     refused = [look for look in answered if look.verdict is Verdict.FATAL]
     if refused:
         others = {"query", "header", "hmac"} - {evidence.auth_method}
@@ -185,9 +199,9 @@ def _method(method: str, evidence: Evidence) -> Judgement:
 
 
 def _json(evidence: Evidence) -> Judgement:
-    answers = [look for look in evidence.looks if look.status is not None]
+    answers = [look for look in evidence.looks if look.status == _HTTP_OK]
     broken = sum(bool(look.defects) for look in answers)
-    none = sum(look.payload is None for look in answers if look.status != 204)  # noqa: PLR2004
+    none = sum(look.payload is None for look in answers)
     if none:
         said = f"{none} of {len(answers)} answers are no JSON"
         return differs(said, "check what stands between: a proxy, a firewall, `api_url`")
@@ -219,7 +233,7 @@ _RATE_HEADERS = frozenset(
 
 
 def _too_many(evidence: Evidence) -> Judgement:
-    refused = sum(look.status == 429 for look in evidence.looks)  # noqa: PLR2004
+    refused = sum(look.status == _TOO_MANY for look in evidence.looks)
     if refused:
         return adapts(f"{refused} answers with 429", "lower `requests_per_minute`")
     return untold("no 429", "a run at a higher rate, which is not worth it")
@@ -242,14 +256,14 @@ def _clock(evidence: Evidence) -> Judgement:
 
 def _missing(stream: str, form: str, evidence: Evidence) -> Judgement:
     look = evidence.missing.get(stream)
-    if look is None or look.status is None:
+    if look is None or not look.is_answered:
         return untold("no answer", "an answer")
     seen = f"{look.told}, {look.error_form}"
     if look.is_data:
         return differs(f"{seen}: data about a member that does not exist")
     if look.verdict is not Verdict.MEMBER_MISSING:
         return differs(seen, f"{REPORT_IT}; deleted members count as failed")
-    if look.status == 404 and look.code == "page_not_found" and look.error_form == form:  # noqa: PLR2004
+    if look.status == _NOT_FOUND and look.code == "page_not_found" and look.error_form == form:
         return confirmed(seen)
     return adapts(seen)
 
@@ -258,7 +272,7 @@ def _deletions(evidence: Evidence) -> Judgement:
     there = evidence.deletions.get("there", [])
     gone = evidence.deletions.get("gone", [])
     told = [look for look in gone if look.is_data]
-    wrong = [look for look in there if look.status not in {None, 404}]
+    wrong = [look for look in there if look.is_answered and look.status != _NOT_FOUND]
     if wrong:
         return adapts(f"about a member that exists: {wrong[0].told}", "no row is made of it")
     if not told:
@@ -300,9 +314,12 @@ def _envelope(stream: type[CrowdTwistStream], evidence: Evidence) -> Judgement:
     usual = endpoint.envelope[0] if endpoint.paged else BARE
     foreign = [name for name in where if name not in {*endpoint.envelope, BARE}]
     if foreign:
-        named = [f"`{name}`" for name in sorted(foreign) if is_name(name) and where[name] > 1]
+        # As with properties, a name that came once may be a value.
+        often = {name for name in foreign if where[name] > 1 or not endpoint.of_member}
+        named = [f"`{name}`" for name in sorted(often) if is_name(name)]
         what = ", ".join(named) or f"{len(foreign)} other key"
-        return differs(f"rows in {what}: the resource cannot be read")
+        seen = f"rows in {what}: the resource cannot be read"
+        return differs(seen, f"deselect `{stream.name}`, and {REPORT_IT}")
     seen = ", ".join(name if name == BARE else f"`{name}`" for name in sorted(where))
     return confirmed(seen) if set(where) == {usual} else adapts(seen)
 
@@ -318,7 +335,7 @@ def _form(stream: type[CrowdTwistStream], evidence: Evidence) -> Judgement:
     first, *others = states.values()
     if first == "works":
         return confirmed(seen)
-    if first == "one page":
+    if first in {"one page", "not told"}:
         return untold(seen, "a member with more rows than a page has")
     if any(state in {"works", "one page"} for state in others) or first == "ignored":
         return adapts(seen)
@@ -326,18 +343,17 @@ def _form(stream: type[CrowdTwistStream], evidence: Evidence) -> Judgement:
 
 
 def _state(looks: Sequence[Look], page: str | None) -> str:
-    if not looks or not looks[0].is_data:
-        return f"refused ({looks[0].told})" if looks else "not tried"
+    """Return how a form has fared, by its first two pages."""
+    failed = next((look for look in looks if not look.is_data), None)
+    if not looks or (failed and not failed.is_answered):
+        return "not told"
+    if failed:
+        return f"{'page 2 ' if failed is not looks[0] else ''}refused ({failed.told})"
     if page is None:
         return "works"
-    if len(looks) < 2:  # noqa: PLR2004 - pages
+    if len(looks) == 1 or not looks[1].rows:
         return "one page"
-    first, second = looks[:2]
-    if second.rows and second.rows == first.rows:
-        return "ignored"
-    if not second.is_data:
-        return f"page 2 refused ({second.told})"
-    return "works" if second.rows else "one page"
+    return "ignored" if looks[1].rows == looks[0].rows else "works"
 
 
 def _whole(stream: type[CrowdTwistStream], evidence: Evidence) -> list[Look]:
@@ -355,7 +371,8 @@ _NO_PAGES = ("lists come whole", "nothing, as long as lists have no pages")
 
 
 def _cut(stream: type[CrowdTwistStream], evidence: Evidence) -> Judgement:
-    if stream.name not in evidence.forms:
+    tried = evidence.forms.get(stream.name, {})
+    if not any(look.is_data for looks in tried.values() for look in looks):
         return _nothing(stream, evidence)
     longest = max((len(look.rows) for look in _whole(stream, evidence)), default=None)
     if longest is None:
@@ -424,7 +441,7 @@ def _beyond(stream: type[CrowdTwistStream], evidence: Evidence) -> Judgement:
     if _whole(stream, evidence):
         return untold(*_NO_PAGES)
     look = evidence.beyond.get(stream.name)
-    if look is None or look.status is None:
+    if look is None or not look.is_answered:
         return _nothing(stream, evidence)
     if not look.is_data:
         return adapts(look.told, "the tap asks for no page beyond the last")
@@ -439,7 +456,7 @@ def _larger(stream: type[CrowdTwistStream], evidence: Evidence) -> Judgement:
         return untold(*_NO_PAGES)
     look = evidence.larger.get(stream.name)
     size = stream.endpoint.page_size or PAGE_SIZE
-    if look is None or look.status is None:
+    if look is None or not look.is_answered:
         return _nothing(stream, evidence)
     if not look.is_data:
         return confirmed(f"a larger one is refused ({look.told})")
@@ -457,7 +474,7 @@ def _keys(stream: type[CrowdTwistStream]) -> tuple[str, ...]:
     if own:
         return (own,)
     keys: Any = stream.primary_keys  # a property of the SDK, for mypy
-    return tuple(key for key in keys if key not in {"user_id", "rule_type"})
+    return tuple(key for key in keys if key not in _OF_THE_TAP)
 
 
 def _key(stream: type[CrowdTwistStream], evidence: Evidence) -> Judgement:
@@ -465,7 +482,7 @@ def _key(stream: type[CrowdTwistStream], evidence: Evidence) -> Judgement:
     if not rows:
         return _nothing(stream, evidence)
     keys, own = _keys(stream), stream.name in _OWN_IDS
-    if stream.name == "points_expiration":
+    if stream.name in _RULED:
         keys = ("rule_type", *keys)
     names = [(member, identify(row, keys)) for member, row in rows]
     lacking = sum(name is None for _, name in names)
@@ -605,7 +622,7 @@ def _expiration(evidence: Evidence) -> Judgement:
     looks = evidence.first.get("points_expiration", [])
     if any(look.rows for look in looks):
         return confirmed("one array or both, under the names of the page")
-    if any(look.code == "page_not_found" and look.status == 200 for look in looks):  # noqa: PLR2004
+    if any(look.code == "page_not_found" and look.status == _HTTP_OK for look in looks):
         return confirmed("200 with `page_not_found`: the program has no rule")
     odd = [look for look in looks if look.is_data and look.payload]
     if odd and not any(isinstance(look.payload, dict) for look in odd):

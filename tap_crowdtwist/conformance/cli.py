@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,14 @@ def main(args: Sequence[str] | None = None, tap: type[TapCrowdTwist] = TapCrowdT
         sys.exit(128 + error.signum)
     except (TapError, ApiError) as error:
         sys.stderr.write(f"{NAME}: {error}\n")
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - its message may hold a value
+        places = traceback.extract_tb(error.__traceback__)
+        where = f"{Path(places[-1].filename).name}, line {places[-1].lineno}"
+        kind = type(error).__name__
+        sys.stderr.write(
+            f"{NAME}: {kind} in {where}; this is a mistake of the command: report it\n"
+        )
         sys.exit(1)
 
 

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.api import endpoints, paging
 from tap_crowdtwist.api.decoding import decode
-from tap_crowdtwist.api.errors import RULES, fault_of, is_fine, judge
+from tap_crowdtwist.api.errors import RULES, Verdict, fault_of, is_fine, judge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tap_crowdtwist.api.dates import Params
     from tap_crowdtwist.api.endpoints import Endpoint, Form
-    from tap_crowdtwist.api.errors import Verdict
 
 Row = dict[str, Any]
 
@@ -32,6 +31,9 @@ KNOWN_CODES = frozenset(code for rule in RULES for code in rule.codes or ()) | {
     "param_error",
 }
 """Error codes that may be named. Any other could be a value."""
+
+
+_PASSING = frozenset({Verdict.RETRY, Verdict.SLOW_DOWN})
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,11 @@ class Look:
         code = fault.code if fault else ""
         name = self.endpoint.name
         return judge(self.status, code, of_member=self.endpoint.of_member, resource=name).verdict
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether there was an answer that tells something: not one of a passing fault."""
+        return self.status is not None and self.verdict not in _PASSING
 
     @property
     def error_form(self) -> str:

@@ -307,48 +307,45 @@ class _Prober:
         else:
             self._days(name, endpoint)
 
-    def _has(self, look: Look, row: Row, span: tuple[Any, Any], name: str) -> bool | None:
-        """Return whether a row comes if a span of dates is asked for."""
-        start, end = span
+    def _bring(
+        self, topic: str, look: Look, row: Row, name: str, start: Any, end: Any
+    ) -> bool | None:
+        """Note whether a row comes if a range of dates is asked for; None if that is refused."""
         params = (("date_start", str(start)), ("date_end", str(end)))
         form = self._untried(name, look.endpoint)[0]
         member = self._member(look)
         answer = self._ask(look.endpoint, member, (*page_params(form, 1), *params), look.member)
-        if not answer.is_data:
+        if not answer.is_answered:
             return None
-        return _same(row, look.endpoint) in {_same(each, look.endpoint) for each in answer.rows}
+        came = _same(row, look.endpoint) in [_same(each, look.endpoint) for each in answer.rows]
+        found = self.evidence.dated[name, topic] = came if answer.is_data else None
+        return found
 
     def _instants(self, name: str, endpoint: Endpoint) -> None:
         """Ask around the dates of a row, in seconds: which date counts, and whether ends do."""
-        richest = self._richest(name)
-        if richest is None:
-            return
-        dated = self.evidence.dated
-        rows = [(look, row) for look in self.evidence.first[name] for row in look.rows]
-        dates = {column: _dates_of(rows, column) for column in endpoint.dated}
-        differ = next(((look, row) for look, row in rows if _spread(row, endpoint.dated)), None)
+        rows = [(look, row) for look in self.evidence.first.get(name, ()) for row in look.rows]
         column = endpoint.dated[0]
-        if differ is not None:
-            look, row = differ
-            for number, each in enumerate(endpoint.dated):
+        apart = next(((look, row) for look, row in rows if _spread(row, endpoint.dated)), None)
+        if apart is not None:
+            look, row = apart
+            asked: set[int | None] = {None}
+            for each in endpoint.dated:
                 moment = seconds(row.get(each))
-                if moment is None or any(
-                    seconds(row.get(other)) == moment for other in endpoint.dated[:number]
-                ):
+                if moment is None or moment in asked:
                     continue
-                found = self._has(look, row, (moment - 1, moment + 1), name)
-                dated[name, each] = found
-                if found and not dated.get((name, column)):
+                asked.add(moment)
+                if self._bring(each, look, row, name, moment - 1, moment + 1):
                     column = each
-        found_dates = dates[column]
-        if found_dates:
-            look, row, moment = found_dates[0]
-            dated[name, "start"] = self._has(look, row, (moment, moment + 1), name)
-            dated[name, "end"] = self._has(look, row, (moment - 1, moment), name)
-            dated[name, "elsewhere"] = self._has(look, row, (1, 2), name)
+                    break
+        found = _dates_of(rows, column)
+        if found:
+            look, row, moment = found[0]
+            self._bring("start", look, row, name, moment, moment + 1)
+            self._bring("end", look, row, name, moment - 1, moment)
+            self._bring("elsewhere", look, row, name, 1, 2)
 
     def _days(self, name: str, endpoint: Endpoint) -> None:
-        """Ask around the day of a row, the one that is nearest to midnight."""
+        """Ask around the day of a row, the one that is nearest to midnight in UTC."""
         column = next(iter(endpoint.dated), "last_date_purchased")
         rows = [(look, row) for look in self.evidence.first.get(name, ()) for row in look.rows]
         found = _dates_of(rows, column)
@@ -357,13 +354,11 @@ class _Prober:
         look, row, moment = min(found, key=lambda each: min(each[2] % 86_400, -each[2] % 86_400))
         day = datetime.fromtimestamp(moment, timezone.utc).date()
         one = timedelta(days=1)
-        dated = self.evidence.dated
-        dated[name, "start"] = self._has(look, row, (day, day + one), name)
-        dated[name, "end"] = self._has(look, row, (day - one, day), name)
-        dated[name, "elsewhere"] = self._has(look, row, (day - 90 * one, day - 80 * one), name)
+        self._bring("start", look, row, name, day, day + one)
+        self._bring("end", look, row, name, day - one, day)
+        self._bring("elsewhere", look, row, name, day - 90 * one, day - 80 * one)
         if endpoint.dates is DateFilter.WINDOWS:
-            two_years = day - 730 * one, day + one
-            dated[name, "more than a year"] = self._has(look, row, two_years, name)
+            self._bring("more than a year", look, row, name, day - 730 * one, day + one)
 
     def _undated(self) -> None:
         """Ask for redemptions without dates, and in windows back to when the member joined."""

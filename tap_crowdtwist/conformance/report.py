@@ -27,6 +27,12 @@ _COUNTED = (
     "How often each came in each form. Names inside of open objects may be values, so they are "
     "only counted."
 )
+_COUNTS = {
+    Outcome.CONFIRMED: "confirmed",
+    Outcome.ADAPTS: "that the tap adapts to",
+    Outcome.DIFFERS: "that it cannot adapt to",
+    Outcome.UNTOLD: "that could not be told",
+}
 _MARKS = {
     Outcome.CONFIRMED: "ok     ",
     Outcome.ADAPTS: "adapts ",
@@ -52,7 +58,7 @@ def _said(finding: Finding) -> str:
 def summary(findings: Iterable[Finding], evidence: Evidence) -> str:
     """Say how many assumptions came out how, and at what cost."""
     counts = Counter(finding.outcome for finding in findings)
-    said = ", ".join(f"{counts[outcome]} {outcome.value}" for outcome in Outcome if counts[outcome])
+    said = ", ".join(f"{counts[outcome]} {words}" for outcome, words in _COUNTS.items())
     spent = "; the budget was spent" if evidence.is_spent else ""
     return f"{said} ({evidence.requests} requests, {evidence.members} members{spent})"
 
@@ -110,6 +116,9 @@ def as_markdown(facts: Mapping[str, Any], findings: Sequence[Finding], evidence:
         "# What a program does, beside what the tap assumes\n",
         f"Written by `crowdtwist-conformance` ({told}). {_PROMISE}\n",
         f"{summary(findings, evidence)}.\n",
+        "## What differs\n",
+        _differences(findings),
+        "## All of it\n",
         _table(
             (
                 "Assumption",
@@ -126,6 +135,15 @@ def as_markdown(facts: Mapping[str, Any], findings: Sequence[Finding], evidence:
     for stream, found in _all_columns(evidence).items():
         parts += [f"### {stream}\n", *_properties(found)]
     return "\n".join(parts)
+
+
+def _differences(findings: Iterable[Finding]) -> str:
+    """Render what differs, first what the tap cannot adapt to."""
+    differing = [f for f in findings if f.outcome in {Outcome.ADAPTS, Outcome.DIFFERS}]
+    differing.sort(key=lambda finding: not finding.needs_action)
+    if not differing:
+        return "Nothing.\n"
+    return "".join(f"* `{f.name}` {f.outcome.value}: {f.seen}; {f.advice}\n" for f in differing)
 
 
 def _bold(finding: Finding) -> str:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from conformance_kit import ADAPTS, CONFIRMED, DIFFERS, UNTOLD, conform, plain
 from harness import sandbox
 
 from crowdtwist_sandbox.deviations import DEVIATIONS
-from tap_crowdtwist.conformance.probes import MEMBERS, REQUESTS
+from tap_crowdtwist.conformance import probes
+from tap_crowdtwist.conformance.assumptions import Outcome, judge
+from tap_crowdtwist.conformance.looks import Look
+from tap_crowdtwist.conformance.probes import MEMBERS, REQUESTS, Evidence
+from tap_crowdtwist.streams import API_STREAMS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HISTORY = "user_activity_history"
 
@@ -135,3 +144,46 @@ def test_drift_is_something_that_the_tap_adapts_to() -> None:
     assert set(result.other.values()) == {ADAPTS}
     assert f"{HISTORY}.key" in result.other
     assert "new_property_2026" in result.page
+
+
+def test_a_budget_that_is_spent_leaves_the_rest_untold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "REQUESTS", 60)
+    with plain() as running:
+        result = conform(running)
+        assert len(running.requests()) == 60
+    assert (result.exit_code, result.other) == (0, {})
+    assert "the budget was spent" in result.page
+    assert result.named("users.types")["verdict"] == CONFIRMED
+    assert result.named("receipts.types")["seen"] == "not asked"
+
+
+def test_any_kind_of_roster_will_do(tmp_path: Path) -> None:
+    with plain() as running:
+        by_address = conform(running, id_type="email", user_ids=running.roster("email")[1::2])
+        assert (by_address.exit_code, by_address.other) == (0, {})
+        running.write_data_push(tmp_path)
+        changed = conform(
+            running, sweep_members="changed", data_push_path=str(tmp_path), user_ids=None
+        )
+    assert (changed.exit_code, changed.other) == (0, {})
+    assert changed.named("users.types")["verdict"] == CONFIRMED
+
+
+@pytest.mark.parametrize("status", [None, 429, 500, 503])
+def test_a_passing_fault_is_no_difference(status: int | None) -> None:
+    evidence = Evidence("query")
+    for stream in API_STREAMS:
+        look = Look(stream.endpoint, 0, (), status, {}, b'{"error": "internal_error"}')
+        name = stream.name
+        evidence.looks.append(look)
+        evidence.first[name] = [look]
+        evidence.second[name] = evidence.beyond[name] = evidence.larger[name] = look
+        evidence.missing[name] = look
+        evidence.forms[name] = {form.name: [look, look] for form in stream.endpoint.forms}
+        evidence.deletions = {"there": [look], "gone": [look]}
+    verdicts = {finding.name: finding.outcome for finding in judge(evidence)}
+    hosts = {verdicts.pop("auth.main"), verdicts.pop("auth.pos")}
+    assert hosts == {Outcome.DIFFERS}  # nobody knows whether the key is the right one
+    assert verdicts.pop("limits.429") == (Outcome.ADAPTS if status == 429 else Outcome.UNTOLD)
+    verdicts.pop("limits.headers")
+    assert set(verdicts.values()) == {Outcome.UNTOLD}
