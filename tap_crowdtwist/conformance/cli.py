@@ -78,17 +78,17 @@ def command(tap: type[TapCrowdTwist], config: Any, file: Path | None) -> None:
             if run.settings.only_changed and run.feeds is not None:
                 run.roster = changed.newest(run.feeds, run.settings)
             evidence = collect(run, f"{NAME}/{reader.plugin_version}")
-    facts = {
-        "version": reader.plugin_version,
-        "environment": reader.config["environment"],
-        "auth_method": run.settings.auth_method,
-        "id_type": run.settings.id_type,
-    }
-    findings = judge(evidence)
-    click.echo(report.lines(findings, evidence), nl=False)
-    if file is not None:
-        report.write(file, facts, findings, evidence)
-        click.echo(f"Written: {file} and {file.with_suffix('.md')}")
+        findings = judge(evidence)
+        click.echo(report.lines(findings, evidence), nl=False)
+        if file is not None:
+            facts = {
+                "version": reader.plugin_version,
+                "environment": reader.config["environment"],
+                "auth_method": run.settings.auth_method,
+                "id_type": run.settings.id_type,
+            }
+            report.write(file, facts, findings, evidence)
+            click.echo(f"Written: {file} and {file.with_suffix('.md')}")
     if any(finding.needs_action for finding in findings):
         sys.exit(1)
 

@@ -125,6 +125,7 @@ def test_no_value_id_name_or_key_gets_out(mode: str, monkeypatch: pytest.MonkeyP
     said = (result.stdout, result.stderr, result.report, result.page)
     assert result.report
     assert result.page
+    assert result.stderr == ""
     for text in said:
         assert CANARY.lower() not in text.lower()
         assert not [number for number in IDS if str(number) in text]
