@@ -62,12 +62,12 @@ def conform(running: Sandbox, **settings: Any) -> Outcome:
     return conform_with({**config, **settings})
 
 
-def conform_with(config: Mapping[str, Any]) -> Outcome:
-    """Run the command with a configuration."""
+def conform_with(config: Mapping[str, Any], file: Path | None = None) -> Outcome:
+    """Run the command with a configuration, and have it write its report to a file."""
     out, err = io.StringIO(), io.StringIO()
     code: Any = 0
     with TemporaryDirectory() as folder, process_untouched():
-        given, report = Path(folder, "config.json"), Path(folder, "report.json")
+        given, report = Path(folder, "config.json"), file or Path(folder, "report.json")
         given.write_text(json.dumps(config), encoding="utf-8")
         with redirect_stdout(out), redirect_stderr(err):
             try:

@@ -16,7 +16,7 @@ from tap_crowdtwist.api.errors import Verdict
 from tap_crowdtwist.api.listing import identify
 from tap_crowdtwist.conformance.columns import columns_of, is_name
 from tap_crowdtwist.conformance.looks import BARE
-from tap_crowdtwist.conformance.probes import seconds
+from tap_crowdtwist.conformance.probes import LIKE_THE_TAP, seconds
 from tap_crowdtwist.streams import API_STREAMS
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ _FEW = 20
 _MINUTE = 60
 _QUARTER = 15 * _MINUTE
 _DAY = 24 * 60 * _MINUTE
+
+
+_Topic = tuple[str, str, "Callable[..., Judgement]"]
 
 
 class Outcome(enum.Enum):
@@ -130,44 +133,58 @@ def assumptions() -> Iterator[Assumption]:
 
 
 def _of_stream(stream: type[CrowdTwistStream]) -> Iterator[Assumption]:
-    endpoint, name = stream.endpoint, stream.name
+    """Yield what is assumed of one resource."""
+    for topic, says, check in (*_of_pages(stream), *_of_rows(stream), *_of_dates(stream)):
+        yield Assumption(f"{stream.name}.{topic}", says, partial(check, stream))
 
-    def about(topic: str, says: str, check: Callable[..., Judgement]) -> Assumption:
-        return Assumption(f"{name}.{topic}", says, partial(check, stream))
 
+def _of_pages(stream: type[CrowdTwistStream]) -> Iterator[_Topic]:
+    endpoint = stream.endpoint
+    several, size = len(endpoint.forms) > 1, endpoint.page_size or PAGE_SIZE
     if endpoint.envelope:
         where = f"`{endpoint.envelope[0]}`" if endpoint.paged else BARE
-        yield about("envelope", f"Rows stand in {where}.", _envelope)
-    if len(endpoint.forms) > 1:
+        yield "envelope", f"Rows stand in {where}.", _envelope
+    if several:
         said = "; else ".join(form.name for form in endpoint.forms)
-        yield about("form", f"Not stated. The tap asks {said}.", _form)
-        yield about("cut", "A list that comes whole is not cut at a limit.", _cut)
+        yield "form", f"Not stated. The tap asks {said}.", _form
+        yield "cut", "A list that comes whole is not cut at a limit.", _cut
     if endpoint.paged:
-        size = endpoint.page_size or PAGE_SIZE
-        yield about("page_size", f"A page has {size} rows.", _page_size)
-        yield about("paging", "`paging` has `total`, `pages`, `next_page`, `prev_page`.", _paging)
-        yield about("beyond", "A page beyond the end is empty and has status 200.", _beyond)
-        if endpoint.page_size:
-            said = f"{size} is the largest `page_size`; what a larger one does is not stated."
-            if len(endpoint.forms) > 1:
-                said = f"The largest `page_size` is not stated; the tap asks for {size}."
-            yield about("larger", said, _larger)
+        yield "page_size", f"A page has {size} rows.", _page_size
+        yield "paging", "`paging` has `total`, `pages`, `next_page`, `prev_page`.", _paging
+        yield "beyond", "A page beyond the end is empty and has status 200.", _beyond
+    if endpoint.page_size:
+        said = f"{size} is the largest `page_size`; what a larger one does is not stated."
+        unknown = f"The largest `page_size` is not stated; the tap asks for {size}."
+        yield "larger", unknown if several else said, _larger
+
+
+def _of_rows(stream: type[CrowdTwistStream]) -> Iterator[_Topic]:
     keys = ", ".join(f"`{key}`" for key in _keys(stream))
+    whose = "a member" if stream.endpoint.of_member else "the catalog"
+    if stream.name in _OWN_IDS:
+        whose = "the program"
     if keys:
-        whose = "a member" if endpoint.of_member else "the catalog"
-        said = f"Each row has {keys}, and no two rows of {whose} the same."
-        if stream.name in _OWN_IDS:
-            said = f"Each row has {keys}, and no two rows of the program the same."
-        yield about("key", said, _key)
-    yield about("unknown", "The pages name every property.", _unknown)
-    yield about("absent", "Each property that the pages name comes.", _absent)
-    yield about("types", "Values fit the types of the schema, in any form that is known.", _types)
-    if endpoint.dates:
-        yield about("dates", f"Filtered by `{_date_column(stream)}`.", _dates)
-        both = "its day too" if endpoint.dates is DateFilter.DAYS else "its second too"
-        end = "excludes its day" if endpoint.dates is DateFilter.WINDOWS else f"includes {both}"
-        said = f"`date_start` includes its own; `date_end` {end}; days are UTC."
-        yield about("ends", said, _ends)
+        yield "key", f"Each row has {keys}, and no two rows of {whose} the same.", _key
+    yield "unknown", "The pages name every property.", _unknown
+    yield "absent", "Each property that the pages name comes.", _absent
+    yield "types", "Values fit the types of the schema, in any form that is known.", _types
+
+
+def _of_dates(stream: type[CrowdTwistStream]) -> Iterator[_Topic]:
+    dates = stream.endpoint.dates
+    if dates is None:
+        return
+    end, present = {
+        DateFilter.UNIX: ("includes its second", _TOMORROW),
+        DateFilter.DAYS: ("includes its day", "`date_start` alone is up to today."),
+        DateFilter.WINDOWS: ("excludes its day", _TOMORROW),
+    }[dates]
+    yield "dates", f"Filtered by `{_date_column(stream)}`.", _dates
+    yield "ends", f"`date_start` includes its own; `date_end` {end}; days are UTC.", _ends
+    yield "present", present, _present
+
+
+_TOMORROW = "`date_end` may be tomorrow, so that clocks may differ."
 
 
 # What is true of the whole program.
@@ -576,6 +593,16 @@ def _ends(stream: type[CrowdTwistStream], evidence: Evidence) -> Judgement:
     )
     usual = stream.endpoint.dates is not DateFilter.WINDOWS
     return confirmed(seen) if start and end is usual else adapts(seen, "ranges have a day to spare")
+
+
+def _present(stream: type[CrowdTwistStream], evidence: Evidence) -> Judgement:
+    if (stream.name, LIKE_THE_TAP) not in evidence.dated:
+        return _nothing(stream, evidence)
+    came = evidence.dated[stream.name, LIKE_THE_TAP]
+    if came:
+        return confirmed("the newest row comes")
+    seen = "refused" if came is None else "the newest row does not come"
+    return differs(seen, f"deselect `{stream.name}`, and {REPORT_IT}")
 
 
 def _year(evidence: Evidence) -> Judgement:

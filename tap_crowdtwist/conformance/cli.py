@@ -81,14 +81,15 @@ def command(tap: type[TapCrowdTwist], config: Any, file: Path | None) -> None:
         findings = judge(evidence)
         click.echo(report.lines(findings, evidence), nl=False)
         if file is not None:
+            own = bool(reader.config.get("api_url"))
             facts = {
                 "version": reader.plugin_version,
-                "environment": reader.config["environment"],
+                "environment": "own URL" if own else reader.config["environment"],
                 "auth_method": run.settings.auth_method,
                 "id_type": run.settings.id_type,
             }
-            report.write(file, facts, findings, evidence)
-            click.echo(f"Written: {file} and {file.with_suffix('.md')}")
+            data, page = report.write(file, facts, findings, evidence)
+            click.echo(f"Written: {data} and {page}")
     if any(finding.needs_action for finding in findings):
         sys.exit(1)
 

@@ -50,6 +50,9 @@ UNDATED = 24
 NOBODY = 999_999_999_999
 """A member's number that no program has given out."""
 
+LIKE_THE_TAP = "up to the present"
+"""The question with dates as the tap sends them: open at the end, or up to tomorrow."""
+
 _MISSING = frozenset({400, 404, 410})
 """Statuses that may say of a member of the roster that it is no more."""
 
@@ -158,6 +161,7 @@ class _Prober:
         self._client = client
         self._recorder = recorder
         self._now = run.now()
+        self._tomorrow = self._now + MARGIN
         self._ids: list[int] = []
         self._joined: list[int | None] = []
         self._gone: list[int] = []
@@ -311,7 +315,8 @@ class _Prober:
         self, topic: str, look: Look, row: Row, name: str, start: Any, end: Any
     ) -> bool | None:
         """Note whether a row comes if a range of dates is asked for; None if that is refused."""
-        params = (("date_start", str(start)), ("date_end", str(end)))
+        bounds = (("date_start", start), ("date_end", end))
+        params = tuple((bound, str(value)) for bound, value in bounds if value is not None)
         form = self._untried(name, look.endpoint)[0]
         member = self._member(look)
         answer = self._ask(look.endpoint, member, (*page_params(form, 1), *params), look.member)
@@ -343,6 +348,8 @@ class _Prober:
             self._bring("start", look, row, name, moment, moment + 1)
             self._bring("end", look, row, name, moment - 1, moment)
             self._bring("elsewhere", look, row, name, 1, 2)
+            look, row, moment = max(found, key=lambda each: each[2])
+            self._bring(LIKE_THE_TAP, look, row, name, moment, int(self._tomorrow.timestamp()))
 
     def _days(self, name: str, endpoint: Endpoint) -> None:
         """Ask around the day of a row, the one that is nearest to midnight in UTC."""
@@ -357,6 +364,13 @@ class _Prober:
         self._bring("start", look, row, name, day, day + one)
         self._bring("end", look, row, name, day - one, day)
         self._bring("elsewhere", look, row, name, day - 90 * one, day - 80 * one)
+        # The newest row, so that it is on the first page and within a year.
+        look, row, moment = max(found, key=lambda each: each[2])
+        newest = datetime.fromtimestamp(moment, timezone.utc).date()
+        if endpoint.dates is DateFilter.DAYS:
+            self._bring(LIKE_THE_TAP, look, row, name, newest, None)
+        elif newest > (self._now - _YEAR).date():
+            self._bring(LIKE_THE_TAP, look, row, name, newest, self._tomorrow.date())
         if endpoint.dates is DateFilter.WINDOWS:
             self._bring("more than a year", look, row, name, day - 730 * one, day + one)
 
@@ -379,7 +393,7 @@ class _Prober:
         plain = self._client.rows(endpoint, member)
         if any(is_earlier(row, endpoint.dated, self._now - _YEAR) for row in plain):
             return "whole"
-        windows = self._client.rows(endpoint, member, since=since, until=self._now + MARGIN)
+        windows = self._client.rows(endpoint, member, since=since, until=self._tomorrow)
         return "more" if len(windows) > len(plain) else "same"
 
 

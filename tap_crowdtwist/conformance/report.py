@@ -65,18 +65,23 @@ def summary(findings: Iterable[Finding], evidence: Evidence) -> str:
 
 def write(
     file: Path, facts: Mapping[str, Any], findings: Sequence[Finding], evidence: Evidence
-) -> None:
+) -> tuple[Path, Path]:
     """Write a report as JSON, and beside it as a Markdown page.
+
+    Returns:
+        Both files.
 
     Raises:
         TapError: it cannot be written.
     """
+    page = file.with_suffix(".md")
+    data = file.with_suffix(".json") if file == page else file
     try:
-        file.write_text(as_json(facts, findings, evidence), encoding="utf-8")
-        page = as_markdown(facts, findings, evidence)
-        file.with_suffix(".md").write_text(page, encoding="utf-8")
+        data.write_text(as_json(facts, findings, evidence), encoding="utf-8")
+        page.write_text(as_markdown(facts, findings, evidence), encoding="utf-8")
     except OSError as error:
         raise TapError(f"Option `--report`: {error.strerror}") from None
+    return data, page
 
 
 def as_json(facts: Mapping[str, Any], findings: Sequence[Finding], evidence: Evidence) -> str:

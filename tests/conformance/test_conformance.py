@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from conformance_kit import ADAPTS, CONFIRMED, DIFFERS, UNTOLD, conform, plain
-from harness import sandbox
+from conformance_kit import ADAPTS, CONFIRMED, DIFFERS, UNTOLD, conform, conform_with, plain
+from harness import config_of, sandbox
 
 from crowdtwist_sandbox.deviations import DEVIATIONS
 from tap_crowdtwist.conformance import probes
@@ -29,6 +29,7 @@ FOUND: dict[str, dict[str, str]] = {
     "history_without_pages,history_cut": {f"{HISTORY}.form": ADAPTS, f"{HISTORY}.cut": ADAPTS},
     "redemptions_of_a_year": {"redemptions.undated": ADAPTS},
     "redemptions_end_included": {"redemptions.ends": ADAPTS},
+    "redemptions_refuse_days_ahead": {"redemptions.present": DIFFERS},
     "redemptions_of_any_range": {"redemptions.year": ADAPTS},
     "redemptions_under_another_name": {"redemptions.envelope": ADAPTS},
     "redemptions_without_ids": {"redemptions.key": ADAPTS},
@@ -36,6 +37,7 @@ FOUND: dict[str, dict[str, str]] = {
     "history_without_ids": {f"{HISTORY}.key": ADAPTS},
     "history_with_repeated_ids": {f"{HISTORY}.key": DIFFERS},
     "purchases_end_excluded": {"purchases.ends": ADAPTS},
+    "purchases_need_both_dates": {"purchases.present": DIFFERS},
     "purchases_ignore_dates": {"purchases.dates": ADAPTS},
     "rewards_on_small_pages": {"rewards.page_size": ADAPTS},
     "rewards_on_large_pages": {"rewards.page_size": ADAPTS},
@@ -155,6 +157,30 @@ def test_a_budget_that_is_spent_leaves_the_rest_untold(monkeypatch: pytest.Monke
     assert "the budget was spent" in result.page
     assert result.named("users.types")["verdict"] == CONFIRMED
     assert result.named("receipts.types")["seen"] == "not asked"
+
+
+def test_a_report_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    with plain() as running:
+        result = conform_with(config_of(running), tmp_path / "nowhere" / "report.json")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "crowdtwist-conformance: Option `--report`: No such file or directory\n"
+    )
+
+
+def test_the_page_may_be_asked_for_by_its_name(tmp_path: Path) -> None:
+    with plain() as running:
+        conform_with(config_of(running), tmp_path / "report.md")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["report.json", "report.md"]
+    assert "## What differs" in (tmp_path / "report.md").read_text("utf-8")
+
+
+def test_settings_are_checked_before_anything_is_asked() -> None:
+    with plain() as running:
+        result = conform(running, api_key=None)
+        asked = running.requests()
+    assert (result.exit_code, asked) == (1, [])
+    assert result.stderr.startswith("crowdtwist-conformance: Setting `api_key`")
 
 
 def test_any_kind_of_roster_will_do(tmp_path: Path) -> None:

@@ -49,3 +49,15 @@ def test_every_check_has_a_name_of_its_own() -> None:
     names = [assumption.name for assumption in assumptions()]
     assert len(set(names)) == len(names)
     assert {name for checks in CHECKED.values() for name in checks} <= set(names)
+
+
+def test_nothing_imports_the_package() -> None:
+    root = README.parent
+    own = root / "tap_crowdtwist" / "conformance"
+    files = [*root.glob("tap_crowdtwist/**/*.py"), *root.glob("crowdtwist_*/**/*.py")]
+    importing = [
+        file
+        for file in files
+        if own not in file.parents and "tap_crowdtwist.conformance" in file.read_text("utf-8")
+    ]
+    assert importing == []
