@@ -1,5 +1,6 @@
 """`crowdtwist-conformance`: compares what a program really does with what the tap assumes.
 
-`probes` asks, `assumptions` judges, `report` writes, `cli` is the command. Nothing imports this
-package.
+`probes` asks through `recorder`, which keeps to the budget; `evidence` and `looks` are what came.
+`program`, `pages`, `rows` and `ranges` hold the assumptions, `report` writes the verdicts, `cli` is
+the command. Nothing imports this package.
 """

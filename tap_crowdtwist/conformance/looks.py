@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from tap_crowdtwist import values
 from tap_crowdtwist.api import endpoints, paging
 from tap_crowdtwist.api.decoding import decode
 from tap_crowdtwist.api.errors import RULES, Verdict, fault_of, is_fine, judge
@@ -169,3 +171,12 @@ def page_params(form: Form, number: int, size: int | None = None) -> Params:
         return ()
     wanted = size or form.page_size
     return ((form.page, str(number)), *((("page_size", str(wanted)),) if wanted else ()))
+
+
+def seconds(value: Any) -> int | None:
+    """Read an instant in any form as Unix seconds."""
+    try:
+        text = values.instant(value) if value is not None else None
+    except values.MisfitError:
+        return None
+    return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()) if text else None

@@ -6,14 +6,9 @@ no redirect followed. What is kept never leaves this package; `report` writes co
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
-
-from typing_extensions import override
 
 from tap_crowdtwist import values
 from tap_crowdtwist.api import endpoints
@@ -22,21 +17,17 @@ from tap_crowdtwist.api.endpoints import PAGE_SIZE, DateFilter, Host
 from tap_crowdtwist.api.errors import ApiError, FatalApiError
 from tap_crowdtwist.api.forms import is_refusal
 from tap_crowdtwist.api.listing import identify
-from tap_crowdtwist.api.transport import Answer, Transport
-from tap_crowdtwist.conformance.looks import Look, Row, page_params
+from tap_crowdtwist.conformance.evidence import LIKE_THE_TAP, Evidence
+from tap_crowdtwist.conformance.looks import Look, Row, page_params, seconds
+from tap_crowdtwist.conformance.recorder import BudgetSpentError, Recorder
 from tap_crowdtwist.run import build_client
 from tap_crowdtwist.streams import API_STREAMS
 
 if TYPE_CHECKING:
-    from requests.auth import AuthBase
-
     from tap_crowdtwist.api.client import Client
     from tap_crowdtwist.api.dates import Params
     from tap_crowdtwist.api.endpoints import Endpoint, Form
     from tap_crowdtwist.run import Run
-
-REQUESTS = 300
-"""Attempts in all, retries included."""
 
 MEMBERS = 20
 """Members of the roster that are asked about."""
@@ -50,85 +41,10 @@ UNDATED = 24
 NOBODY = 999_999_999_999
 """A member's number that no program has given out."""
 
-LIKE_THE_TAP = "up to the present"
-"""The question with dates as the tap sends them: open at the end, or up to tomorrow."""
-
 _MISSING = frozenset({400, 404, 410})
 """Statuses that may say of a member of the roster that it is no more."""
 
 _YEAR = timedelta(days=366)
-
-
-class BudgetSpentError(Exception):
-    """No more requests may be sent."""
-
-
-class Recorder(Transport):
-    """Counts requests, stops at the budget, and keeps the last answer."""
-
-    requests = 0
-    last: Answer | None = None
-    ahead: float | None = None
-    is_spent = False
-
-    @override
-    def get(self, url: str, auth: AuthBase) -> Answer:
-        if self.requests >= REQUESTS:
-            self.is_spent = True
-            raise BudgetSpentError
-        self.requests += 1
-        self.last = self.ahead = None
-        self.last = answer = super().get(url, auth)
-        self.ahead = _ahead(answer.headers.get("Date"), datetime.now(timezone.utc))
-        return answer
-
-
-def _ahead(date: str | None, now: datetime) -> float | None:
-    try:
-        told = parsedate_to_datetime(date or "")
-    except (TypeError, ValueError):
-        return None
-    aware = told if told.tzinfo else told.replace(tzinfo=timezone.utc)
-    return (aware - now).total_seconds()
-
-
-@dataclass
-class Evidence:
-    """What a program answered.
-
-    Attributes:
-        auth_method: how the main host was asked.
-        requests: how many requests were sent.
-        members: how many members were asked about.
-        looks: every answer.
-        first: the first page of each member, or of the catalog, by stream.
-        second: the second page of the member with the most rows, by stream.
-        beyond: a page beyond its last one, by stream.
-        larger: a page of more rows than the documented maximum, by stream.
-        forms: the first and second page in each form of a resource, for one member, by stream.
-        dated: whether rows came that a question about dates was meant to bring, by stream and
-            question; None where it could not be asked or had no answer.
-        undated: members whose redemptions are told with and without dates: "whole" where old ones
-            came without, "same" where both brought the same, "more" where dates brought more.
-        missing: the answer about a member that does not exist, by stream.
-        deletions: answers to User Deletion Status: about a member that exists, about others.
-        is_spent: whether the budget was too small.
-    """
-
-    auth_method: str
-    requests: int = 0
-    members: int = 0
-    looks: list[Look] = field(default_factory=list)
-    first: dict[str, list[Look]] = field(default_factory=dict)
-    second: dict[str, Look] = field(default_factory=dict)
-    beyond: dict[str, Look] = field(default_factory=dict)
-    larger: dict[str, Look] = field(default_factory=dict)
-    forms: dict[str, dict[str, list[Look]]] = field(default_factory=dict)
-    dated: dict[tuple[str, str], bool | None] = field(default_factory=dict)
-    undated: Counter[str] = field(default_factory=Counter)
-    missing: dict[str, Look] = field(default_factory=dict)
-    deletions: dict[str, list[Look]] = field(default_factory=dict)
-    is_spent: bool = False
 
 
 def collect(run: Run, agent: str) -> Evidence:
@@ -418,15 +334,6 @@ def _count(look: Look) -> int:
 
 def _same(row: Row, endpoint: Endpoint) -> Any:
     return identify(row, endpoint.key) or repr(sorted(row.items()))
-
-
-def seconds(value: Any) -> int | None:
-    """Read an instant in any form as Unix seconds."""
-    try:
-        text = values.instant(value) if value is not None else None
-    except values.MisfitError:
-        return None
-    return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()) if text else None
 
 
 def _dates_of(rows: list[tuple[Look, Row]], column: str) -> list[tuple[Look, Row, int]]:

@@ -9,8 +9,8 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from tap_crowdtwist.conformance.assumptions import Outcome
 from tap_crowdtwist.conformance.columns import columns_of
+from tap_crowdtwist.conformance.verdicts import Outcome
 from tap_crowdtwist.errors import TapError
 from tap_crowdtwist.streams import API_STREAMS
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from tap_crowdtwist.conformance.assumptions import Finding
     from tap_crowdtwist.conformance.columns import Columns
-    from tap_crowdtwist.conformance.probes import Evidence
+    from tap_crowdtwist.conformance.evidence import Evidence
+    from tap_crowdtwist.conformance.verdicts import Finding
 
 _PROMISE = "It holds names, forms, counts and verdicts, and no value."
 _COUNTED = (

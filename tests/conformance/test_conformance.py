@@ -9,10 +9,13 @@ from conformance_kit import ADAPTS, CONFIRMED, DIFFERS, UNTOLD, conform, conform
 from harness import config_of, sandbox
 
 from crowdtwist_sandbox.deviations import DEVIATIONS
-from tap_crowdtwist.conformance import probes
-from tap_crowdtwist.conformance.assumptions import Outcome, judge
+from tap_crowdtwist.conformance import recorder
+from tap_crowdtwist.conformance.assumptions import judge
+from tap_crowdtwist.conformance.evidence import Evidence
 from tap_crowdtwist.conformance.looks import Look
-from tap_crowdtwist.conformance.probes import MEMBERS, REQUESTS, Evidence
+from tap_crowdtwist.conformance.probes import MEMBERS
+from tap_crowdtwist.conformance.recorder import REQUESTS
+from tap_crowdtwist.conformance.verdicts import Outcome
 from tap_crowdtwist.streams import API_STREAMS
 
 if TYPE_CHECKING:
@@ -149,7 +152,7 @@ def test_drift_is_something_that_the_tap_adapts_to() -> None:
 
 
 def test_a_budget_that_is_spent_leaves_the_rest_untold(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes, "REQUESTS", 60)
+    monkeypatch.setattr(recorder, "REQUESTS", 60)
     with plain() as running:
         result = conform(running)
         assert len(running.requests()) == 60

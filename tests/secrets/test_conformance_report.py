@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from tap_crowdtwist.conformance import report
 from tap_crowdtwist.conformance.assumptions import judge
+from tap_crowdtwist.conformance.evidence import Evidence
 from tap_crowdtwist.conformance.looks import Look
-from tap_crowdtwist.conformance.probes import Evidence
 from tap_crowdtwist.streams import API_STREAMS
 
 if TYPE_CHECKING:
