@@ -2,7 +2,7 @@
 
 A name that no schema knows may itself be a value: a form of address, a code, a number. It is named
 only if it stands at the top of a documented object, looks like a name (`[a-z][A-Za-z0-9_]{0,60}`,
-without five digits in a row), and came for two members at least, or in a catalog of the program.
+without five digits in a row), and came for two members at least, or in two rows of a catalog.
 All others are counted, and so are the members of open objects.
 """
 
@@ -33,7 +33,7 @@ _OPTIONAL = re.compile(
 
 _OWN = frozenset({"additional_properties", "_sdc_deleted_at", "id of the row"})
 _MEMBERS = 2
-"""Members for whom an unknown name has to come before it is taken for a name."""
+"""Members, or rows of a catalog, in which a name has to come before it is taken for one."""
 
 
 @dataclass
@@ -85,10 +85,10 @@ def columns_of(
                     inner |= {(name, each) for each in _strange_members(known[name], value)}
                 else:
                     strangers[name][form_of(value)] += 1
-                    owners[name].add(look.member)
+                    owners[name].add(found.rows if look.member is None else look.member)
             normalise({name: value for name, value in renamed.items() if name in known})
     for name, forms in sorted(strangers.items()):
-        if is_name(name) and (len(owners[name]) >= _MEMBERS or owners[name] == {None}):
+        if is_name(name) and len(owners[name]) >= _MEMBERS:
             found.unknown[name] = forms
         else:
             found.unnamed += 1

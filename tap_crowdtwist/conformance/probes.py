@@ -147,9 +147,9 @@ class _Prober:
     def _firsts(self, name: str, endpoint: Endpoint) -> None:
         """Ask for first pages until enough members have rows."""
         looks = self.evidence.first.setdefault(name, [])
-        members: list[int | None] = [*self._ids] if endpoint.of_member else [None]
         filled = 0
-        for place, member in enumerate(members):
+        members = enumerate(self._ids) if endpoint.of_member else [(None, None)]
+        for place, member in members:
             forms = self._untried(name, endpoint)
             look = self._ask(endpoint, member, page_params(forms[0], 1), place)
             for form in forms[1:]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tap_crowdtwist import schemas
 from tap_crowdtwist.api.listing import identify
 from tap_crowdtwist.conformance.columns import columns_of
 from tap_crowdtwist.conformance.verdicts import (
@@ -94,7 +95,9 @@ def _unknown(stream: type[CrowdTwistStream], evidence: Evidence) -> Judgement:
     if found.unnamed:
         named.append(f"{found.unnamed} that {'is' if found.unnamed == 1 else 'are'} not named here")
     if named:
-        return adapts(", ".join(named), "kept in `additional_properties`")
+        withheld = any(map(schemas.is_credential_name, found.unknown))
+        kept = "kept in `additional_properties`"
+        return adapts(", ".join(named), kept + withheld * ", but for names of credentials")
     return confirmed(f"none other in {found.rows} rows")
 
 

@@ -148,7 +148,8 @@ def test_drift_is_something_that_the_tap_adapts_to() -> None:
     assert result.exit_code == 0
     assert set(result.other.values()) == {ADAPTS}
     assert f"{HISTORY}.key" in result.other
-    assert "new_property_2026" in result.page
+    assert "new_property_2026" in result.named("rewards.unknown")["seen"]
+    assert "but for names of credentials" in result.named("users.unknown")["advice"]
 
 
 def test_a_budget_that_is_spent_leaves_the_rest_untold(monkeypatch: pytest.MonkeyPatch) -> None:
