@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     add_world_options(serve)
     add_commands(commands)
     commands.add_parser("faults", help="list the faults that --faults knows, with their kinds")
+    commands.add_parser("deviations", help="list the deviations that --deviations knows")
     switch = argparse.BooleanOptionalAction
 
     def add(name: str, *, default: Any, help: str, **more: Any) -> None:  # noqa: A002 - argparse's word
@@ -63,14 +64,14 @@ def _parser() -> argparse.ArgumentParser:
         "--deviations",
         default="",
         metavar="NAMES",
-        help=f"open forms that are other than the tap expects first: {', '.join(DEVIATIONS)}",
+        help="what is other than the tap expects, with commas; `deviations` lists the names",
     )
     add("--max-seconds", type=float, default=None, help="stop by itself after that long")
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM, write or post a day's feeds, or list the faults.
+    """Serve until SIGINT or SIGTERM, write or post a day's feeds, or list faults or deviations.
 
     Returns:
         0 after a quiet end, 1 for a port, an option, a file or an endpoint that cannot be used, 130
@@ -81,6 +82,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if command == "faults":
         for name, (description, kind) in CATALOGUE.items():
             sys.stdout.write(f"{name} ({kind}): {description}\n")
+        return 0
+    if command == "deviations":
+        for name, description in DEVIATIONS.items():
+            sys.stdout.write(f"{name}: {description}\n")
         return 0
     try:
         if command == "serve":

@@ -43,6 +43,13 @@ RECENT = timedelta(days=30)
 """How far back streams that take dates are asked."""
 
 
+FURTHER = (
+    "`crowdtwist-conformance --config … --report FILE` compares what the program does with "
+    "what the tap assumes of it, in at most 300 requests"
+)
+"""Said at the end."""
+
+
 class Check(NamedTuple):
     """One line of the table, and the API's error behind one that failed."""
 

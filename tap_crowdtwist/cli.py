@@ -56,7 +56,9 @@ def _need_output() -> None:
         raise TapError("Standard output is closed, so there is no way to write any output")
 
 
-def _config(_ctx: click.Context, _option: click.Parameter, paths: Sequence[str]) -> _ConfigInput:
+def read_config(
+    _ctx: click.Context, _option: click.Parameter, paths: Sequence[str]
+) -> _ConfigInput:
     """Merge the files of `--config`, the last one on top; ENV stands for the environment."""
     merged: dict[str, Any] = {}
     for path in paths:
@@ -99,5 +101,5 @@ def _object(option: str, path: str, text: bytes) -> dict[str, Any]:
     raise TapError(f"Option `--{option}`: {path!r} does not hold a JSON object{problem}")
 
 
-_READERS: dict[str, Any] = {"config": _config, "state": _file, "catalog": _file}
+_READERS: dict[str, Any] = {"config": read_config, "state": _file, "catalog": _file}
 """Read the files that options name, in place of the SDK: its errors do not tell which it was."""

@@ -183,12 +183,13 @@ class TapCrowdTwist(Tap):
             super().cb_test(ctx, param, value)
             return
         given, catalog = ctx.params.get("config"), ctx.params.get("catalog")
-        tap = cls._that_reads(given, catalog, max_retries=0, request_timeout=20)
+        tap = cls.that_reads(given, catalog, max_retries=0, request_timeout=20)
         failed = 0
         with closing(tap.run):
             for check_ in checkup.checks(tap):
                 click.echo(str(check_))
                 failed += not check_.works
+        tap.logger.info("%s", checkup.FURTHER)
         if failed:
             raise TapError(f"{failed} of the checks failed; the lines above say what to do")
         ctx.exit()
@@ -214,13 +215,13 @@ class TapCrowdTwist(Tap):
         cls.print_version(print_fn=cls.logger.info)
         given_state = load_json(state.read()) if state else {}
         check_state(given_state, schemas.names(), cls.logger)
-        tap = cls._that_reads(config, catalog, given_state)
+        tap = cls.that_reads(config, catalog, given_state)
         if tap.sweeps and not tap.run.settings.only_changed:
             tap.logger.info("The roster has %d members", len(tap.run.roster))
         tap.sync()
 
     @classmethod
-    def _that_reads(
+    def that_reads(
         cls,
         config: _ConfigInput | None,
         catalog: IO[str] | None,

@@ -48,6 +48,10 @@ def test_a_line_for_the_roster_and_each_selected_stream(world: Sandbox, tmp_path
     assert table(result)["users"] == "ok 1 rows for the first member that was found"
 
 
+def test_it_names_the_longer_check_at_its_end(world: Sandbox, tmp_path: Path) -> None:
+    assert "`crowdtwist-conformance --config … --report FILE`" in checked(world, tmp_path).last_line
+
+
 def test_it_takes_a_handful_of_requests(world: Sandbox, tmp_path: Path) -> None:
     checked(world, tmp_path)
     assert len(world.requests()) <= 30

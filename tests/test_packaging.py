@@ -90,6 +90,12 @@ def test_about_and_discovery_need_no_extra(bin_directory: Path, tmp_path: Path) 
     assert not names & {"starlette", "uvicorn", "meltano", "duckdb", "pytest"}
 
 
+def test_the_conformance_check_needs_no_extra(bin_directory: Path, tmp_path: Path) -> None:
+    said = run([bin_directory / "crowdtwist-conformance", "--help"], tmp_path)
+    assert "--report FILE" in said
+    run([bin_directory / "crowdtwist-conformance"], tmp_path, code=1)
+
+
 @pytest.mark.parametrize("name", ["receiver", "sandbox"])
 def test_a_command_says_which_extra_it_needs(bin_directory: Path, name: str) -> None:
     done = subprocess.run(

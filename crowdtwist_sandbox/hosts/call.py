@@ -51,14 +51,18 @@ class Call:
         id_type = self.request.params.get("id_type", "id")
         if id_type not in id_types:
             raise errors.param_error("Invalid id_type.")
-        return self._find(id_type, Refusal(errors.flat(404, "page_not_found", _NO_USER)))
+        status = 400 if self.deviates("missing_as_400") else 404
+        return self._find(id_type, Refusal(errors.flat(status, "page_not_found", _NO_USER)))
 
     def pos_member(self) -> Member:
         """The member that the path names, on the POS host."""
         id_type = self.request.params.get("id_type", "id")
         if id_type not in POS_ID_TYPES:
             raise errors.pos_error(400, "param_error", "Invalid id_type.")
-        return self._find(id_type, errors.pos_error(404, "page_not_found", _NO_USER))
+        missing = errors.pos_error(404, "page_not_found", _NO_USER)
+        if self.deviates("pos_errors_flat"):
+            missing = Refusal(errors.flat(404, "page_not_found", _NO_USER))
+        return self._find(id_type, missing)
 
     def _find(self, id_type: str, missing: Refusal) -> Member:
         index = index_of(id_type, self.ident)

@@ -57,9 +57,12 @@ def year_range(call: Call) -> tuple[int, int] | None:
         _refuse("date_start and date_end must be in the format YYYY-MM-DD.")
     if end <= start:
         _refuse("date_end must be greater than date_start.")
-    if end - start > _YEAR:
+    tomorrow = call.world.first_day + call.day + 1
+    if end > tomorrow and call.deviates("redemptions_refuse_days_ahead"):
+        _refuse("date_end must not be in the future.")
+    if end - start > _YEAR and not call.deviates("redemptions_of_any_range"):
         _refuse("The date range must not exceed one year.")
-    return start * DAY, end * DAY
+    return start * DAY, (end + call.deviates("redemptions_end_included")) * DAY
 
 
 def purchase_days(call: Call) -> tuple[int, int]:
@@ -68,6 +71,8 @@ def purchase_days(call: Call) -> tuple[int, int]:
     Either end may be left open.
     """
     params = call.request.params
+    if call.deviates("purchases_need_both_dates") and len(params.keys() & {*_NAMES}) == 1:
+        raise errors.pos_error(400, "param_error", "Both dates are needed.")
     bounds = []
     for name, default in zip(_NAMES, (-(10**12), 10**12), strict=True):
         text = params.get(name)
@@ -75,4 +80,4 @@ def purchase_days(call: Call) -> tuple[int, int]:
         if day is None:
             raise errors.pos_error(400, "param_error", f"{name} must be in the format YYYY-MM-DD.")
         bounds.append(day * DAY)
-    return bounds[0], bounds[1] + DAY
+    return bounds[0], bounds[1] + (0 if call.deviates("purchases_end_excluded") else DAY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from copy import copy
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, unquote
 
@@ -67,6 +68,12 @@ class Answer:
         answer = cls(status, None, headers)
         answer.body = body
         answer.media_type = media_type
+        return answer
+
+    def also(self, headers: dict[str, str]) -> Answer:
+        """A copy with more headers; some answers are shared."""
+        answer = copy(self)
+        answer.headers = {**self.headers, **headers}
         return answer
 
     def head(self) -> list[tuple[bytes, bytes]]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from email.utils import formatdate
+from functools import lru_cache
+from time import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from crowdtwist_sandbox import auth
 from crowdtwist_sandbox.faults.line import Line
 from crowdtwist_sandbox.hosts import errors, main, pos
 from crowdtwist_sandbox.hosts.call import Call
+from crowdtwist_sandbox.hosts.deviant import changed
 from crowdtwist_sandbox.hosts.exchange import Answer, Deliver, Refusal, Request, deliver
 from crowdtwist_sandbox.hosts.routes import Match, Routes
 from crowdtwist_sandbox.limits import retry_after
@@ -24,6 +28,11 @@ if TYPE_CHECKING:
 
 CONTROL_PREFIX = "/_sandbox"
 _log = logging.getLogger(__name__)
+
+
+@lru_cache(maxsize=2)
+def _http_date(moment: int) -> str:
+    return formatdate(moment, usegmt=True)
 
 
 class Host(NamedTuple):
@@ -62,7 +71,7 @@ class Front:
         match = self._routes.match(request.segments)
         faults = self._engine.faults
         strike = faults.strike(request) if faults.on else None
-        answer = self._answer(request, match)
+        answer = self._answer(request, match).also(self._headers())
         if strike is not None:
             answer = strike.spoil(answer)
         asked = (request.method, request.path, request.query)
@@ -81,12 +90,22 @@ class Front:
         if match.handler is None:
             return errors.NOT_FOUND
         try:
-            return Answer(200, match.handler(Call(self._engine, request, match.ident)))
+            call = Call(self._engine, request, match.ident)
+            return Answer(200, changed(call, match.template, match.handler(call)))
         except Refusal as refusal:
             return refusal.answer
         except Exception:  # noqa: BLE001 - a fault of ours is answered like one of theirs
             _log.exception("The sandbox itself failed at %s", match.template)
             return errors.FAILED
+
+    def _headers(self) -> dict[str, str]:
+        """Headers that every answer has; the date is that of the machine, not of the sandbox."""
+        deviations = self._engine.deviations
+        moment = int(time()) + (3600 if "clock_an_hour_ahead" in deviations else 0)
+        headers = {"date": _http_date(moment)}
+        if "headers_of_limits" in deviations:
+            headers |= {"x-ratelimit-limit": "10000", "x-ratelimit-remaining": "9000"}
+        return headers
 
     def _turn_away(self, request: Request) -> Answer | None:
         """The answer to a request that no endpoint gets to see."""

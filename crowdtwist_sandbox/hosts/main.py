@@ -9,6 +9,7 @@ from crowdtwist_sandbox.hosts import errors
 from crowdtwist_sandbox.hosts.call import MAIN_ID_TYPES
 from crowdtwist_sandbox.hosts.dates import unix_range, year_range
 from crowdtwist_sandbox.hosts.exchange import Refusal
+from crowdtwist_sandbox.wire.paging import page_number
 from crowdtwist_sandbox.world.identity import index_of, member_id
 from crowdtwist_sandbox.world.instants import DAY, clock_text
 from crowdtwist_sandbox.world.member_rows import badge_counts
@@ -18,6 +19,7 @@ from crowdtwist_sandbox.world.rewards import SOLD_OUT
 if TYPE_CHECKING:
     from crowdtwist_sandbox.hosts.call import Call
     from crowdtwist_sandbox.hosts.routes import Handler
+    from crowdtwist_sandbox.world.listing import Listing
 
 _COUPON_ID_TYPES = ("id", "email", "third_party_id", "mobile_phone_number", "username")
 _ANONYMOUS_ID_TYPES = ("id", "third_party_id")
@@ -51,6 +53,14 @@ _YEAR = 365
 _DELETION_STEPS = ("Deletion_initiated", "Deletion_in_progress", "Deletion_completed")
 
 
+def _page(call: Call) -> int:
+    return page_number(call.request.params.get("page"))
+
+
+def _pages(listing: Listing, size: int) -> int:
+    return max(1, -(-len(listing.items) // size))
+
+
 def activities(call: Call) -> Any:
     """Page "Activities-Extended (v2.1)"."""
     listing = call.world.catalog("activities", call.day)
@@ -69,13 +79,19 @@ def rewards(call: Call) -> Any:
     if params.get("sort_by") == "points":
         indexes.sort(key=call.world.rewards.price, reverse=params["order"] == "desc")
     listing = listing._replace(items=indexes)
-    return call.envelope("rewards", "rewards", listing, call.page_size(25, 25))
+    size = call.page_size(25, 1000 if call.deviates("rewards_of_any_page_size") else 25)
+    if call.deviates("rewards_on_small_pages", "rewards_on_large_pages"):
+        size = 5 if call.deviates("rewards_on_small_pages") else 40
+    return call.envelope("rewards", "rewards", listing, size)
 
 
 def badges(call: Call) -> Any:
     """Page "Badges"."""
     listing = call.world.catalog("badges", call.day)
-    return call.envelope("badges", "badges", listing, call.page_size(10, 25))
+    size = call.page_size(10, 25)
+    if call.deviates("badges_refuse_pages_beyond") and _page(call) > _pages(listing, size):
+        raise Refusal(errors.NOT_FOUND)
+    return call.envelope("badges", "badges", listing, size)
 
 
 def profile(call: Call) -> Any:
@@ -100,7 +116,12 @@ def activity_history(call: Call) -> Any:
     listing = call.world.listing("user_activity_history", member)
     bounds = unix_range(call)
     if bounds and not call.deviates("history_ignores_dates"):
-        lines = [line for line in listing.items if bounds[0] <= line.created <= bounds[1]]
+        by_award = call.deviates("history_by_date_of_award")
+        lines = [
+            line
+            for line in listing.items
+            if bounds[0] <= (line.awarded if by_award else line.created) <= bounds[1]
+        ]
         listing = listing._replace(items=lines)
     pages = [name for name in _PAGE_NAMES if name in call.request.params]
     if call.deviates("history_ignores_pages", "history_without_pages"):
@@ -174,6 +195,9 @@ def receipts(call: Call) -> Any:
         answer = errors.flat(400, "receipt_scanning_inactive", "Receipt scanning is not active.")
         raise Refusal(answer)
     listing = call.world.listing("receipts", member)
+    if call.deviates("receipts_repeat_the_last_page"):
+        number = min(_page(call), _pages(listing, size))
+        call.request.params["page"] = str(number)
     return call.envelope("receipts", "submitted_receipts", listing, size, member)
 
 

@@ -14,6 +14,7 @@ import requests
 from sandbox_kit import FIRST_ID, KEY
 
 from crowdtwist_sandbox.cli import main
+from crowdtwist_sandbox.deviations import DEVIATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,3 +73,9 @@ def test_a_busy_port_ends_with_one_sentence(capsys: pytest.CaptureFixture[str]) 
 def test_a_wrong_option_ends_with_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", *ANY_PORTS, "--members", "0"]) == 1
     assert "members: a sandbox needs at least one member" in capsys.readouterr().err
+
+
+def test_the_command_lists_the_deviations(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["deviations"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in lines] == list(DEVIATIONS)

@@ -1,0 +1,219 @@
+"""`crowdtwist-conformance` confirms what is as assumed, and finds each thing that is not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from conformance_kit import ADAPTS, CONFIRMED, DIFFERS, UNTOLD, conform, conform_with, plain
+from harness import config_of, sandbox
+
+from crowdtwist_sandbox.deviations import DEVIATIONS
+from tap_crowdtwist.conformance import recorder
+from tap_crowdtwist.conformance.assumptions import judge
+from tap_crowdtwist.conformance.evidence import Evidence
+from tap_crowdtwist.conformance.looks import Look
+from tap_crowdtwist.conformance.probes import MEMBERS
+from tap_crowdtwist.conformance.recorder import REQUESTS
+from tap_crowdtwist.conformance.verdicts import Outcome
+from tap_crowdtwist.streams import API_STREAMS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HISTORY = "user_activity_history"
+
+FOUND: dict[str, dict[str, str]] = {
+    "history_by_page_number": {f"{HISTORY}.form": ADAPTS},
+    "history_without_pages": {f"{HISTORY}.form": ADAPTS},
+    "history_ignores_pages": {f"{HISTORY}.form": ADAPTS},
+    "history_without_paging": {f"{HISTORY}.paging": ADAPTS},
+    "history_ignores_dates": {f"{HISTORY}.dates": ADAPTS},
+    "history_without_pages,history_cut": {f"{HISTORY}.form": ADAPTS, f"{HISTORY}.cut": ADAPTS},
+    "redemptions_of_a_year": {"redemptions.undated": ADAPTS},
+    "redemptions_end_included": {"redemptions.ends": ADAPTS},
+    "redemptions_refuse_days_ahead": {"redemptions.present": DIFFERS},
+    "redemptions_of_any_range": {"redemptions.year": ADAPTS},
+    "redemptions_under_another_name": {"redemptions.envelope": ADAPTS},
+    "redemptions_without_ids": {"redemptions.key": ADAPTS},
+    "history_by_date_of_award": {f"{HISTORY}.dates": ADAPTS},
+    "history_without_ids": {f"{HISTORY}.key": ADAPTS},
+    "history_with_repeated_ids": {f"{HISTORY}.key": DIFFERS},
+    "purchases_end_excluded": {"purchases.ends": ADAPTS},
+    "purchases_need_both_dates": {"purchases.present": DIFFERS},
+    "purchases_ignore_dates": {"purchases.dates": ADAPTS},
+    "rewards_on_small_pages": {"rewards.page_size": ADAPTS},
+    "rewards_on_large_pages": {"rewards.page_size": ADAPTS},
+    "rewards_of_any_page_size": {"rewards.larger": ADAPTS},
+    "rewards_without_total": {"rewards.paging": ADAPTS},
+    "rewards_without_title": {"rewards.absent": ADAPTS},
+    "activities_with_paging_in_a_list": {"activities.paging": ADAPTS},
+    "activities_with_words_for_points": {"activities.types": ADAPTS},
+    "badges_under_another_name": {"badges.envelope": DIFFERS},
+    "badges_refuse_pages_beyond": {"badges.beyond": ADAPTS},
+    "receipts_repeat_the_last_page": {"receipts.beyond": ADAPTS},
+    "user_activities_in_an_object": {"user_activities.envelope": ADAPTS},
+    "users_with_another_property": {"users.unknown": ADAPTS},
+    "profiles_of_the_first_day": {"users.date_last_updated": ADAPTS},
+    "deletions_without_history": {"users.deletion": ADAPTS},
+    "missing_as_400": {"users.missing": DIFFERS},
+    "pos_errors_flat": {"purchases.missing": ADAPTS},
+    "headers_of_limits": {"limits.headers": ADAPTS},
+    "clock_an_hour_ahead": {"answers.clock": ADAPTS},
+}
+"""Deviations -> what is found, and nothing else."""
+
+OPEN = {
+    "auth.header",
+    "auth.hmac",
+    "limits.429",
+    "users.date_last_updated",
+    "receipts.inactive",
+    "feeds.columns",
+    "feeds.days",
+    "feeds.live_keys",
+}
+"""What a program that does all as assumed leaves open."""
+
+
+def test_a_program_as_assumed_confirms_all_that_can_be_told() -> None:
+    with plain() as running:
+        result = conform(running)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.other == {}
+    untold = {each["name"]: each for each in result.findings if each["verdict"] == UNTOLD}
+    assert set(untold) == OPEN
+    assert all(each["advice"].startswith("would tell: ") for each in untold.values())
+    assert len(result.findings) > 100
+
+
+@pytest.mark.parametrize("deviations", FOUND)
+def test_each_deviation_is_found_and_nothing_else(deviations: str) -> None:
+    with plain(deviations) as running:
+        result = conform(running)
+    assert result.other == FOUND[deviations]
+    assert result.exit_code == (DIFFERS in FOUND[deviations].values())
+    for name in FOUND[deviations]:
+        assert result.named(name)["advice"], name
+
+
+def test_every_deviation_of_the_sandbox_has_its_finding() -> None:
+    assert {name for names in FOUND for name in names.split(",")} == set(DEVIATIONS)
+
+
+@pytest.mark.parametrize("deviations", ["", "history_without_pages,history_cut", "drift"])
+def test_it_stays_within_its_budget(deviations: str) -> None:
+    drift = deviations == "drift"
+    with sandbox(members=60, drift=drift, deviations="" if drift else deviations) as running:
+        conform(running, user_ids=running.roster())
+        asked = running.requests()
+        roster = set(running.roster())
+    assert 100 < len(asked) <= REQUESTS
+    assert {request["method"] for request in asked} == {"GET"}
+    named = {part for request in asked for part in request["path"].split("/")} & roster
+    assert len(named) == MEMBERS
+
+
+def test_a_wrong_key_is_told_and_asked_with_once() -> None:
+    with plain() as running:
+        result = conform(running, api_key="another-key")
+        asked = running.requests()
+    assert result.exit_code == 1
+    assert result.named("auth.main")["verdict"] == DIFFERS
+    assert "`auth_method` header" in result.named("auth.main")["advice"]
+    assert len(asked) <= 4
+    assert "another-key" not in result.stdout + result.report + result.page
+
+
+@pytest.mark.parametrize("method", ["header", "hmac"])
+def test_the_method_of_the_user_is_the_one_that_is_judged(method: str) -> None:
+    keys = {"hmac_public_key": "public", "hmac_private_key": "private"}
+    with plain(**(keys if method == "hmac" else {})) as running:
+        result = conform(running, auth_method=method, **keys)
+    assert result.exit_code == 0
+    assert result.named(f"auth.{method}")["verdict"] == CONFIRMED
+
+
+def test_what_the_program_lacks_is_no_difference() -> None:
+    with plain(receipt_scanning=False, expiration_rule=False) as running:
+        result = conform(running)
+    assert result.other == {}
+    assert result.named("receipts.inactive")["verdict"] == CONFIRMED
+    assert result.named("points_expiration.arrays")["verdict"] == CONFIRMED
+
+
+def test_drift_is_something_that_the_tap_adapts_to() -> None:
+    with sandbox() as running:
+        result = conform(running)
+    assert result.exit_code == 0
+    assert set(result.other.values()) == {ADAPTS}
+    assert f"{HISTORY}.key" in result.other
+    assert "new_property_2026" in result.named("rewards.unknown")["seen"]
+    assert "but for names of credentials" in result.named("users.unknown")["advice"]
+
+
+def test_a_budget_that_is_spent_leaves_the_rest_untold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "REQUESTS", 60)
+    with plain() as running:
+        result = conform(running)
+        assert len(running.requests()) == 60
+    assert (result.exit_code, result.other) == (0, {})
+    assert "the budget was spent" in result.page
+    assert result.named("users.types")["verdict"] == CONFIRMED
+    assert result.named("receipts.types")["seen"] == "not asked"
+
+
+def test_a_report_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    with plain() as running:
+        result = conform_with(config_of(running), tmp_path / "nowhere" / "report.json")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "crowdtwist-conformance: Option `--report`: No such file or directory\n"
+    )
+
+
+def test_the_page_may_be_asked_for_by_its_name(tmp_path: Path) -> None:
+    with plain() as running:
+        conform_with(config_of(running), tmp_path / "report.md")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["report.json", "report.md"]
+    assert "## What differs" in (tmp_path / "report.md").read_text("utf-8")
+
+
+def test_settings_are_checked_before_anything_is_asked() -> None:
+    with plain() as running:
+        result = conform(running, api_key=None)
+        asked = running.requests()
+    assert (result.exit_code, asked) == (1, [])
+    assert result.stderr.startswith("crowdtwist-conformance: Setting `api_key`")
+
+
+def test_any_kind_of_roster_will_do(tmp_path: Path) -> None:
+    with plain() as running:
+        by_address = conform(running, id_type="email", user_ids=running.roster("email")[1::2])
+        assert (by_address.exit_code, by_address.other) == (0, {})
+        running.write_data_push(tmp_path)
+        changed = conform(
+            running, sweep_members="changed", data_push_path=str(tmp_path), user_ids=None
+        )
+    assert (changed.exit_code, changed.other) == (0, {})
+    assert changed.named("users.types")["verdict"] == CONFIRMED
+
+
+@pytest.mark.parametrize("status", [None, 429, 500, 503])
+def test_a_passing_fault_is_no_difference(status: int | None) -> None:
+    evidence = Evidence("query")
+    for stream in API_STREAMS:
+        look = Look(stream.endpoint, 0, (), status, {}, b'{"error": "internal_error"}')
+        name = stream.name
+        evidence.looks.append(look)
+        evidence.first[name] = [look]
+        evidence.second[name] = evidence.beyond[name] = evidence.larger[name] = look
+        evidence.missing[name] = look
+        evidence.forms[name] = {form.name: [look, look] for form in stream.endpoint.forms}
+        evidence.deletions = {"there": [look], "gone": [look]}
+    verdicts = {finding.name: finding.outcome for finding in judge(evidence)}
+    hosts = {verdicts.pop("auth.main"), verdicts.pop("auth.pos")}
+    assert hosts == {Outcome.DIFFERS}  # nobody knows whether the key is the right one
+    assert verdicts.pop("limits.429") == (Outcome.ADAPTS if status == 429 else Outcome.UNTOLD)
+    verdicts.pop("limits.headers")
+    assert set(verdicts.values()) == {Outcome.UNTOLD}

@@ -1,0 +1,63 @@
+"""Every line of the README's table of what is unverified has its assumption."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tap_crowdtwist.conformance.assumptions import assumptions
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+
+CHECKED: dict[str, tuple[str, ...]] = {
+    "HMAC authentication": ("auth.hmac",),
+    "The key in a header instead of the query, on the main host": ("auth.header",),
+    "Activity history v2.1": (
+        "user_activity_history.form",
+        "user_activity_history.larger",
+        "user_activity_history.unknown",
+        "user_activity_history.absent",
+    ),
+    "`user_activity_id` in the activity history": ("user_activity_history.key",),
+    "Redemption history v2.2": ("redemptions.unknown", "redemptions.absent", "redemptions.key"),
+    "Redemption history without dates": ("redemptions.undated", "redemptions.year"),
+    "Date filters": (
+        "purchases.dates",
+        "purchases.ends",
+        "redemptions.ends",
+        "user_activity_history.dates",
+    ),
+    "Page sizes": ("activities.page_size", "activities.larger", "user_rewards.larger"),
+    "Lists without pages": ("user_activities.envelope", "coupons.envelope"),
+    "`date_last_updated` of a profile": ("users.date_last_updated",),
+    "Feeds: columns and members": ("feeds.columns",),
+    "Feeds: when files come": ("feeds.days",),
+    "Live Push: keys": ("feeds.live_keys",),
+    "429 and `Retry-After`": ("limits.429", "limits.headers"),
+}
+"""Line of the table -> what is checked for it."""
+
+
+def test_every_line_of_the_table_is_checked() -> None:
+    text = README.read_text(encoding="utf-8")
+    table = text.partition("| What | Our reading |")[2].partition("\n\n")[0]
+    lines = re.findall(r"^\| (?!---)(.+?) \| ", table, re.MULTILINE)
+    assert lines == list(CHECKED)
+
+
+def test_every_check_has_a_name_of_its_own() -> None:
+    names = [assumption.name for assumption in assumptions()]
+    assert len(set(names)) == len(names)
+    assert {name for checks in CHECKED.values() for name in checks} <= set(names)
+
+
+def test_nothing_imports_the_package() -> None:
+    root = README.parent
+    own = root / "tap_crowdtwist" / "conformance"
+    files = [*root.glob("tap_crowdtwist/**/*.py"), *root.glob("crowdtwist_*/**/*.py")]
+    importing = [
+        file
+        for file in files
+        if own not in file.parents and "tap_crowdtwist.conformance" in file.read_text("utf-8")
+    ]
+    assert importing == []
