@@ -14,8 +14,7 @@ from tap_crowdtwist import values
 from tap_crowdtwist.api import endpoints
 from tap_crowdtwist.api.dates import MARGIN, is_earlier
 from tap_crowdtwist.api.endpoints import PAGE_SIZE, DateFilter, Host
-from tap_crowdtwist.api.errors import ApiError, FatalApiError
-from tap_crowdtwist.api.forms import is_refusal
+from tap_crowdtwist.api.errors import ApiError, FatalApiError, is_about_form
 from tap_crowdtwist.api.listing import identify
 from tap_crowdtwist.conformance.evidence import LIKE_THE_TAP, Evidence
 from tap_crowdtwist.conformance.looks import Look, Row, page_params, seconds
@@ -111,7 +110,7 @@ class _Prober:
         recorder = self._recorder
         recorder.last = None
         try:
-            self._client.get(endpoint, member, params, lambda body: (body,), repeat_rejected=False)
+            self._client.get(endpoint, member, params, lambda body: (body,), other_forms=True)
         except FatalApiError:
             self._refused.add(endpoint.host)
         except ApiError:
@@ -323,8 +322,7 @@ def _number(look: Look) -> int | None:
 
 
 def _is_refused(look: Look) -> bool:
-    error = ApiError("", endpoint=look.endpoint.name, status=look.status, code=look.code)
-    return is_refusal(error)
+    return is_about_form(look.status, look.code)
 
 
 def _count(look: Look) -> int:
