@@ -41,6 +41,7 @@ class LivePushStream(FeedStream):
     growing = True
     primary_keys = ("event_id",)
     replication_key = "received_at"
+    texts_are_expected = True  # cut after 4,000 characters, or never JSON, like some custom data
 
     own: ClassVar[str] = ""
     """The property with CrowdTwist's own number of what happened, if there is one."""
@@ -114,7 +115,11 @@ class LiveUsers(LivePushStream):
     """Profiles at each of their changes, with Tiers v2."""
 
     name = feed = "live_users"
-    aliases: ClassVar[Mapping[str, str]] = {"user_id": "id", "member_id": "id"}
+    aliases: ClassVar[Mapping[str, str]] = {
+        "user_id": "id",
+        "member_id": "id",
+        "fan_level_name": "fan_level",
+    }
 
 
 class LiveActivities(LivePushStream):
