@@ -120,7 +120,7 @@ COLUMNS = {
         *EVENT, *SHIPPING, "user_id", "order_id", "order_date", "reward_id", "reward_group_id",
         "title", "reward_title", "description", "category", "category_name", "color", "size",
         "reference_id", "extra_data", "quantity", "total_points_redeemed", "ending_balance",
-        "codes", "digital_download", "custom_data", "email_address", "username",
+        "codes", "coupon_code", "digital_download", "custom_data", "email_address", "username",
         "third_party_id", "first_name", "last_name",
     },
     "live_segments": {
@@ -220,7 +220,7 @@ CREDENTIALS = {
 
 WITHHELD = {
     "coupons": {"coupon_code"},
-    "live_redemptions": {"codes", "digital_download"},
+    "live_redemptions": {"codes", "coupon_code", "digital_download"},
     "live_users": CREDENTIALS,
     "push_redemptions": {"codes", "digital_download"},
     "redemptions": {"codes", "digital_download"},
