@@ -113,8 +113,9 @@ COLUMNS = {
     },
     "live_points_expiration": {
         *EVENT, "user_id", "email_address", "third_party_id", "message_date",
-        "inactivity_last_qualified_date", "inactivity_exp_date", "last_qualified_date",
-        "expiration_date", "points_expired", "points_expiring",
+        "inactivity_last_qualified_date", "inactivity_exp_date", "inactivity_points_exp",
+        "rule_type", "last_qualified_date", "expiration_date", "points_expired",
+        "points_expiring", "points_redeemed", "days_until_expiry",
     },
     "live_redemptions": {
         *EVENT, *SHIPPING, "user_id", "order_id", "order_date", "reward_id", "reward_group_id",

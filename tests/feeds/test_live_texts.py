@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from live_kit import LIVE, Captures
 
@@ -58,6 +58,7 @@ def normalise(stream: str, row: Row) -> tuple[Row, dict[str, int], Normaliser]:
 
 
 @pytest.mark.parametrize(("stream", "name"), OBJECTS)
+@settings(deadline=None)
 @given(data=st.data())
 def test_any_text_that_is_no_object_is_kept_as_it_came_and_counted(
     stream: str, name: str, data: st.DataObject
@@ -77,12 +78,14 @@ def test_any_text_that_is_no_object_is_kept_as_it_came_and_counted(
 
 
 @pytest.mark.parametrize(("stream", "name"), OBJECTS)
+@settings(deadline=None)
 @given(content=shortened(st.builds(lambda value: {"n": value, "accessToken": CANARY}, members)))
 def test_a_withheld_name_in_a_cut_text_does_not_leak(stream: str, name: str, content: str) -> None:
     record, _, _ = normalise(stream, {name: content})
     assert CANARY not in json.dumps(record)
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1) | st.integers() | st.booleans())
 def test_a_wrong_value_in_any_other_column_is_still_warned_of(value: Any) -> None:
     _, texts, normaliser = normalise("live_users", {"tier_info": value, "custom_data": 5})
