@@ -23,6 +23,8 @@ PATHS = {
 """Where each feed may be posted to."""
 
 _SEGMENT_TYPES = ("segment", "group")
+_MARKS_OF_EXPIRY = ("pointsexp", "inactivity", "lastqualified")
+"""Parts of names, without underscores, that only events of points expiration have."""
 
 
 def feed_of(event: Mapping[str, Any]) -> str:
@@ -30,9 +32,10 @@ def feed_of(event: Mapping[str, Any]) -> str:
 
     An activity has a `userActivityId` ("Live Push User Activity"), a redemption an `orderId`
     ("Live Push User Redemption"); a member entering or leaving a segment has an `event` with a
-    `subscription_id` or with the type segment or group ("Live Push User Segmentation"); points that
-    will expire come with the date of the message about it ("Batch Push Points Expiration", whose
-    columns are the only ones known). What is left is a profile ("Live Push User Profile").
+    `subscription_id` or with the type segment or group ("Live Push User Segmentation"); only
+    profiles have a `tierInfo` ("Live Push User Profile"). Points that will expire are told by the
+    names in "Live Push Points Expiration" and in the API's answer, or come with the date of the
+    message about them ("Batch Push Points Expiration"). What is left is a profile.
     """
     if "userActivityId" in event or "user_activity_id" in event:
         return ACTIVITIES
@@ -44,11 +47,13 @@ def feed_of(event: Mapping[str, Any]) -> str:
         or event.get("type") in _SEGMENT_TYPES
     ):
         return SEGMENTS
-    if ("messageDate" in event or "message_date" in event) and any(map(_of_expiry, event)):
-        return POINTS_EXPIRATION
-    return USERS
+    return POINTS_EXPIRATION if _tells_of_expiry(event) else USERS
 
 
-def _of_expiry(name: str) -> bool:
-    plain = name.replace("_", "").lower()
-    return "expir" in plain or "inactivityexp" in plain
+def _tells_of_expiry(event: Mapping[str, Any]) -> bool:
+    if "tierInfo" in event or "tier_info" in event:
+        return False
+    names = {name.replace("_", "").lower() for name in event}
+    if any(mark in name for name in names for mark in _MARKS_OF_EXPIRY):
+        return True
+    return "messagedate" in names and any("expir" in name for name in names)

@@ -5,6 +5,9 @@ fit its type is null in its column and kept raw there. Neither fails a row, both
 each is warned about once. What may leave, and how, is decided by `privacy`: for known properties
 by their tag, for others by their name. Text that holds a withheld name and cannot be taken apart is
 masked, counted and warned about too.
+
+Live Push cuts JSON texts, and sends some that are none. There, such a text in place of an open
+object is kept raw like any misfit, but only counted, for the end of the run: it is expected.
 """
 
 from __future__ import annotations
@@ -59,6 +62,8 @@ class Normaliser:
         selected: tells whether the property at a breadcrumb is wanted.
         policy: what becomes of sensitive properties.
         aliases: other names under which the API sends a property.
+        texts: counts, by property, the texts that stand where an open object should and are none;
+            if not given, they are warned about like any value that does not fit.
     """
 
     def __init__(
@@ -70,6 +75,7 @@ class Normaliser:
         selected: Callable[[Breadcrumb], bool] = lambda _: True,
         policy: privacy.Policy = privacy.KEEP,
         aliases: Mapping[str, str] | None = None,
+        texts: dict[str, int] | None = None,
     ) -> None:
         self._stream = stream
         self._schema = schema
@@ -85,6 +91,8 @@ class Normaliser:
         self.counts: Counter[str] = Counter()
         columns = self._members(schema, ())
         self._aliases = dict(aliases or {})
+        self._texts = texts
+        self._objects = {name for name in columns if _is_open(schema["properties"][name])}
         self._ignored = self._tagged["properties"].keys() - columns.keys()
         self._ignored |= schema["properties"].keys() - columns.keys()
         self._ignored |= {alias for alias, name in self._aliases.items() if name in self._ignored}
@@ -151,8 +159,11 @@ class Normaliser:
 
     def _misfitting(self, name: str, value: Any, extra: Row) -> None:
         """Count what does not fit, and keep it raw, unless it is sensitive and not to be kept."""
-        for path in self._misfits:
-            self._note("value that does not fit its type", path)
+        if self._texts is not None and name in self._objects and isinstance(value, str):
+            self._texts[name] = self._texts.get(name, 0) + 1
+        else:
+            for path in self._misfits:
+                self._note("value that does not fit its type", path)
         self._misfits.clear()
         if self._policy.mode == "keep":
             node = self._schema["properties"][name]
@@ -258,6 +269,11 @@ class Normaliser:
 
 def _dotted(at: Breadcrumb) -> str:
     return ".".join(step for step in at if step not in {"properties", "items"})
+
+
+def _is_open(node: Mapping[str, Any]) -> bool:
+    """Tell whether only the program knows what an object holds."""
+    return "object" in node.get("type", ()) and not node.get("properties")
 
 
 def _at(schema: Mapping[str, Any], breadcrumb: Breadcrumb) -> Mapping[str, Any] | None:

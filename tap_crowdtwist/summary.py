@@ -47,6 +47,18 @@ def report(run: Run, logger: logging.Logger) -> None:
         cells = "  ".join(f"{row[name]:9,}" for name in _COLUMNS)
         note = f"  ({row['skipped']})" if row["skipped"] else ""
         logger.info("%s  %s%s", stream.ljust(width), cells, note)
+    texts = {
+        f"{stream}.{name}": count
+        for stream, tally in run.tallies.items()
+        for name, count in tally.texts.items()
+    }
+    if texts:
+        logger.info(
+            "Texts that should be JSON objects and are not, as where CrowdTwist cut them after "
+            "4,000 characters: %s. Their column is null; with `sensitive_data` keep, the text is "
+            "in `additional_properties`",
+            _counts(texts),
+        )
     logger.info(
         "%(requests)d requests: %(retried)d sent again, %(refused)d answered 429 (too fast); the "
         "rate limit held them back for %(seconds_waiting).1f s",
@@ -56,7 +68,9 @@ def report(run: Run, logger: logging.Logger) -> None:
 
 def _told(tally: Tally) -> dict[str, Any]:
     """Return what a program may want to know of a stream."""
-    return {name: value for name, value in asdict(tally).items() if name not in _PRIVATE}
+    return {
+        name: value for name, value in asdict(tally).items() if name not in _PRIVATE and value != {}
+    }
 
 
 def progressed(run: Run) -> bool:

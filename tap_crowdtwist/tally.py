@@ -23,6 +23,7 @@ class Tally:
         unconfigured: members for whom the program lacks the resource.
         unavailable: members that failed because the key may not read the resource, or the like.
         refused: rows left out for want of a key.
+        texts: by property, texts that stood where an object should, and were kept as they came.
         skipped: why the stream was not read at all, or "".
         reason: why the last member that failed did, or "".
         wrong_roster: whether so many members are missing that the roster must be wrong.
@@ -38,6 +39,7 @@ class Tally:
     unconfigured: int = 0
     unavailable: int = 0
     refused: int = 0
+    texts: dict[str, int] = field(default_factory=dict)
     skipped: str = ""
     reason: str = ""
     wrong_roster: bool = False

@@ -114,21 +114,27 @@ COLUMNS = {
     },
     "live_points_expiration": {
         *EVENT, "user_id", "email_address", "third_party_id", "message_date",
-        "inactivity_last_qualified_date", "inactivity_exp_date", "last_qualified_date",
-        "expiration_date", "points_expired", "points_expiring",
+        "inactivity_last_qualified_date", "inactivity_exp_date", "inactivity_points_exp",
+        "rule_type", "last_qualified_date", "expiration_date", "points_expired",
+        "points_expiring", "points_redeemed", "days_until_expiry",
     },
     "live_redemptions": {
         *EVENT, *SHIPPING, "user_id", "order_id", "order_date", "reward_id", "reward_group_id",
         "title", "reward_title", "description", "category", "category_name", "color", "size",
         "reference_id", "extra_data", "quantity", "total_points_redeemed", "ending_balance",
-        "codes", "digital_download", "custom_data", "email_address", "username",
+        "codes", "coupon_code", "digital_download", "custom_data", "email_address", "username",
         "third_party_id", "first_name", "last_name",
     },
     "live_segments": {
         *EVENT, "user_id", "email_address", "third_party_id", "type", "name", "subscription_id",
         "event", "triggered_by", "date_occurred",
     },
-    "live_users": {*EVENT, *USER},
+    "live_users": {
+        *EVENT, *USER, "region", "receive_sms_messages", "date_mobile_verified", "weekly_points",
+        "monthly_points", "fan_rank", "sign_up_type_id", "sign_up_campaign", "client_branding_id",
+        "ip_address", "twitter_user_id", "fsq_user_id", "google_user_id", "yahoo_user_id",
+        "num_facebook_friends", "num_twitter_followers",
+    },
     "points_awaiting_fulfillment": {
         "user_id", "total_points_awaiting_fulfillment", "bonus_points_awaiting_fulfillment",
     },
@@ -188,6 +194,13 @@ COLUMNS = {
     "users": USER,
 }  # fmt: skip
 
+TIER_INFO = {
+    "timeframe_score", "tier_score", "score_needed_to_reach", "score_needed_to_maintain",
+    "days_until_expiration_date", "days_until_reset_date", "current_level", "next_level",
+    "levels_above", "levels_below", "date_assigned", "date_reached", "expiration_date",
+    "reset_date", "is_maintenance_mode", "assigned_by_event",
+}  # fmt: skip
+
 TIER_LEVEL = {"title", "min_value", "max_value", "image_url"}
 
 NESTED = {
@@ -195,12 +208,8 @@ NESTED = {
     ("activities", "segment"): {"name", "subscription_id", "eligibility_type"},
     ("activities", "activity_tags"): {"tag_name", "tag_id"},
     ("rewards", "segment"): {"name", "subscription_id", "eligibility_type"},
-    ("users", "tier_info"): {
-        "timeframe_score", "tier_score", "score_needed_to_reach", "score_needed_to_maintain",
-        "days_until_expiration_date", "days_until_reset_date", "current_level", "next_level",
-        "levels_above", "levels_below", "date_assigned", "date_reached", "expiration_date",
-        "reset_date", "is_maintenance_mode", "assigned_by_event",
-    },
+    ("users", "tier_info"): TIER_INFO,
+    ("live_users", "tier_info"): {*TIER_INFO, "score"},
     ("users", "tier_info", "current_level"): TIER_LEVEL,
     ("users", "tier_info", "next_level"): TIER_LEVEL,
     ("users", "tier_info", "levels_above"): TIER_LEVEL,
@@ -222,7 +231,7 @@ CREDENTIALS = {
 
 WITHHELD = {
     "coupons": {"coupon_code"},
-    "live_redemptions": {"codes", "digital_download"},
+    "live_redemptions": {"codes", "coupon_code", "digital_download"},
     "live_users": CREDENTIALS,
     "push_redemptions": {"codes", "digital_download"},
     "push_users": {"password", "salt", "hash_algorithm_id"},
@@ -235,7 +244,7 @@ TYPES = {
     "additional_properties|extra_data|custom_data": "object",
     "purchase_id|order_id|redeem_order_id|redeem_order_coupon_id": "string",
     "file_id|event_id|third_party_id|store_id|reference_id": "string",
-    "(facebook|pinterest|inst)_user_id|hash_algorithm_id": "string",
+    "(facebook|pinterest|inst|twitter|fsq|google|yahoo)_user_id|hash_algorithm_id": "string",
     "purchase_total": "number",
     "is_.*|email_is_verified|no_end_date|show_as_locked.*|points_on_click": "boolean",
     "receive_email_updates|receive_sms_messages|activity_stream_opt_in": "boolean",

@@ -59,5 +59,5 @@ def _entries(today: Today, seen: Appearance) -> Iterator[_Entry]:
         yield (
             (seen.reminder.at, seen.index, 4),
             "points-expiration",
-            partial(shapes.expiration, seen, seen.reminder),
+            partial(shapes.expiration, today, seen, seen.reminder),
         )

@@ -45,6 +45,9 @@ class CrowdTwistStream(Stream):
     notes: ClassVar[str] = ""
     """What a user should know of the stream, for the README."""
 
+    texts_are_expected: ClassVar[bool] = False
+    """Whether objects are known to come as text that is no JSON, so that no warning is due."""
+
     emit_activate_version_messages = False
     asks_api: ClassVar[bool] = True
     """Whether its rows are asked of the API, which takes a key."""
@@ -84,6 +87,7 @@ class CrowdTwistStream(Stream):
             selected=lambda breadcrumb: bool(self.mask[breadcrumb]),
             policy=self._crowdtwist.policy,
             aliases=self.aliases,
+            texts=self.run.tally(self.name).texts if self.texts_are_expected else None,
         )
 
     def _warn_of_an_old_catalog(self) -> None:

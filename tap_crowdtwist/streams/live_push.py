@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
@@ -29,6 +29,20 @@ _GROWING = 2 * HOUR
 _NONE = frozenset({"", "0", "-1"})
 """Numbers that are none."""
 
+_OF_AN_ENTRY = (
+    "rule_type",
+    "last_qualified_date",
+    "expiration_date",
+    "points_expired",
+    "points_expiring",
+    "points_redeemed",
+    "days_until_expiry",
+    "inactivity_last_qualified_date",
+    "inactivity_exp_date",
+    "inactivity_points_exp",
+)
+"""What is said of one date on which points expire."""
+
 OPEN = 10
 """Files of which the state tells how far they were read."""
 
@@ -41,6 +55,7 @@ class LivePushStream(FeedStream):
     growing = True
     primary_keys = ("event_id",)
     replication_key = "received_at"
+    texts_are_expected = True  # cut after 4,000 characters, or never JSON, like some custom data
 
     own: ClassVar[str] = ""
     """The property with CrowdTwist's own number of what happened, if there is one."""
@@ -55,13 +70,14 @@ class LivePushStream(FeedStream):
             content = fingerprint(event.event)
             if not self._is_new(content):
                 continue
-            row = self._names(event.event)
-            for name in ("event_id", "received_at"):
-                if name in row:
-                    row[f"{name}_in_event"] = row.pop(name)
+            row = self._named(event.event)
             row["received_at"] = event.received_at
             row["event_id"] = self._event_id(row, content)
-            yield row
+            yield from self.rows(row)
+
+    def rows(self, event: Row) -> Iterator[Row]:
+        """Yield the raw rows of an event, whose properties have their names."""
+        yield event
 
     @override
     def bookmark(self, file: File) -> str:
@@ -96,6 +112,14 @@ class LivePushStream(FeedStream):
     def _recent(self) -> dict[str, None]:
         return {}
 
+    def _named(self, members: Mapping[str, Any]) -> Row:
+        """Rename the members of an event, and set aside those that are called as ours."""
+        row = self._names(members)
+        for name in ("event_id", "received_at"):
+            if name in row:
+                row[f"{name}_in_event"] = row.pop(name)
+        return row
+
     def _event_id(self, row: Row, content: str) -> str:
         own = keys.own_id(row.get(self.own)) if self.own else ""
         return own if own not in _NONE else self._crowdtwist.policy.disguised(content)
@@ -110,11 +134,32 @@ class LivePushStream(FeedStream):
         return True
 
 
+def _taken_entries(event: Row) -> list[tuple[str, int, Row]]:
+    """Take the entries out of an event, each with its rule and place; what is none stays."""
+    entries = []
+    for rule in ("redemption_period", "inactivity"):
+        name = f"{rule}_points_expiration"
+        value = event.pop(name, None)
+        others = []
+        for place, item in enumerate(value if isinstance(value, list) else [value], start=1):
+            if isinstance(item, dict):
+                entries.append((rule, place, item))
+            elif item is not None:
+                others.append(item)
+        if others:
+            event[name] = others
+    return entries
+
+
 class LiveUsers(LivePushStream):
     """Profiles at each of their changes, with Tiers v2."""
 
     name = feed = "live_users"
-    aliases: ClassVar[Mapping[str, str]] = {"user_id": "id", "member_id": "id"}
+    aliases: ClassVar[Mapping[str, str]] = {
+        "user_id": "id",
+        "member_id": "id",
+        "fan_level_name": "fan_level",
+    }
 
 
 class LiveActivities(LivePushStream):
@@ -137,9 +182,32 @@ class LiveRedemptions(LivePushStream):
 
 
 class LivePointsExpiration(LivePushStream):
-    """Members whose points are about to expire."""
+    """Members whose points are about to expire, one row per rule and date.
+
+    How an event holds several dates is not documented, so two forms are read: one date among the
+    properties of the event, and the two arrays of the API, one for each rule.
+
+    The `event_id` of an entry is that of the event, with the entry's rule and place. The place is
+    always there and no other entry's, unlike a date, and it is the same when the event is sent
+    again: an event in another order is another event.
+    """
 
     name = feed = "live_points_expiration"
+
+    @override
+    def rows(self, event: Row) -> Iterator[Row]:
+        entries = _taken_entries(event)
+        shared = {name: value for name, value in event.items() if name not in _OF_AN_ENTRY}
+        # An event with nothing to expire is a row too: it says that nothing does any more.
+        if not entries or any(event.get(name) is not None for name in _OF_AN_ENTRY):
+            yield event
+        for rule, place, entry in entries:
+            yield {
+                **shared,
+                **self._named(entry),
+                "rule_type": rule,
+                "event_id": f"{event['event_id']}-{rule}-{place}",
+            }
 
 
 class LiveSegments(LivePushStream):

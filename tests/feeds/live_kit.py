@@ -65,7 +65,8 @@ class Captures:
     ) -> Result:
         """Run the tap over the captures, without any API."""
         config = {"live_push_path": str(self.root), **self.settings, **settings}
-        catalog = select(*(streams or LIVE), paths={"live_push_path": self.root})
+        shaping = {name: settings[name] for name in settings if name == "spendable_values"}
+        catalog = select(*(streams or LIVE), paths={"live_push_path": self.root, **shaping})
         for entry in catalog["streams"]:
             if entry["tap_stream_id"] in LIVE:
                 entry["replication_method"] = method

@@ -45,6 +45,7 @@ ACTIVITY: dict[str, Any] = {
     "referenceId": 12,
     "translatedTitle": "Bekijk",
     "dateCreated": "1760000000",
+    "dateAwarded": "1759990000",
 }
 REDEMPTION: dict[str, Any] = {
     "userId": 88001,
@@ -53,7 +54,9 @@ REDEMPTION: dict[str, Any] = {
     "rewardId": "9001",
     "rewardExtraData": "{}",
     "totalPointsRedeemed": "500",
+    "couponCode": "CANARY",
     "voucherCode": "CANARY",
+    "userName": "ada.l",
 }
 EXPIRATION: dict[str, Any] = {
     "user_id": 88001,
@@ -126,6 +129,7 @@ def test_an_activity_has_those_of_the_history(captures: Captures) -> None:
         "reference_id": "12",
         "translated_title": "Bekijk",
         "date_created": "2025-10-09T08:53:20Z",
+        "date_awarded": "2025-10-09T06:06:40Z",
     }
 
 
@@ -139,7 +143,13 @@ def test_a_redemption_has_those_of_redemptions_and_no_code(captures: Captures) -
         "reward_id": 9001,
         "extra_data": {},
         "total_points_redeemed": 500,
+        "username": "ada.l",
     }
+
+
+def test_a_code_leaves_only_if_codes_are_wanted(captures: Captures) -> None:
+    row = only(captures, "live_redemptions", REDEMPTION, spendable_values="keep")
+    assert row["coupon_code"] == "CANARY"
 
 
 def test_an_expiration_and_a_segment_come_in_snake_case_already(captures: Captures) -> None:

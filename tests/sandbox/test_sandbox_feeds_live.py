@@ -19,6 +19,29 @@ if TYPE_CHECKING:
     from crowdtwist_sandbox import Sandbox
 
 DAY = 3
+LONGEST = 4000
+ARRAY = "redemption_period_points_expiration"
+PROFILE = {
+    "country", "receiveSmsMessages", "facebookUserId", "redeemablePoints", "postalCode",
+    "tierInfo", "customData", "signUpTypeId", "isActive", "emailAddress", "password",
+    "dateMobileVerified", "dateLastLogin", "yahooUserId", "state", "id", "monthlyPoints",
+    "signUpCampaign", "signUpChannelId", "ipAddress", "fanRank", "firstName", "fsqUserId",
+    "activityStreamOptIn", "googleUserId", "region", "instUserId", "weeklyPoints", "lastName",
+    "clientBrandingId", "gender", "city", "dateLastUpdated", "hashAlgorithmId",
+    "numFacebookFriends", "thirdPartyId", "dateCreated", "mobilePhoneNumber", "salt",
+    "numTwitterFollowers", "streetAddress1", "streetAddress2", "emailIsVerified",
+    "fanLevelName", "dateOfBirth", "receiveEmailUpdates", "userName", "twitterUserId",
+    "langPref", "totalPoints", "numPointsPurchased", "middleName", "passwordGenerated",
+}  # fmt: skip
+TIERS = {
+    "reset_date", "date_reached", "score_needed_to_reach", "next_level", "timeframe_score",
+    "tier_score", "assigned_by_event", "current_level", "days_until_reset_date",
+    "days_until_expiration_date", "date_assigned", "expiration_date", "score_needed_to_maintain",
+}  # fmt: skip
+NOT_IN_HISTORY = {
+    "orderDate", "userId", "emailAddress", "thirdPartyId", "userName", "couponCode",
+    "rewardExtraData",
+}  # fmt: skip
 OPAQUE = {"extraData", "customData"}
 Events = list[tuple[str, dict[str, Any]]]
 
@@ -70,20 +93,22 @@ def test_every_feed_has_events(events: Events) -> None:
     assert counts["activities"] > counts["redemptions"] > 5
 
 
-def test_names_are_in_camel_case_but_for_segments(events: Events) -> None:
+def test_names_are_in_camel_case_but_for_segments_and_arrays(events: Events) -> None:
     for feed, event in events:
-        pattern = r"[a-z]+(_[a-z]+)*" if feed == "segments" else r"[a-z]+([A-Z0-9][a-z]*)*"
-        assert all(re.fullmatch(pattern, name) for name in keys(event))
+        in_snake_case = feed == "segments" or ARRAY in event
+        pattern = r"[a-z]+(_[a-z]+)*" if in_snake_case else r"[a-z]+([A-Z0-9][a-z]*)*"
+        odd = keys(event) - {"timeframe_score"}
+        assert all(re.fullmatch(pattern, name) for name in odd)
 
 
 def test_events_come_in_order_of_time(events: Events) -> None:
     names = {
-        "activities": "dateCreated",
-        "redemptions": "orderDate",
-        "points-expiration": "messageDate",
+        "activities": "date_created",
+        "redemptions": "order_date",
+        "points-expiration": "message_date",
         "segments": "date_occurred",
     }
-    dates = [int(event[names[feed]]) for feed, event in events if feed in names]
+    dates = [int(snaked(event)[names[feed]]) for feed, event in events if feed in names]
     assert dates == sorted(dates)
     last = {
         event["userId"]: place for place, (feed, event) in enumerate(events) if feed == "activities"
@@ -97,44 +122,100 @@ def test_the_same_day_has_the_same_events(events: Events) -> None:
     assert json.dumps(again) == json.dumps(events)
 
 
-def test_profiles_are_those_of_the_api(running: Sandbox, events: Events, tmp_path: Path) -> None:
+def test_profiles_have_the_properties_of_the_page_and_say_what_the_api_says(
+    running: Sandbox, events: Events, tmp_path: Path
+) -> None:
     true = {row["id"]: row for row in running.truth("users", DAY)}
-    secret = {"password", "salt", "hashAlgorithmId"}
-    tokens = re.compile(".*(Token|Secret|passwordGenerated)")
-    for event in of(events, "users"):
+    profiles = of(events, "users")
+    for event in profiles:
+        assert set(event) == PROFILE
         profile = true[event["id"]]
-        assert {event[name] for name in secret} == {None}
-        told = {
-            snake(name): value
-            for name, value in event.items()
-            if name not in secret and not tokens.fullmatch(name)
-        }
-        assert told.pop("country") == COUNTRIES[profile["country"]]
-        tiers = told.pop("tier_info")
-        assert set(told) == set(profile) - {"country", "tier_info"}
-        for name, value in told.items():
-            if value is None or name in {"extra_data", "custom_data"}:
-                assert value == profile[name]
-            elif name == "date_of_birth":
+        assert event["country"] == COUNTRIES[profile["country"]]
+        assert event["fanLevelName"] == profile["fan_level"]
+        assert event["userName"] == profile["username"]
+        assert event["fanRank"] == profile["rank"]
+        assert {event[name] for name in ("password", "salt", "hashAlgorithmId")} == {None}
+        for name in event.keys() - {"country", "tierInfo", "customData"}:
+            if snake(name) not in profile:
+                continue
+            value, expected = event[name], profile[snake(name)]
+            assert not isinstance(value, bool)
+            if value is None:
+                assert expected is None
+            elif name.startswith("date"):
                 assert isinstance(value, str)
-                assert instant(value)[:10] == profile[name]
-            elif name.startswith("date_"):
-                assert isinstance(value, str)
-                assert instant(value) == profile[name]
-            elif name == "segments":
-                assert [each["subscriptionId"] for each in value] == [
-                    each["subscription_id"] for each in profile[name]
-                ]
+                assert instant(value)[: len(expected)] == expected
             else:
-                assert not isinstance(value, bool)
-                as_text = name in {"gender_id", "sign_up_channel_id"}
-                assert value == (str(profile[name]) if as_text else profile[name])
-        assert snaked(tiers) == profile["tier_info"]
-        assert type(tiers["isMaintenanceMode"]) in {int, type(None)}
-    assert {event["isActive"] for event in of(events, "users")} == {0, 1}
-    told_of = {event["id"] for event in of(events, "users")}
+                assert value == (str(expected) if name == "signUpChannelId" else expected)
+    assert {event["isActive"] for event in profiles} == {0, 1}
+    told_of = {event["id"] for event in profiles}
     assert told_of == {int(row["id"]) for row in pushed(running, tmp_path, DAY)[0]}
-    assert len(of(events, "users")) == len(told_of)
+    assert len(profiles) == len(told_of)
+
+
+def test_the_tiers_of_a_profile_are_those_of_the_page(running: Sandbox, events: Events) -> None:
+    true = {row["id"]: row["tier_info"] for row in running.truth("users", DAY)}
+    spellings = set()
+    for event in of(events, "users"):
+        tiers = snaked(event["tierInfo"])
+        expected = true[event["id"]]
+        spellings |= set(event["tierInfo"]) & {"timeframe_score", "timeframeScore"}
+        assert tiers.pop("score") == expected["timeframe_score"]
+        assert set(tiers) == TIERS
+        for name, value in tiers.items():
+            if name.endswith("_level") and value is not None:
+                assert value == {each: expected[name][each] for each in value}
+                assert set(value) == {"title", "min_value", "max_value"}
+            elif value is not None and ("_date" in name or "date_" in name) and "days" not in name:
+                assert isinstance(value, str)
+                assert instant(value) == expected[name]
+            else:
+                assert value == expected[name]
+    assert spellings == {"timeframe_score", "timeframeScore"}
+
+
+def test_custom_data_comes_in_each_of_its_forms(running: Sandbox, events: Events) -> None:
+    true: dict[int, Any] = {
+        row["id"]: row.get("custom_data") for row in running.truth("users", DAY)
+    }
+    forms: Counter[str] = Counter()
+    for event in of(events, "users"):
+        sent, expected = event["customData"], true[event["id"]]
+        if isinstance(sent, str):
+            try:
+                decoded = json.loads(sent)
+            except ValueError:
+                forms["no JSON"] += 1
+                assert expected["home_store"] in sent
+            else:
+                forms["JSON"] += 1
+                assert decoded == expected
+        else:
+            forms[type(sent).__name__] += 1
+            assert sent == expected
+    assert set(forms) == {"NoneType", "dict", "JSON", "no JSON"}
+
+
+def check_extra(sent: str | None, expected: Any) -> None:
+    """Extra data says what the API says, whole or cut."""
+    if sent is None or len(sent) < LONGEST:
+        assert (None if sent is None else json.loads(sent)) == expected
+        return
+    assert len(sent) == LONGEST
+    assert sent.startswith(json.dumps(expected, ensure_ascii=False, separators=(",", ":"))[:-1])
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(sent)
+
+
+def test_long_extra_data_is_cut_with_either_ellipsis(running: Sandbox) -> None:
+    extra = [
+        event["activityExtraData"]
+        for day in range(DAY + 1)
+        for event in of(list(live_events(running.engine, day)), "activities")
+    ]
+    cut = [text for text in extra if text and len(text) == LONGEST]
+    assert {text[-1] for text in cut} == {".", "…"}
+    assert len(cut) < len(extra) / 10
 
 
 def test_tokens_are_canaries_where_the_profile_of_the_api_has_them() -> None:
@@ -162,7 +243,6 @@ def test_activities_are_the_lines_of_the_history(running: Sandbox, events: Event
     people = {row["id"]: row for row in running.truth("users", DAY)}
     for event in told:
         row = true[event["userActivityId"]]
-        extra = event["activityExtraData"]
         assert (
             event["userId"],
             event["activityId"],
@@ -170,8 +250,8 @@ def test_activities_are_the_lines_of_the_history(running: Sandbox, events: Event
             event["points"],
             event["notes"],
             instant(event["dateCreated"]),
-            None if extra is None else json.loads(extra),
             event["thirdPartyId"],
+            instant(event["dateAwarded"]),
         ) == (
             row["user_id"],
             str(row["activity_id"]),
@@ -179,9 +259,10 @@ def test_activities_are_the_lines_of_the_history(running: Sandbox, events: Event
             row["num_points"],
             row["notes"],
             row["date_created"],
-            row["extra_data"],
             people[row["user_id"]]["third_party_id"],
+            row["date_awarded"],
         )
+        check_extra(event["activityExtraData"], row["extra_data"])
         if row["activity_id"] in catalog:
             activity = catalog[row["activity_id"]]
             assert event["title"] == activity["title"]
@@ -195,26 +276,42 @@ def test_redemptions_are_those_of_the_api(running: Sandbox, events: Events) -> N
     assert {event["orderId"] for event in told} == set(true)
     for event in told:
         row = true[event["orderId"]]
-        extra = event.pop("rewardExtraData")
-        assert (None if extra is None else json.loads(extra)) == row["extra_data"]
+        check_extra(event["rewardExtraData"], row["extra_data"])
         assert instant(event["orderDate"]) == row["order_date"]
         assert event["userId"] == row["user_id"]
         assert event["emailAddress"].endswith("@example.test")
-        for name in set(event) - {"orderDate", "userId", "emailAddress", "thirdPartyId"}:
+        for name in set(event) - NOT_IN_HISTORY:
             assert event[name] == row[snake(name)]
+    assert {"thirdPartyId" in event for event in told} == {True, False}
+    assert {str(event["couponCode"])[:5] for event in told} == {"None", "CODE-"}
 
 
-def test_expirations_are_those_of_the_file(
-    running: Sandbox, events: Events, tmp_path: Path
+def test_expirations_are_those_of_the_file_flat_or_in_arrays(
+    running: Sandbox, tmp_path: Path
 ) -> None:
-    rows = [row for row in pushed(running, tmp_path, DAY)[3] if row["message_date"]]
-    for row in rows:
-        del row["inactivity_points_exp"]
-    told = [
-        {snake(name): "" if value is None else str(value) for name, value in event.items()}
-        for event in of(events, "points-expiration")
-    ]
-    assert told == rows
+    nested: Counter[bool] = Counter()
+    for day in range(1, DAY + 2):
+        rows = [row for row in pushed(running, tmp_path, day)[3] if row["inactivity_exp_date"]]
+        events = of(list(live_events(running.engine, day)), "points-expiration")
+        for event, row in zip(map(snaked, events), rows, strict=True):
+            nested[ARRAY in event] += 1
+            months = event.pop(ARRAY, [])
+            (idle,) = event.pop("inactivity_points_expiration", [event])
+            for name in ("user_id", "email_address", "third_party_id", "message_date"):
+                assert ("" if event[name] is None else str(event[name])) == row[name]
+            assert idle["last_qualified_date"] == row["inactivity_last_qualified_date"]
+            assert idle["expiration_date"] == row["inactivity_exp_date"]
+            check_months(running, day, event["user_id"], months)
+    assert set(nested) == {True, False}
+
+
+def check_months(running: Sandbox, day: int, member: int, months: list[dict[str, Any]]) -> None:
+    """They are the API's, and each has something."""
+    rows = [row for row in running.truth("points_expiration", day) if row["user_id"] == member]
+    for month in months:
+        told = month | {"expiration_date": instant(month["expiration_date"])}
+        assert any(told.items() <= row.items() for row in rows)
+        assert any(value for name, value in month.items() if name.startswith("points_"))
 
 
 def test_segments_say_who_joined_one_and_who_rose() -> None:
