@@ -123,19 +123,29 @@ def _refuses_signature(error: ApiError) -> bool:
     return error.endpoint not in _OF_POS and (of_credentials or error.code == "invalid_auth")
 
 
-def _other_signatures(tap: TapCrowdTwist) -> Check:
-    """Try the forms of a signature that are not set, which the vendor's pages leave open."""
+def accepted_signature(tap: TapCrowdTwist) -> str:
+    """Try the forms of a signature that are not set, which the vendor's pages leave open.
+
+    Returns:
+        What to set for a form that CrowdTwist accepts, or "" if it accepts none. At most five
+        requests.
+    """
     settings = tap.run.settings
     for timestamp, digest in product(HMAC_TIMESTAMPS, HMAC_DIGESTS):
         other = replace(settings, hmac_timestamp=timestamp, hmac_digest=digest)
         if other == settings or not _is_accepted(tap, other):
             continue
         new = {"hmac_timestamp": timestamp, "hmac_digest": digest}
-        changes = " and ".join(
+        return " and ".join(
             f"`{name}` to {value}"
             for name, value in new.items()
             if value != getattr(settings, name)
         )
+    return ""
+
+
+def _other_signatures(tap: TapCrowdTwist) -> Check:
+    if changes := accepted_signature(tap):
         return Check("signature", works=False, said=f"accepted in another form: set {changes}")
     said = (
         "refused in every form: check that both keys are of one client HMAC key (a user HMAC key "

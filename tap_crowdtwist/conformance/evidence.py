@@ -33,6 +33,8 @@ class Evidence:
             came without, "same" where both brought the same, "more" where dates brought more.
         missing: the answer about a member that does not exist, by stream.
         deletions: answers to User Deletion Status: about a member that exists, about others.
+        signature: what to set so that a signature is accepted that was refused; "" if there is
+            nothing to set.
         is_spent: whether the budget was too small.
     """
 
@@ -49,4 +51,5 @@ class Evidence:
     undated: Counter[str] = field(default_factory=Counter)
     missing: dict[str, Look] = field(default_factory=dict)
     deletions: dict[str, list[Look]] = field(default_factory=dict)
+    signature: str = ""
     is_spent: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tap_crowdtwist.api.endpoints import Host
 from tap_crowdtwist.api.errors import Verdict
 from tap_crowdtwist.conformance.looks import seconds
 from tap_crowdtwist.conformance.verdicts import (
@@ -48,10 +49,18 @@ def _auth(host: str, evidence: Evidence) -> Judgement:
     return differs("no answer", advice) if looks else untold("nothing was asked", "a member")
 
 
+def main_host_refuses(evidence: Evidence) -> bool:
+    """Return whether the main host refused the credentials."""
+    looks = [look for look in evidence.looks if look.endpoint.host is Host.MAIN]
+    return any(look.is_answered and look.verdict is Verdict.FATAL for look in looks)
+
+
 def _method(method: str, evidence: Evidence) -> Judgement:
     """Judge a way of authentication, which is never tried unless it is the user's."""
     if evidence.auth_method != method:
         return untold("not tried", f"a run with `auth_method` {method}")
+    if method == "hmac" and evidence.signature:
+        return differs("refused, and accepted in another form", f"set {evidence.signature}")
     return _auth("main", evidence)
 
 

@@ -134,6 +134,17 @@ def test_the_method_of_the_user_is_the_one_that_is_judged(method: str) -> None:
     assert result.named(f"auth.{method}")["verdict"] == CONFIRMED
 
 
+def test_a_signature_in_another_form_is_found_and_said_how_to_set() -> None:
+    keys = {"hmac_public_key": "public", "hmac_private_key": "private"}
+    with plain(hmac_timestamp="seconds", hmac_digest="hex", **keys) as running:
+        result = conform(running, auth_method="hmac", **keys)
+        assert len(running.requests()) <= REQUESTS
+    assert result.exit_code == 1
+    assert result.named("auth.hmac")["verdict"] == DIFFERS
+    wanted = "set `hmac_timestamp` to seconds and `hmac_digest` to hex"
+    assert result.named("auth.hmac")["advice"] == wanted
+
+
 def test_what_the_program_lacks_is_no_difference() -> None:
     with plain(receipt_scanning=False, expiration_rule=False) as running:
         result = conform(running)
