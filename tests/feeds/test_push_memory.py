@@ -78,7 +78,7 @@ def peak_of_process(folder: Path, rows: int) -> int:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return int(done.stderr.rsplit(b"\n", 1)[1])
