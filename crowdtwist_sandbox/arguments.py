@@ -24,15 +24,20 @@ def add_world_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     switch = argparse.BooleanOptionalAction
     add("--members", type=int, default=300, help="size of the roster on day 0")
-    add("--seed", type=int, default=1, help="another seed is another world")
+    add("--seed", type=int, default=1, help="another seed makes another program")
     add("--today", type=date.fromisoformat, default=default_today(), help="the date of day 0")
     add(
         "--daily-changes",
         type=float,
         default=None,
         metavar="SHARE",
-        help="the share of members to whom something happens on a day, like 0.01",
+        help="share of members that change on a day, such as 0.01; about a fifth if not given",
     )
-    add("--drift", action=switch, default=True, help="types and properties vary")
+    add(
+        "--drift",
+        action=switch,
+        default=True,
+        help="vary types and properties, as the live service does",
+    )
     add("--expiration-rule", action=switch, default=True, help="points expire")
     add("--receipt-scanning", action=switch, default=True, help="receipts are scanned")

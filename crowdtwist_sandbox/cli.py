@@ -45,14 +45,23 @@ def _parser() -> argparse.ArgumentParser:
     add("--port", type=int, default=8600, help="of the main host; 0 for any free one")
     add("--pos-port", type=int, default=8601, help="of the POS host; 0 for any free one")
     add("--api-key", default=DEFAULT_KEY, help="the key that both hosts accept")
-    add("--latency-ms", type=float, default=0, help="hold every answer back that long")
+    add("--latency-ms", type=float, default=0, help="delay of every answer, in milliseconds")
     add("--requests-per-minute", type=int, default=0, help="of both hosts together; 0: no limit")
     add("--retry-after", default="none", help="what a 429 says: seconds, none, or a fixed number")
     add("--quirks", action=switch, default=False, help="paging and envelopes misbehave")
-    add("--hmac-public-key", default=None, help="with the private one: demand signed requests")
-    add("--hmac-private-key", default=None, help="see above")
-    add("--hmac-timestamp", default="milliseconds", choices=TIMESTAMPS, help="its unit")
-    add("--hmac-digest", default="base64_of_hex", choices=DIGESTS, help="how it is encoded")
+    add(
+        "--hmac-public-key",
+        default=None,
+        help="with --hmac-private-key: the main host takes signed requests only",
+    )
+    add("--hmac-private-key", default=None, help="private part of the same key")
+    add(
+        "--hmac-timestamp",
+        default="milliseconds",
+        choices=TIMESTAMPS,
+        help="unit of the timestamp that is signed",
+    )
+    add("--hmac-digest", default="base64_of_hex", choices=DIGESTS, help="encoding of the signature")
     add(
         "--faults",
         default=[],

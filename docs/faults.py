@@ -10,10 +10,10 @@ from crowdtwist_sandbox.faults import CATALOGUE
 
 OUTCOMES = Path(__file__).resolve().parents[1] / "tests" / "faults" / "outcomes.json"
 _MIXTURES = {
-    "transient": "Any of those that pass.",
-    "persistent": "Any of those that speak of the resource.",
-    "lie": "Any of the lies.",
-    "all": "Any of them all.",
+    "transient": "Any of the faults that pass by themselves.",
+    "persistent": "Any of the faults that stay with one resource.",
+    "lie": "Any wrong `total`, `pages` or `next_page`, or rows that move.",
+    "all": "Any of all these faults.",
 }
 
 

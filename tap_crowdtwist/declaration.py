@@ -55,7 +55,7 @@ DECLARATION: dict[str, Any] = th.PropertiesList(
         th.StringType,
         title="POS URL",
         description="Base URL of the point-of-sale host, which serves purchases and "
-        "points awaiting fulfillment; likewise.",
+        "points awaiting fulfillment. https, or http on loopback.",
     ),
     th.Property(
         "auth_method",
@@ -97,7 +97,7 @@ DECLARATION: dict[str, Any] = th.PropertiesList(
         allowed_values=list(HMAC_DIGESTS),
         title="HMAC digest",
         description="How the signature is encoded when `auth_method` is hmac: base64 of the "
-        "hexadecimal digest, base64 of its bytes, or hexadecimal. Likewise.",
+        "hexadecimal digest, base64 of its bytes, or hexadecimal. `--test` says what to set.",
     ),
     th.Property(
         "user_ids",
@@ -137,7 +137,7 @@ DECLARATION: dict[str, Any] = th.PropertiesList(
         title="Members to sweep",
         description="`all`: ask the API about the whole roster. `changed`: only about members in "
         "files of `data_push_path` (and `live_push_path`) that came since the last complete sweep; "
-        "that needs one of `all` first.",
+        "run once with `all` first.",
     ),
     th.Property(
         "data_push_path",

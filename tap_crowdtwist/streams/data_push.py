@@ -165,7 +165,6 @@ class PushUserActivities(DataPushStream):
     """What members did, and the points for it; negative points are redemptions or deductions."""
 
     name = "push_user_activities"
-    notes = "Negative points are not only redemptions, as in `user_activity_history`."
     feed = "USER_ACTIVITY"
     primary_keys = ("user_activity_id",)
 

@@ -57,7 +57,7 @@ class Journey:
             warned = _OF_A_LISTING.search(first.stderr)
             return "in the run, with a warning" if warned else "in the run"
         owed = "they are noted in the state" in first.last_line
-        return f"by the next run, which {'asks who is owed' if owed else 'goes on'}"
+        return f"by the next run, which {'retries the failed members' if owed else 'goes on'}"
 
 
 def spec_of(fault: str) -> str:
