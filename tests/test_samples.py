@@ -20,7 +20,7 @@ OF_API = ("coupons", "points_awaiting_fulfillment", "redemptions", "user_badges"
 def records_of(world: Sandbox, stream: str) -> list[dict[str, Any]]:
     """The records that the tap makes of a sample, in which codes are withheld."""
     with Server(answer((SAMPLES / f"{stream}.json").read_bytes())).running() as server:
-        urls = {"api_url": server.url, "pos_url": server.url}
+        urls: dict[str, Any] = {"api_url": server.url, "pos_url": server.url}
         # Without a date, the tap asks for the profile too, for which this server has no answer.
         result = run_tap(world, stream, user_ids=[4100017], start_date="2026-01-01", **urls)
     assert "unknown property" not in result.stderr
