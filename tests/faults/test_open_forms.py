@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+from datetime import datetime, timezone
+from itertools import product
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import unhurried
-from harness import TODAY, canonical, sandbox
+from harness import TODAY, canonical, sandbox, select
 from typing_extensions import override
 from unhurried import sync
 
@@ -96,6 +100,89 @@ def test_a_member_whom_all_forms_refuse_has_failed_alone(monkeypatch: pytest.Mon
         assert rows_of(result.records[HISTORY]) == rows_of(others)
         assert "no longer" not in result.stderr
         assert "user_activity_history 1 (the last one because" in result.stderr
+
+
+SIZES = (10, 20, 3, 10, 37, 5, 10, 60, 0, 1, 25, 30, 12)
+"""Rows of members. Many end with a full page, which is where the end is hard to tell."""
+
+START = 1_700_000_000
+
+
+class Host(Transport):
+    """A host without `paging`, whose pages are of 10 rows, and who has ways of its own.
+
+    Attributes:
+        page: the page parameter it knows; "" where all rows come at once.
+        refuses: whether it refuses the other ones.
+        beyond: the status for a page beyond the last one; 0 where the last page comes again.
+        dates: whether it honours them, or ignores them, or refuses ranges of more than a year.
+    """
+
+    page = ""
+    refuses = False
+    beyond = 404
+    dates = "honoured"
+
+    @override
+    def get(self, url: str, auth: AuthBase) -> Answer:
+        asked = urlsplit(url)
+        query = {name: int(value) for name, value in parse_qsl(asked.query) if name != "api_key"}
+        span = range(query.get("date_start", 0), query.get("date_end", 1 << 40) + 1)
+        too_long = self.dates == "refused" and "date_end" in query and len(span) > 366 * 86_400
+        foreign = query.keys() & {"page", "page_number"} - {self.page}
+        if too_long or (self.refuses and foreign):
+            return Answer(400, {}, b'{"error": "param_error", "message": "?"}')
+        rows = rows_of_member(int(asked.path.split("/")[-2]))
+        if self.dates != "ignored":
+            rows = [row for row in rows if START + row["num_points"] in span]
+        if self.page:
+            number, last = query.get(self.page, 1), max((len(rows) + 9) // 10, 1)
+            if number > last and self.beyond:
+                return Answer(self.beyond, {}, b'{"error": "page_not_found", "message": "?"}')
+            number = min(number, last)
+            rows = rows[number * 10 - 10 : number * 10]
+        return Answer(200, {}, json.dumps({"activities": rows}).encode())
+
+
+def rows_of_member(member: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "user_activity_id": member * 1000 + number,
+            "date_created": datetime.fromtimestamp(START + number * 3600, timezone.utc).isoformat(),
+            "num_points": number * 3600,
+        }
+        for number in reversed(range(SIZES[member % len(SIZES)]))
+    ]
+
+
+@pytest.mark.parametrize("dates", ["honoured", "ignored", "refused"])
+@pytest.mark.parametrize(
+    ("page", "refuses", "beyond"),
+    [
+        *product(("page", "page_number"), (True, False), (404, 400, 0)),
+        *product(("",), (True, False), (404,)),
+    ],
+)
+def test_the_end_of_a_list_without_paging_is_no_flaw_of_its_form(
+    page: str,
+    refuses: bool,  # noqa: FBT001 - a parameter of the test
+    beyond: int,
+    dates: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ways = {"page": page, "refuses": refuses, "beyond": beyond, "dates": dates}
+    monkeypatch.setattr(unhurried, "Transport", type("", (Host,), ways))
+    members = range(1, 27)
+    config = {
+        "api_key": "k" * 20,
+        "client_id": "1",
+        "user_ids": list(map(str, members)),
+    }
+    result = unhurried.run_with(config=config, catalog=select(HISTORY))
+    assert result.exit_code == 0, result.stderr
+    assert sorted(row["user_activity_id"] for row in result.records[HISTORY]) == sorted(
+        row["user_activity_id"] for member in members for row in rows_of_member(member)
+    )
 
 
 REDEMPTIONS = "redemptions"
