@@ -188,6 +188,12 @@ def test_the_end_of_a_list_without_paging_is_no_flaw_of_its_form(
 REDEMPTIONS = "redemptions"
 
 
+def in_order(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(
+        canonical(REDEMPTIONS, rows), key=lambda row: (row["user_id"], row["order_date"], str(row))
+    )
+
+
 @pytest.mark.parametrize("faults", ["", FAULTS])
 def test_redemptions_are_whole_where_only_a_year_comes_without_dates(faults: str) -> None:
     with sandbox(members=60, deviations="redemptions_of_a_year", faults=faults) as running:
@@ -202,10 +208,7 @@ def test_redemptions_are_whole_where_only_a_year_comes_without_dates(faults: str
         assert result.exit_code == 0, result.stderr
         true = list(running.truth(REDEMPTIONS))
         assert any(row["order_date"] < f"{TODAY.year - 1}-{TODAY:%m-%d}" for row in true)
-        by_id = lambda row: (row["user_id"], row["order_date"], str(row))  # noqa: E731 - short
-        assert sorted(canonical(REDEMPTIONS, read.values()), key=by_id) == sorted(
-            canonical(REDEMPTIONS, true), key=by_id
-        )
+        assert in_order(read.values()) == in_order(true)
 
 
 def test_the_run_says_that_it_reads_redemptions_in_windows() -> None:
@@ -235,3 +238,29 @@ def test_at_most_twenty_members_are_read_both_ways(monkeypatch: pytest.MonkeyPat
         assert sync(running, REDEMPTIONS, max_concurrency=8).exit_code == 0
         (profiles,) = running.counts()["requests"]
         assert profiles["count"] == undated.MEMBERS
+
+
+class NoProfiles(Transport):
+    """Refuses profiles, as to a key that may not read them."""
+
+    answer = Answer(403, {}, b"")
+
+    @override
+    def get(self, url: str, auth: AuthBase) -> Answer:
+        is_profile = re.search(r"/v2/users/\d+(\?|$)", url)
+        return self.answer if is_profile else super().get(url, auth)
+
+
+@pytest.mark.parametrize("deviations", ["", "redemptions_of_a_year"])
+@pytest.mark.parametrize(
+    ("status", "code"), [(403, "access_denied"), (403, "other"), (404, "user_not_found")]
+)
+def test_redemptions_are_read_without_the_permission_to_read_profiles(
+    status: int, code: str, deviations: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusal = Answer(status, {}, f'{{"error": "{code}", "message": "?"}}'.encode())
+    monkeypatch.setattr(unhurried, "Transport", type("", (NoProfiles,), {"answer": refusal}))
+    with sandbox(members=30, deviations=deviations) as running:
+        result = sync(running, REDEMPTIONS)
+        assert result.exit_code == 0, result.stderr
+        assert in_order(result.records[REDEMPTIONS]) == in_order(running.truth(REDEMPTIONS))
