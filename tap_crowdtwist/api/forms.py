@@ -135,7 +135,11 @@ class FormChoice:
         readings: list[Reading] = []
         refusal: ApiError | None = None
         best: Form | None = None
-        for form in forms:
+        # A page may be refused in passing, so such a form is tried again.
+        for form in (*forms, *forms):
+            before = flawed.get(form)
+            if form in flawed and (before is None or before.flaw is not Flaw.PAGE_REFUSED):
+                continue
             try:
                 reading = attempt(form)
             except (RejectedError, MemberMissingError, NotConfiguredError) as error:
@@ -146,11 +150,12 @@ class FormChoice:
                 if not about_form:
                     raise
                 refusal = refusal or error
-                flawed[form] = None
+                flawed.setdefault(form, None)
                 continue
             readings.append(reading)
             if reading.flaw is None or self._is_put_up_with(form, reading):
                 best = form
+                flawed.pop(form, None)
                 break
             flawed[form] = reading
         # A reading with a flaw may have rows that the others lack.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from datetime import datetime, timezone
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -238,6 +239,32 @@ def test_at_most_twenty_members_are_read_both_ways(monkeypatch: pytest.MonkeyPat
         assert sync(running, REDEMPTIONS, max_concurrency=8).exit_code == 0
         (profiles,) = running.counts()["requests"]
         assert profiles["count"] == undated.MEMBERS
+
+
+class PassingRefusal(Host):
+    """Refuses the third page of everybody twice."""
+
+    refused: Counter[str]
+
+    @override
+    def get(self, url: str, auth: AuthBase) -> Answer:
+        number = re.search(r"[?&]page=3(&|$)", url)
+        if number and self.refused[url] < 2:
+            self.refused[url] += 1
+            return Answer(400, {}, b'{"error": "param_error", "message": "?"}')
+        return super().get(url, auth)
+
+
+def test_a_page_that_is_refused_in_passing_is_not_the_end_of_a_list(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ways = {"page": "page", "dates": "ignored", "refused": Counter()}
+    monkeypatch.setattr(unhurried, "Transport", type("", (PassingRefusal,), ways))
+    config = {"api_key": "k" * 20, "client_id": "1", "user_ids": ["4", "3"]}
+    result = unhurried.run_with(config=config, catalog=select(HISTORY))
+    assert result.exit_code == 0, result.stderr
+    rows = [*rows_of_member(3), *rows_of_member(4)]
+    assert len(result.records[HISTORY]) == len(rows)
 
 
 class NoProfiles(Transport):
