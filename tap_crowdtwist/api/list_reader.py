@@ -14,6 +14,7 @@ from tap_crowdtwist.api.errors import (
     FatalApiError,
     MemberMissingError,
     NotConfiguredError,
+    RejectedError,
 )
 from tap_crowdtwist.api.forms import Flaw, FormChoice, Reading
 
@@ -117,11 +118,18 @@ class ListReader:
         if form.page is not None and signs.unpaged:
             return Reading(rows, signs, Flaw.PAGE_IGNORED)
         if signs.unpaged and self._ledger.may_be_cut(endpoint.name, len(rows)):
-            found = self._in_parts(endpoint, member, form, rows, dates.seconds(since, until))
+            try:
+                found = self._in_parts(endpoint, member, form, rows, dates.seconds(since, until))
+            except (RejectedError, MemberMissingError, NotConfiguredError):
+                if self._ledger.is_divisible(endpoint.name):
+                    raise
+                found = _Parts(rows, is_certain=False)  # a host that refuses such dates
             signs.is_whole = found.is_certain
             if len(found.rows) > len(rows):
                 self._ledger.cut_at(endpoint.name, len(rows))
             rows = found.rows
+            if not found.is_certain:
+                return Reading(rows, signs, Flaw.CUT)
         if since and any(dates.is_earlier(row, endpoint.dated, since) for row in rows):
             return Reading(rows, signs, Flaw.DATES_IGNORED)
         return Reading(rows, signs)
@@ -143,6 +151,7 @@ class ListReader:
         # The same rows whatever the dates: they are ignored, or all rows are of the same second.
         if len({listing.contents(part.rows, endpoint.key) for part in parts}) < _HALVES:
             return _Parts(whole, is_certain=False)
+        self._ledger.divides(endpoint.name)
         for place, half in enumerate(halves):
             if len(parts[place].rows) >= len(whole):
                 parts[place] = self._in_parts(endpoint, member, form, parts[place].rows, half)

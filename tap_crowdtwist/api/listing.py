@@ -62,6 +62,8 @@ class Ledger:
     """Rows of the longest list of each endpoint that came whole and without a total."""
     uncertain: Counter[str] = field(default_factory=Counter)
     """Rows of the longest of these lists that is not known to be whole."""
+    divisible: set[str] = field(default_factory=set)
+    """Endpoints of which a part of a list has come by its dates."""
 
     def warn_once(
         self, endpoint: str, sentence: str, *facts: object, level: int = logging.WARNING
@@ -97,6 +99,16 @@ class Ledger:
         """
         with self.lock:
             return count >= self.longest[endpoint] and count % _ROUND == 0
+
+    def divides(self, endpoint: str) -> None:
+        """Remember that lists can be read in parts, by their dates."""
+        with self.lock:
+            self.divisible.add(endpoint)
+
+    def is_divisible(self, endpoint: str) -> bool:
+        """Return whether lists can be read in parts, so that a part that is refused is missing."""
+        with self.lock:
+            return endpoint in self.divisible
 
     def cut_at(self, endpoint: str, count: int) -> None:
         """Say that the host cuts lists, and that longer ones are read by their dates."""

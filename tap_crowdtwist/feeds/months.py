@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 _MONTHLY = re.compile(r"redperiod_(.+)", re.ASCII | re.IGNORECASE | re.DOTALL)
 _KNOWN = re.compile(
-    r"(?:^|_)(expiration_date|points_expired|points_expiring|points_redeemed)(?:_|$)",
-    re.ASCII | re.IGNORECASE,
+    r"(?:^|_)(expiration_date|points_expired|points_expiring|points_redeemed)(?:_|$)", re.ASCII
 )
 
 
@@ -26,8 +25,8 @@ class MonthColumn(NamedTuple):
     """What the name of a month column says.
 
     Attributes:
-        month: the label of the month, as in the name: `pre1` is the month before.
-        member: what the column tells of that month.
+        month: the label of the month, in lower case: `pre1` is the month before.
+        member: what the column tells of that month, in lower case.
     """
 
     month: str
@@ -40,10 +39,10 @@ def month_column(name: str) -> MonthColumn | None:
     match = _MONTHLY.fullmatch(name)
     if match is None:
         return None
-    rest = match[1]
+    rest = match[1].lower()
     if known := _KNOWN.search(rest):
         around = rest[: known.start()], rest[known.end() :]
-        month, member = "_".join(filter(None, around)), known[1].lower()
+        month, member = "_".join(filter(None, around)), known[1]
     else:
         member, _, month = rest.rpartition("_")
     return MonthColumn(month, member) if month and member else None

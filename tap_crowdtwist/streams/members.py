@@ -163,11 +163,13 @@ class Redemptions(MemberStream):
         self._undated = Undated(self.endpoint)
 
     def _joined(self, position: int) -> datetime:
-        """Return when a member joined, by its profile."""
+        """Return when a member joined, by its profile; the earliest day if that does not tell."""
         try:
             created = values.instant(self.run.identities.profile(position)["date_created"])
         except (KeyError, values.MisfitError):
             return EARLIEST
+        except (MemberMissingError, NotConfiguredError, RejectedError):
+            return EARLIEST  # a key may read redemptions and no profiles
         return instant(created) or EARLIEST
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_crowdtwist.api import endpoints
+from tap_crowdtwist.api import endpoints, forms
 from tap_crowdtwist.api.errors import RejectedError, is_about_form
 from tap_crowdtwist.api.forms import Flaw, FormChoice, Reading
 from tap_crowdtwist.api.listing import Ledger, Signs
@@ -82,12 +82,21 @@ def test_a_form_that_fails_for_one_member_only_is_kept() -> None:
     assert choice.form is FORMS[0]
 
 
-def test_a_flaw_that_no_form_is_free_of_is_put_up_with_after_two_members() -> None:
+def test_a_flaw_that_no_form_is_free_of_is_put_up_with_in_the_end() -> None:
     server = Server(dict.fromkeys(FORMS, "cut"), frozenset())
     choice = FormChoice(ENDPOINT, Ledger())
-    for member in range(10):
+    for member in range(30):
         assert choice.read(member, lambda form: server.attempt(member, form)) == ROWS[:1]  # noqa: B023 - called at once
-    assert server.attempts == 2 * len(FORMS) + 8
+    assert server.attempts == forms._DOUBTS * len(FORMS) + 30 - forms._DOUBTS  # noqa: SLF001 - the bound itself
+    assert choice.form is FORMS[0]
+
+
+def test_a_form_that_was_given_up_is_tried_again_where_the_others_fail() -> None:
+    choice = FormChoice(ENDPOINT, Ledger())
+    for answers in (("refused", "whole", "refused"), ("whole", "refused", "refused")):
+        server = Server(dict(zip(FORMS, answers, strict=True)), frozenset())
+        for member in range(3):
+            assert choice.read(member, lambda form: server.attempt(member, form)) == ROWS  # noqa: B023 - called at once
     assert choice.form is FORMS[0]
 
 

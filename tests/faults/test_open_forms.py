@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
+from datetime import datetime, timezone
+from itertools import product
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import unhurried
-from harness import TODAY, canonical, sandbox
+from harness import TODAY, canonical, sandbox, select
 from typing_extensions import override
 from unhurried import sync
 
@@ -98,7 +103,96 @@ def test_a_member_whom_all_forms_refuse_has_failed_alone(monkeypatch: pytest.Mon
         assert "user_activity_history 1 (the last one because" in result.stderr
 
 
+SIZES = (10, 20, 3, 10, 37, 5, 10, 60, 0, 1, 25, 30, 12)
+"""Rows of members. Many end with a full page, which is where the end is hard to tell."""
+
+START = 1_700_000_000
+
+
+class Host(Transport):
+    """A host without `paging`, whose pages are of 10 rows, and who has ways of its own.
+
+    Attributes:
+        page: the page parameter it knows; "" where all rows come at once.
+        refuses: whether it refuses the other ones.
+        beyond: the status for a page beyond the last one; 0 where the last page comes again.
+        dates: whether it honours them, or ignores them, or refuses ranges of more than a year.
+    """
+
+    page = ""
+    refuses = False
+    beyond = 404
+    dates = "honoured"
+
+    @override
+    def get(self, url: str, auth: AuthBase) -> Answer:
+        asked = urlsplit(url)
+        query = {name: int(value) for name, value in parse_qsl(asked.query) if name != "api_key"}
+        span = range(query.get("date_start", 0), query.get("date_end", 1 << 40) + 1)
+        too_long = self.dates == "refused" and "date_end" in query and len(span) > 366 * 86_400
+        foreign = query.keys() & {"page", "page_number"} - {self.page}
+        if too_long or (self.refuses and foreign):
+            return Answer(400, {}, b'{"error": "param_error", "message": "?"}')
+        rows = rows_of_member(int(asked.path.split("/")[-2]))
+        if self.dates != "ignored":
+            rows = [row for row in rows if START + row["num_points"] in span]
+        if self.page:
+            number, last = query.get(self.page, 1), max((len(rows) + 9) // 10, 1)
+            if number > last and self.beyond:
+                return Answer(self.beyond, {}, b'{"error": "page_not_found", "message": "?"}')
+            number = min(number, last)
+            rows = rows[number * 10 - 10 : number * 10]
+        return Answer(200, {}, json.dumps({"activities": rows}).encode())
+
+
+def rows_of_member(member: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "user_activity_id": member * 1000 + number,
+            "date_created": datetime.fromtimestamp(START + number * 3600, timezone.utc).isoformat(),
+            "num_points": number * 3600,
+        }
+        for number in reversed(range(SIZES[member % len(SIZES)]))
+    ]
+
+
+@pytest.mark.parametrize("dates", ["honoured", "ignored", "refused"])
+@pytest.mark.parametrize(
+    ("page", "refuses", "beyond"),
+    [
+        *product(("page", "page_number"), (True, False), (404, 400, 0)),
+        *product(("",), (True, False), (404,)),
+    ],
+)
+def test_the_end_of_a_list_without_paging_is_no_flaw_of_its_form(
+    page: str,
+    refuses: bool,  # noqa: FBT001 - a parameter of the test
+    beyond: int,
+    dates: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ways = {"page": page, "refuses": refuses, "beyond": beyond, "dates": dates}
+    monkeypatch.setattr(unhurried, "Transport", type("", (Host,), ways))
+    members = range(1, 27)
+    config = {
+        "api_key": "k" * 20,
+        "client_id": "1",
+        "user_ids": list(map(str, members)),
+    }
+    result = unhurried.run_with(config=config, catalog=select(HISTORY))
+    assert result.exit_code == 0, result.stderr
+    assert sorted(row["user_activity_id"] for row in result.records[HISTORY]) == sorted(
+        row["user_activity_id"] for member in members for row in rows_of_member(member)
+    )
+
+
 REDEMPTIONS = "redemptions"
+
+
+def in_order(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(
+        canonical(REDEMPTIONS, rows), key=lambda row: (row["user_id"], row["order_date"], str(row))
+    )
 
 
 @pytest.mark.parametrize("faults", ["", FAULTS])
@@ -115,10 +209,7 @@ def test_redemptions_are_whole_where_only_a_year_comes_without_dates(faults: str
         assert result.exit_code == 0, result.stderr
         true = list(running.truth(REDEMPTIONS))
         assert any(row["order_date"] < f"{TODAY.year - 1}-{TODAY:%m-%d}" for row in true)
-        by_id = lambda row: (row["user_id"], row["order_date"], str(row))  # noqa: E731 - short
-        assert sorted(canonical(REDEMPTIONS, read.values()), key=by_id) == sorted(
-            canonical(REDEMPTIONS, true), key=by_id
-        )
+        assert in_order(read.values()) == in_order(true)
 
 
 def test_the_run_says_that_it_reads_redemptions_in_windows() -> None:
@@ -148,3 +239,55 @@ def test_at_most_twenty_members_are_read_both_ways(monkeypatch: pytest.MonkeyPat
         assert sync(running, REDEMPTIONS, max_concurrency=8).exit_code == 0
         (profiles,) = running.counts()["requests"]
         assert profiles["count"] == undated.MEMBERS
+
+
+class PassingRefusal(Host):
+    """Refuses the third page of everybody twice."""
+
+    refused: Counter[str]
+
+    @override
+    def get(self, url: str, auth: AuthBase) -> Answer:
+        number = re.search(r"[?&]page=3(&|$)", url)
+        if number and self.refused[url] < 2:
+            self.refused[url] += 1
+            return Answer(400, {}, b'{"error": "param_error", "message": "?"}')
+        return super().get(url, auth)
+
+
+def test_a_page_that_is_refused_in_passing_is_not_the_end_of_a_list(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ways = {"page": "page", "dates": "ignored", "refused": Counter()}
+    monkeypatch.setattr(unhurried, "Transport", type("", (PassingRefusal,), ways))
+    config = {"api_key": "k" * 20, "client_id": "1", "user_ids": ["4", "3"]}
+    result = unhurried.run_with(config=config, catalog=select(HISTORY))
+    assert result.exit_code == 0, result.stderr
+    rows = [*rows_of_member(3), *rows_of_member(4)]
+    assert len(result.records[HISTORY]) == len(rows)
+
+
+class NoProfiles(Transport):
+    """Refuses profiles, as to a key that may not read them."""
+
+    answer = Answer(403, {}, b"")
+
+    @override
+    def get(self, url: str, auth: AuthBase) -> Answer:
+        is_profile = re.search(r"/v2/users/\d+(\?|$)", url)
+        return self.answer if is_profile else super().get(url, auth)
+
+
+@pytest.mark.parametrize("deviations", ["", "redemptions_of_a_year"])
+@pytest.mark.parametrize(
+    ("status", "code"), [(403, "access_denied"), (403, "other"), (404, "user_not_found")]
+)
+def test_redemptions_are_read_without_the_permission_to_read_profiles(
+    status: int, code: str, deviations: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusal = Answer(status, {}, f'{{"error": "{code}", "message": "?"}}'.encode())
+    monkeypatch.setattr(unhurried, "Transport", type("", (NoProfiles,), {"answer": refusal}))
+    with sandbox(members=30, deviations=deviations) as running:
+        result = sync(running, REDEMPTIONS)
+        assert result.exit_code == 0, result.stderr
+        assert in_order(result.records[REDEMPTIONS]) == in_order(running.truth(REDEMPTIONS))

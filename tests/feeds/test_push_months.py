@@ -106,6 +106,14 @@ def test_both_groups_are_typed(tmp_path: Path) -> None:
     assert record["additional_properties"] is None
 
 
+def test_months_are_the_same_in_any_case(tmp_path: Path) -> None:
+    for day, spell in enumerate((str.lower, str.upper), 9):
+        row = {spell(name): value for name, value in {**MEMBER, **MONTHS}.items()}
+        put(tmp_path, name_of("POINTS_EXPIRATION", day), table(row))
+    rows = read(tmp_path, STREAM).records[STREAM]
+    assert [row["redemption_periods"] for row in rows] == [PERIODS, PERIODS]
+
+
 def test_members_of_a_month_with_unknown_names_are_kept(tmp_path: Path) -> None:
     row = MEMBER | {"redperiod_rate_cur": "2", "redperiod_note": "n", "redperiod_month_cur": "3"}
     (record,) = one(tmp_path, table(row), STREAM).records[STREAM]
