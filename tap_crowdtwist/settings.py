@@ -136,10 +136,12 @@ class Settings:
 def wants_only_files(config: Mapping[str, Any]) -> bool:
     """Return whether a configuration is for streams of files alone, so that the API's are off.
 
-    A path of files is set, and no key. A roster and `sweep_members` changed are of no use without
-    the API: who gives one has lost the key, and must not get a run that quietly asks for nothing.
+    A path of files is set, and no key. A roster, a signature and `sweep_members` changed are of no
+    use without the API: who gives one has lost the key, and must not get a run that quietly asks
+    for nothing.
     """
-    means_api = config.get("user_ids") or config.get("user_ids_path")
+    of_api = ("user_ids", "user_ids_path", "hmac_public_key", "hmac_private_key")
+    means_api = any(config.get(name) for name in of_api) or config.get("auth_method") == "hmac"
     means_api = means_api or config.get("sweep_members") == "changed"
     has_key = bool((config.get("api_key") or "").strip())
     return not has_key and not means_api and any(config.get(name) for name in FEED_PATHS)

@@ -69,6 +69,7 @@ def test_without_a_key_the_streams_of_files_are_on_alone(
         {"user_ids": [1]},
         {"user_ids_path": "members.csv"},
         {"sweep_members": "changed"},
+        {"auth_method": "hmac", "hmac_public_key": "public", "hmac_private_key": "private"},
     ],
     ids=lambda api: next(iter(api)),
 )
