@@ -93,8 +93,17 @@ def capabilities() -> str:
 
 
 def selection() -> str:
-    """Render the streams that are on by default as Meltano's selection rules."""
-    return _yaml([f"{stream.name}.*" for stream in STREAMS if stream.selected_by_default], 4)
+    """Render the streams that are on by default as Meltano's selection rules.
+
+    Meltano warns, at every run, of a rule that names a stream which the catalog lacks, but not of
+    a pattern. Streams of files are there only once their setting is made, so they get patterns.
+    """
+    on = [stream for stream in STREAMS if stream.selected_by_default]
+    rules = [
+        f"{stream.name.partition('_')[0]}_*.*" if stream in FEED_STREAMS else f"{stream.name}.*"
+        for stream in on
+    ]
+    return _yaml(list(dict.fromkeys(rules)), 4)
 
 
 def _yaml(content: Any, indent: int) -> str:

@@ -18,6 +18,7 @@ from tap_crowdtwist.api.auth import HMAC_DIGESTS, HMAC_TIMESTAMPS
 from tap_crowdtwist.api.endpoints import ACTIVITIES, POINTS_AWAITING_FULFILLMENT, PURCHASES
 from tap_crowdtwist.api.errors import (
     ApiError,
+    FatalApiError,
     MemberMissingError,
     NotConfiguredError,
     UnavailableError,
@@ -71,9 +72,15 @@ def checks(tap: TapCrowdTwist) -> Iterator[Check]:
         if not roster.works:
             wanted = [stream for stream in wanted if not isinstance(stream, MemberStream)]
     refused = False
+    said = ""
     for stream in wanted:
         check = _stream(stream)  # type: ignore[arg-type]  # every stream of the tap is one of ours
-        refused |= check.error is not None and _refuses_signature(check.error)
+        error = check.error
+        refused |= error is not None and _refuses_signature(error)
+        if isinstance(error, FatalApiError):  # a wrong key, say, fails every stream alike
+            if error.sentence == said:
+                check = check._replace(said=f"as above{check.said.removeprefix(said)}")
+            said = error.sentence
         yield check
     if refused and tap.run.settings.auth_method == "hmac":
         yield _other_signatures(tap)

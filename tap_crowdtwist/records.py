@@ -137,8 +137,9 @@ class Normaliser:
     def _unknown_property(self, name: str, value: Any, extra: Row) -> None:
         stranger = self._strangers.get(name)
         if stranger is None:
-            self._note("unknown property", name)
-            stranger = f"unknown property: {name}", self._may_leave(name), self._masked(name)
+            leaves = self._may_leave(name)
+            self._note("unknown property", name, self._fate(leaves=leaves))
+            stranger = f"unknown property: {name}", leaves, self._masked(name)
             self._strangers[name] = stranger
         else:
             self.counts[stranger[0]] += 1
@@ -159,21 +160,27 @@ class Normaliser:
 
     def _misfitting(self, name: str, value: Any, extra: Row) -> None:
         """Count what does not fit, and keep it raw, unless it is sensitive and not to be kept."""
+        kept = self._policy.mode == "keep"
         if self._texts is not None and name in self._objects and isinstance(value, str):
             self._texts[name] = self._texts.get(name, 0) + 1
         else:
             for path in self._misfits:
-                self._note("value that does not fit its type", path)
+                self._note("value that does not fit its type", path, self._fate(leaves=kept))
         self._misfits.clear()
-        if self._policy.mode == "keep":
+        if kept:
             node = self._schema["properties"][name]
             extra[name] = self._raw(value, node, ("properties", name))
 
-    def _note(self, what: str, path: str) -> None:
+    def _fate(self, *, leaves: bool) -> str:
+        """Say whether what has no column of its own is in the output."""
+        return ", kept in `additional_properties`" if leaves and self._extra else ", withheld"
+
+    def _note(self, what: str, path: str, fate: str = "") -> None:
         first = not self.counts[f"{what}: {path}"]
         self.counts[f"{what}: {path}"] += 1
         if first:
-            logger.warning("%s: %s: `%s` (said once)", self._stream, what, path)
+            said = "%s: %s: `%s`%s (further ones not logged)"
+            logger.warning(said, self._stream, what, path, fate)
 
     def _raw(self, value: Any, node: Mapping[str, Any], at: Breadcrumb) -> Any:
         """Copy a value that does not fit, without what is deselected or a credential by name."""

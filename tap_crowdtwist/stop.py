@@ -9,7 +9,10 @@ from tap_crowdtwist.errors import TapError
 
 
 class StoppedError(TapError):
-    """The run was asked to stop. What was written is in the state; the next run goes on there.
+    """The run was asked to stop. What was written is in the state.
+
+    The next run goes on there only if the target confirmed that state: until then the runner
+    (Meltano, say) does not keep it.
 
     Args:
         signum: the signal that asked.
@@ -19,7 +22,8 @@ class StoppedError(TapError):
     def __init__(self, signum: int = signal.SIGTERM, how: str = "") -> None:
         name = signal.Signals(signum).name
         super().__init__(
-            f"Stopped by {name}{how}; the next run goes on where the last STATE stands"
+            f"Stopped by {name}{how}; the next run goes on where the last STATE that the target "
+            "confirmed stands"
         )
         self.signum = signum
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,6 @@ from tap_crowdtwist.run import places_of
 from tap_crowdtwist.tally import SHOWN
 
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Mapping
 
     from tap_crowdtwist.run import Run
@@ -40,7 +41,9 @@ def report(run: Run, logger: logging.Logger) -> None:
         stream: {**_told(tally), "requests": traffic.requests[stream]}
         for stream, tally in run.tallies.items()
     }
-    logger.info("Summary: %s", msgspec.json.encode({**totals, "streams": rows}).decode())
+    # A person gets the table alone; LOGLEVEL=DEBUG asks for the rest. Programs read a pipe.
+    level = logging.DEBUG if sys.stderr.isatty() else logging.INFO
+    logger.log(level, "Summary: %s", msgspec.json.encode({**totals, "streams": rows}).decode())
     width = max(map(len, run.tallies))
     logger.info("%s  %s", "stream".ljust(width), "  ".join(name.rjust(9) for name in _COLUMNS))
     for stream, row in rows.items():

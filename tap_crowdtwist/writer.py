@@ -61,7 +61,7 @@ class Writer(MsgSpecWriter):
                 if not self.mended[message.stream]:
                     logger.warning(
                         "%s: replaced characters that no database stores (NUL, or half a "
-                        "surrogate pair) by U+FFFD (said once)",
+                        "surrogate pair) by U+FFFD (further ones not logged)",
                         message.stream,
                     )
                 self.mended[message.stream] += 1

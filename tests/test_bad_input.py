@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from harness import (
     API_KEY,
+    STREAMS,
     Result,
     config_of,
     entry_of,
@@ -143,9 +144,11 @@ def test_a_csv_of_several_columns_asks_which_one(tmp_path: Path) -> None:
     assert "members.csv" in said
 
 
-@pytest.mark.parametrize("stream", ["activities", "users", "purchases"])
-def test_a_key_that_crowdtwist_refuses(world: Sandbox, stream: str) -> None:
-    said = sentence(run_tap(world, stream, api_key=SECRETS[0], code=1))
+@pytest.mark.parametrize("streams", [["activities"], ["users"], ["purchases"], [*STREAMS]], ids=str)
+def test_a_key_that_crowdtwist_refuses_is_told_once(world: Sandbox, streams: list[str]) -> None:
+    result = run_tap(world, *streams, api_key=SECRETS[0], code=1)
+    said = sentence(result)
+    assert result.stderr.count("refuses the credentials") == 1
     assert said.startswith("CrowdTwist refuses the credentials: check `api_key`")
     assert "HTTP 403" in said
 

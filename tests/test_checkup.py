@@ -57,10 +57,14 @@ def test_it_takes_a_handful_of_requests(world: Sandbox, tmp_path: Path) -> None:
     assert len(world.requests()) <= 30
 
 
-def test_a_wrong_key_is_told_for_what_it_is(world: Sandbox, tmp_path: Path) -> None:
+def test_a_wrong_key_is_told_for_what_it_is_once(world: Sandbox, tmp_path: Path) -> None:
     result = checked(world, tmp_path, api_key="not-the-key")
     assert result.exit_code == 1
-    assert "FAIL CrowdTwist refuses the credentials: check `api_key`" in table(result)["activities"]
+    first, *others = (table(result)[name] for name in ON)
+    assert first.startswith("FAIL CrowdTwist refuses the credentials: check `api_key`")
+    assert result.stdout.count("`api_key`") == 1
+    for said, name in zip(others, ON[1:], strict=True):
+        assert said == f"FAIL as above ({name}, HTTP 403, invalid_auth)"
     assert "not-the-key" not in result.stdout + result.stderr
     assert "9 of the checks failed" in result.last_line
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ import yaml
 
 from docs import generate
 from tap_crowdtwist import schemas
-from tap_crowdtwist.streams import FEED_STREAMS
+from tap_crowdtwist.stop import StoppedError
+from tap_crowdtwist.streams import FEED_STREAMS, STREAMS
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_STREAMS = [
@@ -131,8 +134,25 @@ def test_extractor_has_the_capabilities_of_the_tap(about: Any, extractor: Any) -
 
 
 def test_extractor_selects_the_streams_that_are_on_by_default(extractor: Any) -> None:
-    feeds = [stream.name for stream in FEED_STREAMS]
-    assert extractor["select"] == [f"{stream}.*" for stream in (*DEFAULT_STREAMS, *feeds)]
+    rules = [rule.removesuffix(".*") for rule in extractor["select"]]
+    names = sorted(stream.name for stream in STREAMS)
+    selected = [name for name in names if any(fnmatch(name, rule) for rule in rules)]
+
+    assert [rule for rule in rules if "*" not in rule] == DEFAULT_STREAMS
+    assert selected == sorted([*DEFAULT_STREAMS, *(stream.name for stream in FEED_STREAMS)])
+
+
+def test_the_log_in_the_readme_is_what_the_tap_logs() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"(?m)^(?:INFO|WARNING|CRITICAL) +\| (.*)$", readme)
+    transcript = ROOT / "tests" / "transcripts" / "first_run.txt"
+    logged = transcript.read_text(encoding="utf-8").splitlines()
+    logged.append(str(StoppedError(signal.SIGINT)))
+
+    assert len(shown) > 1
+    for sentence in shown:
+        masked = re.sub(r"[\d.]+ s$", "… s", sentence)
+        assert any(line.endswith(masked) for line in logged), sentence
 
 
 def test_every_plugin_is_defined_in_the_file_and_every_loader_is_pinned(project: Any) -> None:

@@ -1,4 +1,4 @@
-"""Standard output and standard error as others leave them: closed, or full and never read."""
+"""Standard output and standard error as others leave them: closed, never read, or a terminal."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -146,6 +147,43 @@ def test_a_closed_standard_error_changes_nothing(sync: list[str | Path], closed:
 
 def test_nothing_but_the_exit_code_is_left_where_both_are_closed() -> None:
     assert _shell(">&- 2>&-", "--discover").returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("on_terminal", "level", "has_json"),
+    [(True, "INFO", False), (True, "DEBUG", True), (False, "INFO", True)],
+)
+def test_the_summary_is_json_for_programs_and_on_a_terminal_only_if_asked_for(
+    sync: list[str | Path],
+    on_terminal: bool,  # noqa: FBT001 - a parameter of the test
+    level: str,
+    has_json: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    ours, theirs = os.openpty() if on_terminal else os.pipe()
+    said: list[bytes] = []
+
+    def listen() -> None:
+        with suppress(OSError):  # how a terminal says on Linux that its other end is closed
+            while more := os.read(ours, 4096):
+                said.append(more)
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    done = subprocess.run(
+        [sys.executable, "-m", "tap_crowdtwist", *sync],
+        env={**os.environ, "LOGLEVEL": level},
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        check=False,
+        timeout=60,
+    )
+    os.close(theirs)
+    listener.join(60)
+    os.close(ours)
+    log = b"".join(said).decode()
+    assert done.returncode == 0, log
+    assert ('Summary: {"requests":' in log) is has_json
+    assert "requests: 0 sent again" in log
 
 
 def _shell(redirection: str, *args: str | Path) -> subprocess.CompletedProcess[str]:

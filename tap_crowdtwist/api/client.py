@@ -236,12 +236,11 @@ class Client:
             raise came.error(endpoint)
         if came.verdict is Verdict.SLOW_DOWN:
             return  # the throttle holds it back, with all others
+        said, facts = "%s. Trying again", [came.sentence]
         if pause >= _WORTH_SAYING:
-            said = "%s. Trying again at %s, as CrowdTwist asked (Retry-After; said once)"
-            until = moment_in(pause, datetime.now(timezone.utc))
-            self._ledger.warn_once(endpoint.name, said, came.sentence, until)
-        else:
-            self._ledger.warn_once(endpoint.name, "%s. Trying again (said once)", came.sentence)
+            said += " at %s, as CrowdTwist asked (Retry-After)"
+            facts.append(moment_in(pause, datetime.now(timezone.utc)))
+        self._ledger.warn_once(endpoint.name, f"{said} (further ones not logged)", *facts)
         self._sleep(wait)
 
     def _refused(self, departed: float, pause: float | None) -> None:

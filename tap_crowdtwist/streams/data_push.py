@@ -90,7 +90,7 @@ class DataPushStream(FeedStream):
         if table.mended and not self._mended:
             self.logger.warning(
                 "%s: replaced zero bytes, which no database stores, by U+FFFD in %d lines of %r "
-                "(said once)",
+                "(further ones not logged)",
                 self.name,
                 table.mended,
                 table.file.name,

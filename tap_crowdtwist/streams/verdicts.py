@@ -56,7 +56,7 @@ def judge(stream: MemberStream, errand: Errand, haul: Haul, walk: state.Sweep) -
         tally.failed_in_row = 0
         tally.unconfigured += 1
         if tally.unconfigured == 1:
-            stream.logger.warning("%s: %s (said once)", stream.name, error)
+            stream.logger.warning("%s: %s (further ones not logged)", stream.name, error)
         if tally.unconfigured == _known(walk) >= UNCONFIGURED:
             tally.skipped = error.sentence
     else:

@@ -278,7 +278,7 @@ def test_a_pause_of_one_request_is_told_once_per_resource(
     case.profile()
     (told,) = [each.getMessage() for each in caplog.records]
     assert told.startswith("users: CrowdTwist has a fault. Trying again at ")
-    assert told.endswith(" UTC, as CrowdTwist asked (Retry-After; said once)")
+    assert told.endswith(" UTC, as CrowdTwist asked (Retry-After) (further ones not logged)")
     assert case.client.paused_until == ""
 
 

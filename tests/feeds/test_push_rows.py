@@ -167,7 +167,7 @@ def test_zero_bytes_in_cells_are_replaced_and_told_once(tmp_path: Path) -> None:
     assert rows == [("a\ufffdb", "x\n\ufffd\ufffd"), ("c", None), ("\ufffd", "d")] * 2
     told = [line for line in result.stderr.splitlines() if "zero bytes" in line]
     assert len(told) == 1
-    assert "in 3 lines of '2_512_PROFILE_20260301.csv' (said once)" in told[0]
+    assert "in 3 lines of '2_512_PROFILE_20260301.csv' (further ones not logged)" in told[0]
 
 
 def test_an_empty_cell_is_null(tmp_path: Path) -> None:

@@ -246,7 +246,8 @@ def test_a_masked_text_is_counted_and_told_once_by_its_property(
     assert normalise.counts[f"{what}: tier_info.more"] == 1
     told = [entry.getMessage() for entry in caplog.records if what in entry.getMessage()]
     assert told == [
-        f"users: {what}: `{name}` (said once)" for name in ("custom_data", "new", "tier_info.more")
+        f"users: {what}: `{name}` (further ones not logged)"
+        for name in ("custom_data", "new", "tier_info.more")
     ]
     assert {entry.levelno for entry in caplog.records} == {logging.WARNING}
     assert CANARY not in caplog.text

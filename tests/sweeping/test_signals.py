@@ -42,7 +42,10 @@ def test_a_signal_ends_the_run_with_its_cursor_written(
     after = attempt.last_state["bookmarks"]["users"]["sweep"]["after"]
     assert users[-1] <= after < max(map(int, config["user_ids"]))
     last = attempt.stderr.splitlines()[-1]
-    assert f"Stopped by {sig.name}" in last
+    assert last.endswith(
+        f"Stopped by {sig.name}; the next run goes on where the last STATE that the target "
+        "confirmed stands"
+    )
     assert "Traceback" not in attempt.stderr
     rest = run_and_kill(tmp_path, config, attempt.last_state, catalog=catalog)
     assert rest.exit_code == 0

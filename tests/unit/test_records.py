@@ -6,7 +6,7 @@ import copy
 import json
 import logging
 import re
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,6 +18,7 @@ from jsonschema import Draft202012Validator
 from tap_crowdtwist import records, schemas, values
 from tap_crowdtwist.privacy import (
     EXTRA,
+    Policy,
     has_spendable,
     may_be_spent,
     may_not_leave,
@@ -76,6 +77,19 @@ def deselect(*names: str) -> Callable[[tuple[str, ...]], bool]:
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+
+
+@contextmanager
+def logged() -> Iterator[list[str]]:
+    """Collect what is logged, for tests whose examples share their fixtures."""
+    said: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    records.logger.addHandler(handler)
+    try:
+        yield said
+    finally:
+        records.logger.removeHandler(handler)
 
 
 # Types
@@ -227,8 +241,8 @@ def test_an_unknown_property_is_kept_counted_and_told_once(
         assert record[EXTRA] == {"new": {"a": [None, 1]}, "other": None}
     assert normalise.counts == {"unknown property: new": 3, "unknown property: other": 3}
     assert warnings(caplog) == [
-        "users: unknown property: `new` (said once)",
-        "users: unknown property: `other` (said once)",
+        f"users: unknown property: `{name}`, kept in `{EXTRA}` (further ones not logged)"
+        for name in ("new", "other")
     ]
 
 
@@ -259,9 +273,9 @@ def test_a_nested_misfit_is_null_and_the_whole_property_kept_raw(
     ]
     assert record[EXTRA] == {"tier_info": tier}
     assert warnings(caplog) == [
-        "users: value that does not fit its type: `tier_info.tier_score` (said once)",
-        "users: value that does not fit its type: `tier_info.levels_above.min_value` (said once)",
-        "users: value that does not fit its type: `tier_info.levels_above.[]` (said once)",
+        f"users: value that does not fit its type: `tier_info.{name}`, kept in `{EXTRA}` "
+        "(further ones not logged)"
+        for name in ("tier_score", "levels_above.min_value", "levels_above.[]")
     ]
 
 
@@ -282,6 +296,32 @@ def test_a_row_may_hold_a_property_of_the_name_that_the_tap_uses() -> None:
     assert record[EXTRA] == {EXTRA: {"a": 1}, "new": 2}
 
 
+@pytest.mark.parametrize("mode", ["keep", "hash", "drop"])
+@pytest.mark.parametrize("stream", ["users", "coupons"])
+@given(data=st.data())
+def test_a_warning_says_whether_what_has_no_column_is_in_the_output(
+    stream: str, mode: str, data: st.DataObject
+) -> None:
+    policy = Policy(mode, b"a key of 16 chars", data.draw(st.sampled_from([frozenset(), {EXTRA}])))
+    chosen = data.draw(st.sampled_from([deselect(), deselect(EXTRA)]))
+    normalise = Normaliser(
+        stream, published(stream, policy), KEYS[stream], selected=chosen, policy=policy
+    )
+    drawn = st.dictionaries(property_names | credentials, st.just("text"), max_size=4)
+    row = data.draw(drawn) | dict.fromkeys(KEYS[stream], 1)
+
+    with logged() as said:
+        record = made(normalise, row)
+
+    for line in said:
+        name = line.split("`")[1]
+        kept = name in (record.get(EXTRA) or {})
+        fate = f"kept in `{EXTRA}`" if kept else "withheld"
+        assert line.endswith(f"`{name}`, {fate} (further ones not logged)")
+    unknown = row.keys() - schemas.tagged(stream)["properties"].keys()
+    assert {line.split("`")[1] for line in said if "unknown property" in line} == unknown
+
+
 # Keys
 
 
@@ -294,7 +334,7 @@ def test_a_row_without_its_key_is_left_out_counted_and_told_once(
     assert normalise({"first_name": "Ada"}) is None
     assert normalise.counts["row without a value for its key: id"] == 2
     told = [line for line in warnings(caplog) if "key" in line]
-    assert told == ["users: row without a value for its key: `id` (said once)"]
+    assert told == ["users: row without a value for its key: `id` (further ones not logged)"]
 
 
 def test_a_blank_text_is_no_key() -> None:

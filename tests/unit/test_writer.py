@@ -75,7 +75,7 @@ def test_replaced_characters_are_counted_and_told_once(caplog: pytest.LogCapture
             logging.WARNING,
             (
                 "users: replaced characters that no database stores (NUL, or half a surrogate "
-                "pair) by U+FFFD (said once)"
+                "pair) by U+FFFD (further ones not logged)"
             ),
         )
     ]

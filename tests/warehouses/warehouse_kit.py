@@ -173,8 +173,8 @@ def truth_of(sandbox: Sandbox) -> dict[str, list[Row]]:
     return {stream: list(sandbox.truth(stream)) for stream in KEYS}
 
 
-def kill_tap(process: subprocess.Popen[str]) -> None:
-    """Kill the tap that a running `meltano run` has started, and nothing else."""
+def kill_tap(process: subprocess.Popen[str], sig: signal.Signals) -> None:
+    """Send a signal to the tap that a running `meltano run` has started, and to nothing else."""
     listed = subprocess.run(
         ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="],
         check=True,
@@ -189,7 +189,7 @@ def kill_tap(process: subprocess.Popen[str]) -> None:
         if int(parent) == process.pid and "bin/tap-crowdtwist" in command
     ]
     assert len(taps) == 1, listed.stdout
-    os.kill(taps[0], signal.SIGKILL)
+    os.kill(taps[0], sig)
 
 
 def wait_for(condition: Any, process: subprocess.Popen[str], seconds: float = 60) -> None:
