@@ -23,6 +23,7 @@ from tap_crowdtwist.api.errors import (
     UnavailableError,
 )
 from tap_crowdtwist.errors import SettingError, TapError
+from tap_crowdtwist.missing import check_place
 from tap_crowdtwist.run import Run
 from tap_crowdtwist.streams.feeds import FeedStream
 from tap_crowdtwist.streams.swept import MemberStream
@@ -82,6 +83,7 @@ def checks(tap: TapCrowdTwist) -> Iterator[Check]:
 def _roster(tap: TapCrowdTwist) -> Check:
     run = tap.run
     try:
+        check_place(run.settings)
         if run.settings.only_changed and run.feeds is not None:
             if run.feeds.problems:
                 raise run.feeds.problems[0]

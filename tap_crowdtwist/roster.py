@@ -113,6 +113,11 @@ class Roster:
             f"{self.id_type}, hashed {self._disguise('')[:8]}" if self._disguise else self.id_type
         )
 
+    @property
+    def is_disguised(self) -> bool:
+        """Whether members are called something else than what they are asked for by."""
+        return self._disguise is not None
+
     def name(self, position: int) -> Member:
         """Give what a member is called in a state."""
         return self._name(self._members[position])
@@ -133,6 +138,11 @@ class Roster:
         if cursor is None or not self._comparable(cursor):
             return 0
         return bisect_right(self._members, cursor, key=self._name)
+
+    def position(self, name: Member | None) -> int | None:
+        """Return the position of the member that a state calls so, or None where there is none."""
+        end = self.after(name)
+        return end - 1 if end and self.name(end - 1) == name else None
 
     def token(self, position: int) -> int:
         """Return what a state calls a member that failed, in few bytes.
