@@ -33,6 +33,9 @@ def main(args: Sequence[str] | None = None, tap: type[TapCrowdTwist] = TapCrowdT
     guard_logging()
     for option in command.params:
         option.callback = _READERS.get(str(option.name), option.callback)
+        # Click calls back in the order of the command line, eager options first. `--test` and
+        # `--discover` run there, and would not see what stands after them.
+        option.is_eager = option.is_eager or option.name in _READERS
     logger = logging.getLogger(tap.name)
     try:
         _need_output()

@@ -266,6 +266,15 @@ DECLARATION: dict[str, Any] = th.PropertiesList(
         "`id_type` or the roster is then likely wrong. 1 accepts any.",
     ),
     th.Property(
+        "missing_members_path",
+        th.StringType,
+        title="File of missing members",
+        description="A local file that names every member whom CrowdTwist does not know: CSV with "
+        "one column, replaced at the end of each run. It holds personal data, so only its owner "
+        "can read it; unless `sensitive_data` is keep, ids other than CrowdTwist's are hashed. "
+        'With `shard`, "2-of-8" is added to its name.',
+    ),
+    th.Property(
         "max_failed_members",
         th.IntegerType(minimum=0),
         default=100,

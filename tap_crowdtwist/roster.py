@@ -34,6 +34,17 @@ ID_TYPES = (
 """What a roster's ids may be. Source: the `id_type` parameter of User Profile."""
 
 LARGEST_ID = 2**63 - 1
+SEPARATORS = frozenset(',;|\t"<>')
+"""Characters that stand between the fields of a row, or around an address."""
+
+_CONTROLS = r"\x00-\x1f\x7f-\x9f"
+_EMAIL = re.compile(rf"""[^\s@,;|"<>{_CONTROLS}]+@[^\s@,;|"<>{_CONTROLS}]+""")
+_WORDS = re.compile(rf"[^;{_CONTROLS}]*(?:;[^;{_CONTROLS}]*)?")
+_OTHER = re.compile(rf"""[^,;|"<>{_CONTROLS}]*""")
+_FORMS = {"email": _EMAIL, "username": _WORDS, "third_party_id": _WORDS}
+"""What ids look like. A brand may call its members nearly anything, such as `auth0|ada` or
+`CN=Ada,O=X`, so user names and third-party ids are refused only for a control character such as a
+tab, and for two semicolons, which make three fields."""
 _SHARD = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
 
 
@@ -113,6 +124,11 @@ class Roster:
             f"{self.id_type}, hashed {self._disguise('')[:8]}" if self._disguise else self.id_type
         )
 
+    @property
+    def is_disguised(self) -> bool:
+        """Whether members are called something else than what they are asked for by."""
+        return self._disguise is not None
+
     def name(self, position: int) -> Member:
         """Give what a member is called in a state."""
         return self._name(self._members[position])
@@ -133,6 +149,11 @@ class Roster:
         if cursor is None or not self._comparable(cursor):
             return 0
         return bisect_right(self._members, cursor, key=self._name)
+
+    def position(self, name: Member | None) -> int | None:
+        """Return the position of the member that a state calls so, or None where there is none."""
+        end = self.after(name)
+        return end - 1 if end and self.name(end - 1) == name else None
 
     def token(self, position: int) -> int:
         """Return what a state calls a member that failed, in few bytes.
@@ -175,7 +196,8 @@ def parse_id(text: str, id_type: str) -> Member | None:
     """Read one id of the given type, or None where the text is not one."""
     stripped = bare(text)
     if id_type != "id":
-        return stripped or None
+        looks_right = _FORMS.get(id_type, _OTHER).fullmatch(stripped)
+        return stripped if stripped and looks_right else None
     if not (stripped.isascii() and stripped.isdigit()):
         return None
     number = int(stripped) if len(stripped) <= len(str(LARGEST_ID)) else LARGEST_ID + 1

@@ -16,6 +16,7 @@ from tap_crowdtwist.api.transport import Transport
 from tap_crowdtwist.changed import Feeds
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.identity import Identities
+from tap_crowdtwist.missing import MissingMembers
 from tap_crowdtwist.progress import Progress
 from tap_crowdtwist.roster import Roster
 from tap_crowdtwist.sources import placed_in_files, placed_in_setting
@@ -73,6 +74,7 @@ class Run:
         self.tallies: dict[str, Tally] = {}
         self.failures: list[str] = []
         """Why streams were given up, one sentence each; the others go on."""
+        self.missing = MissingMembers()
         self.unswept = ""
         """Why no member is swept, or ""."""
         self._progress = Progress(self.client.traffic, clock, lambda: self.client.paused_until)

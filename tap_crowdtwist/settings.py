@@ -15,12 +15,14 @@ from tap_crowdtwist.api.transport import LOOPBACK
 from tap_crowdtwist.declaration import DECLARATION, FEED_PATHS
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.feeds.tables import Form
+from tap_crowdtwist.missing import place_of
 from tap_crowdtwist.privacy import Policy
 from tap_crowdtwist.roster import Shard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+    from pathlib import Path
 
 __all__ = ["DECLARATION", "Settings", "wants_only_files"]
 
@@ -58,6 +60,7 @@ class Settings:
     max_retries: int
     checkpoint_interval: float
     max_missing_ratio: float
+    missing_members_path: Path | None = field(repr=False)
     max_failed_members: int
     policy: Policy
     tombstones: bool
@@ -120,6 +123,7 @@ class Settings:
             max_retries=config["max_retries"],
             checkpoint_interval=config["checkpoint_interval"],
             max_missing_ratio=config["max_missing_ratio"],
+            missing_members_path=_missing_members_path(config),
             max_failed_members=config["max_failed_members"],
             policy=_policy(config),
             tombstones=config["deleted_members"] == "tombstone",
@@ -168,6 +172,15 @@ def _check_sweep(config: Mapping[str, Any]) -> None:
             "id_type",
             "must be id while `sweep_members` is changed: the files name members by their numbers",
         )
+
+
+def _missing_members_path(config: Mapping[str, Any]) -> Path | None:
+    path: str = config.get("missing_members_path") or ""
+    if "://" in path:
+        raise SettingError(
+            "missing_members_path", "must be a file on this machine, since it holds personal data"
+        )
+    return place_of(path, Shard.parse(config.get("shard"))) if path else None
 
 
 def _form(config: Mapping[str, Any]) -> Form:

@@ -20,7 +20,7 @@ from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.filesystems import open_files
 from tap_crowdtwist.packing import PackingError, check_regular, unpacked
 from tap_crowdtwist.paths import named, reason
-from tap_crowdtwist.roster import bare, parse_id
+from tap_crowdtwist.roster import SEPARATORS, bare, parse_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -33,6 +33,14 @@ _DELIMITERS = ",;\t|"
 _NUMBERS = ("user_id", "member_id", "id", "CTUserID")
 _ALIASES = {"id": _NUMBERS, "email": ("email_address",)}
 """Columns that are taken for the ids where the user names none, beside the `id_type` itself."""
+
+_WANTED = {
+    "id": ("a numeric CrowdTwist id", "numeric CrowdTwist ids"),
+    "email": ("an e-mail address", "e-mail addresses"),
+}
+
+_SHOWN = 5
+"""Places that are named where several are bad."""
 
 _WORDY = frozenset({"third_party_id", "username"})
 """Types of ids that cannot be told from names of columns."""
@@ -58,11 +66,15 @@ def from_setting(user_ids: Iterable[Any], id_type: str) -> Iterator[Member]:
 
 def placed_in_setting(user_ids: Iterable[Any], id_type: str) -> Iterator[tuple[str, Member]]:
     """Yield what `from_setting` does, each with its place in words."""
+    bad = _BadIds(id_type)
     for place, value in enumerate(user_ids, start=1):
         member = parse_id(str(value), id_type)
         if member is None:
-            raise SettingError("user_ids", f"entry {place} is not {_wanted(id_type)}")
-        yield f"entry {place} of `user_ids`", member
+            bad.add(place, str(value))
+        elif not bad:
+            yield f"entry {place} of `user_ids`", member
+    if bad:
+        raise SettingError("user_ids", bad.told("entry", "entries"))
 
 
 def from_files(
@@ -100,16 +112,13 @@ def placed_in_files(
 
 
 def _from_file(file: Any, id_type: str, column: str | None) -> Iterator[tuple[str, Member]]:
-    count, name = 0, named(file.path)
+    name = named(file.path)
     try:
         check_regular(file.fs, file.path)
         with file as raw, ExitStack() as inner:
             inside, content = unpacked(file.path, raw, inner)
             lines = io.TextIOWrapper(content, encoding="utf-8-sig", newline="")
-            for number, value in _values(inside, name, lines, id_type, column):
-                where = f"line {number} of {name}"
-                yield where, _member(value, id_type, where)
-                count += 1
+            yield from _checked(_values(inside, name, lines, id_type, column), name, id_type)
     except SettingError:
         raise
     except PackingError as error:
@@ -120,15 +129,83 @@ def _from_file(file: Any, id_type: str, column: str | None) -> Iterator[tuple[st
         raise SettingError(_SETTING, f"{name} is not UTF-8 text") from None
     except Exception as error:  # noqa: BLE001 - each filesystem and compression has its own
         raise SettingError(_SETTING, f"cannot read {name}: {reason(error)}") from None
-    if not count:
+
+
+def _checked(
+    values: Iterable[tuple[int, str]], name: str, id_type: str
+) -> Iterator[tuple[str, Member]]:
+    """Yield the members that lines hold, up to the first that holds none.
+
+    Raises:
+        SettingError: lines hold no id, or none is there; raised when the last one has been read.
+    """
+    is_empty, bad = True, _BadIds(id_type)
+    for number, value in values:
+        is_empty = False
+        member = parse_id(value, id_type)
+        if member is None:
+            bad.add(number, value)
+        elif not bad:
+            yield f"line {number} of {name}", member
+    if is_empty:
         raise SettingError(_SETTING, f"{name} holds no ids")
+    if bad:
+        told = bad.told(f"line of {name}", f"lines of {name}")
+        raise SettingError(_SETTING, f"{told}{bad.advice}")
 
 
-def _member(value: str, id_type: str, where: str) -> Member:
-    member = parse_id(value, id_type)
-    if member is None:
-        raise SettingError(_SETTING, f"{where} is not {_wanted(id_type)}; check `id_type` too")
-    return member
+class _BadIds:
+    """What stands in a roster in place of ids: how many, and where the first ones are."""
+
+    def __init__(self, id_type: str) -> None:
+        self._one, self._many = _WANTED.get(
+            id_type, (f"an id of type {id_type}", f"ids of type {id_type}")
+        )
+        self._empty: list[int] = []
+        self._wrong: list[int] = []
+        self._counts = [0, 0]
+        self._separated = False
+
+    def __bool__(self) -> bool:
+        return any(self._counts)
+
+    def add(self, place: int, value: str) -> None:
+        """Note a line or an entry."""
+        is_wrong = bool(bare(value))
+        self._counts[is_wrong] += 1
+        places = self._wrong if is_wrong else self._empty
+        if len(places) < _SHOWN:
+            places.append(place)
+        self._separated |= is_wrong and not SEPARATORS.isdisjoint(bare(value))
+
+    def told(self, one: str, many: str) -> str:
+        """Say what is wrong, without what stands there; `one` and `many` name a place."""
+        kinds = (
+            (self._empty, self._counts[0], "has no id", "have no id"),
+            (self._wrong, self._counts[1], f"is not {self._one}", f"are not {self._many}"),
+        )
+        return ", and ".join(
+            _told_places(places, count, f"{one} {is_bad}", f"{many} {are_bad}")
+            for places, count, is_bad, are_bad in kinds
+            if count
+        )
+
+    @property
+    def advice(self) -> str:
+        """What may help with lines of a file."""
+        if self._separated:
+            return (
+                "; put one id on each line, or give a file that ends in .csv and whose first line "
+                "names the columns"
+            )
+        return "; check `id_type` too" if self._wrong else ""
+
+
+def _told_places(places: Sequence[int], count: int, one: str, many: str) -> str:
+    if count == 1:
+        return re.sub(r"^(line|entry)", rf"\1 {places[0]}", one)
+    further = ", …" if count > len(places) else ""
+    return f"{count:,} {many} ({', '.join(map(str, places))}{further})"
 
 
 def _values(
@@ -254,7 +331,3 @@ def _told(names: Sequence[str], id_type: str) -> str:
     if id_type in _WORDY:
         return f"{len(names)} columns"
     return ", ".join(repr(name) for name in names[:20] if _NAME.search(name))
-
-
-def _wanted(id_type: str) -> str:
-    return "a numeric CrowdTwist id" if id_type == "id" else f"an id of type {id_type}"

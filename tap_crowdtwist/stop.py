@@ -40,6 +40,11 @@ class Stop:
         self._signum = signal.Signals(signum)
         self._event.set()
 
+    @property
+    def wished(self) -> bool:
+        """Whether the run was asked to stop."""
+        return self._event.is_set()
+
     def heed(self) -> None:
         """Go on, unless asked to stop.
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import sys
 from dataclasses import asdict
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tap_crowdtwist.errors import IncompleteError
+from tap_crowdtwist.errors import IncompleteError, SettingError
+from tap_crowdtwist.paths import named
 from tap_crowdtwist.run import places_of
 from tap_crowdtwist.tally import SHOWN
 
@@ -50,6 +52,7 @@ def report(run: Run, logger: logging.Logger) -> None:
         cells = "  ".join(f"{row[name]:9,}" for name in _COLUMNS)
         note = f"  ({row['skipped']})" if row["skipped"] else ""
         logger.info("%s  %s%s", stream.ljust(width), cells, note)
+    _report_missing(run, logger)
     texts = {
         f"{stream}.{name}": count
         for stream, tally in run.tallies.items()
@@ -67,6 +70,39 @@ def report(run: Run, logger: logging.Logger) -> None:
         "rate limit held them back for %(seconds_waiting).1f s",
         totals,
     )
+
+
+def _report_missing(run: Run, logger: logging.Logger) -> None:
+    """Say who is missing, by lines of the roster, and write the file that names all of them."""
+    missing, path, listed = run.missing, run.settings.missing_members_path, 0
+    if path is not None and missing.asked:
+        try:
+            listed = missing.write(path, run.roster, changed=run.settings.only_changed)
+        except SettingError as error:
+            run.fail(error)
+            logger.warning("%s", error)
+            path = None
+    if not len(missing) and not listed:
+        return
+    places: list[str] = []
+    if not run.settings.only_changed and not run.stop.wished:  # reading anew may take long
+        places = places_of({run.roster[n] for n in islice(missing, SHOWN)}, run.settings)
+    among = f"{', among them' if len(places) < len(missing) else ':'} {', '.join(places)}"
+    who = "1 member is" if len(missing) == 1 else f"{len(missing):,} members are"
+    said = f"{who} not known to CrowdTwist{among if places else ''}"
+    if path is None:
+        hint = "; `missing_members_path` can name a file for all of them"
+        logger.info("%s%s", said, hint if len(places) < len(missing) else "")
+        return
+    earlier = f", with {listed - len(missing):,} of earlier runs" if listed > len(missing) else ""
+    logger.info("%s; %s names them all%s", said, named(str(path)), earlier)
+    if listed < missing.expected:
+        logger.warning(
+            "%s is not complete: a run that was killed found at least %d more in this sweep; the "
+            "next whole sweep names them",
+            named(str(path)),
+            missing.expected - listed,
+        )
 
 
 def _told(tally: Tally) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from tap_crowdtwist.checks import blank_variables, check, check_environment, unk
 from tap_crowdtwist.declaration import DECLARATION, SECRETS
 from tap_crowdtwist.errors import SettingError, TapError
 from tap_crowdtwist.inputs import check_catalog, check_state
+from tap_crowdtwist.missing import check_place
 from tap_crowdtwist.redact import REDACTOR
 from tap_crowdtwist.run import Run, utc_now
 from tap_crowdtwist.settings import Settings
@@ -266,6 +267,8 @@ class TapCrowdTwist(Tap):
             continuation.begin(self.state)
         with closing(self.run):
             try:
+                if self.sweeps:
+                    check_place(self.run.settings)
                 self._warn()
                 if self.sweeps and self.run.settings.only_changed:
                     self._find_changed()

@@ -155,7 +155,7 @@ def test_a_key_that_crowdtwist_refuses_is_told_once(world: Sandbox, streams: lis
 
 @pytest.mark.parametrize("stream", ["users", "redemptions"])
 def test_an_id_type_that_finds_nobody(world: Sandbox, stream: str) -> None:
-    result = run_tap(world, stream, id_type="email", user_ids=world.roster(), code=1)
+    result = run_tap(world, stream, id_type="username", user_ids=world.roster(), code=1)
     said = sentence(result)
     assert said.startswith("Setting `id_type`: CrowdTwist does not know 40 of 40 members")
     assert not result.records

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from itertools import product
+from itertools import permutations, product
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import OFF_BY_DEFAULT, STREAMS, Result, config_of, run_cli, run_tap, sandbox, select
+from harness import (
+    OFF_BY_DEFAULT,
+    STREAMS,
+    Result,
+    config_of,
+    queries,
+    run_cli,
+    run_tap,
+    sandbox,
+    select,
+)
 
 from tap_crowdtwist.api.auth import HMAC_DIGESTS, HMAC_TIMESTAMPS
 
@@ -81,8 +91,60 @@ def test_a_wrong_id_type_is_told_for_what_it_is(world: Sandbox, tmp_path: Path) 
     result = checked(world, tmp_path, user_ids=[1, 2, 3])
     assert result.exit_code == 1
     said = table(result)["purchases"]
-    assert said.startswith("FAIL None of the first 3 members is known to CrowdTwist as 'id'")
+    assert said.startswith("FAIL None of the 3 members tried is known to CrowdTwist as 'id'")
     assert "`id_type`" in said
+
+
+def test_the_sample_is_spread_over_the_roster(world: Sandbox, tmp_path: Path) -> None:
+    roster = world.roster()
+    checked(world, tmp_path, select("users"))
+    asked = [path.rpartition("/")[2] for _, path, _ in queries(world)]
+    last = len(roster) - 1
+    assert asked == [str(sorted(roster, key=int)[n * last // 4]) for n in range(5)]
+
+
+@pytest.mark.parametrize(("missing", "ratio"), list(product(range(6), (0, 0.2, 0.5, 1))))
+def test_it_fails_where_the_run_would_fail_and_warns_below_that(
+    world: Sandbox, tmp_path: Path, missing: int, ratio: float
+) -> None:
+    known = [int(member) for member in world.roster() if int(member) > 1000][: 5 - missing]
+    roster = [*range(1, missing + 1), *known]
+    settings: dict[str, Any] = {"user_ids": roster, "max_missing_ratio": ratio}
+    result = checked(world, tmp_path, select("users"), **settings)
+    fails = missing > len(roster) * ratio
+    assert result.exit_code == int(fails)
+    run_tap(world, "users", code=int(fails), **settings)
+    rows = table(result)
+    if missing:
+        assert rows["members"].startswith("FAIL" if fails else "WARN")
+        assert f" {missing} of 5 members tried are not known to CrowdTwist" in rows["members"]
+        assert f"entry {missing} of `user_ids`" in rows["members"]
+    else:
+        assert "members" not in rows
+
+
+def test_later_streams_ask_only_about_members_that_were_found(
+    world: Sandbox, tmp_path: Path
+) -> None:
+    checked(world, tmp_path, user_ids=[1, 2, 3, *world.roster()[:2]])
+    asked = [path for _, path, _ in queries(world) if path.split("/")[3:4] in (["1"], ["2"], ["3"])]
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize("order", list(permutations(["config", "catalog", "test"])), ids=str)
+def test_the_order_of_options_does_not_matter(
+    world: Sandbox, tmp_path: Path, order: tuple[str, ...]
+) -> None:
+    for name, content in (("config", config_of(world)), ("catalog", select("rewards"))):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    args: dict[str, list[str | Path]] = {
+        "config": ["--config", tmp_path / "config.json"],
+        "catalog": ["--catalog", tmp_path / "catalog.json"],
+        "test": ["--test"],
+    }
+    result = run_cli(*(arg for name in order for arg in args[name]))
+    assert result.exit_code == 0, result.stderr
+    assert list(table(result)) == ["rewards"]
 
 
 def test_a_shard_without_members_is_told(world: Sandbox, tmp_path: Path) -> None:

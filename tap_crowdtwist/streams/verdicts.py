@@ -46,10 +46,13 @@ def judge(stream: MemberStream, errand: Errand, haul: Haul, walk: state.Sweep) -
     if error is None:
         tally.failed_in_row = 0
         tally.deleted += haul.deleted
+        stream.run.missing.note(errand.position, missing=False)
     elif isinstance(error, MemberMissingError):
         if errand.turn is not Turn.AGAIN:
             tally.missing += 1
             walk.missing += 1
+        stream.run.missing.note(errand.position, missing=True)
+        stream.run.missing.expected = max(stream.run.missing.expected, walk.missing)
         if walk.missing == walk.asked >= CERTAIN and settings.max_missing_ratio < 1:
             _wrong_roster(stream, walk)
     elif isinstance(error, NotConfiguredError):

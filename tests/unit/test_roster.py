@@ -201,7 +201,8 @@ def test_anything_else_is_no_crowdtwist_id(text: str) -> None:
 
 @pytest.mark.parametrize("id_type", [id_type for id_type in ID_TYPES if id_type != "id"])
 def test_any_other_id_is_a_text_that_is_not_blank(id_type: str) -> None:
-    assert parse_id(" +49 123 \n", id_type) == "+49 123"
+    seen = "+49@123" if id_type == "email" else "+49 123"
+    assert parse_id(f" {seen} \n", id_type) == seen
     assert parse_id(" \n", id_type) is None
 
 
@@ -213,6 +214,48 @@ UNSEEN = st.text(st.sampled_from("\ufeff\u200b\u200e\u202a\u202c\u2060\u00a0\u00
 def test_what_nobody_sees_around_an_id_is_no_part_of_it(
     id_type: str, before: str, after: str
 ) -> None:
-    seen = "4915" if id_type == "id" else "a\u200db"  # a joiner between letters means something
+    seen = "4915" if id_type == "id" else "a\u200db@x"  # a joiner between letters means something
     assert str(parse_id(before + seen + after, id_type)) == seen
     assert parse_id(before + after, id_type) is None
+
+
+# What the local part and the domain of an address may be made of (RFC 5322, and other alphabets)
+ATOMS = st.text(
+    st.sampled_from("aZ0!#$%&'*+-/=?^_`{}~.") | st.characters(categories=["Ll"]), min_size=1
+)
+FIELDS = st.sampled_from(["4711", "Ada", "Lovelace", "a@b.test", "", "+49 30 1", "x y"])
+
+
+@given(local=ATOMS, domain=ATOMS)
+def test_an_address_has_any_character_that_is_no_separator(local: str, domain: str) -> None:
+    assert parse_id(f"{local}@{domain}", "email") == f"{local}@{domain}"
+
+
+@given(
+    fields=st.lists(FIELDS, min_size=2, max_size=5),
+    separator=st.sampled_from([",", ";", "|", "\t", '","', " ", "\u00a0", "<", ">", "\x1f", "@"]),
+)
+def test_several_fields_are_no_address(fields: list[str], separator: str) -> None:
+    line = separator.join(["Ada", *fields, "x"])
+    if line.count("@") != 1 or separator != "@" or " " in line:
+        assert parse_id(line, "email") is None
+
+
+@pytest.mark.parametrize("id_type", [id_type for id_type in ID_TYPES if id_type != "id"])
+@given(fields=st.lists(FIELDS, min_size=1, max_size=4), separator=st.sampled_from("\t;"))
+def test_a_row_of_a_table_is_no_id(id_type: str, fields: list[str], separator: str) -> None:
+    assert parse_id(separator.join(["4711", *fields, "x"]), id_type) is None
+
+
+@pytest.mark.parametrize("id_type", ["username", "third_party_id"])
+@pytest.mark.parametrize(
+    "text",
+    ["auth0|ada", "samlp|x|ada@x.test", "CN=Ada,OU=x,O=y", '"Ada" <a@b>', "Tom&amp;Co", "a;b", ";"],
+)
+def test_a_brand_may_call_its_members_nearly_anything(id_type: str, text: str) -> None:
+    assert parse_id(text, id_type) == text
+
+
+@pytest.mark.parametrize("text", ["@", "a@", "@b", "a@b@c", "a", "a b@c", "<a@b>", "a@b, c@d"])
+def test_an_address_has_one_at_between_two_parts(text: str) -> None:
+    assert parse_id(text, "email") is None

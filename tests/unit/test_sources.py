@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import json
 import lzma
 import os
 import sys
@@ -53,22 +54,24 @@ def refusal(path: str, id_type: str = "id", column: str | None = None) -> str:
 
 def test_the_setting_holds_ids_as_numbers_or_text() -> None:
     assert list(sources.from_setting([3, "1", " 2 "], "id")) == [3, 1, 2]
-    assert list(sources.from_setting(["a@b.test", 5], "email")) == ["a@b.test", "5"]
+    assert list(sources.from_setting(["a-b", 5], "username")) == ["a-b", "5"]
 
 
 @pytest.mark.parametrize(
     ("entry", "id_type", "wanted"),
     [
-        (PERSONAL, "id", "a numeric CrowdTwist id"),
-        (0, "id", "a numeric CrowdTwist id"),
-        (1.0, "id", "a numeric CrowdTwist id"),
-        (" ", "email", "an id of type email"),
+        (PERSONAL, "id", "is not a numeric CrowdTwist id"),
+        (0, "id", "is not a numeric CrowdTwist id"),
+        (1.0, "id", "is not a numeric CrowdTwist id"),
+        (1, "email", "is not an e-mail address"),
+        ("a\tb", "username", "is not an id of type username"),
+        (" ", "username", "has no id"),
     ],
 )
 def test_an_entry_that_is_no_id_is_told_by_its_place(entry: Any, id_type: str, wanted: str) -> None:
     with pytest.raises(SettingError) as caught:
-        list(sources.from_setting([1, entry], id_type))
-    assert str(caught.value) == f"Setting `user_ids`: entry 2 is not {wanted}"
+        list(sources.from_setting(["a@b.test" if id_type == "email" else 1, entry], id_type))
+    assert str(caught.value) == f"Setting `user_ids`: entry 2 {wanted}"
 
 
 # Text
@@ -121,8 +124,9 @@ def test_csv_has_a_header_quotes_and_any_line_end(folder: Path, end: str, bom: s
     ],
 )
 def test_the_usual_column_is_found(folder: Path, header: str, id_type: str) -> None:
-    member = read(put(folder, "members.csv", f"{header}\nx,7\n"), id_type)
-    assert member == [7 if id_type == "id" else "7"]
+    cell = "7@x.test" if id_type == "email" else "7"
+    member = read(put(folder, "members.csv", f"{header}\nx,{cell}\n"), id_type)
+    assert member == [7 if id_type == "id" else cell]
 
 
 def test_the_only_column_is_taken_whatever_its_name(folder: Path) -> None:
@@ -177,13 +181,18 @@ def test_a_file_without_a_header_loses_no_member_silently(
     )
 
 
-@pytest.mark.parametrize("row", ["x", '"",x', f"{PERSONAL},x", "0,x"])
-def test_a_row_without_an_id_is_told_by_its_line(folder: Path, row: str) -> None:
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("x", "has no id"),
+        ('"",x', "has no id"),
+        (f"{PERSONAL},x", "is not a numeric CrowdTwist id; check `id_type` too"),
+        ("0,x", "is not a numeric CrowdTwist id; check `id_type` too"),
+    ],
+)
+def test_a_row_without_an_id_is_told_by_its_line(folder: Path, row: str, said: str) -> None:
     path = put(folder, "members.csv", f'name,id\n"a\nb",1\n{",".join(row.split(",")[::-1])}\n')
-    assert refusal(path) == (
-        "Setting `user_ids_path`: line 4 of 'members.csv' is not a numeric CrowdTwist id; "
-        "check `id_type` too"
-    )
+    assert refusal(path) == f"Setting `user_ids_path`: line 4 of 'members.csv' {said}"
 
 
 def test_a_quote_that_is_never_closed_is_no_id(folder: Path) -> None:
@@ -240,9 +249,13 @@ def test_the_delimiter_is_told_by_the_header(folder: Path, delimiter: str) -> No
 def test_case_blanks_and_separators_do_not_count_in_the_name_of_a_column(
     folder: Path, name: str, header: str, id_type: str
 ) -> None:
-    content = {"csv": f"name,{header}\nx,7\n", "jsonl": f'{{"name": "x", "{header}": "7"}}\n'}
-    path = put(folder, name, content[name.partition(".")[2]])
-    member = [7 if id_type == "id" else "7"]
+    cell = "7@x.test" if id_type == "email" else "7"
+    rows = {
+        "csv": f"name,{header}\nx,{cell}\n",
+        "jsonl": f'{{"name": "x", "{header}": "{cell}"}}\n',
+    }
+    path = put(folder, name, rows[name.partition(".")[2]])
+    member = [7 if id_type == "id" else cell]
     assert read(path, id_type) == member
     assert read(path, id_type, column=header.upper().replace(" ", "_")) == member
 
@@ -344,14 +357,71 @@ def test_a_line_that_is_not_json_is_told_by_its_number(folder: Path, line: str) 
 
 
 @pytest.mark.parametrize(
-    "line", ["null", "true", "1.5", "[1]", "{}", '{"id": null}', '{"id": {"a": 1}}', '"x"', "-1"]
+    ("line", "said"),
+    [
+        *((line, "has no id") for line in ("null", "true", "1.5", "[1]", "{}")),
+        *((line, "has no id") for line in ('{"id": null}', '{"id": {"a": 1}}', '" "')),
+        ('"x"', "is not a numeric CrowdTwist id; check `id_type` too"),
+        ("-1", "is not a numeric CrowdTwist id; check `id_type` too"),
+    ],
 )
-def test_json_that_is_no_id_is_told_by_its_line(folder: Path, line: str) -> None:
+def test_json_that_is_no_id_is_told_by_its_line(folder: Path, line: str, said: str) -> None:
     path = put(folder, "members.jsonl", f"1\n{line}\n")
-    assert refusal(path) == (
-        "Setting `user_ids_path`: line 2 of 'members.jsonl' is not a numeric CrowdTwist id; "
+    assert refusal(path) == f"Setting `user_ids_path`: line 2 of 'members.jsonl' {said}"
+
+
+# Several that are wrong
+
+
+def test_several_bad_lines_are_counted_and_the_first_five_named(folder: Path) -> None:
+    lines = ["email,name", "a@b.test,x", *["x,x"] * 3, ",x", *[f"{PERSONAL} ,x"], *["@,x"] * 997]
+    assert refusal(put(folder, "members.csv", "\n".join(lines)), "email") == (
+        "Setting `user_ids_path`: line 6 of 'members.csv' has no id, and "
+        "1,000 lines of 'members.csv' are not e-mail addresses (3, 4, 5, 8, 9, …); "
         "check `id_type` too"
     )
+    assert refusal(put(folder, "members.csv", "id,n\n,x\n1,x\n,y\n")) == (
+        "Setting `user_ids_path`: 2 lines of 'members.csv' have no id (2, 4)"
+    )
+
+
+def test_several_bad_entries_are_counted() -> None:
+    with pytest.raises(
+        SettingError, match=r"`user_ids`: 2 entries are not e-mail addr.* \(1, 3\)$"
+    ):
+        list(sources.from_setting(["x", "a@b.test", "y"], "email"))
+
+
+@given(
+    rows=st.lists(
+        st.lists(st.sampled_from(["4711", "Ada", "Lovelace", ""]), min_size=1, max_size=4),
+        min_size=1,
+        max_size=8,
+    ),
+    separator=st.sampled_from([";", ",", "\t", "|", " "]),
+    name=st.sampled_from(["crm.txt", "crm", "crm.csv", "crm.jsonl"]),
+)
+def test_rows_of_a_table_are_never_taken_for_addresses(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], separator: str, name: str
+) -> None:
+    lines = [separator.join([*row, PERSONAL, "Ada"]) for row in rows]
+    if name.endswith("jsonl"):
+        lines = [json.dumps(line) for line in lines]
+    if name.endswith("csv"):  # one column, whatever else stands in its cells
+        lines = ["email", *('"' + line.replace('"', '""') + '"' for line in lines)]
+    text = "\n".join(lines) + "\n"
+    said = refusal(put(tmp_path_factory.mktemp("crm"), name, text), "email")
+    assert "e-mail address" in said
+    assert not any(value in said for value in ("4711", "Ada", "Lovelace", PERSONAL))
+
+
+def test_a_table_in_place_of_a_list_is_told_how_it_can_be_read(folder: Path) -> None:
+    text = f"4711;Ada;{PERSONAL}\n"
+    assert refusal(put(folder, "crm.txt", text), "email") == (
+        "Setting `user_ids_path`: line 1 of 'crm.txt' is not an e-mail address; put one id on "
+        "each line, or give a file that ends in .csv and whose first line names the columns"
+    )
+    assert read(put(folder, "crm.csv", f"Nr;Name;E-Mail\n{text}"), "email") == [PERSONAL]
 
 
 # Where files are

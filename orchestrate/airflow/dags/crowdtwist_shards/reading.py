@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _LARGEST_ID = 2**63 - 1
+_CONTROLS = r"\x00-\x1f\x7f-\x9f"
+_EMAIL = re.compile(rf"""[^\s@,;|"<>{_CONTROLS}]+@[^\s@,;|"<>{_CONTROLS}]+""")
+_WORDS = re.compile(rf"[^;{_CONTROLS}]*(?:;[^;{_CONTROLS}]*)?")
+_OTHER = re.compile(rf"""[^,;|"<>{_CONTROLS}]*""")
+_FORMS = {"email": _EMAIL, "username": _WORDS, "third_party_id": _WORDS}
 _DELIMITERS = ",;\t|"
 _NUMBERS = ("user_id", "member_id", "id", "CTUserID")
 _ALIASES = {"id": _NUMBERS, "email": ("email_address",)}
@@ -63,7 +68,8 @@ def parse_id(value: Any, id_type: str) -> int | str | None:
     """Read one id of the given type, or None where the tap would refuse it."""
     text = _bare(str(value))
     if id_type != "id":
-        return text or None
+        looks_right = _FORMS.get(id_type, _OTHER).fullmatch(text)
+        return text if text and looks_right else None
     if not (text.isascii() and text.isdigit()) or len(text) > len(str(_LARGEST_ID)):
         return None
     return int(text) if 0 < int(text) <= _LARGEST_ID else None
@@ -81,7 +87,8 @@ def _is_unseen(letter: str) -> bool:
 
 def wanted(id_type: str) -> str:
     """Name what an id has to be."""
-    return "a numeric CrowdTwist id" if id_type == "id" else f"an id of type {id_type}"
+    known = {"id": "a numeric CrowdTwist id", "email": "an e-mail address"}
+    return known.get(id_type, f"an id of type {id_type}")
 
 
 def place(path: str) -> str:
@@ -212,6 +219,8 @@ def _csv(lines: Iterator[str], id_type: str, column: str | None) -> Iterator[tup
     if header:
         chosen = _place_of(header, id_type, column)
         for row in rows:
+            if any(cell.strip() for cell in row[len(header) :]):
+                raise ShardError(f"line {reader.line_num} has more cells than line 1 names columns")
             cell = row[chosen] if chosen < len(row) else ""
             guarded = _GUARDED.fullmatch(cell)
             yield reader.line_num, guarded[1] or guarded[2] if guarded else cell
