@@ -4,8 +4,8 @@ One entry per stream, whatever the number of members:
 
     {"replication_key": "last_date_purchased", "replication_key_value": "2026-11-19T02:00:00Z",
      "start_date": "2025-01-01T00:00:00Z",
-     "roster": {"id_type": "id", "shard": "1/1", "swept": "…", "members": 200000, "sums": "…",
-                "largest": 1200999},
+     "roster": {"id_type": "id", "shard": "1/1", "swept": "…", "members": 200000,
+                "found": 199990, "sums": "…", "largest": 1200999},
      "sweep": {"started_at": "…", "since": "…", "after": 1200345, "read": {…},
                "retry": {"count": 1, "ids": "…"}, "check": 2849711623, …}}
 
@@ -339,8 +339,8 @@ def finish(
     note_files(state, sweep)
     if sweep.changed:  # the bookmark is of a sweep of all members, and so is who was known
         return
-    tables.complete(state, sweep.version, found(sweep, roster))
     names["members"] = len(roster)
+    names |= tables.completed(state, sweep.version, found(sweep, roster))
     state["roster"].update(names)
     if plan.replication_key is not None:
         state["start_date"] = _start(state, sweep, plan)

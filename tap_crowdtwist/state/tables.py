@@ -1,10 +1,9 @@
 """The table version of a sweep, with which a target tells rows that are no more.
 
-    {"version": 1773198000000, "found": 198204}
-
-`version` is that of the last complete sweep of all members, `found` how many of them CrowdTwist
-knew. `found` is the measure for the next sweeps, so one that finds far fewer members does not lower
-it: two runs of one member, by mistake, must not empty a table.
+A state's `roster` has the `version` of the last complete sweep of all members, where it had one,
+and how many of them CrowdTwist knew (`found`). That is the measure for the next sweep with a
+version, so one that finds far fewer members does not lower it: two runs of one member, by mistake,
+must not empty a table. A sweep without a version sets it anew.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping
+    from collections.abc import Mapping
     from datetime import datetime
 
 LEAST = 0.9
@@ -21,8 +20,7 @@ LEAST = 0.9
 
 def last_version(state: Mapping[str, Any]) -> int | None:
     """Return the version of the last complete sweep of all members, if it had one."""
-    version = _stored(state).get("version")
-    return version if isinstance(version, int) else None
+    return _number(state, "version")
 
 
 def next_version(state: Mapping[str, Any], started_at: datetime) -> int:
@@ -31,15 +29,8 @@ def next_version(state: Mapping[str, Any], started_at: datetime) -> int:
 
 
 def found_before(state: Mapping[str, Any]) -> int:
-    """Return how many members the next sweep is measured by; 0 if none has been complete.
-
-    A sweep without a version leaves the size of its roster only.
-    """
-    found = _stored(state).get("found")
-    if not isinstance(found, int):
-        roster = state.get("roster")
-        found = roster.get("members") if isinstance(roster, dict) else None
-    return found if isinstance(found, int) else 0
+    """Return how many members the next sweep is measured by; 0 if none has been complete."""
+    return _number(state, "found") or 0
 
 
 def has_shrunk(state: Mapping[str, Any], found: int) -> bool:
@@ -47,15 +38,16 @@ def has_shrunk(state: Mapping[str, Any], found: int) -> bool:
     return found < found_before(state) * LEAST
 
 
-def complete(state: MutableMapping[str, Any], version: int | None, found: int) -> None:
-    """Note a complete sweep of all members. One without a version takes the measure away."""
-    if version is None:
-        state.pop("table", None)
-        return
-    measure = found_before(state) if has_shrunk(state, found) else found
-    state["table"] = {"version": version, "found": measure}
+def completed(state: Mapping[str, Any], version: int | None, found: int) -> dict[str, int | None]:
+    """Return what the `roster` of a state has to say of a sweep of all that is complete."""
+    keeps_measure = version is not None and has_shrunk(state, found)
+    measure: dict[str, int | None] = {"found": found_before(state) if keeps_measure else found}
+    if version is None and last_version(state) is None:
+        return measure
+    return {**measure, "version": version}
 
 
-def _stored(state: Mapping[str, Any]) -> Mapping[str, Any]:
-    stored = state.get("table")
-    return stored if isinstance(stored, dict) else {}
+def _number(state: Mapping[str, Any], name: str) -> int | None:
+    roster = state.get("roster")
+    number = roster.get(name) if isinstance(roster, dict) else None
+    return number if isinstance(number, int) else None

@@ -37,7 +37,7 @@ def test_sweeps_of_the_changed_forget_nothing_and_carry_the_last_version(tmp_pat
     with Listener(tmp_path, members=20) as brand:
         brand.deliver(0)
         assert not brand.run("all", **settings).said
-        first = brand.entry("users")["table"]["version"]
+        first = brand.entry("users")["roster"]["version"]
         assert brand.versions("RECORD", "users") == {first}
 
         brand.pass_day()
@@ -45,7 +45,7 @@ def test_sweeps_of_the_changed_forget_nothing_and_carry_the_last_version(tmp_pat
         assert outcome.summary["users"]["vanished"] == "only members who changed were swept"
         assert brand.versions("RECORD", "users") == {first}
         assert not brand.versions("ACTIVATE_VERSION", "users")
-        assert brand.entry("users")["table"]["version"] == first
+        assert brand.entry("users")["roster"]["version"] == first
 
         brand.pass_day()
         again = brand.run("all", **settings)

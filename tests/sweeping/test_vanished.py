@@ -55,7 +55,7 @@ def test_nothing_has_a_version_unless_asked_for() -> None:
     for outcome in (first, second):
         assert outcome.versions() == {None}
         assert not outcome.activated
-        assert "table" not in outcome.state["bookmarks"][RECEIPTS]
+        assert "version" not in outcome.state["bookmarks"][RECEIPTS]["roster"]
         assert not outcome.vanished
         assert "vanished" not in outcome.said
 
@@ -281,3 +281,10 @@ def test_one_member_again_empties_no_table(*, forgets_unversioned: bool) -> None
     second = run(subject, first.state, now=LATER + DAY)
     target.load(second.messages)
     assert target.rows() == subject.rows
+
+
+def test_a_roster_of_whom_many_were_always_missing_does_not_count_as_shrunk() -> None:
+    subject = program()
+    roster = range(1, 2 * MEMBERS)
+    state = run(subject, roster=roster, vanished_rows="keep").state
+    assert run(subject, state, roster=roster, now=LATER).vanished == "forgotten"
