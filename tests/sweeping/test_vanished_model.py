@@ -8,7 +8,7 @@ from vanish_kit import Target
 from vanish_machine import Vanishing
 
 SETTINGS = settings(
-    max_examples=40,
+    max_examples=30,
     stateful_step_count=16,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a failing run is short as it is
