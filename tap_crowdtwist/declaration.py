@@ -15,6 +15,7 @@ from tap_crowdtwist.roster import ID_TYPES
 AUTH_METHODS = ("query", "header", "hmac")
 SWEEPS = ("all", "changed")
 COLUMNS = ("same", "any")
+VANISHED = ("keep", "forget")
 FEED_PATHS = ("data_push_path", "live_push_path", "batch_activity_path")
 """The settings that say where files are; whoever reads only those needs no key."""
 _ID_LIST = {"type": "array", "items": {"type": ["string", "integer"]}}
@@ -324,6 +325,16 @@ DECLARATION: dict[str, Any] = th.PropertiesList(
         title="Deleted members",
         description="Whether a member that CrowdTwist has deleted gets a row in `users` that "
         "says so (`_sdc_deleted_at`). Costs one more request per member that is not found.",
+    ),
+    th.Property(
+        "vanished_rows",
+        th.StringType,
+        default="keep",
+        allowed_values=list(VANISHED),
+        title="Vanished rows",
+        description="Whether rows of full-table member streams that are no longer in the answers "
+        "stay in the table. `forget`: after a complete sweep of all members, the target is told "
+        "to delete them or mark them as deleted (ACTIVATE_VERSION).",
     ),
 ).to_dict()
 """JSON Schema of the settings, the source of `--about`, the README's table and meltano.yml."""

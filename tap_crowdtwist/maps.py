@@ -17,7 +17,7 @@ from singer_sdk.exceptions import (
     StreamMapConfigError,
 )
 from singer_sdk.helpers._catalog import get_selected_schema
-from singer_sdk.mapper import CustomStreamMap, PluginMapper
+from singer_sdk.mapper import CustomStreamMap, PluginMapper, RemoveRecordTransform
 
 from tap_crowdtwist import schemas
 from tap_crowdtwist.errors import SettingError
@@ -111,6 +111,15 @@ def of(mapper: PluginMapper, stream: Stream) -> list[StreamMap]:
                         "flattening_max_key_length", f"would shorten `{key}`, a key of `{name}`"
                     )
     return mapper.stream_maps[name]
+
+
+def tables(stream: Stream) -> set[str]:
+    """Return the names under which the records of a stream are sent."""
+    return {
+        each.stream_alias
+        for each in stream.stream_maps
+        if not isinstance(each, RemoveRecordTransform)
+    }
 
 
 def mapped(stream: Stream, record: Row) -> Iterator[tuple[str, Row]]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+import zlib
 from array import array
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.errors import SettingError
@@ -110,6 +112,14 @@ class Roster:
             self._members = array("q", _unique(sorted(numbers)))
         else:
             self._members = sorted(set(kept), key=self._name)
+
+    @cached_property
+    def checksum(self) -> int:
+        """Checksum of the members, to notice that a sweep goes on with another roster."""
+        if isinstance(self._members, array):
+            return zlib.crc32(self._members.tobytes())
+        names = (f"{name}\n".encode() for name in self.names())
+        return reduce(lambda checksum, name: zlib.crc32(name, checksum), names, 0)
 
     def __len__(self) -> int:
         return len(self._members)

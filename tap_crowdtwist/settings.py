@@ -65,6 +65,7 @@ class Settings:
     policy: Policy
     tombstones: bool
     only_changed: bool
+    forgets: bool
     data_push_path: str | None = field(repr=False)
     live_push_path: str | None = field(repr=False)
     data_push_columns: str
@@ -128,6 +129,7 @@ class Settings:
             policy=_policy(config),
             tombstones=config["deleted_members"] == "tombstone",
             only_changed=config["sweep_members"] == "changed",
+            forgets=config["vanished_rows"] == "forget",
             data_push_path=config.get("data_push_path") or None,
             live_push_path=config.get("live_push_path") or None,
             data_push_columns=config["data_push_columns"],

@@ -13,7 +13,7 @@ import msgspec
 from tap_crowdtwist.errors import IncompleteError, SettingError
 from tap_crowdtwist.paths import named
 from tap_crowdtwist.run import places_of
-from tap_crowdtwist.tally import SHOWN
+from tap_crowdtwist.tally import FORGOTTEN, SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,6 +65,8 @@ def report(run: Run, logger: logging.Logger) -> None:
             "in `additional_properties`",
             _counts(texts),
         )
+    for reason, streams in _kept(run).items():
+        logger.info("Rows that are no more stay in %s: %s", ", ".join(streams), reason)
     logger.info(
         "%(requests)d requests: %(retried)d sent again, %(refused)d answered 429 (too fast); the "
         "rate limit held them back for %(seconds_waiting).1f s",
@@ -105,10 +107,21 @@ def _report_missing(run: Run, logger: logging.Logger) -> None:
         )
 
 
+def _kept(run: Run) -> dict[str, list[str]]:
+    """Return why streams did not forget vanished rows, where that was wanted: reason -> streams."""
+    kept: dict[str, list[str]] = {}
+    for stream, tally in run.tallies.items():
+        if tally.vanished not in {"", FORGOTTEN}:
+            kept.setdefault(tally.vanished, []).append(stream)
+    return kept
+
+
 def _told(tally: Tally) -> dict[str, Any]:
     """Return what a program may want to know of a stream."""
     return {
-        name: value for name, value in asdict(tally).items() if name not in _PRIVATE and value != {}
+        name: value
+        for name, value in asdict(tally).items()
+        if name not in _PRIVATE and value != {} and (name != "vanished" or value)
     }
 
 

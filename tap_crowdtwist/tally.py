@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 SHOWN = 10
 """Members that failed whose place in the roster is told."""
 
+FORGOTTEN = "forgotten"
+"""What a tally says of vanished rows that the target was told to forget."""
+
 
 @dataclass
 class Tally:
@@ -27,6 +30,7 @@ class Tally:
         skipped: why the stream was not read at all, or "".
         reason: why the last member that failed did, or "".
         wrong_roster: whether so many members are missing that the roster must be wrong.
+        vanished: where `vanished_rows` is forget, "forgotten" or why rows that are no more stay.
     """
 
     records: int = 0
@@ -43,3 +47,4 @@ class Tally:
     skipped: str = ""
     reason: str = ""
     wrong_roster: bool = False
+    vanished: str = ""

@@ -12,6 +12,7 @@ from tap_crowdtwist.state.sweeps import (
     begin,
     finish,
     forget,
+    found,
     members_of,
     note_files,
     save,
@@ -19,6 +20,7 @@ from tap_crowdtwist.state.sweeps import (
     starts_later,
     under_way,
 )
+from tap_crowdtwist.state.tables import found_before, has_shrunk
 from tap_crowdtwist.state.whose import check_roster
 
 __all__ = [
@@ -32,6 +34,9 @@ __all__ = [
     "failed",
     "finish",
     "forget",
+    "found",
+    "found_before",
+    "has_shrunk",
     "members_of",
     "note_files",
     "room",

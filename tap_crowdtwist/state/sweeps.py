@@ -4,8 +4,8 @@ One entry per stream, whatever the number of members:
 
     {"replication_key": "last_date_purchased", "replication_key_value": "2026-11-19T02:00:00Z",
      "start_date": "2025-01-01T00:00:00Z",
-     "roster": {"id_type": "id", "shard": "1/1", "swept": "…", "members": 200000, "sums": "…",
-                "largest": 1200999},
+     "roster": {"id_type": "id", "shard": "1/1", "swept": "…", "members": 200000,
+                "found": 199990, "sums": "…", "largest": 1200999},
      "sweep": {"started_at": "…", "since": "…", "after": 1200345, "read": {…},
                "retry": {"count": 1, "ids": "…"}, "check": 2849711623, …}}
 
@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.errors import TapError
 from tap_crowdtwist.state import debts as debts_of
-from tap_crowdtwist.state import notes
+from tap_crowdtwist.state import notes, tables
 from tap_crowdtwist.state.debts import owed
 from tap_crowdtwist.state.instants import instant, spell
 from tap_crowdtwist.state.known import RosterDigest
@@ -78,6 +78,9 @@ class Sweep:
         files: which files were there when it began (`notes`); None where there are none.
         changed: whether only members who changed are swept.
         lacking: whether everybody so far lacked the resource; None where nobody tells.
+        version: the table version of its records (`tables`); None where they have none.
+        names: checksum of the roster that it began with, where it has a version.
+        doubt: why a run that was cut short may have missed a row of a table with versions, or "".
     """
 
     started_at: datetime
@@ -98,6 +101,9 @@ class Sweep:
     files: dict[str, Any] | None = None
     changed: bool = False
     lacking: bool | None = None
+    version: int | None = None
+    names: int | None = None
+    doubt: str = ""
 
     def is_joined(self, user_id: int) -> bool:
         """Return whether a member is new for certain, so that it is read from `start_date`."""
@@ -123,6 +129,7 @@ class Plan:
         lookback: how far before the bookmark to read again.
         files: which files are there now (`notes`); None where that is not known.
         changed: whether only members who changed are swept, from `start_date` on.
+        versioned: whether records carry a table version.
     """
 
     stream: str
@@ -132,6 +139,7 @@ class Plan:
     lookback: timedelta
     files: dict[str, Any] | None = None
     changed: bool = False
+    versioned: bool = False
 
     def since(self, bookmark: datetime | None) -> datetime | None:
         """Give the lower bound of a new sweep."""
@@ -152,13 +160,16 @@ def begin(state: MutableMapping[str, Any], plan: Plan, roster: Roster) -> Sweep:
     try:
         since = plan.since(None if starts_later(state, plan.start_date) else bookmark)
         stored = under_way(state)
-        sweep = _resumed(state, stored, plan, since) or Sweep(
+        resumed = _resumed(state, stored, plan, since)
+        sweep = resumed or Sweep(
             plan.now.replace(microsecond=0),
             since,
             files=None if plan.files is None else notes.begun(state.get("files"), plan.files),
             changed=plan.changed,
         )
         sweep.retry, sweep.retry_since = debts_of.load(stored)
+        if plan.versioned:
+            _give_version(state, sweep, stored if resumed else None, roster)
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         raise TapError(
             f"The state given to the tap cannot be read: the entry of `{plan.stream}`; remove it "
@@ -167,6 +178,30 @@ def begin(state: MutableMapping[str, Any], plan: Plan, roster: Roster) -> Sweep:
     if sweep.since != plan.start_date:
         sweep.known = RosterDigest.load(state.get("roster"))
     return sweep
+
+
+def _give_version(
+    state: Mapping[str, Any], sweep: Sweep, stored: Mapping[str, Any] | None, roster: Roster
+) -> None:
+    """Give a sweep its table version.
+
+    Members who changed get the version of the last complete sweep of all: the next one finds their
+    rows older than its own, and finds none without a version, which some targets never forget.
+    """
+    if sweep.changed:
+        sweep.version = tables.last_version(state)
+        return
+    sweep.names = roster.checksum
+    if stored is None:
+        sweep.version = tables.next_version(state, sweep.started_at)
+        return
+    # Rows of a run without versions would be forgotten, and so would those of members who are in
+    # the roster only now, before the cursor.
+    version = stored.get("version")
+    sweep.version = None if version is None else int(version)
+    sweep.doubt = str(stored.get("doubt") or "")
+    if stored.get("names") != sweep.names:
+        sweep.doubt = sweep.doubt or "the roster changed while the sweep was interrupted"
 
 
 def under_way(state: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -261,6 +296,10 @@ def save(
         stored["members"] = "changed"
     if sweep.lacking is not None:
         stored["lacking"] = sweep.lacking
+    if sweep.version is not None and not sweep.changed:
+        stored |= {"version": sweep.version, "names": sweep.names}
+        if sweep.doubt:
+            stored["doubt"] = sweep.doubt
     stored |= owed(sweep)
     state["sweep"] = {**stored, "check": _check(stored)}
     state["roster"] = {**(state.get("roster") or {}), **names_of(roster)}
@@ -301,6 +340,7 @@ def finish(
     if sweep.changed:  # the bookmark is of a sweep of all members, and so is who was known
         return
     names["members"] = len(roster)
+    names |= tables.completed(state, sweep.version, found(sweep, roster))
     state["roster"].update(names)
     if plan.replication_key is not None:
         state["start_date"] = _start(state, sweep, plan)
@@ -337,6 +377,11 @@ def starts_later(state: Mapping[str, Any], start_date: datetime | None) -> bool:
         return False
     covered = instant(state["start_date"])
     return covered is not None and (start_date is None or start_date < covered)
+
+
+def found(sweep: Sweep, roster: Roster) -> int:
+    """Return how many members of the roster CrowdTwist knew."""
+    return max(len(roster) - sweep.missing, 0)
 
 
 def members_of(state: Mapping[str, Any]) -> int:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import msgspec
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
-from tap_crowdtwist import state
+from tap_crowdtwist import maps, state
 from tap_crowdtwist.api.errors import ApiError, FatalApiError, NotConfiguredError
 from tap_crowdtwist.errors import IncompleteError, SettingError, TapError
 from tap_crowdtwist.state import notes
 from tap_crowdtwist.state.continuation import MARK
 from tap_crowdtwist.streams import errand as errands
+from tap_crowdtwist.streams import vanished
 from tap_crowdtwist.streams.base import CrowdTwistStream
 from tap_crowdtwist.streams.errand import Errand, Haul, Turn
 from tap_crowdtwist.streams.verdicts import UNCONFIGURED, NothingReadError, judge, judge_all
+from tap_crowdtwist.tally import FORGOTTEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -105,6 +108,12 @@ class MemberStream(CrowdTwistStream):
         except (AttributeError, TypeError, ValueError):
             return False
 
+    @property
+    def shares_table(self) -> bool:
+        """Whether a stream map sends another selected stream under the same name."""
+        streams = [s for s in self._crowdtwist.streams.values() if s.selected and s is not self]
+        return any(maps.tables(stream) & maps.tables(self) for stream in streams)
+
     def begin(self) -> Walk:
         """Begin the sweep, or resume it, and let the workers start on it."""
         if self._walk is None:
@@ -136,7 +145,7 @@ class MemberStream(CrowdTwistStream):
         with self.measured() as count, run.progress(self):
             try:
                 yield from self._records(walk, count, write=write_messages)
-                self._finish(walk)
+                self._finish(walk, write=write_messages)
             except NothingReadError as error:
                 self.stream_state.clear()
                 self.stream_state.update(walk.found)
@@ -169,7 +178,8 @@ class MemberStream(CrowdTwistStream):
                 return
             rows = [row for row in haul.rows if self.wanted(row, haul.since)]
             before = tally.records
-            yield from self._write(rows, haul.extracted, write=write)
+            version = walk.state.version
+            yield from self._write(rows, haul.extracted, write=write, version=version)
             count(tally.records - before)
             if haul.was_read and errand.turn is not Turn.AGAIN:
                 user_id = run.identities.user_id(errand.position)
@@ -200,7 +210,7 @@ class MemberStream(CrowdTwistStream):
                     )
                 )
 
-    def _finish(self, walk: Walk) -> None:
+    def _finish(self, walk: Walk, *, write: bool) -> None:
         """Write into the state that every member was asked, or why that counts for nothing.
 
         Members who changed may be too few to tell that the program lacks the resource by now. They
@@ -208,6 +218,8 @@ class MemberStream(CrowdTwistStream):
         """
         run, own, sweep = self.run, self.stream_state, walk.state
         has_rows = judge_all(self, sweep)
+        if write and vanished.may_vanish(self):
+            self._forget_vanished(sweep)
         doubted = sweep.changed and sweep.lacking and not notes.lacking(own)
         if doubted and sweep.asked < UNCONFIGURED:
             state.forget(own, sweep)
@@ -221,6 +233,18 @@ class MemberStream(CrowdTwistStream):
                 )
         else:
             state.note_files(own, sweep)
+
+    def _forget_vanished(self, sweep: state.Sweep) -> None:
+        """Let the target forget what the sweep has not brought, or say why not.
+
+        Before the state says that the sweep is complete: a target that dies between the two gets
+        the message again.
+        """
+        tally = self.run.tally(self.name)
+        reason = "the stream was skipped" if tally.skipped else vanished.why_kept(self, sweep)
+        tally.vanished = reason or FORGOTTEN
+        if not reason and sweep.version is not None:
+            self._write_activate_version_message(sweep.version)
 
     def _results(self, walk: Walk) -> Iterator[tuple[Errand, Haul]]:
         if walk.under_way is None:  # a dry run, which needs few members
@@ -280,6 +304,7 @@ class MemberStream(CrowdTwistStream):
             settings.lookback,
             files=feeds.marks if feeds is not None else None,
             changed=settings.only_changed,
+            versioned=vanished.has_versions(self),
         )
 
     def _turns(self, walk: state.Sweep) -> Iterator[Errand]:
@@ -328,7 +353,8 @@ class MemberStream(CrowdTwistStream):
         if forget:
             state.forget(own, sweep)
         elif sweep.missing < sweep.asked or not sweep.asked:  # else the roster may be a wrong one
-            state.save(own, sweep, walk.plan, run.roster, run.now())
+            doubted = replace(sweep, doubt=vanished.doubt(self, sweep))
+            state.save(own, doubted, walk.plan, run.roster, run.now())
             if len(msgspec.json.encode(self.tap_state)) > state.LARGEST:
                 state.shorten(own)
         self._tap.state_writer.write_state(self.tap_state)

@@ -316,3 +316,15 @@ def test_whenever_a_page_loses_a_row_to_its_key_the_listing_is_doubted(
     pages = [[{"id": number, "place": place} for place, number in enumerate(page)] for page in ids]
     completed(reading(*pages), ledger=ledger)
     assert (ENDPOINT.name in ledger.unproven) is any(len(set(page)) < len(page) for page in ids)
+
+
+@pytest.mark.parametrize(
+    ("pages", "oddities"), [([[{"id": 1}, "text"]], []), ([numbered(1)], ["odd paging"])]
+)
+@pytest.mark.parametrize("total", [None, 1])
+def test_without_a_total_to_tell_an_odd_listing_is_not_proven(
+    pages: list[Any], oddities: list[str], total: int | None
+) -> None:
+    ledger = Ledger()
+    completed(Listing(pages, total, oddities=oddities), ledger=ledger)
+    assert (ENDPOINT.name in ledger.unproven) is (total is None)

@@ -69,6 +69,7 @@ def test_defaults_are_filled_in() -> None:
         "sensitive_data": "keep",
         "spendable_values": "drop",
         "deleted_members": "tombstone",
+        "vanished_rows": "keep",
     }
 
 

@@ -1,0 +1,28 @@
+"""Whatever happens between and within runs, a target forgets nothing that is still there."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+from vanish_kit import Target
+from vanish_machine import Vanishing
+
+SETTINGS = settings(
+    max_examples=30,
+    stateful_step_count=16,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a failing run is short as it is
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+
+def test_nothing_that_is_there_is_forgotten_and_nothing_else_is_left() -> None:
+    machines: list[Vanishing] = []
+
+    def machine() -> Vanishing:
+        targets = [Target(hard=True), Target(), Target(hard=True, forgets_unversioned=False)]
+        machines.append(Vanishing(targets))
+        return machines[-1]
+
+    run_state_machine_as_test(machine, settings=SETTINGS)  # type: ignore[arg-type]  # any callable
+    assert any(machine.forgotten > 1 for machine in machines)
