@@ -181,6 +181,7 @@ def points_expiration(call: Call) -> Any:
     }
     for row, roll in call.world.expirations(member):
         sent = encode(row, roll)
+        del sent["entry"]
         answer[sent.pop("rule_type") + "_points_expiration"].append(sent)
     if call.engine.options.drift and member.index % 2:
         answer = {name: entries for name, entries in answer.items() if entries}
