@@ -13,11 +13,15 @@ if TYPE_CHECKING:
 
 _PAST, _AHEAD = 3, 6
 _INACTIVITY = 365 * DAY
+_STOPS_IN = 9
 
 
 def last_qualified(life: Timeline) -> int | None:
-    """When the member last earned points."""
-    return next((line.created for line in reversed(life.completions) if line.points > 0), None)
+    """When the member last earned points, unless that stopped the inactivity rule for a while."""
+    earned = next((line for line in reversed(life.completions) if line.points > 0), None)
+    if earned is None or mix(earned.roll) % _STOPS_IN == 0:
+        return None
+    return earned.created
 
 
 def lapse_after(qualified: int) -> int:
