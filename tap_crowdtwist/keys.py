@@ -3,12 +3,15 @@
 The response of the v2.1 activity history and the record of the redemption history are not
 published whole, so their ids (`user_activity_id`, `order_id`) may be missing. Such a row gets a
 hash of the fields that do not change, and its number among rows equal in all of these.
+
+Entries of the points expiration have no id at all, and the date of an inactivity entry moves with
+each activity. They are told apart by month or number.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from tap_crowdtwist.records import Row
+
+
+INACTIVITY = "inactivity"
+_UNDATED = "undated"
+_MONTH = len("2026-05")
 
 
 def assign(rows: Iterable[Row], own: str, stable: Mapping[str, Callable[[Any], Any]]) -> None:
@@ -45,6 +53,36 @@ def assign(rows: Iterable[Row], own: str, stable: Mapping[str, Callable[[Any], A
             equals.sort(key=lambda row: (_text(_rest(row, stable)), _text(row)))
         for number, row in enumerate(equals):
             row["id"] = f"{digest.hex()}-{number}"
+
+
+def assign_entries(rows: Iterable[Row]) -> None:
+    """Set `entry` on each row: the month that a redemption period ends in, else a number.
+
+    Periods that end in the same month are numbered by their dates, and so are those without a
+    usable date, so that none takes the place of another.
+
+    Args:
+        rows: all entries of one member's answer, each with its `rule_type`; changed in place.
+    """
+    counts: Counter[tuple[str, str]] = Counter()
+    for end, row in sorted(((_period_end(row), row) for row in rows), key=lambda pair: pair[0]):
+        rule, month = row["rule_type"], end[:_MONTH]
+        counts[rule, month] += 1
+        number = counts[rule, month]
+        if rule == INACTIVITY:
+            row["entry"] = str(number)
+        else:
+            name = month or _UNDATED
+            row["entry"] = name if number == 1 else f"{name}/{number}"
+
+
+def _period_end(row: Row) -> str:
+    """Return when a redemption period ends; "" where no date is usable, or for another rule."""
+    if row["rule_type"] == INACTIVITY:
+        return ""
+    with suppress(MisfitError):
+        return values.instant(row.get("expiration_date") or "") or ""
+    return ""
 
 
 def own_id(value: Any) -> str:

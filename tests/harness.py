@@ -56,7 +56,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "purchases": ("user_id", "purchase_id_type", "purchase_id"),
     "user_rewards": ("user_id", "id"),
     "redemptions": ("id",),
-    "points_expiration": ("user_id", "rule_type", "expiration_date"),
+    "points_expiration": ("user_id", "rule_type", "entry"),
     "receipts": ("user_id", "id"),
     "coupons": ("user_id", "redeem_order_coupon_id"),
     "user_badges": ("user_id", "id"),

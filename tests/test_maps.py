@@ -394,7 +394,7 @@ def test_an_expression_that_fails_on_a_row_is_named_and_tells_nothing_of_the_row
         ),
         (
             {"flattening_max_depth": 1, "flattening_max_key_length": 15},
-            "Setting `flattening_max_key_length`: would shorten `expiration_date`, a key",
+            "Setting `flattening_max_key_length`: would shorten `purchase_id_type`, a key",
         ),
     ],
 )

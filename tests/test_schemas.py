@@ -26,7 +26,7 @@ KEYS = {
     "live_segments": ["event_id"],
     "live_users": ["event_id"],
     "points_awaiting_fulfillment": ["user_id"],
-    "points_expiration": ["user_id", "rule_type", "expiration_date"],
+    "points_expiration": ["user_id", "rule_type", "entry"],
     "purchases": ["user_id", "purchase_id_type", "purchase_id"],
     "push_points_expiration": ["file_name", "file_line"],
     "push_redemptions": ["order_id"],
@@ -139,7 +139,7 @@ COLUMNS = {
         "user_id", "total_points_awaiting_fulfillment", "bonus_points_awaiting_fulfillment",
     },
     "points_expiration": {
-        "user_id", "rule_type", "expiration_date", "points_expired", "points_expiring",
+        "user_id", "rule_type", "entry", "expiration_date", "points_expired", "points_expiring",
         "points_redeemed", "last_qualified_date", "days_until_expiry",
     },
     "purchases": {

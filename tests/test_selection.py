@@ -146,7 +146,7 @@ def test_unknown_properties_can_be_deselected(world: Sandbox) -> None:
 def test_keys_are_sent_even_where_they_are_deselected(world: Sandbox) -> None:
     result = run_tap(world, catalog=select(points_expiration=[]))
     (schema,) = result.schemas["points_expiration"]
-    keys = {"user_id", "rule_type", "expiration_date"}
+    keys = {"user_id", "rule_type", "entry"}
     assert set(schema["schema"]["properties"]) == keys
     assert all(set(record) == keys for record in result.records["points_expiration"])
 

@@ -15,7 +15,7 @@ What the calendar alone changes is in no feed:
 * `users`: `days_until_expiration_date` and `is_maintenance_mode` of `tier_info`;
 * `points_expiration`: `days_until_expiry`, and at the turn of a month its ten months and what
   expires in each;
-* `user_activities` and `user_rewards`: not the members change, but the catalogs do, each day.
+* `user_activities` and `user_rewards`: the catalogs change each day, and what a member may do.
 
 A member who was deleted is in no feed, since no documentation says that CrowdTwist pushes that.
 """
@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from crowdtwist_sandbox.clock import LAST_DAY
+from crowdtwist_sandbox.world.absences import was_taken
 from crowdtwist_sandbox.world.dice import key_of, mix
 from crowdtwist_sandbox.world.expiration import lapse_after, last_qualified
 from crowdtwist_sandbox.world.instants import DAY, date_of
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from crowdtwist_sandbox.engine import Engine
     from crowdtwist_sandbox.world.events import Completion, Redemption, Timeline
+    from crowdtwist_sandbox.world.listing import Member
     from crowdtwist_sandbox.world.world import World
 
 _SECONDS = 86_000
@@ -138,7 +140,7 @@ def _appearances(engine: Engine, day: int) -> Iterator[Appearance]:
     for index in world.population.living(day):
         life = world.timeline(index, day)
         changed_at = life.updated_at if life.updated_at >= midnight else None
-        if options.receipt_scanning and (scanned := _last_scan(life, midnight)):
+        if options.receipt_scanning and (scanned := _last_scan(world.member(index, day), midnight)):
             changed_at = max(changed_at or 0, scanned)
         reminder = None
         if options.expiration_rule and changed_at is None and has_reminders(day):
@@ -154,12 +156,14 @@ def _appearances(engine: Engine, day: int) -> Iterator[Appearance]:
             )
 
 
-def _last_scan(life: Timeline, midnight: int) -> int | None:
+def _last_scan(member: Member, midnight: int) -> int | None:
     """When the last receipt of the day before was scanned, in the small hours."""
     scans = [
         midnight + _FIRST_SCAN + mix(item.roll) % _SCANS
-        for item in life.purchases
-        if midnight - DAY <= item.first < midnight and has_receipt(item)
+        for item in member.life.purchases
+        if midnight - DAY <= item.first < midnight
+        and has_receipt(item)
+        and not was_taken(member, item.roll)
     ]
     return max(scans, default=None)
 

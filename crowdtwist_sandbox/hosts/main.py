@@ -14,7 +14,7 @@ from crowdtwist_sandbox.world.identity import index_of, member_id
 from crowdtwist_sandbox.world.instants import DAY, clock_text
 from crowdtwist_sandbox.world.member_rows import badge_counts
 from crowdtwist_sandbox.world.redemption_rows import expires
-from crowdtwist_sandbox.world.rewards import SOLD_OUT
+from crowdtwist_sandbox.world.rewards import REWARDS
 
 if TYPE_CHECKING:
     from crowdtwist_sandbox.hosts.call import Call
@@ -150,7 +150,12 @@ def user_rewards(call: Call) -> Any:
     size = call.page_size(10, 10)
     listing = call.world.listing("user_rewards", member)
     if call.request.params.get("include_soldout") == "true":
-        sold_out = [index for index in SOLD_OUT if call.world.rewards.is_active(index)]
+        rewards = call.world.rewards
+        sold_out = [
+            index
+            for index in range(REWARDS)
+            if rewards.is_active(index) and not rewards.is_in_stock(index, call.day)
+        ]
         listing = listing._replace(items=sorted({*listing.items, *sold_out}))
     return call.envelope("user_rewards", "rewards", listing, size, member)
 
@@ -181,6 +186,7 @@ def points_expiration(call: Call) -> Any:
     }
     for row, roll in call.world.expirations(member):
         sent = encode(row, roll)
+        del sent["entry"]
         answer[sent.pop("rule_type") + "_points_expiration"].append(sent)
     if call.engine.options.drift and member.index % 2:
         answer = {name: entries for name, entries in answer.items() if entries}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crowdtwist_sandbox.world.dice import STEP, key_of, mix
-from crowdtwist_sandbox.world.instants import DAY, date_of, month_end
+from crowdtwist_sandbox.world.instants import DAY, clock_text, date_of, month_end
 
 if TYPE_CHECKING:
     from crowdtwist_sandbox.world.events import Timeline
@@ -13,11 +13,15 @@ if TYPE_CHECKING:
 
 _PAST, _AHEAD = 3, 6
 _INACTIVITY = 365 * DAY
+_STOPS_IN = 9
 
 
 def last_qualified(life: Timeline) -> int | None:
-    """When the member last earned points."""
-    return next((line.created for line in reversed(life.completions) if line.points > 0), None)
+    """When the member last earned points, unless that stopped the inactivity rule for a while."""
+    earned = next((line for line in reversed(life.completions) if line.points > 0), None)
+    if earned is None or mix(earned.roll) % _STOPS_IN == 0:
+        return None
+    return earned.created
 
 
 def lapse_after(qualified: int) -> int:
@@ -28,8 +32,9 @@ def lapse_after(qualified: int) -> int:
 def expirations(key: int, index: int, life: Timeline, now: int) -> list[Row]:
     """Ten months (three past, the current one, six ahead), then the inactivity rule if any.
 
-    Each row tells its `rule_type`, which on the wire is the array it stands in. The clock part of
-    a month's end is not always midnight.
+    Each row tells its `rule_type`, which on the wire is the array it stands in, and its `entry`,
+    which is not sent: its month, or a number for the inactivity rule, whose date moves. The clock
+    part of a month's end is not always midnight.
     """
     today = date_of(now // DAY)
     this_month = today.year * 12 + today.month - 1
@@ -46,6 +51,7 @@ def expirations(key: int, index: int, life: Timeline, now: int) -> list[Row]:
         rows.append(
             {
                 "rule_type": "redemption_period",
+                "entry": clock_text(end + clock)[:7],
                 "expiration_date": end + clock,
                 "points_expired": sum(n for at, n in life.expiries if start <= at < end + DAY),
                 "points_expiring": expiring,
@@ -60,6 +66,7 @@ def expirations(key: int, index: int, life: Timeline, now: int) -> list[Row]:
         rows.append(
             {
                 "rule_type": "inactivity",
+                "entry": "1",
                 "last_qualified_date": qualified,
                 "expiration_date": lapse,
                 "days_until_expiry": max(0, (lapse - now) // DAY),

@@ -10,13 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crowdtwist_sandbox.world import words
+from crowdtwist_sandbox.world.absences import is_away, is_barred, was_taken
 from crowdtwist_sandbox.world.dice import key_of, mix
 from crowdtwist_sandbox.world.identity import member_id
 from crowdtwist_sandbox.world.instants import DAY
 from crowdtwist_sandbox.world.listing import Listing
 from crowdtwist_sandbox.world.program import BADGES, Row, activity_count, activity_id
 from crowdtwist_sandbox.world.redemption_rows import coupons, redemptions
-from crowdtwist_sandbox.world.rewards import REWARDS, SOLD_OUT
+from crowdtwist_sandbox.world.rewards import REWARDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,11 +44,14 @@ _AVAILABLE = (
 
 
 def _available(world: World, member: Member) -> Listing:
-    """Activities the member may do: about a third of the catalog."""
+    """Activities the member may do: about a third of the catalog, but for those over for now."""
+    barred, done = is_barred(member), key_of(member.roll, "done")
     indexes = [
         index
         for index in range(activity_count(member.day))
         if (member.roll >> (index % 61)) % 3 == 0
+        and not barred
+        and not is_away(mix(done + index), member.day)
     ]
 
     def row(index: int) -> tuple[Row, int]:
@@ -59,12 +63,14 @@ def _available(world: World, member: Member) -> Listing:
 
 
 def _visible_rewards(world: World, member: Member) -> Listing:
-    """Active rewards the member can see, without those sold out."""
+    """Active rewards the member can see, without those out of stock."""
+    barred = is_barred(member)
     indexes = [
         index
         for index in range(REWARDS)
-        if world.rewards.is_active(index)
-        and index not in SOLD_OUT
+        if not barred
+        and world.rewards.is_active(index)
+        and world.rewards.is_in_stock(index, member.day)
         and (member.roll >> (index % 59)) % 4 == 1
     ]
 
@@ -137,7 +143,7 @@ def has_receipt(item: Purchase) -> bool:
 
 
 def _receipts(_world: World, member: Member) -> Listing:
-    """Receipts submitted with a third of the purchases; scanned on the day after."""
+    """Receipts of a third of the purchases; scanned on the day after, and some taken back."""
 
     def row(item: Purchase) -> tuple[Row, int]:
         roll = mix(item.roll ^ 7)
@@ -154,7 +160,11 @@ def _receipts(_world: World, member: Member) -> Listing:
             "scan_result_text": text if scanned else None,
         }, roll
 
-    items = [item for item in member.life.purchases if has_receipt(item)]
+    items = [
+        item
+        for item in member.life.purchases
+        if has_receipt(item) and not was_taken(member, item.roll)
+    ]
     return Listing(items, row)
 
 
@@ -176,14 +186,16 @@ def _badges_met(member: Member) -> list[int]:
 
 
 def _badges(world: World, member: Member) -> Listing:
-    """Badges the member meets, each with the member's counts, which are sent once."""
+    """Badges the member meets and has not lost, with the member's counts, which are sent once."""
     counts = badge_counts(member)
 
     def row(index: int) -> tuple[Row, int]:
         roll = key_of(member.roll, "badge", index)
         return world.program.badge(index) | {"user_counts": counts}, roll
 
-    return Listing(_badges_met(member), row)
+    key = key_of(member.roll, "lost badge")
+    kept = [index for index in _badges_met(member) if not was_taken(member, mix(key + index))]
+    return Listing(kept, row)
 
 
 def _awaiting(_world: World, member: Member) -> Listing:

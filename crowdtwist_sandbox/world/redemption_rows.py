@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from crowdtwist_sandbox.world import identity, words
+from crowdtwist_sandbox.world.absences import was_taken
 from crowdtwist_sandbox.world.dice import Dice, mix
 from crowdtwist_sandbox.world.instants import DAY
 from crowdtwist_sandbox.world.listing import Listing
@@ -92,7 +93,7 @@ def expires(order: Redemption) -> int:
 
 
 def coupons(world: World, member: Member) -> Listing:
-    """Unused coupons, expired ones included; some coupons have been used and are gone."""
+    """Unused coupons, expired ones included; some have been used, and the use may be undone."""
 
     def row(order: Redemption) -> tuple[Row, int]:
         roll = mix(order.roll ^ 11)
@@ -110,6 +111,8 @@ def coupons(world: World, member: Member) -> Listing:
         }, roll
 
     orders = [
-        order for order in member.life.redemptions if _has_coupon(order) and order.roll % 5 != 0
+        order
+        for order in member.life.redemptions
+        if _has_coupon(order) and order.roll % 5 != 0 and not was_taken(member, order.roll)
     ]
     return Listing(orders, row)

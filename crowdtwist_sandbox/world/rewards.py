@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from crowdtwist_sandbox.world import words
+from crowdtwist_sandbox.world.absences import is_away
 from crowdtwist_sandbox.world.dice import Dice, key_of
 from crowdtwist_sandbox.world.instants import DAY
 
@@ -43,10 +44,10 @@ class Rewards:
         return price
 
     def reward(self, index: int, day: int) -> Row:
-        """One reward; its stock shrinks a little each day."""
+        """One reward; its stock shrinks a little each day, and is out on some."""
         row = self._fixed(index)
         total: int = row["total_quantity"]
-        if index in SOLD_OUT:
+        if not self.is_in_stock(index, day):
             left = 0
         elif total == _UNLIMITED:
             left = total
@@ -58,6 +59,12 @@ class Rewards:
     def is_active(self, index: int) -> bool:
         """Whether members may redeem it at all."""
         return bool(self._fixed(index)["is_enabled"])
+
+    def is_in_stock(self, index: int, day: int) -> bool:
+        """Whether there is any left on a day."""
+        if self._fixed(index)["total_quantity"] == _UNLIMITED:
+            return True
+        return index not in SOLD_OUT and not is_away(key_of(self._key, "stock", index), day)
 
     def _build(self, index: int) -> Row:
         dice = Dice(key_of(self._key, "reward", index))

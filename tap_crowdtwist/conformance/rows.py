@@ -35,7 +35,10 @@ _OF_THE_TAP = frozenset({"user_id", "rule_type", "entry"})
 
 
 _RULED = frozenset({"points_expiration"})
-"""Streams whose rows belong to a rule."""
+"""Streams whose rows belong to a rule, and are told apart by their dates."""
+
+
+_NUMBERED = "entries are numbered"
 
 
 _FEW = 20
@@ -60,25 +63,30 @@ def _keys(stream: type[CrowdTwistStream]) -> tuple[str, ...]:
     if own:
         return (own,)
     keys: Any = stream.primary_keys  # a property of the SDK, for mypy
-    return tuple(key for key in keys if key not in _OF_THE_TAP)
+    own_keys = tuple(key for key in keys if key not in _OF_THE_TAP)
+    return (*own_keys, "expiration_date") if stream.name in _RULED else own_keys
 
 
 def _key(stream: type[CrowdTwistStream], evidence: Evidence) -> Judgement:
     rows = [(look.member, row) for look in firsts(stream, evidence) for row in look.rows]
     if not rows:
         return nothing(stream, evidence)
-    keys, own = _keys(stream), stream.name in _OWN_IDS
-    if stream.name in _RULED:
+    keys, own, ruled = _keys(stream), stream.name in _OWN_IDS, stream.name in _RULED
+    if ruled:
         keys = ("rule_type", *keys)
     names = [(member, identify(row, keys)) for member, row in rows]
     lacking = sum(name is None for _, name in names)
     if lacking:
         seen = f"{lacking} of {len(rows)} rows lack it"
-        return adapts(seen, "rows get a hash for their `id`") if own else differs(seen)
+        if own:
+            return adapts(seen, "rows get a hash for their `id`")
+        return adapts(seen, _NUMBERED) if ruled else differs(seen)
     # An id of CrowdTwist's own belongs to one row, whoever is asked.
     distinct = {name for _, name in names} if own else set(names)
     if len(distinct) < len(names):
         seen = f"{len(names) - len(distinct)} of {len(rows)} rows repeat that of another"
+        if ruled:
+            return adapts(seen, _NUMBERED)
         return differs(seen, f"{REPORT_IT}; a warehouse keeps one of them")
     return confirmed(f"in {len(rows)} rows")
 

@@ -17,6 +17,8 @@ owed from, and are asked again by the next run. `roster` tells whom the last com
 read from `start_date`. `start_date` is from when on everybody in there was read, null for
 everything; where an earlier one is wanted by now, the bookmark does not count. `files` tells in
 which files of Data Push and Live Push nobody has to be looked for any more (`notes`).
+`whole_since`, of a full table, is the start of the last sweep of all in which nobody failed: a row
+that was last read before it is no more, if its member was asked since.
 
 Meltano may merge a state into an older one (`--full-refresh`, `--merge-state`), and what is merged
 never loses a key: a `sweep` that is over comes back, or shows through the next one. So `swept` is
@@ -342,6 +344,8 @@ def finish(
     names["members"] = len(roster)
     names |= tables.completed(state, sweep.version, found(sweep, roster))
     state["roster"].update(names)
+    if plan.replication_key is None and "sweep" not in state:  # nobody is owed
+        state["whole_since"] = spell(sweep.started_at)
     if plan.replication_key is not None:
         state["start_date"] = _start(state, sweep, plan)
         state["replication_key"] = plan.replication_key

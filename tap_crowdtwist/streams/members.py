@@ -174,16 +174,21 @@ class Redemptions(MemberStream):
 
 
 class PointsExpiration(MemberStream):
-    """Points of each member that expired or will, one row per rule and date."""
+    """Points of each member that expired or will, one row per rule and entry.
+
+    The date of an inactivity entry moves with each activity of the member, so no date is part of
+    the key.
+    """
 
     name = "points_expiration"
     endpoint = endpoints.POINTS_EXPIRATION
-    primary_keys = ("user_id", "rule_type", "expiration_date")
+    primary_keys = ("user_id", "rule_type", "entry")
 
     @override
     def fetch(self, position: int, since: datetime | None, until: datetime) -> list[Row]:
         user_id = self.run.identities.user_id(position)
         entries = self.run.client.get(self.endpoint, user_id, accept=_expirations)
+        keys.assign_entries(entries)
         return [{**entry, "user_id": user_id} for entry in entries]
 
 
@@ -259,7 +264,7 @@ _REDEMPTION = {
 }
 _RULES = {
     "redemption_period_points_expiration": "redemption_period",
-    "inactivity_points_expiration": "inactivity",
+    "inactivity_points_expiration": keys.INACTIVITY,
 }
 
 

@@ -172,8 +172,10 @@ class Client:
         if stream == "points_expiration":
             body = self.get(f"/v2/users/{user_id}/points_expiration").json()
             for rule in ("redemption_period", "inactivity"):
-                for entry in body.get(rule + "_points_expiration", []):
-                    yield {"rule_type": rule, **entry}
+                for number, entry in enumerate(body.get(rule + "_points_expiration", []), 1):
+                    month = instant(entry["expiration_date"])[:7]
+                    name = str(number) if rule == "inactivity" else month
+                    yield {"rule_type": rule, "entry": name, **entry}
             return
         if stream == "points_awaiting_fulfillment":
             yield self.get(f"/fulfillment/users/{user_id}", pos=True).json()

@@ -20,7 +20,7 @@ KEYS = {
     "user_activity_history": ("id",),
     "redemptions": ("id",),
     "purchases": ("user_id", "purchase_id_type", "purchase_id"),
-    "points_expiration": ("user_id", "rule_type", "expiration_date"),
+    "points_expiration": ("user_id", "rule_type", "entry"),
     "coupons": ("user_id", "redeem_order_coupon_id"),
     "user_activities": ("user_id", "id"),
     "user_rewards": ("user_id", "id"),

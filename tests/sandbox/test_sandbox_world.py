@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from harness import KEYS
 from hypothesis import given
 from hypothesis import strategies as st
 from sandbox_kit import HEAVY, TODAY, sandbox
@@ -207,3 +209,51 @@ def test_a_submitted_receipt_is_scanned_on_the_next_day() -> None:
 def test_the_end_of_a_month_is_its_last_midnight() -> None:
     assert month_end(2026, 2) == epoch_day(TODAY.replace(month=2, day=28)) * DAY
     assert month_end(2026, 12) == epoch_day(TODAY.replace(month=12, day=31)) * DAY
+
+
+MOVING = (
+    "user_activities",
+    "user_rewards",
+    "points_expiration",
+    "receipts",
+    "coupons",
+    "user_badges",
+)
+
+
+@pytest.mark.parametrize("stream", MOVING)
+def test_rows_go_and_come_back_from_day_to_day(stream: str) -> None:
+    world = sandbox(members=250, seed=7)
+    members = {row["id"] for row in world.truth("users", 9)}
+    days = [
+        {
+            tuple(row[part] for part in KEYS[stream])
+            for row in world.truth(stream, day)
+            if row["user_id"] in members
+        }
+        for day in range(10)
+    ]
+    gone: set[tuple[Any, ...]] = set()
+    back: set[tuple[Any, ...]] = set()
+    for before, after in pairwise(days):
+        back |= gone & after
+        gone |= before - after
+    assert back
+
+
+def test_a_reward_out_of_stock_is_seen_by_nobody_and_has_none_left() -> None:
+    world = sandbox(members=40)
+    for day in range(1, 4):
+        left = {row["id"]: row["current_quantity"] for row in world.truth("rewards", day)}
+        seen = {row["id"] for row in world.truth("user_rewards", day)}
+        assert seen <= {number for number, quantity in left.items() if quantity}
+    assert sum(not quantity for quantity in left.values()) > 2
+
+
+def test_months_leave_the_window_of_points_expiration() -> None:
+    world = sandbox(members=40, today=TODAY.replace(day=30))
+    march, april = (
+        {row["entry"] for row in world.truth("points_expiration", day)} for day in (1, 2)
+    )
+    assert march - april == {"2025-12"}
+    assert april - march == {"2026-10"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -112,7 +113,25 @@ def test_a_full_table_sweep_has_a_cursor_and_no_bookmark() -> None:
     state.save(stored, sweep, plan(key=None), ROSTER, NOW)
     assert stored["sweep"]["after"] == 3
     state.finish(stored, sweep, plan(key=None), ROSTER, NOW)
-    assert stored.keys() == {"completed_at", "roster"}
+    assert stored.keys() == {"completed_at", "roster", "whole_since"}
+
+
+def test_a_full_table_is_whole_since_the_last_sweep_of_all_in_which_nobody_failed() -> None:
+    def swept(day: int, *, fails: bool = False, changed: bool = False) -> str | None:
+        own = dataclasses.replace(plan(key=None, now=NOW + day * DAY), changed=changed)
+        sweep = state.begin(stored, own, ROSTER)
+        sweep.retry.clear()
+        if fails:
+            state.failed(sweep, 17, sweep.since, lambda: 10_000)
+        state.finish(stored, sweep, own, ROSTER, NOW + day * DAY)
+        return stored.get("whole_since")
+
+    stored: dict[str, Any] = {}
+    assert swept(0, fails=True) is None
+    first = swept(1)
+    assert first == state.instants.spell(NOW + DAY)
+    assert swept(2, fails=True) == swept(3, changed=True) == first
+    assert swept(4) == state.instants.spell(NOW + 4 * DAY)
 
 
 def test_owed_members_outlive_the_sweep_with_the_earliest_bound() -> None:

@@ -153,3 +153,52 @@ def test_ids_are_the_same_for_the_same_rows_in_any_order(
 def test_ids_that_the_tap_makes_are_unique(rows: list[dict[str, Any]]) -> None:
     made = [made for made in ids(*rows) if len(made) > 32]
     assert len(made) == len(set(made))
+
+
+def entries(*rows: tuple[str, Any]) -> list[str]:
+    """Give the entries that rows of a rule and a date get, in the order of the rows."""
+    made = [{"rule_type": rule, "expiration_date": date} for rule, date in rows]
+    keys.assign_entries(made)
+    return [row["entry"] for row in made]
+
+
+PERIOD, IDLE = "redemption_period", "inactivity"
+
+
+def test_entries_are_named_by_month_and_numbered_where_that_is_not_enough() -> None:
+    assert entries(
+        (PERIOD, "2026-06-30T00:00:00.000Z"),
+        (PERIOD, "2026-05-31T23:59:59Z"),
+        (PERIOD, None),
+        (PERIOD, "2026-05-15"),
+        (IDLE, "2027-03-09T11:30:00Z"),
+        (PERIOD, "soon"),
+        (IDLE, "2027-01-01T00:00:00Z"),
+    ) == ["2026-06", "2026-05/2", "undated", "2026-05", "1", "undated/2", "2"]
+
+
+@pytest.mark.parametrize(
+    "date", [1_780_185_600, "1780185600", "2026-05-30T20:00:00-04:00", " 2026-05-31 ", "20260531"]
+)
+def test_a_month_is_the_same_in_any_form_of_its_date(date: Any) -> None:
+    assert entries((PERIOD, date)) == ["2026-05"]
+
+
+DATES = st.none() | st.integers() | st.text(max_size=12) | st.dates().map(str) | st.lists(st.none())
+
+
+@given(
+    rows=st.lists(st.tuples(st.sampled_from([PERIOD, IDLE]), DATES), max_size=9),
+    later=st.lists(st.dates().map(str), min_size=9, max_size=9),
+)
+def test_keys_of_entries_are_unique_and_do_not_move_with_inactivity_dates(
+    rows: list[tuple[str, Any]], later: list[str]
+) -> None:
+    named = entries(*rows)
+    found = [(rule, entry) for (rule, _), entry in zip(rows, named, strict=True)]
+    assert len(set(found)) == len(found)
+    moved = [
+        (rule, other if rule == IDLE else date)
+        for (rule, date), other in zip(rows, later, strict=False)
+    ]
+    assert entries(*moved) == named

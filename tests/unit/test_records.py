@@ -40,7 +40,7 @@ KEYS = {
     "badges": ("id",),
     "coupons": ("user_id", "redeem_order_coupon_id"),
     "points_awaiting_fulfillment": ("user_id",),
-    "points_expiration": ("user_id", "rule_type", "expiration_date"),
+    "points_expiration": ("user_id", "rule_type", "entry"),
     "purchases": ("user_id", "purchase_id_type", "purchase_id"),
     "receipts": ("user_id", "id"),
     "redemptions": ("id",),
@@ -584,7 +584,7 @@ def rows(draw: st.DrawFn, stream: str) -> Row:
     known = sorted(schemas.annotated(stream)["properties"])
     row = draw(st.dictionaries(st.sampled_from(known), shapes, max_size=5))
     row |= draw(st.dictionaries(property_names | credentials, shapes, max_size=4))
-    key = {"rule_type": "inactivity", "expiration_date": "2026-01-31T00:00:00.000Z"}
+    key = {"rule_type": "inactivity"}
     return row | {name: key.get(name, "12") for name in KEYS[stream]}
 
 
