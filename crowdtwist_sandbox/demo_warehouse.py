@@ -35,8 +35,23 @@ ORDER BY spent_per_member DESC"""
 """What an analyst of a loyalty program asks first: is a higher tier worth more?"""
 
 
+CURRENT = """\
+SELECT found.*
+FROM coupons AS found
+LEFT JOIN users ON users.id = found.user_id
+WHERE users._sdc_deleted_at IS NULL
+  AND found._sdc_extracted_at = (
+    SELECT max(newest._sdc_extracted_at) FROM coupons AS newest
+    WHERE newest.user_id = found.user_id)
+  AND (found._sdc_extracted_at >= CAST('2026-03-11T02:00:00Z' AS TIMESTAMP)
+    OR users._sdc_extracted_at IS NULL
+    OR users._sdc_extracted_at < CAST('2026-03-11T02:00:00Z' AS TIMESTAMP))
+"""
+"""The README's query for the rows that are current, of a stream and as of a sweep's start."""
+
+
 class Truth:
-    """The rows that a stream's table has to hold: the union of several days' listings.
+    """The rows of a stream that have to be current: one listing, or the union of several days'.
 
     A row that the API sends without an id has no key that can be known here, so it is only
     counted.
@@ -103,6 +118,14 @@ class Warehouse:
         rows = self.query(f"SELECT {columns} FROM {self._table(stream)}")[1]  # noqa: S608 - likewise
         return [_key(row) for row in rows]
 
+    def current(self, stream: str, key: Sequence[str], swept: datetime) -> list[Key]:
+        """Read the key of each row that is current after a sweep of all since an instant."""
+        columns = ", ".join(f'found."{name}"' for name in key)
+        sql = CURRENT.replace("found.*", columns).replace("coupons", stream)
+        began = swept.replace(tzinfo=None, microsecond=0).isoformat()
+        rows = self.query(sql.replace("2026-03-11T02:00:00Z", f"{began}Z"))[1]
+        return [_key(row) for row in rows]
+
     def deleted(self) -> set[Key]:
         """Read the keys of the rows of `users` that say that a member was deleted."""
         sql = f"SELECT id FROM {self._table('users')} WHERE _sdc_deleted_at IS NOT NULL"  # noqa: S608 - likewise
@@ -113,6 +136,7 @@ class Warehouse:
     ) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Run a query; returns the names of its columns, and its rows."""
         with closing(duckdb.connect(str(self.path), read_only=True)) as connection:
+            connection.execute(f"SET schema = '{self._schema}'")
             result = connection.execute(sql, values)
             return [column[0] for column in result.description or ()], result.fetchall()
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from crowdtwist_sandbox import demo
-from crowdtwist_sandbox.demo_warehouse import Truth, table
+from crowdtwist_sandbox.demo_warehouse import CURRENT, Truth, table
 
 if TYPE_CHECKING:
     from crowdtwist_sandbox.demo_project import MeltanoProject
@@ -35,10 +35,13 @@ def test_demo_compares_its_runs_with_the_truth_and_answers_a_question(
         assert demo.main(["--members", "60", "--directory", str(project.root)]) == 0
         said = capsys.readouterr().out
         assert "meltano run tap-crowdtwist target-duckdb" in said
-        assert "Every row of the sandbox is in its table, and none besides" in said
+        assert "The current rows of each table are those that the sandbox had" in said
         rows = {line.split()[0]: line.split()[1:] for line in said.splitlines() if line.strip()}
-        first, second, held, expected = map(int, (n.replace(",", "") for n in rows["purchases"]))
-        assert 0 < second < first <= held == expected
+        first, second, held, current, expected = numbers(rows["purchases"])
+        assert 0 < second < first <= held == current == expected
+        for stream in ("users", "user_rewards", "user_activities"):
+            *_, held, current, expected = numbers(rows[stream])
+            assert held > current == expected
         assert int(rows["Bronze"][0]) > 0
         assert said.count("\n  asked of the API") == said.count("\n  Live Push") == 2
         asked, pushed, posted = (
@@ -49,6 +52,15 @@ def test_demo_compares_its_runs_with_the_truth_and_answers_a_question(
         assert requests[2] < requests[1] / 2
 
     assert handlers == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+
+def numbers(cells: list[str]) -> list[int]:
+    return [int(cell.replace(",", "")) for cell in cells]
+
+
+def test_demo_asks_for_current_rows_as_the_readme_does() -> None:
+    readme = Path(__file__).resolve().parents[2] / "README.md"
+    assert f"```sql\n{CURRENT}```" in readme.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
