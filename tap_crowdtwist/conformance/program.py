@@ -278,6 +278,11 @@ FEEDS = (
         partial(_not_asked, "the dates in a file beside that in its name"),
     ),
     Assumption(
+        "feeds.live_expirations",
+        "An event has one date, or the API's two arrays.",
+        partial(_not_asked, "an event of points expiration, caught by crowdtwist-receiver"),
+    ),
+    Assumption(
         "feeds.live_keys",
         "Retries are told from new events by CrowdTwist's own number.",
         partial(_not_asked, "a retried event, caught by crowdtwist-receiver"),

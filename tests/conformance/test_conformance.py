@@ -71,6 +71,7 @@ OPEN = {
     "receipts.inactive",
     "feeds.columns",
     "feeds.days",
+    "feeds.live_expirations",
     "feeds.live_keys",
 }
 """What a program that does all as assumed leaves open."""

@@ -32,6 +32,7 @@ CHECKED: dict[str, tuple[str, ...]] = {
     "`date_last_updated` of a profile": ("users.date_last_updated",),
     "Feeds: columns and members": ("feeds.columns",),
     "Feeds: when files come": ("feeds.days",),
+    "Live Push: points expiration": ("feeds.live_expirations",),
     "Live Push: keys": ("feeds.live_keys",),
     "429 and `Retry-After`": ("limits.429", "limits.headers"),
 }
