@@ -194,10 +194,9 @@ def _attempt(read: Callable[[], Listing], endpoint: Endpoint, ledger: Ledger) ->
         ledger.warn_once(endpoint.name, oddity)
     pages = [[row for row in page if isinstance(row, dict)] for page in listing.pages]
     lacks_rows = sum(map(len, pages)) != sum(map(len, listing.pages))
-    if listing.total is None and (lacks_rows or listing.oddities):
+    if lacks_rows:
         with ledger.lock:
             ledger.unproven.add(endpoint.name)
-    if lacks_rows:
         ledger.warn_once(
             endpoint.name, "a listing has rows that are not objects; they are left out"
         )
