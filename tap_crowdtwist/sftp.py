@@ -176,13 +176,19 @@ class KnownHostsFileSystem(SFTPFileSystem):  # type: ignore[misc]  # fsspec is u
         Raises:
             TimeoutError: the host does not answer.
         """
-        end = threading.Timer(SILENCE, self.client.close)
+        is_over = threading.Event()
+
+        def give_up() -> None:
+            is_over.set()  # before the wait ends, which closing brings about
+            self.client.close()
+
+        end = threading.Timer(SILENCE, give_up)
         end.daemon = True
         end.start()
         try:
             return self.client.open_sftp()
         except Exception:
-            if end.finished.is_set():
+            if is_over.is_set():
                 raise TimeoutError from None
             raise
         finally:

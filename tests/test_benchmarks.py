@@ -127,7 +127,9 @@ def test_state_messages_come_by_time_and_not_by_member(small: Sync, large: Sync)
 
 def test_the_largest_state_does_not_grow_with_the_members(small: Sync, large: Sync) -> None:
     assert large.output.largest_state <= 64 * 1024
-    assert abs(large.output.largest_state - small.output.largest_state) <= len(MEMBER_STREAMS)
+    # The numbers of members asked, found and in the roster have a digit more.
+    digits = 3 * len(MEMBER_STREAMS)
+    assert abs(large.output.largest_state - small.output.largest_state) <= digits
 
 
 def test_output_grows_with_the_records_alone(small: Sync, large: Sync) -> None:

@@ -279,7 +279,7 @@ def test_each_event_of_the_sandbox_tells_its_feed() -> None:
 
 def test_what_the_sandbox_posts_is_known_and_fits(tmp_path: Path) -> None:
     (tmp_path / "live").mkdir()
-    with sandbox(members=60, drift=False) as running, receiving(tmp_path / "live") as receiver:
+    with sandbox(members=300, drift=False) as running, receiving(tmp_path / "live") as receiver:
         for day in (0, 1, 2):
             running.post_live_push(f"{receiver.url}/live", api_key=KEY, day=day)
         result = read(receiver, tmp_path, *STREAMS)

@@ -290,7 +290,7 @@ def test_expirations_are_those_of_the_file_flat_or_in_arrays(
     running: Sandbox, tmp_path: Path
 ) -> None:
     nested: Counter[bool] = Counter()
-    for day in range(1, DAY + 2):
+    for day in range(1, DAY + 12):
         rows = [row for row in pushed(running, tmp_path, day)[3] if row.get("inactivity_exp_date")]
         events = of(list(live_events(running.engine, day)), "points-expiration")
         for event, row in zip(map(snaked, events), rows, strict=True):

@@ -90,7 +90,8 @@ def test_three_ways_lead_to_the_same_rows_and_only_who_changed_is_asked(
             assert_equal_but_for_countdowns(database, stream, expected[stream])
         sandbox.reset()
         pipeline.command(["sh", "-eu", "-c", weekly])
-        assert sandbox.counts()["total"] > whole * 0.7
+        # The first run has also found out whether redemptions without dates are all.
+        assert sandbox.counts()["total"] > whole * 0.6
 
         for feed in FEED_STREAMS:
             assert_shaped(database, feed.name, list(feed.primary_keys))
