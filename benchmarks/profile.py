@@ -29,23 +29,23 @@ from requests.adapters import HTTPAdapter
 from singer_sdk.singerlib import RecordMessage
 
 from benchmarks.server import Server
-from tap_crowdtwist.api import endpoints, paging
+from tap_crowdtwist.api import endpoints, pagination
 from tap_crowdtwist.api.auth import HeaderKey, QueryKey
 from tap_crowdtwist.api.client import Client
 from tap_crowdtwist.api.endpoints import Host
-from tap_crowdtwist.api.throttle import Throttle
+from tap_crowdtwist.api.rate_limiter import Throttle
 from tap_crowdtwist.api.transport import Transport
-from tap_crowdtwist.privacy import published
-from tap_crowdtwist.records import Normaliser
-from tap_crowdtwist.sweep import Crew
-from tap_crowdtwist.writer import Writer
+from tap_crowdtwist.privacy.policy import published
+from tap_crowdtwist.records.normalizer import Normaliser
+from tap_crowdtwist.sync.message_writer import Writer
+from tap_crowdtwist.sync.workers import Crew
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from requests.auth import AuthBase
 
-    from tap_crowdtwist.api.dates import Params
+    from tap_crowdtwist.api.date_filters import Params
     from tap_crowdtwist.api.endpoints import Endpoint
 
 MEMBERS = 40
@@ -146,7 +146,7 @@ class Ways:
 
 
 def _page(endpoint: Endpoint, body: Any) -> Any:
-    return paging.read(body, endpoint.envelope, endpoint.beside)
+    return pagination.read(body, endpoint.envelope, endpoint.beside)
 
 
 class Writing:

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tap_crowdtwist.api.decoding import decode
+from tap_crowdtwist.privacy.sanitize import cleaned, scrub
 from tap_crowdtwist.schemas import is_credential_name
-from tap_crowdtwist.scrub import cleaned, scrub
 
 _ANY = msgspec.json.Decoder()
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])

@@ -17,7 +17,7 @@ import yaml
 from docs.faults import faults_table
 from docs.privacy import privacy_rows
 from tap_crowdtwist.api.endpoints import Host
-from tap_crowdtwist.declaration import DECLARATION
+from tap_crowdtwist.config.schema import DECLARATION
 from tap_crowdtwist.streams import API_STREAMS, FEED_STREAMS, STREAMS
 from tap_crowdtwist.tap import TapCrowdTwist
 

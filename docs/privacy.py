@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist import schemas
-from tap_crowdtwist.privacy import EXTRA, MODES, TAG, Policy, published
+from tap_crowdtwist.privacy.policy import EXTRA, MODES, TAG, Policy, published
 from tap_crowdtwist.streams import STREAMS
 
 if TYPE_CHECKING:

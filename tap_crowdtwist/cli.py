@@ -14,8 +14,8 @@ from singer_sdk.plugin_base import _ConfigInput
 
 from tap_crowdtwist.api.errors import ApiError
 from tap_crowdtwist.errors import TapError
-from tap_crowdtwist.redact import guard_logging
-from tap_crowdtwist.stop import StoppedError
+from tap_crowdtwist.privacy.log_redaction import guard_logging
+from tap_crowdtwist.sync.shutdown import StoppedError
 from tap_crowdtwist.tap import TapCrowdTwist
 
 if TYPE_CHECKING:

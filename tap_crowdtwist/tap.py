@@ -25,21 +25,28 @@ from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import Self, override
 
-from tap_crowdtwist import changed, checkup, maps, notices, privacy, schemas, summary
-from tap_crowdtwist.checks import blank_variables, check, check_environment, unknown_variables
-from tap_crowdtwist.declaration import DECLARATION, SECRETS
+from tap_crowdtwist import connection_test, schemas
+from tap_crowdtwist.config.inputs import check_catalog, check_state
+from tap_crowdtwist.config.schema import DECLARATION, SECRETS
+from tap_crowdtwist.config.settings import Settings
+from tap_crowdtwist.config.validation import (
+    blank_variables,
+    check,
+    check_environment,
+    unknown_variables,
+)
 from tap_crowdtwist.errors import SettingError, TapError
-from tap_crowdtwist.inputs import check_catalog, check_state
-from tap_crowdtwist.missing import check_place
-from tap_crowdtwist.redact import REDACTOR
-from tap_crowdtwist.run import Run, utc_now
-from tap_crowdtwist.settings import Settings
-from tap_crowdtwist.state import continuation
-from tap_crowdtwist.stop import StoppedError
-from tap_crowdtwist.streams import FEED_STREAMS, STREAMS
-from tap_crowdtwist.streams.feeds import FeedStream, check_feeds
-from tap_crowdtwist.streams.swept import MemberStream
-from tap_crowdtwist.writer import Writer, discard_the_rest, lift_limit
+from tap_crowdtwist.members.missing_members import check_place
+from tap_crowdtwist.privacy import policy
+from tap_crowdtwist.privacy.log_redaction import REDACTOR
+from tap_crowdtwist.state import resume
+from tap_crowdtwist.streams import FEED_STREAMS, STREAMS, stream_maps
+from tap_crowdtwist.streams.file_stream import FeedStream, check_feeds
+from tap_crowdtwist.streams.member_stream import MemberStream
+from tap_crowdtwist.sync import changed_members, notices, summary
+from tap_crowdtwist.sync.message_writer import Writer, discard_the_rest, lift_limit
+from tap_crowdtwist.sync.run import Run, utc_now
+from tap_crowdtwist.sync.shutdown import StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,19 +106,19 @@ class TapCrowdTwist(Tap):
         return {**parsed, **dict.fromkeys(blank)}
 
     @cached_property
-    def policy(self) -> privacy.Policy:
+    def policy(self) -> policy.Policy:
         """What the user wants done with sensitive properties."""
-        return privacy.Policy.of(self.config)
+        return policy.Policy.of(self.config)
 
     @override
     def setup_mapper(self) -> None:
         """Bring a given catalog in line with the policy, then make maps for what is selected."""
         if self.input_catalog is not None:
-            privacy.enforce(self.input_catalog, self.policy)
-        self.mapper = maps.mapper(self.config, self.logger)
+            policy.enforce(self.input_catalog, self.policy)
+        self.mapper = stream_maps.mapper(self.config, self.logger)
         for stream in self.streams.values():
             if stream.selected:
-                maps.of(self.mapper, stream)
+                stream_maps.of(self.mapper, stream)
 
     @cached_property
     def run(self) -> Run:
@@ -144,7 +151,7 @@ class TapCrowdTwist(Tap):
     @cached_property
     def continues(self) -> bool:
         """Whether this run goes on with one that was cut short."""
-        return continuation.continues(self.state, self.now())
+        return resume.continues(self.state, self.now())
 
     @override
     def discover_streams(self) -> list[CrowdTwistStream]:
@@ -156,7 +163,7 @@ class TapCrowdTwist(Tap):
         REDACTOR.learn(str(self._config[name]) for name in SECRETS if self._config.get(name))
         self.append_builtin_config(self.config_jsonschema)
         try:
-            maps.check(self._config)
+            stream_maps.check(self._config)
             check(self._config, self.config_jsonschema)
             Settings.from_config(self._config)
         except SettingError as error:
@@ -187,10 +194,10 @@ class TapCrowdTwist(Tap):
         tap = cls.that_reads(given, catalog, max_retries=0, request_timeout=20)
         failed = 0
         with closing(tap.run):
-            for check_ in checkup.checks(tap):
+            for check_ in connection_test.checks(tap):
                 click.echo(str(check_))
                 failed += not check_.works
-        tap.logger.info("%s", checkup.FURTHER)
+        tap.logger.info("%s", connection_test.FURTHER)
         if failed:
             raise TapError(f"{failed} of the checks failed; the lines above say what to do")
         ctx.exit()
@@ -264,7 +271,7 @@ class TapCrowdTwist(Tap):
         if self.continues:
             self.logger.info("Going on with the run that was cut short")
         else:
-            continuation.begin(self.state)
+            resume.begin(self.state)
         with closing(self.run):
             try:
                 if self.sweeps:
@@ -305,7 +312,7 @@ class TapCrowdTwist(Tap):
         states = {stream.name: stream.stream_state for stream in self.sweeps}
         try:
             assert run.feeds is not None  # noqa: S101 - the settings say so
-            run.roster = changed.roster(
+            run.roster = changed_members.roster(
                 run.feeds, states, run.settings, run.client, run.side_by_side, run.now()
             )
         except StoppedError:
@@ -315,5 +322,5 @@ class TapCrowdTwist(Tap):
             run.fail(error)
 
     def _close_run(self) -> None:
-        continuation.close(self.state)
+        resume.close(self.state)
         self.state_writer.write_state(self.state)

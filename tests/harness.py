@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING, Any
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
 from tap_crowdtwist.cli import main
-from tap_crowdtwist.declaration import FEED_PATHS
-from tap_crowdtwist.run import Run
-from tap_crowdtwist.settings import Settings
+from tap_crowdtwist.config.schema import FEED_PATHS
+from tap_crowdtwist.config.settings import Settings
+from tap_crowdtwist.sync.run import Run
 from tap_crowdtwist.tap import TapCrowdTwist
 
 if TYPE_CHECKING:

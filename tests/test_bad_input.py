@@ -26,8 +26,8 @@ from hypothesis import strategies as st
 from singer_sdk.singerlib import Catalog
 
 from tap_crowdtwist import schemas
+from tap_crowdtwist.config.inputs import check_catalog
 from tap_crowdtwist.errors import TapError
-from tap_crowdtwist.inputs import check_catalog
 from tap_crowdtwist.tap import TapCrowdTwist
 
 if TYPE_CHECKING:

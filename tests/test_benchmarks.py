@@ -28,7 +28,7 @@ from benchmarks.line_up import Result as Run
 from benchmarks.measure import Output, Program
 from benchmarks.server import CompleteLedger, Server, traffic
 from tap_crowdtwist.streams import API_STREAMS
-from tap_crowdtwist.streams.undated import MEMBERS
+from tap_crowdtwist.streams.undated_lists import MEMBERS
 
 if TYPE_CHECKING:
     from crowdtwist_sandbox import Sandbox

@@ -16,8 +16,8 @@ import yaml
 
 from docs import generate
 from tap_crowdtwist import schemas
-from tap_crowdtwist.stop import StoppedError
 from tap_crowdtwist.streams import FEED_STREAMS, STREAMS
+from tap_crowdtwist.sync.shutdown import StoppedError
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_STREAMS = [

@@ -25,8 +25,8 @@ from jsonschema import Draft202012Validator
 from singer_sdk.singerlib import RecordMessage, SchemaMessage
 
 from tap_crowdtwist import schemas
-from tap_crowdtwist.declaration import FEED_PATHS
-from tap_crowdtwist.privacy import EXTRA
+from tap_crowdtwist.config.schema import FEED_PATHS
+from tap_crowdtwist.privacy.policy import EXTRA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

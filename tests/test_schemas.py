@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from tap_crowdtwist import schemas
-from tap_crowdtwist.privacy import published, withheld
+from tap_crowdtwist.privacy.policy import published, withheld
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,11 +17,11 @@ from harness import PRESENT, Result, config_of, process_untouched, select
 from tap_crowdtwist.api.auth import HeaderKey, HmacSignature, QueryKey
 from tap_crowdtwist.api.client import Client
 from tap_crowdtwist.api.endpoints import Host
-from tap_crowdtwist.api.throttle import Throttle
+from tap_crowdtwist.api.rate_limiter import Throttle
 from tap_crowdtwist.api.transport import Transport
 from tap_crowdtwist.cli import main
-from tap_crowdtwist.run import Run
-from tap_crowdtwist.settings import Settings
+from tap_crowdtwist.config.settings import Settings
+from tap_crowdtwist.sync.run import Run
 from tap_crowdtwist.tap import TapCrowdTwist
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from harness import KEYS, process_untouched, select
 from typing_extensions import override
 
 from tap_crowdtwist.api.transport import Answer, NoAnswerError, Transport
+from tap_crowdtwist.config.settings import Settings
 from tap_crowdtwist.errors import TapError
-from tap_crowdtwist.run import Run
-from tap_crowdtwist.settings import Settings
+from tap_crowdtwist.sync.message_writer import Writer
+from tap_crowdtwist.sync.run import Run
 from tap_crowdtwist.tap import TapCrowdTwist
-from tap_crowdtwist.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from requests.auth import AuthBase
     from singer_sdk.singerlib import Message
 
-    from tap_crowdtwist.tally import Tally
+    from tap_crowdtwist.sync.stats import Tally
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 DAY = timedelta(days=1)

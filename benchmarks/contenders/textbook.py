@@ -16,7 +16,7 @@ from singer_sdk.authenticators import APIKeyAuthenticator
 from singer_sdk.pagination import PageNumberPaginator
 from typing_extensions import override
 
-from tap_crowdtwist.privacy import published
+from tap_crowdtwist.privacy.policy import published
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,10 +16,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from tap_crowdtwist.api import dates, listing, outcome
+from tap_crowdtwist.api import date_filters, deduplication, responses
 from tap_crowdtwist.api.errors import Verdict
 from tap_crowdtwist.api.list_reader import ListReader, in_turn
-from tap_crowdtwist.api.retries import Retries
+from tap_crowdtwist.api.retry import Retries
 from tap_crowdtwist.api.transport import NoAnswerError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from requests.auth import AuthBase
 
     from tap_crowdtwist.api.endpoints import Endpoint, Host
-    from tap_crowdtwist.api.throttle import Throttle
+    from tap_crowdtwist.api.rate_limiter import Throttle
     from tap_crowdtwist.api.transport import Transport
 
 logger = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class Client:
         self._sleep = sleep
         self._pause = (float("-inf"), "")
         self._lock = threading.Lock()
-        self._ledger = listing.Ledger()
+        self._ledger = deduplication.Ledger()
         self._lists = ListReader(self.get, gather, self._ledger)
         self.traffic = Traffic()
 
@@ -122,7 +122,7 @@ class Client:
         self,
         endpoint: Endpoint,
         member: int | str | None = None,
-        params: dates.Params = (),
+        params: date_filters.Params = (),
         accept: Callable[[Any], Any] = lambda payload: payload,
         *,
         other_forms: bool = False,
@@ -165,7 +165,7 @@ class Client:
         self,
         endpoint: Endpoint,
         member: int | str | None = None,
-        params: dates.Params = (),
+        params: date_filters.Params = (),
         *,
         since: datetime | None = None,
         until: datetime | None = None,
@@ -188,14 +188,16 @@ class Client:
 
     def _attempt(
         self, endpoint: Endpoint, url: str, accept: Callable[[Any], Any]
-    ) -> outcome.Outcome:
+    ) -> responses.Outcome:
         try:
             answer = self._transport.get(url, self._auth[endpoint.host])
         except NoAnswerError as error:
-            return outcome.no_answer(error, endpoint)
-        return outcome.read(answer, endpoint, accept)
+            return responses.no_answer(error, endpoint)
+        return responses.read(answer, endpoint, accept)
 
-    def _url(self, endpoint: Endpoint, member: int | str | None, params: dates.Params) -> str:
+    def _url(
+        self, endpoint: Endpoint, member: int | str | None, params: date_filters.Params
+    ) -> str:
         path = endpoint.path
         if member is not None:
             path = path.replace("{id}", quote(str(member), safe=""))
@@ -215,7 +217,7 @@ class Client:
             self._ledger.warn_once(endpoint.name, f"{sentence} (further ones not logged)")
 
     def _wait(
-        self, endpoint: Endpoint, came: outcome.Outcome, retries: Retries, departed: float
+        self, endpoint: Endpoint, came: responses.Outcome, retries: Retries, departed: float
     ) -> None:
         """Wait until a request may be sent again.
 
@@ -260,5 +262,5 @@ def moment_in(seconds: float, now: datetime) -> str:
 
 
 @lru_cache(maxsize=256)
-def _query(params: dates.Params) -> str:
+def _query(params: date_filters.Params) -> str:
     return urlencode(params, quote_via=quote, safe="")

@@ -19,7 +19,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tap_crowdtwist.api import listing
+from tap_crowdtwist.api import deduplication
 from tap_crowdtwist.api.errors import (
     ApiError,
     MemberMissingError,
@@ -60,8 +60,8 @@ class Flaw(enum.Enum):
 class Reading:
     """What a member's listing gave in one form: its rows, what they showed, and a flaw if any."""
 
-    rows: list[listing.Row]
-    signs: listing.Signs
+    rows: list[deduplication.Row]
+    signs: deduplication.Signs
     flaw: Flaw | None = None
 
     @property
@@ -89,7 +89,7 @@ class FormChoice:
         ledger: takes what the readings of its listings showed.
     """
 
-    def __init__(self, endpoint: Endpoint, ledger: listing.Ledger) -> None:
+    def __init__(self, endpoint: Endpoint, ledger: deduplication.Ledger) -> None:
         self._endpoint = endpoint
         self._ledger = ledger
         self._forms = list(endpoint.forms)
@@ -109,7 +109,7 @@ class FormChoice:
         """The form that is asked for first at present."""
         return self._forms[0]
 
-    def read(self, member: Any, attempt: Callable[[Form], Reading]) -> list[listing.Row]:
+    def read(self, member: Any, attempt: Callable[[Form], Reading]) -> list[deduplication.Row]:
         """Read the listing of a member in the first form that works.
 
         Until a form has worked for somebody, members are read one at a time.
@@ -128,7 +128,7 @@ class FormChoice:
                     return self._read(member, attempt)
         return self._read(member, attempt)
 
-    def _read(self, member: Any, attempt: Callable[[Form], Reading]) -> list[listing.Row]:
+    def _read(self, member: Any, attempt: Callable[[Form], Reading]) -> list[deduplication.Row]:
         with self._lock:
             forms = list(self._forms)
         flawed: dict[Form, Reading | None] = {}
@@ -159,7 +159,7 @@ class FormChoice:
                 break
             flawed[form] = reading
         # A reading with a flaw may have rows that the others lack.
-        rows = listing.union([reading.rows for reading in readings], self._endpoint.key)
+        rows = deduplication.union([reading.rows for reading in readings], self._endpoint.key)
         self._learn(member, flawed, best, len(rows))
         if not readings:
             assert refusal is not None  # noqa: S101 - a resource has a form

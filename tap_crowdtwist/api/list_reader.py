@@ -6,7 +6,7 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from tap_crowdtwist.api import dates, listing, paging
+from tap_crowdtwist.api import date_filters, deduplication, pagination
 from tap_crowdtwist.api.endpoints import PAGE_SIZE
 from tap_crowdtwist.api.errors import (
     ApiError,
@@ -35,7 +35,7 @@ _HALVES = 2
 class _Parts(NamedTuple):
     """Rows that were read in parts, and whether they are certainly all."""
 
-    rows: list[listing.Row]
+    rows: list[deduplication.Row]
     is_certain: bool = True
 
 
@@ -57,7 +57,7 @@ class ListReader:
         self,
         get: Callable[..., Any],
         gather: Callable[[Sequence[Callable[[], Any]]], list[Any]],
-        ledger: listing.Ledger,
+        ledger: deduplication.Ledger,
     ) -> None:
         self._get = get
         self._gather = gather
@@ -69,21 +69,21 @@ class ListReader:
         self,
         endpoint: Endpoint,
         member: int | str | None,
-        params: dates.Params,
+        params: date_filters.Params,
         since: datetime | None,
         until: datetime,
-    ) -> list[listing.Row]:
+    ) -> list[deduplication.Row]:
         """Read all rows of one listing, as `Client.rows` does."""
         if len(endpoint.forms) > 1:
             return self._choice(endpoint).read(
                 member, lambda form: self._attempt(endpoint, member, form, params, since, until)
             )
-        signs = listing.Signs()
+        signs = deduplication.Signs()
         readings = [
             partial(self._whole, endpoint, member, endpoint.forms[0], params + span, signs)
-            for span in dates.queries(endpoint.dates, since, until)
+            for span in date_filters.queries(endpoint.dates, since, until)
         ]
-        rows = listing.union(self._several(readings), endpoint.key)
+        rows = deduplication.union(self._several(readings), endpoint.key)
         self._ledger.take(endpoint.name, signs)
         return rows
 
@@ -101,7 +101,7 @@ class ListReader:
         endpoint: Endpoint,
         member: int | str | None,
         form: Form,
-        params: dates.Params,
+        params: date_filters.Params,
         since: datetime | None,
         until: datetime,
     ) -> Reading:
@@ -110,8 +110,8 @@ class ListReader:
         Raises:
             ApiError: as `Client.get` does.
         """
-        signs = listing.Signs()
-        (span,) = dates.queries(endpoint.dates, since, until)
+        signs = deduplication.Signs()
+        (span,) = date_filters.queries(endpoint.dates, since, until)
         rows = self._whole(endpoint, member, form, params + span, signs)
         if signs.refused:
             return Reading(rows, signs, Flaw.PAGE_REFUSED)
@@ -119,7 +119,9 @@ class ListReader:
             return Reading(rows, signs, Flaw.PAGE_IGNORED)
         if signs.unpaged and self._ledger.may_be_cut(endpoint.name, len(rows)):
             try:
-                found = self._in_parts(endpoint, member, form, rows, dates.seconds(since, until))
+                found = self._in_parts(
+                    endpoint, member, form, rows, date_filters.seconds(since, until)
+                )
             except (RejectedError, MemberMissingError, NotConfiguredError):
                 if self._ledger.is_divisible(endpoint.name):
                     raise
@@ -130,7 +132,7 @@ class ListReader:
             rows = found.rows
             if not found.is_certain:
                 return Reading(rows, signs, Flaw.CUT)
-        if since and any(dates.is_earlier(row, endpoint.dated, since) for row in rows):
+        if since and any(date_filters.is_earlier(row, endpoint.dated, since) for row in rows):
             return Reading(rows, signs, Flaw.DATES_IGNORED)
         return Reading(rows, signs)
 
@@ -139,23 +141,27 @@ class ListReader:
         endpoint: Endpoint,
         member: int | str | None,
         form: Form,
-        whole: list[listing.Row],
+        whole: list[deduplication.Row],
         span: tuple[int, int],
     ) -> _Parts:
         """Read a list that may be cut in the two halves of its dates, and so on where need be."""
-        halves = dates.halves(*span)
+        halves = date_filters.halves(*span)
         parts = [
-            _Parts(self._whole(endpoint, member, form, dates.unix_span(*half), listing.Signs()))
+            _Parts(
+                self._whole(
+                    endpoint, member, form, date_filters.unix_span(*half), deduplication.Signs()
+                )
+            )
             for half in halves
         ]
         # The same rows whatever the dates: they are ignored, or all rows are of the same second.
-        if len({listing.contents(part.rows, endpoint.key) for part in parts}) < _HALVES:
+        if len({deduplication.contents(part.rows, endpoint.key) for part in parts}) < _HALVES:
             return _Parts(whole, is_certain=False)
         self._ledger.divides(endpoint.name)
         for place, half in enumerate(halves):
             if len(parts[place].rows) >= len(whole):
                 parts[place] = self._in_parts(endpoint, member, form, parts[place].rows, half)
-        rows = listing.union([whole, *(part.rows for part in parts)], endpoint.key)
+        rows = deduplication.union([whole, *(part.rows for part in parts)], endpoint.key)
         return _Parts(rows, is_certain=all(part.is_certain for part in parts))
 
     def _whole(
@@ -163,20 +169,20 @@ class ListReader:
         endpoint: Endpoint,
         member: int | str | None,
         form: Form,
-        params: dates.Params,
-        signs: listing.Signs,
-    ) -> list[listing.Row]:
+        params: date_filters.Params,
+        signs: deduplication.Signs,
+    ) -> list[deduplication.Row]:
         read = partial(self._listing, endpoint, member, form, params, signs)
-        return listing.complete(read, endpoint, self._ledger)
+        return deduplication.complete(read, endpoint, self._ledger)
 
     def _listing(
         self,
         endpoint: Endpoint,
         member: int | str | None,
         form: Form,
-        params: dates.Params,
-        signs: listing.Signs,
-    ) -> paging.Listing:
+        params: date_filters.Params,
+        signs: deduplication.Signs,
+    ) -> pagination.Listing:
         found = self._all_pages(endpoint, member, form, params, signs)
         if found.unpaged and found.total is None:
             with self._lock:
@@ -188,9 +194,9 @@ class ListReader:
         endpoint: Endpoint,
         member: int | str | None,
         form: Form,
-        params: dates.Params,
-        signs: listing.Signs,
-    ) -> paging.Listing:
+        params: date_filters.Params,
+        signs: deduplication.Signs,
+    ) -> pagination.Listing:
         others = len(endpoint.forms) > 1 and self._choice(endpoint).has_other(form)
         if form.page is None:
             page = self._get(
@@ -200,16 +206,16 @@ class ListReader:
                 lambda body: _page(body, endpoint),
                 other_forms=others,
             )
-            return paging.Listing([page.rows], page.total, unpaged=not page.guided)
+            return pagination.Listing([page.rows], page.total, unpaged=not page.guided)
         size = (("page_size", str(form.page_size)),) if form.page_size else ()
         announced = False
 
-        def ask(parameter: str, number: int) -> paging.Page:
+        def ask(parameter: str, number: int) -> pagination.Page:
             nonlocal announced
             numbered = (*params, (parameter, str(number)), *size)
             try:
                 # A 204 in place of an announced page is not its end: rows would be lost.
-                page: paging.Page = self._get(
+                page: pagination.Page = self._get(
                     endpoint,
                     member,
                     numbered,
@@ -223,7 +229,7 @@ class ListReader:
                     raise
                 if not announced and _is_beyond(error):
                     signs.refused = (number, error.status)
-                    return paging.Page([])
+                    return pagination.Page([])
                 if not isinstance(error, (MemberMissingError, NotConfiguredError)):
                     raise
                 said = "A page is refused after others of its listing were answered"
@@ -234,25 +240,25 @@ class ListReader:
             return page
 
         try:
-            return paging.follow(
+            return pagination.follow(
                 ask,
                 self._several,
                 size=form.page_size or PAGE_SIZE,
-                contents=partial(listing.contents, key=endpoint.key),
+                contents=partial(deduplication.contents, key=endpoint.key),
                 parameter=form.page,
             )
-        except paging.EndlessError:
+        except pagination.EndlessError:
             said = "A listing without `paging` does not end"
             raise ExhaustedError(said, endpoint=endpoint.name) from None
 
 
 def _page(
     body: Any, endpoint: Endpoint, number: int = 1, *, announced: bool = False
-) -> paging.Page | None:
+) -> pagination.Page | None:
     """Read a page; 204 and `{}` are an empty one only where nothing has announced it."""
     if not announced and (body is None or (body == {} and number > 1)):
-        return paging.Page([])
-    return paging.read(body, endpoint.envelope, endpoint.beside)
+        return pagination.Page([])
+    return pagination.read(body, endpoint.envelope, endpoint.beside)
 
 
 def _is_beyond(error: ApiError) -> bool:

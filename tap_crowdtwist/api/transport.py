@@ -24,7 +24,7 @@ import urllib3
 import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
-from tap_crowdtwist.api.wire import Adapter
+from tap_crowdtwist.api.http_adapter import Adapter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -9,11 +9,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tap_crowdtwist.conformance.findings import Assumption, Finding
 from tap_crowdtwist.conformance.pages import of_pages
 from tap_crowdtwist.conformance.program import FEEDS, GENERAL
 from tap_crowdtwist.conformance.ranges import of_dates
 from tap_crowdtwist.conformance.rows import of_rows
-from tap_crowdtwist.conformance.verdicts import Assumption, Finding
 from tap_crowdtwist.streams import API_STREAMS
 
 if TYPE_CHECKING:

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tap_crowdtwist import changed, checkup, cli
+from tap_crowdtwist import cli, connection_test
 from tap_crowdtwist.api.errors import ApiError
 from tap_crowdtwist.conformance import report
 from tap_crowdtwist.conformance.assumptions import judge
 from tap_crowdtwist.conformance.probes import collect
 from tap_crowdtwist.conformance.program import main_host_refuses
 from tap_crowdtwist.errors import TapError
-from tap_crowdtwist.stop import StoppedError
+from tap_crowdtwist.sync import changed_members
+from tap_crowdtwist.sync.shutdown import StoppedError
 from tap_crowdtwist.tap import TapCrowdTwist
 
 if TYPE_CHECKING:
@@ -77,10 +78,10 @@ def command(tap: type[TapCrowdTwist], config: Any, file: Path | None) -> None:
         with closing(run):
             run.settings.need_api()
             if run.settings.only_changed and run.feeds is not None:
-                run.roster = changed.newest(run.feeds, run.settings)
+                run.roster = changed_members.newest(run.feeds, run.settings)
             evidence = collect(run, f"{NAME}/{reader.plugin_version}")
             if run.settings.auth_method == "hmac" and main_host_refuses(evidence):
-                evidence.signature = checkup.accepted_signature(reader)
+                evidence.signature = connection_test.accepted_signature(reader)
         findings = judge(evidence)
         click.echo(report.lines(findings, evidence), nl=False)
         if file is not None:

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from tap_crowdtwist import schemas, values
-from tap_crowdtwist.records import Normaliser
+from tap_crowdtwist import schemas
+from tap_crowdtwist.records import values
+from tap_crowdtwist.records.normalizer import Normaliser
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from tap_crowdtwist import values
-from tap_crowdtwist.api import endpoints, paging
+from tap_crowdtwist.api import endpoints, pagination
 from tap_crowdtwist.api.decoding import decode
 from tap_crowdtwist.api.errors import RULES, Verdict, fault_of, is_fine, judge
+from tap_crowdtwist.records import values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_crowdtwist.api.dates import Params
+    from tap_crowdtwist.api.date_filters import Params
     from tap_crowdtwist.api.endpoints import Endpoint, Form
 
 Row = dict[str, Any]
@@ -129,11 +129,11 @@ class Look:
         return next(iter([*known, *filled]), None)
 
     @property
-    def page(self) -> paging.Page | None:
+    def page(self) -> pagination.Page | None:
         """The page of a listing, read as the tap reads it."""
         if not self.is_data or not self.endpoint.envelope:
             return None
-        return paging.read(self.payload, self.endpoint.envelope, self.endpoint.beside)
+        return pagination.read(self.payload, self.endpoint.envelope, self.endpoint.beside)
 
     @property
     def paging(self) -> Any:

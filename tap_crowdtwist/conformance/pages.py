@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from tap_crowdtwist.api.endpoints import PAGE_SIZE
 from tap_crowdtwist.conformance.columns import is_name
-from tap_crowdtwist.conformance.looks import BARE
-from tap_crowdtwist.conformance.verdicts import (
+from tap_crowdtwist.conformance.findings import (
     REPORT_IT,
     adapts,
     confirmed,
@@ -17,13 +16,14 @@ from tap_crowdtwist.conformance.verdicts import (
     nothing,
     untold,
 )
+from tap_crowdtwist.conformance.looks import BARE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tap_crowdtwist.conformance.evidence import Evidence
+    from tap_crowdtwist.conformance.findings import Judgement, Topic
     from tap_crowdtwist.conformance.looks import Look
-    from tap_crowdtwist.conformance.verdicts import Judgement, Topic
     from tap_crowdtwist.streams.base import CrowdTwistStream
 
 

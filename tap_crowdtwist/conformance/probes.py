@@ -10,23 +10,23 @@ from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from tap_crowdtwist import values
 from tap_crowdtwist.api import endpoints
-from tap_crowdtwist.api.dates import MARGIN, is_earlier
+from tap_crowdtwist.api.date_filters import MARGIN, is_earlier
+from tap_crowdtwist.api.deduplication import identify
 from tap_crowdtwist.api.endpoints import PAGE_SIZE, DateFilter, Host
 from tap_crowdtwist.api.errors import ApiError, FatalApiError, is_about_form
-from tap_crowdtwist.api.listing import identify
 from tap_crowdtwist.conformance.evidence import LIKE_THE_TAP, Evidence
 from tap_crowdtwist.conformance.looks import Look, Row, page_params, seconds
 from tap_crowdtwist.conformance.recorder import BudgetSpentError, Recorder
-from tap_crowdtwist.run import build_client
+from tap_crowdtwist.records import values
 from tap_crowdtwist.streams import API_STREAMS
+from tap_crowdtwist.sync.run import build_client
 
 if TYPE_CHECKING:
     from tap_crowdtwist.api.client import Client
-    from tap_crowdtwist.api.dates import Params
+    from tap_crowdtwist.api.date_filters import Params
     from tap_crowdtwist.api.endpoints import Endpoint, Form
-    from tap_crowdtwist.run import Run
+    from tap_crowdtwist.sync.run import Run
 
 MEMBERS = 20
 """Members of the roster that are asked about."""

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from tap_crowdtwist.api.endpoints import Host
 from tap_crowdtwist.api.errors import Verdict
-from tap_crowdtwist.conformance.looks import seconds
-from tap_crowdtwist.conformance.verdicts import (
+from tap_crowdtwist.conformance.findings import (
     REPORT_IT,
     Assumption,
     adapts,
@@ -16,10 +15,11 @@ from tap_crowdtwist.conformance.verdicts import (
     differs,
     untold,
 )
+from tap_crowdtwist.conformance.looks import seconds
 
 if TYPE_CHECKING:
     from tap_crowdtwist.conformance.evidence import Evidence
-    from tap_crowdtwist.conformance.verdicts import Judgement
+    from tap_crowdtwist.conformance.findings import Judgement
 
 
 _MINUTE = 60

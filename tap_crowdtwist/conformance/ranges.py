@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tap_crowdtwist.api.endpoints import DateFilter
 from tap_crowdtwist.conformance.evidence import LIKE_THE_TAP
-from tap_crowdtwist.conformance.verdicts import (
+from tap_crowdtwist.conformance.findings import (
     REPORT_IT,
     adapts,
     confirmed,
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_crowdtwist.conformance.evidence import Evidence
-    from tap_crowdtwist.conformance.verdicts import Judgement, Topic
+    from tap_crowdtwist.conformance.findings import Judgement, Topic
     from tap_crowdtwist.streams.base import CrowdTwistStream
 
 

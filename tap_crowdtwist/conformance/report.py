@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.conformance.columns import columns_of
-from tap_crowdtwist.conformance.verdicts import Outcome
+from tap_crowdtwist.conformance.findings import Outcome
 from tap_crowdtwist.errors import TapError
 from tap_crowdtwist.streams import API_STREAMS
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tap_crowdtwist.conformance.columns import Columns
     from tap_crowdtwist.conformance.evidence import Evidence
-    from tap_crowdtwist.conformance.verdicts import Finding
+    from tap_crowdtwist.conformance.findings import Finding
 
 _PROMISE = "It holds names, forms, counts and verdicts, and no value."
 _COUNTED = (

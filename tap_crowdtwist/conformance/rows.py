@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist import schemas
-from tap_crowdtwist.api.listing import identify
+from tap_crowdtwist.api.deduplication import identify
 from tap_crowdtwist.conformance.columns import columns_of
-from tap_crowdtwist.conformance.verdicts import (
+from tap_crowdtwist.conformance.findings import (
     REPORT_IT,
     adapts,
     confirmed,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tap_crowdtwist.conformance.columns import Columns
     from tap_crowdtwist.conformance.evidence import Evidence
-    from tap_crowdtwist.conformance.verdicts import Judgement, Topic
+    from tap_crowdtwist.conformance.findings import Judgement, Topic
     from tap_crowdtwist.streams.base import CrowdTwistStream
 
 

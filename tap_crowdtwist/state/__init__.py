@@ -5,8 +5,9 @@ One entry per stream, whatever the number of members. `sweeps` is the cursor and
 cut short from the next day's.
 """
 
-from tap_crowdtwist.state.debts import LARGEST, MOST, earlier, failed, room
-from tap_crowdtwist.state.sweeps import (
+from tap_crowdtwist.state.compatibility import check_roster
+from tap_crowdtwist.state.failed_members import LARGEST, MOST, earlier, failed, room
+from tap_crowdtwist.state.sweep import (
     Plan,
     Sweep,
     begin,
@@ -20,8 +21,7 @@ from tap_crowdtwist.state.sweeps import (
     starts_later,
     under_way,
 )
-from tap_crowdtwist.state.tables import found_before, has_shrunk
-from tap_crowdtwist.state.whose import check_roster
+from tap_crowdtwist.state.table_version import found_before, has_shrunk
 
 __all__ = [
     "LARGEST",

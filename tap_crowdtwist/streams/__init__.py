@@ -1,7 +1,6 @@
 """Singer streams: name, keys, schema and replication of each resource."""
 
 from tap_crowdtwist.streams.batch_activity import BatchActivityCredits
-from tap_crowdtwist.streams.catalogs import Activities, Badges, Rewards
 from tap_crowdtwist.streams.data_push import (
     PushPointsExpiration,
     PushRedemptions,
@@ -28,6 +27,7 @@ from tap_crowdtwist.streams.members import (
     UserRewards,
     Users,
 )
+from tap_crowdtwist.streams.program import Activities, Badges, Rewards
 
 API_STREAMS = (
     Activities,

@@ -13,10 +13,11 @@ from singer_sdk.singerlib import RecordMessage
 from singer_sdk.streams import Stream
 from typing_extensions import override
 
-from tap_crowdtwist import maps, privacy
+from tap_crowdtwist.config.settings import wants_only_files
 from tap_crowdtwist.errors import TapError
-from tap_crowdtwist.records import Normaliser
-from tap_crowdtwist.settings import wants_only_files
+from tap_crowdtwist.privacy import policy
+from tap_crowdtwist.records.normalizer import Normaliser
+from tap_crowdtwist.streams import stream_maps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from singer_sdk.mapper import StreamMap
 
     from tap_crowdtwist.api.endpoints import Endpoint
-    from tap_crowdtwist.records import Row
-    from tap_crowdtwist.run import Run
+    from tap_crowdtwist.records.normalizer import Row
+    from tap_crowdtwist.sync.run import Run
     from tap_crowdtwist.tap import TapCrowdTwist
 
 
@@ -53,7 +54,7 @@ class CrowdTwistStream(Stream):
     """Whether its rows are asked of the API, which takes a key."""
 
     def __init__(self, tap: TapCrowdTwist) -> None:
-        super().__init__(tap, schema=privacy.published(self.name, tap.policy))
+        super().__init__(tap, schema=policy.published(self.name, tap.policy))
         self._crowdtwist = tap
         if self.asks_api and wants_only_files(tap.config):
             self.selected_by_default = False
@@ -92,7 +93,7 @@ class CrowdTwistStream(Stream):
 
     def _warn_of_an_old_catalog(self) -> None:
         """Warn of columns that a catalog lacks, as one does that was kept over an upgrade."""
-        known = privacy.published(self.name, self._crowdtwist.policy)["properties"]
+        known = policy.published(self.name, self._crowdtwist.policy)["properties"]
         if lacking := [name for name in known if name not in self.effective_schema["properties"]]:
             self.logger.warning(
                 "Catalog: the schema of `%s` lacks %d columns (first: `%s`), which are not read; "
@@ -148,7 +149,7 @@ class CrowdTwistStream(Stream):
     @override
     def stream_maps(self) -> list[StreamMap]:
         """The maps of this stream; there is at least one."""
-        return maps.of(self._tap.mapper, self)
+        return stream_maps.of(self._tap.mapper, self)
 
     @cached_property
     def _mapped(self) -> bool:
@@ -180,7 +181,7 @@ class CrowdTwistStream(Stream):
             self._check_max_record_limit(tally.records)
             if write:
                 if self._mapped:
-                    for alias, mapped in maps.mapped(self, record):
+                    for alias, mapped in stream_maps.mapped(self, record):
                         send(RecordMessage(alias, mapped, version, extracted))
                 else:
                     send(RecordMessage(self.name, record, version, extracted))

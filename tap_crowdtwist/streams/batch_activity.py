@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from tap_crowdtwist.feeds.credits import credits_in
-from tap_crowdtwist.feeds.ledger import Extent
-from tap_crowdtwist.feeds.names import BATCH_ACTIVITY
-from tap_crowdtwist.state.instants import spell
-from tap_crowdtwist.streams.feeds import FeedStream
+from tap_crowdtwist.files.batch_activity import credits_in
+from tap_crowdtwist.files.history import Extent
+from tap_crowdtwist.files.naming import BATCH_ACTIVITY
+from tap_crowdtwist.state.timestamps import spell
+from tap_crowdtwist.streams.file_stream import FeedStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_crowdtwist.feeds.folder import File
-    from tap_crowdtwist.records import Row
+    from tap_crowdtwist.files.folder import File
+    from tap_crowdtwist.records.normalizer import Row
 
 
 class BatchActivityCredits(FeedStream):

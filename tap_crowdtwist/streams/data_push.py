@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
-from tap_crowdtwist import privacy, schemas
-from tap_crowdtwist.feeds.ledger import Extent
-from tap_crowdtwist.feeds.months import fold
-from tap_crowdtwist.feeds.names import DATA_PUSH, content_day
-from tap_crowdtwist.feeds.tables import Table, row
-from tap_crowdtwist.streams.feeds import FeedStream
+from tap_crowdtwist import schemas
+from tap_crowdtwist.files.data_push import Table, row
+from tap_crowdtwist.files.history import Extent
+from tap_crowdtwist.files.month_columns import fold
+from tap_crowdtwist.files.naming import DATA_PUSH, content_day
+from tap_crowdtwist.privacy import policy
+from tap_crowdtwist.streams.file_stream import FeedStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from tap_crowdtwist.feeds.folder import File
-    from tap_crowdtwist.records import Row
+    from tap_crowdtwist.files.folder import File
+    from tap_crowdtwist.records.normalizer import Row
 
 REMEMBERED = 1000
 """Characters that the names of a file's columns may take in the state."""
@@ -52,7 +53,7 @@ class DataPushStream(FeedStream):
         """
         nodes = schemas.tagged(self.name)["properties"]
         return {
-            _bare(name): name for name, node in nodes.items() if node[privacy.TAG] == "credential"
+            _bare(name): name for name, node in nodes.items() if node[policy.TAG] == "credential"
         }
 
     @override

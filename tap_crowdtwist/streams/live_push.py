@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from tap_crowdtwist import keys
-from tap_crowdtwist.feeds.captures import Names, events, fingerprint
-from tap_crowdtwist.feeds.folder import digest
-from tap_crowdtwist.feeds.ledger import Extent
-from tap_crowdtwist.feeds.names import HOUR, LIVE_PUSH
-from tap_crowdtwist.streams.feeds import FeedStream
+from tap_crowdtwist.files.folder import digest
+from tap_crowdtwist.files.history import Extent
+from tap_crowdtwist.files.live_push import Names, events, fingerprint
+from tap_crowdtwist.files.naming import HOUR, LIVE_PUSH
+from tap_crowdtwist.records import surrogate_keys
+from tap_crowdtwist.streams.file_stream import FeedStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tap_crowdtwist.feeds.folder import File
-    from tap_crowdtwist.records import Row
+    from tap_crowdtwist.files.folder import File
+    from tap_crowdtwist.records.normalizer import Row
 
 RECENT = 100_000
 """Events of a run that are remembered, to leave out their repeats."""
@@ -121,7 +121,7 @@ class LivePushStream(FeedStream):
         return row
 
     def _event_id(self, row: Row, content: str) -> str:
-        own = keys.own_id(row.get(self.own)) if self.own else ""
+        own = surrogate_keys.own_id(row.get(self.own)) if self.own else ""
         return own if own not in _NONE else self._crowdtwist.policy.disguised(content)
 
     def _is_new(self, content: str) -> bool:

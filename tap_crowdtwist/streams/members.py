@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
-from tap_crowdtwist import keys, values
 from tap_crowdtwist.api import endpoints
 from tap_crowdtwist.api.errors import MemberMissingError, NotConfiguredError, RejectedError
-from tap_crowdtwist.state.instants import instant, spell
-from tap_crowdtwist.streams.errand import DELETED_AT
-from tap_crowdtwist.streams.swept import MemberStream
-from tap_crowdtwist.streams.undated import EARLIEST, Undated
+from tap_crowdtwist.records import surrogate_keys, values
+from tap_crowdtwist.state.timestamps import instant, spell
+from tap_crowdtwist.streams.member_request import DELETED_AT
+from tap_crowdtwist.streams.member_stream import MemberStream
+from tap_crowdtwist.streams.undated_lists import EARLIEST, Undated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     from tap_crowdtwist import state
-    from tap_crowdtwist.records import Row
-    from tap_crowdtwist.streams.errand import Errand
+    from tap_crowdtwist.records.normalizer import Row
+    from tap_crowdtwist.streams.member_request import Errand
 
 
 class Users(MemberStream):
@@ -108,7 +108,7 @@ class UserActivityHistory(MemberStream):
     @override
     def fetch(self, position: int, since: datetime | None, until: datetime) -> list[Row]:
         rows = super().fetch(position, since, until)
-        keys.assign(rows, "user_activity_id", _COMPLETION)
+        surrogate_keys.assign(rows, "user_activity_id", _COMPLETION)
         return rows
 
 
@@ -154,7 +154,7 @@ class Redemptions(MemberStream):
                 lambda: read(position, self._joined(position), until),
                 until,
             )
-        keys.assign(rows, "order_id", _REDEMPTION)
+        surrogate_keys.assign(rows, "order_id", _REDEMPTION)
         return rows
 
     @override
@@ -188,7 +188,7 @@ class PointsExpiration(MemberStream):
     def fetch(self, position: int, since: datetime | None, until: datetime) -> list[Row]:
         user_id = self.run.identities.user_id(position)
         entries = self.run.client.get(self.endpoint, user_id, accept=_expirations)
-        keys.assign_entries(entries)
+        surrogate_keys.assign_entries(entries)
         return [{**entry, "user_id": user_id} for entry in entries]
 
 
@@ -264,7 +264,7 @@ _REDEMPTION = {
 }
 _RULES = {
     "redemption_period_points_expiration": "redemption_period",
-    "inactivity_points_expiration": keys.INACTIVITY,
+    "inactivity_points_expiration": surrogate_keys.INACTIVITY,
 }
 
 

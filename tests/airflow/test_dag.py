@@ -20,7 +20,7 @@ from harness import canonical
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
 from crowdtwist_sandbox.demo_project import MeltanoProject
-from tap_crowdtwist.roster import Shard as RosterShard
+from tap_crowdtwist.members.roster import Shard as RosterShard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,9 +23,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_crowdtwist.errors import SettingError
-from tap_crowdtwist.roster import ID_TYPES, Roster
-from tap_crowdtwist.sources import from_files
-from tap_crowdtwist.tally import Tally
+from tap_crowdtwist.members.roster import ID_TYPES, Roster
+from tap_crowdtwist.members.roster_files import from_files
+from tap_crowdtwist.sync.stats import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

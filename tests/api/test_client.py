@@ -23,8 +23,8 @@ from tap_crowdtwist.api.errors import (
     RejectedError,
     UnavailableError,
 )
-from tap_crowdtwist.api.retries import LONGEST_PAUSE, PATIENCE, REFUSALS
-from tap_crowdtwist.api.throttle import Throttle
+from tap_crowdtwist.api.rate_limiter import Throttle
+from tap_crowdtwist.api.retry import LONGEST_PAUSE, PATIENCE, REFUSALS
 from tap_crowdtwist.api.transport import Transport
 from tap_crowdtwist.streams.members import _expirations
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_crowdtwist.api.dates import queries
+from tap_crowdtwist.api.date_filters import queries
 from tap_crowdtwist.api.endpoints import DateFilter
 
 DAY = timedelta(days=1)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tap_crowdtwist.api.deduplication import Ledger, complete, identify, union
 from tap_crowdtwist.api.endpoints import Endpoint
-from tap_crowdtwist.api.listing import Ledger, complete, identify, union
-from tap_crowdtwist.api.paging import Listing
+from tap_crowdtwist.api.pagination import Listing
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_crowdtwist.api import paging
-from tap_crowdtwist.api.listing import contents
-from tap_crowdtwist.api.paging import Page, follow, read, successor
+from tap_crowdtwist.api import pagination
+from tap_crowdtwist.api.deduplication import contents
+from tap_crowdtwist.api.pagination import Page, follow, read, successor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +55,7 @@ def scripted(pages: dict[int, Any]) -> Server:
     return Server(lambda number: pages[number])
 
 
-def ids(listing: paging.Listing) -> list[int]:
+def ids(listing: pagination.Listing) -> list[int]:
     return [row["id"] for page in listing.pages for row in page]
 
 
@@ -427,7 +427,7 @@ quirks = st.builds(
     Quirks,
     told_by=st.sampled_from(["next_page", "pages"]),
     host=st.sampled_from(["https://api512.crowdtwist.com", "https://elsewhere.invalid", ""]),
-    parameter=st.sampled_from(paging.PAGE_PARAMETERS),
+    parameter=st.sampled_from(pagination.PAGE_PARAMETERS),
     pages_off=st.integers(-3, 3),
     gaps=st.frozensets(st.integers(1, 12), max_size=4),
     as_text=st.booleans(),

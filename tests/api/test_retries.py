@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_crowdtwist.api.retries import (
+from tap_crowdtwist.api.retry import (
     LONGEST_PAUSE,
     LONGEST_WAIT,
     PATIENCE,

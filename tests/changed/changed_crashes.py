@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk.singerlib import StateMessage
 from typing_extensions import override
 
-from tap_crowdtwist.writer import Writer
+from tap_crowdtwist.sync.message_writer import Writer
 
 if TYPE_CHECKING:
     from singer_sdk.singerlib import Message

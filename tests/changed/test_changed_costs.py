@@ -18,13 +18,13 @@ from harness import DAY, INCREMENTAL, MEMBER_STREAMS, TODAY
 
 from tap_crowdtwist import state
 from tap_crowdtwist.api import endpoints
-from tap_crowdtwist.feeds.ledger import Ledger
-from tap_crowdtwist.roster import Roster
-from tap_crowdtwist.state import notes
+from tap_crowdtwist.files.history import Ledger
+from tap_crowdtwist.members.roster import Roster
+from tap_crowdtwist.state import files_seen
 from tap_crowdtwist.streams import FEED_STREAMS
 from tap_crowdtwist.streams.data_push import REMEMBERED, DataPushStream
 from tap_crowdtwist.streams.live_push import OPEN, LivePushStream
-from tap_crowdtwist.streams.undated import MEMBERS
+from tap_crowdtwist.streams.undated_lists import MEMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -90,7 +90,7 @@ def appearing(brand: Brand) -> set[int]:
 
 
 def full_note(kind: str, first: int) -> dict[str, Any]:
-    extent = notes.KINDS[kind]
+    extent = files_seen.KINDS[kind]
     ledger = Ledger(extent)
     for slot in range(first, first + extent.slots + extent.cells * extent.breadth):
         ledger.add(slot, 7919 * slot + 1)

@@ -18,15 +18,15 @@ from typing_extensions import override
 
 from tap_crowdtwist.api.errors import FatalApiError
 from tap_crowdtwist.api.transport import Answer, Transport
+from tap_crowdtwist.config.settings import Settings
 from tap_crowdtwist.errors import SettingError
-from tap_crowdtwist.feeds import members
-from tap_crowdtwist.feeds.folder import File
-from tap_crowdtwist.feeds.members import Alias, Appeared, Numbers
-from tap_crowdtwist.identity import identified
-from tap_crowdtwist.run import build_client
-from tap_crowdtwist.settings import Settings
-from tap_crowdtwist.stop import Stop
-from tap_crowdtwist.sweep import Crew
+from tap_crowdtwist.files import member_ids
+from tap_crowdtwist.files.folder import File
+from tap_crowdtwist.files.member_ids import Alias, Appeared, Numbers
+from tap_crowdtwist.members.user_ids import identified
+from tap_crowdtwist.sync.run import build_client
+from tap_crowdtwist.sync.shutdown import Stop
+from tap_crowdtwist.sync.workers import Crew
 from tap_crowdtwist.tap import TapCrowdTwist
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def test_a_bad_key_does() -> None:
 
 def test_a_name_that_many_have_costs_no_more_than_others() -> None:
     many = [Alias("guest@brand.test", f"user{number}", None) for number in range(3000)]
-    wanted = members._Wanted(set(many))  # noqa: SLF001 - its cost is what matters
+    wanted = member_ids._Wanted(set(many))  # noqa: SLF001 - its cost is what matters
     began = time.perf_counter()
     for number in range(3000):
         wanted.found({"email_address": "guest@brand.test", "username": f"user{number}"})

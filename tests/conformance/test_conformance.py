@@ -12,10 +12,10 @@ from crowdtwist_sandbox.deviations import DEVIATIONS
 from tap_crowdtwist.conformance import recorder
 from tap_crowdtwist.conformance.assumptions import judge
 from tap_crowdtwist.conformance.evidence import Evidence
+from tap_crowdtwist.conformance.findings import Outcome
 from tap_crowdtwist.conformance.looks import Look
 from tap_crowdtwist.conformance.probes import MEMBERS
 from tap_crowdtwist.conformance.recorder import REQUESTS
-from tap_crowdtwist.conformance.verdicts import Outcome
 from tap_crowdtwist.streams import API_STREAMS
 
 if TYPE_CHECKING:

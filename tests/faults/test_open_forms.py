@@ -17,7 +17,7 @@ from typing_extensions import override
 from unhurried import sync
 
 from tap_crowdtwist.api.transport import Answer, Transport
-from tap_crowdtwist.streams import undated
+from tap_crowdtwist.streams import undated_lists
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -238,7 +238,7 @@ def test_at_most_twenty_members_are_read_both_ways(monkeypatch: pytest.MonkeyPat
     with sandbox(members=60) as running:
         assert sync(running, REDEMPTIONS, max_concurrency=8).exit_code == 0
         (profiles,) = running.counts()["requests"]
-        assert profiles["count"] == undated.MEMBERS
+        assert profiles["count"] == undated_lists.MEMBERS
 
 
 class PassingRefusal(Host):

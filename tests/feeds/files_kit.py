@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from harness import PRESENT, Result, run_cli, select
 from jsonschema import Draft202012Validator, FormatChecker
 
-from tap_crowdtwist.declaration import FEED_PATHS
-from tap_crowdtwist.feeds.folder import File
-from tap_crowdtwist.feeds.tables import Table
+from tap_crowdtwist.config.schema import FEED_PATHS
+from tap_crowdtwist.files.data_push import Table
+from tap_crowdtwist.files.folder import File
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

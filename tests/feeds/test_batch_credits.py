@@ -10,8 +10,8 @@ from files_kit import BATCH, check_valid, put, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_crowdtwist.feeds.credits import credit, credits_in
-from tap_crowdtwist.feeds.folder import File
+from tap_crowdtwist.files.batch_activity import credit, credits_in
+from tap_crowdtwist.files.folder import File
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -27,8 +27,8 @@ from harness import PRESENT
 from typing_extensions import override
 
 from tap_crowdtwist.errors import SettingError
-from tap_crowdtwist.feeds.folder import Folder
-from tap_crowdtwist.feeds.names import DATA_PUSH
+from tap_crowdtwist.files.folder import Folder
+from tap_crowdtwist.files.naming import DATA_PUSH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

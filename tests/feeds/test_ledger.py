@@ -9,8 +9,8 @@ from harness import PRESENT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_crowdtwist.feeds.folder import File, digest
-from tap_crowdtwist.feeds.ledger import Extent, Ledger, merged
+from tap_crowdtwist.files.folder import File, digest
+from tap_crowdtwist.files.history import Extent, Ledger, merged
 
 SMALL = Extent(3, 4, breadth=2)
 LARGE = Extent(48, 120, breadth=24)

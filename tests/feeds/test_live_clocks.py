@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from live_kit import NOW, Captures
 
-from tap_crowdtwist.feeds.ledger import Extent
+from tap_crowdtwist.files.history import Extent
 from tap_crowdtwist.streams.live_push import LiveSegments
 
 if TYPE_CHECKING:

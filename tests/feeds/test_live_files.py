@@ -14,7 +14,7 @@ import pytest
 from harness import TODAY, sandbox
 from live_kit import NOW, Captures
 
-from tap_crowdtwist.feeds.folder import File, Folder
+from tap_crowdtwist.files.folder import File, Folder
 from tap_crowdtwist.streams import live_push
 
 HOUR = timedelta(hours=1)

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from live_kit import LIVE, Captures
 
-from tap_crowdtwist import values
-from tap_crowdtwist.privacy import EXTRA, published
-from tap_crowdtwist.records import Normaliser
+from tap_crowdtwist.privacy.policy import EXTRA, published
+from tap_crowdtwist.records import values
+from tap_crowdtwist.records.normalizer import Normaliser
+from tap_crowdtwist.records.values import MisfitError
 from tap_crowdtwist.streams import FEED_STREAMS
-from tap_crowdtwist.values import MisfitError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from files_kit import (
     with_method,
 )
 
-from tap_crowdtwist.feeds.tables import LONGEST_LINE
+from tap_crowdtwist.files.data_push import LONGEST_LINE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,7 @@ from files_kit import (
     zipped,
 )
 
-from tap_crowdtwist.feeds.errors import FeedError
+from tap_crowdtwist.files.errors import FeedError
 
 if TYPE_CHECKING:
     from pathlib import Path

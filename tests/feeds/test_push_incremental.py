@@ -23,7 +23,7 @@ from files_kit import (
     zipped,
 )
 
-from tap_crowdtwist.feeds.folder import File
+from tap_crowdtwist.files.folder import File
 
 if TYPE_CHECKING:
     from pathlib import Path

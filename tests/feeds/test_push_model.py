@@ -17,14 +17,14 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tap_crowdtwist.feeds.ledger import Extent
+from tap_crowdtwist.files.history import Extent
 from tap_crowdtwist.streams.batch_activity import BatchActivityCredits
 from tap_crowdtwist.streams.data_push import PushUsers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_crowdtwist.streams.feeds import FeedStream
+    from tap_crowdtwist.streams.file_stream import FeedStream
 
 KEPT = Extent(3, 4)
 """Days that the state tells apart here, so that files soon are older than that."""

@@ -9,7 +9,7 @@ from files_kit import check_valid, name_of, one, put, read, table
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_crowdtwist.feeds.months import fold, month_column
+from tap_crowdtwist.files.month_columns import fold, month_column
 
 if TYPE_CHECKING:
     from pathlib import Path

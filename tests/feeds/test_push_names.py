@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from tap_crowdtwist.feeds.names import BATCH_ACTIVITY, DATA_PUSH
+from tap_crowdtwist.files.naming import BATCH_ACTIVITY, DATA_PUSH
 
 
 @pytest.mark.parametrize(

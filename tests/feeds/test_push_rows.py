@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from files_kit import FEEDS, PUSH, ROWS, check_valid, ids, name_of, one, profiles, put, read, table
 
-from tap_crowdtwist.feeds.tables import LONGEST_LINE
+from tap_crowdtwist.files.data_push import LONGEST_LINE
 
 if TYPE_CHECKING:
     from pathlib import Path

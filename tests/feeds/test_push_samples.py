@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from files_kit import FEEDS, check_valid, name_of, put, read
 
-from tap_crowdtwist.feeds.months import month_column
+from tap_crowdtwist.files.month_columns import month_column
 
 if TYPE_CHECKING:
     from harness import Result

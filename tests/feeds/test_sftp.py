@@ -35,9 +35,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sftp_kit import HOST, KEY_TYPES, SftpServer, make_key
 
-from tap_crowdtwist import filesystems, sftp
 from tap_crowdtwist.errors import SettingError
-from tap_crowdtwist.sftp import KnownHosts, KnownHostsFileSystem
+from tap_crowdtwist.files import filesystems, sftp
+from tap_crowdtwist.files.sftp import KnownHosts, KnownHostsFileSystem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

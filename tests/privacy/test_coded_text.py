@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crowdtwist_receiver.events import events_of
-from tap_crowdtwist.privacy import EXTRA, Policy, may_be_spent, published
-from tap_crowdtwist.records import Normaliser
-from tap_crowdtwist.redact import MASK
-from tap_crowdtwist.scrub import LAYERS, scrub
+from tap_crowdtwist.privacy.log_redaction import MASK
+from tap_crowdtwist.privacy.policy import EXTRA, Policy, may_be_spent, published
+from tap_crowdtwist.privacy.sanitize import LAYERS, scrub
+from tap_crowdtwist.records.normalizer import Normaliser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

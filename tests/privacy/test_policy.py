@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from tap_crowdtwist import schemas
-from tap_crowdtwist.privacy import EXTRA, MODES, Policy, published, shaped, withheld
-from tap_crowdtwist.records import Normaliser
+from tap_crowdtwist.privacy.policy import EXTRA, MODES, Policy, published, shaped, withheld
+from tap_crowdtwist.records.normalizer import Normaliser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

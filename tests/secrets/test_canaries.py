@@ -16,7 +16,7 @@ from unhurried import run_main, sync
 
 from crowdtwist_sandbox.demo_project import MeltanoProject
 from crowdtwist_sandbox.faults import CATALOGUE
-from tap_crowdtwist.redact import MASK
+from tap_crowdtwist.privacy.log_redaction import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

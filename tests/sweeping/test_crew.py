@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_crowdtwist.stop import Stop, StoppedError
-from tap_crowdtwist.sweep import Crew
+from tap_crowdtwist.sync.shutdown import Stop, StoppedError
+from tap_crowdtwist.sync.workers import Crew
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

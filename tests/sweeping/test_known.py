@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_crowdtwist.state.known import ROWS, RosterDigest
+from tap_crowdtwist.state.roster_digest import ROWS, RosterDigest
 
 IDS = st.sets(st.integers(1, 5000), max_size=200)
 

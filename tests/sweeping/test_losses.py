@@ -16,9 +16,9 @@ from test_model import CrashError, Host, MortalWriter
 from typing_extensions import override
 
 from tap_crowdtwist.api.transport import Answer
+from tap_crowdtwist.config.settings import Settings
 from tap_crowdtwist.errors import IncompleteError, SettingError, TapError
-from tap_crowdtwist.run import Run
-from tap_crowdtwist.settings import Settings
+from tap_crowdtwist.sync.run import Run
 from tap_crowdtwist.tap import TapCrowdTwist
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from test_losses import DAY, NOW, Outcome, purchases, run
 from test_model import Host
 
-from tap_crowdtwist.state import continuation
+from tap_crowdtwist.state import resume
 
 MEMBERS = range(1, 8)
 
@@ -77,4 +77,4 @@ def test_a_mark_of_yesterdays_run_lets_nothing_be_skipped() -> None:
     state = {"bookmarks": {"users": {"completed_at": "2026-02-28T12:00:00Z"}, "purchases": {}}}
     outcome = run(Host(purchases(*MEMBERS), set()), MEMBERS, state, life=6)
     keep(outcome, state)
-    assert not continuation.continues(state, NOW)
+    assert not resume.continues(state, NOW)

@@ -17,8 +17,8 @@ from test_persons import NAMES, Program, day
 from typing_extensions import override
 
 from tap_crowdtwist.errors import IncompleteError
-from tap_crowdtwist.missing import MissingMembers
-from tap_crowdtwist.roster import Roster
+from tap_crowdtwist.members.missing_members import MissingMembers
+from tap_crowdtwist.members.roster import Roster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

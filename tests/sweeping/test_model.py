@@ -22,12 +22,12 @@ from singer_sdk.singerlib import StateMessage
 from typing_extensions import override
 
 from tap_crowdtwist.api.transport import Answer, NoAnswerError, Transport
+from tap_crowdtwist.config.settings import Settings
 from tap_crowdtwist.errors import IncompleteError
-from tap_crowdtwist.run import Run
-from tap_crowdtwist.settings import Settings
-from tap_crowdtwist.state import debts
+from tap_crowdtwist.state import failed_members
+from tap_crowdtwist.sync.message_writer import Writer
+from tap_crowdtwist.sync.run import Run
 from tap_crowdtwist.tap import TapCrowdTwist
-from tap_crowdtwist.writer import Writer
 
 if TYPE_CHECKING:
     from requests.auth import AuthBase
@@ -161,7 +161,7 @@ class Sweeping(RuleBasedStateMachine):
         """A run that came to its end has what was bought before its sweep began."""
         assert self.run(None, workers)
         table = self.warehouse.tables.get("purchases", {})
-        owed, _ = debts.load(self.state["bookmarks"]["purchases"].get("sweep", {}))
+        owed, _ = failed_members.load(self.state["bookmarks"]["purchases"].get("sweep", {}))
         for member in self.roster.difference(owed):
             for row in self.purchases[member]:
                 if self.bought[row["purchase_id"]] < self.begun:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_crowdtwist.api.pace import GRACE, HOLD, Pace
+from tap_crowdtwist.api.adaptive_rate import GRACE, HOLD, Pace
 
 
 @dataclass

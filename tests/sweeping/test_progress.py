@@ -10,8 +10,8 @@ import pytest
 from clocks import FakeClock
 
 from tap_crowdtwist.api.client import Traffic
-from tap_crowdtwist.progress import INTERVAL, Progress
-from tap_crowdtwist.tally import Tally
+from tap_crowdtwist.sync.progress import INTERVAL, Progress
+from tap_crowdtwist.sync.stats import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from tap_crowdtwist import state
 from tap_crowdtwist.errors import TapError
-from tap_crowdtwist.roster import Roster, Shard
-from tap_crowdtwist.state import continuation
+from tap_crowdtwist.members.roster import Roster, Shard
+from tap_crowdtwist.state import resume, timestamps
 
 NOW = datetime(2026, 11, 20, 2, tzinfo=timezone.utc)
 START = datetime(2025, 1, 1, tzinfo=timezone.utc)
@@ -129,9 +129,9 @@ def test_a_full_table_is_whole_since_the_last_sweep_of_all_in_which_nobody_faile
     stored: dict[str, Any] = {}
     assert swept(0, fails=True) is None
     first = swept(1)
-    assert first == state.instants.spell(NOW + DAY)
+    assert first == timestamps.spell(NOW + DAY)
     assert swept(2, fails=True) == swept(3, changed=True) == first
-    assert swept(4) == state.instants.spell(NOW + 4 * DAY)
+    assert swept(4) == timestamps.spell(NOW + 4 * DAY)
 
 
 def test_owed_members_outlive_the_sweep_with_the_earliest_bound() -> None:
@@ -287,27 +287,27 @@ class TestContinuation:
         return {"bookmarks": {"redemptions": stored, "activities": {}}}
 
     def test_a_run_that_is_started_again_soon_goes_on(self) -> None:
-        assert continuation.continues(self.marked(NOW), NOW + continuation.PAUSE)
+        assert resume.continues(self.marked(NOW), NOW + resume.PAUSE)
 
     def test_tomorrows_run_begins_anew(self) -> None:
-        assert not continuation.continues(self.marked(NOW), NOW + DAY)
+        assert not resume.continues(self.marked(NOW), NOW + DAY)
 
     def test_the_last_sign_of_life_counts_not_the_first(self) -> None:
         given = self.marked(NOW - DAY)
         under_way: dict[str, Any] = {}
         state.save(under_way, state.begin(under_way, PLAN, ROSTER), PLAN, ROSTER, NOW)
         given["bookmarks"]["users"] = under_way
-        assert continuation.continues(through_a_file(given), NOW + timedelta(minutes=5))
+        assert resume.continues(through_a_file(given), NOW + timedelta(minutes=5))
 
     def test_a_closed_run_is_not_continued(self) -> None:
         given = self.marked(NOW)
-        continuation.close(given)
-        assert not continuation.continues(given, NOW)
+        resume.close(given)
+        assert not resume.continues(given, NOW)
 
     def test_nothing_continues_nothing(self) -> None:
-        assert not continuation.continues({}, NOW)
+        assert not resume.continues({}, NOW)
 
     def test_marks_that_make_no_sense_are_no_sign_of_life(self) -> None:
         for mark in (7, "?", None):
             given = {"bookmarks": {"users": {"completed_at": mark, "sweep": {"at": mark}}}}
-            assert not continuation.continues(given, NOW)
+            assert not resume.continues(given, NOW)

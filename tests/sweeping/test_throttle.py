@@ -9,8 +9,8 @@ from clocks import FakeClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_crowdtwist.api.throttle import CATCH_UP, MINUTE, Throttle
-from tap_crowdtwist.stop import Stop, StoppedError
+from tap_crowdtwist.api.rate_limiter import CATCH_UP, MINUTE, Throttle
+from tap_crowdtwist.sync.shutdown import Stop, StoppedError
 
 
 def throttle(per_minute: int, clock: FakeClock) -> Throttle:

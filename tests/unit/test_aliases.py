@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_crowdtwist import schemas
-from tap_crowdtwist.privacy import KEEP, Policy, published
-from tap_crowdtwist.records import Normaliser
+from tap_crowdtwist.privacy.policy import KEEP, Policy, published
+from tap_crowdtwist.records.normalizer import Normaliser
 from tap_crowdtwist.streams import STREAMS
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_crowdtwist import keys, values
+from tap_crowdtwist.records import surrogate_keys, values
 
 if TYPE_CHECKING:
     import random
@@ -24,7 +24,7 @@ STABLE = {
 def ids(*rows: dict[str, Any]) -> list[str]:
     """Give the ids that copies of the rows get, in the order of the rows."""
     copies = [dict(row) for row in rows]
-    keys.assign(copies, "order_id", STABLE)
+    surrogate_keys.assign(copies, "order_id", STABLE)
     return [row["id"] for row in copies]
 
 
@@ -158,7 +158,7 @@ def test_ids_that_the_tap_makes_are_unique(rows: list[dict[str, Any]]) -> None:
 def entries(*rows: tuple[str, Any]) -> list[str]:
     """Give the entries that rows of a rule and a date get, in the order of the rows."""
     made = [{"rule_type": rule, "expiration_date": date} for rule, date in rows]
-    keys.assign_entries(made)
+    surrogate_keys.assign_entries(made)
     return [row["entry"] for row in made]
 
 

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from tap_crowdtwist import records, schemas, values
-from tap_crowdtwist.privacy import (
+from tap_crowdtwist import schemas
+from tap_crowdtwist.privacy.log_redaction import MASK, REDACTOR
+from tap_crowdtwist.privacy.policy import (
     EXTRA,
     Policy,
     has_spendable,
@@ -25,10 +26,10 @@ from tap_crowdtwist.privacy import (
     published,
     withheld,
 )
-from tap_crowdtwist.records import Normaliser
-from tap_crowdtwist.redact import MASK, REDACTOR
-from tap_crowdtwist.scrub import scrub
-from tap_crowdtwist.values import MisfitError
+from tap_crowdtwist.privacy.sanitize import scrub
+from tap_crowdtwist.records import normalizer, values
+from tap_crowdtwist.records.normalizer import Normaliser
+from tap_crowdtwist.records.values import MisfitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -85,11 +86,11 @@ def logged() -> Iterator[list[str]]:
     said: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
-    records.logger.addHandler(handler)
+    normalizer.logger.addHandler(handler)
     try:
         yield said
     finally:
-        records.logger.removeHandler(handler)
+        normalizer.logger.removeHandler(handler)
 
 
 # Types
@@ -661,6 +662,6 @@ def test_a_row_of_known_scalars_is_not_searched_for_credentials(
     def forbidden(*_: Any) -> Any:
         pytest.fail("a value of a known type is searched")
 
-    monkeypatch.setattr(records, "scrub", forbidden)
+    monkeypatch.setattr(normalizer, "scrub", forbidden)
     monkeypatch.setattr(normalise, "_forbidden", forbidden)
     made(normalise, {"id": 1, "first_name": "Ada", "total_points": 5, "city": None})

@@ -14,7 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from singer_sdk.logging import StructuredFormatter
 
-from tap_crowdtwist.redact import MASK, REDACTOR, RedactingFormatter, Redactor, guard_logging
+from tap_crowdtwist.privacy.log_redaction import (
+    MASK,
+    REDACTOR,
+    RedactingFormatter,
+    Redactor,
+    guard_logging,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_crowdtwist.api.endpoints import Host
-from tap_crowdtwist.checks import check, check_environment
-from tap_crowdtwist.declaration import DECLARATION, SECRETS
+from tap_crowdtwist.config.schema import DECLARATION, SECRETS
+from tap_crowdtwist.config.settings import Settings
+from tap_crowdtwist.config.validation import check, check_environment
 from tap_crowdtwist.errors import SettingError
-from tap_crowdtwist.settings import Settings
 
 CANARY = "canary-value-7391"
 KEY = "key-of-a-test"

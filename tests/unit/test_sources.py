@@ -18,8 +18,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_crowdtwist import packing, paths, sources
 from tap_crowdtwist.errors import SettingError
+from tap_crowdtwist.files import packing, paths
+from tap_crowdtwist.members import roster_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,7 +41,7 @@ def put(folder: Path, name: str, content: str | bytes) -> str:
 
 
 def read(path: str, id_type: str = "id", column: str | None = None) -> list[Any]:
-    return list(sources.from_files(path, id_type, column))
+    return list(roster_files.from_files(path, id_type, column))
 
 
 def refusal(path: str, id_type: str = "id", column: str | None = None) -> str:
@@ -53,8 +54,8 @@ def refusal(path: str, id_type: str = "id", column: str | None = None) -> str:
 
 
 def test_the_setting_holds_ids_as_numbers_or_text() -> None:
-    assert list(sources.from_setting([3, "1", " 2 "], "id")) == [3, 1, 2]
-    assert list(sources.from_setting(["a-b", 5], "username")) == ["a-b", "5"]
+    assert list(roster_files.from_setting([3, "1", " 2 "], "id")) == [3, 1, 2]
+    assert list(roster_files.from_setting(["a-b", 5], "username")) == ["a-b", "5"]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_the_setting_holds_ids_as_numbers_or_text() -> None:
 )
 def test_an_entry_that_is_no_id_is_told_by_its_place(entry: Any, id_type: str, wanted: str) -> None:
     with pytest.raises(SettingError) as caught:
-        list(sources.from_setting(["a@b.test" if id_type == "email" else 1, entry], id_type))
+        list(roster_files.from_setting(["a@b.test" if id_type == "email" else 1, entry], id_type))
     assert str(caught.value) == f"Setting `user_ids`: entry 2 {wanted}"
 
 
@@ -389,7 +390,7 @@ def test_several_bad_entries_are_counted() -> None:
     with pytest.raises(
         SettingError, match=r"`user_ids`: 2 entries are not e-mail addr.* \(1, 3\)$"
     ):
-        list(sources.from_setting(["x", "a@b.test", "y"], "email"))
+        list(roster_files.from_setting(["x", "a@b.test", "y"], "email"))
 
 
 @given(
@@ -536,7 +537,7 @@ def test_a_query_is_no_part_of_a_name() -> None:
 
 
 def test_lines_are_read_as_they_are_needed(folder: Path) -> None:
-    ids = sources.from_files(put(folder, "members.txt", "1\n2\nx\n"), "id")
+    ids = roster_files.from_files(put(folder, "members.txt", "1\n2\nx\n"), "id")
     assert [next(ids), next(ids)] == [1, 2]
 
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tap_crowdtwist import values
-from tap_crowdtwist.values import MisfitError
+from tap_crowdtwist.records import values
+from tap_crowdtwist.records.values import MisfitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

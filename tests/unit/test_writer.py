@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from singer_sdk.singerlib import RecordMessage
 
-from tap_crowdtwist.privacy import Policy
-from tap_crowdtwist.values import storable
-from tap_crowdtwist.writer import Writer
+from tap_crowdtwist.privacy.policy import Policy
+from tap_crowdtwist.records.values import storable
+from tap_crowdtwist.sync.message_writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,1 @@
+"""What users set: the declaration of settings, and checks of settings, catalog and state."""

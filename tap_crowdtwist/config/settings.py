@@ -1,0 +1,263 @@
+"""The settings of a run, checked against each other."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import urlsplit
+
+from tap_crowdtwist.api.endpoints import Host, base_url
+from tap_crowdtwist.api.transport import LOOPBACK
+from tap_crowdtwist.config.schema import DECLARATION, FEED_PATHS
+from tap_crowdtwist.errors import SettingError
+from tap_crowdtwist.files.data_push import Form
+from tap_crowdtwist.members.missing_members import place_of
+from tap_crowdtwist.members.roster import Shard
+from tap_crowdtwist.privacy.policy import Policy
+from tap_crowdtwist.records import values
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+__all__ = ["DECLARATION", "Settings", "wants_only_files"]
+
+_VERSION = re.compile(r"/v\d")
+_FOREIGN = re.compile(r"[^!-~]|[?#@\\]")
+"""What a base URL must not hold: blanks, other alphabets, a query, a fragment, a user."""
+
+_CLIENT = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
+
+
+SHORTEST_HASH_KEY = 16
+"""Characters. Names and addresses can be guessed, so what they are hashed under must not be."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a run, checked against each other."""
+
+    urls: Mapping[Host, str]
+    auth_method: str
+    api_key: str = field(repr=False)
+    hmac_keys: tuple[str, str] = field(repr=False)
+    hmac_timestamp: str
+    hmac_digest: str
+    user_ids: tuple[Any, ...] = field(repr=False)
+    user_ids_path: str | None = field(repr=False)
+    user_ids_column: str | None
+    id_type: str
+    shard: Shard
+    start_date: datetime | None
+    lookback: timedelta
+    requests_per_minute: int
+    max_concurrency: int
+    request_timeout: float
+    max_retries: int
+    checkpoint_interval: float
+    max_missing_ratio: float
+    missing_members_path: Path | None = field(repr=False)
+    max_failed_members: int
+    policy: Policy
+    tombstones: bool
+    only_changed: bool
+    forgets: bool
+    data_push_path: str | None = field(repr=False)
+    live_push_path: str | None = field(repr=False)
+    data_push_columns: str
+    data_push_form: Form
+    data_push_daily: tuple[str, ...]
+    sftp_known_hosts: str | None
+
+    @property
+    def lacks_api(self) -> bool:
+        """Whether nothing can be asked of the API, for want of a key."""
+        return not self.api_key
+
+    def need_api(self) -> None:
+        """Insist on what the API needs.
+
+        Raises:
+            SettingError: there is no key.
+        """
+        if self.lacks_api:
+            _lack_key()
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Settings:
+        """Check a configuration that fits the declaration.
+
+        Raises:
+            SettingError: settings are missing or contradict each other.
+        """
+        method = config["auth_method"]
+        api_key = _one_line(config, "api_key")
+        files_only = not api_key and any(config.get(name) for name in FEED_PATHS)
+        if not api_key and not files_only:
+            _lack_key()
+        keys = (_one_line(config, "hmac_public_key"), _one_line(config, "hmac_private_key"))
+        if method == "hmac" and not all(keys):
+            name = "hmac_public_key" if not keys[0] else "hmac_private_key"
+            raise SettingError(name, "is missing, although `auth_method` is hmac")
+        _check_sweep(config)
+        return cls(
+            urls={} if files_only else {host: _url(config, host) for host in Host},
+            auth_method=method,
+            api_key=api_key,
+            hmac_keys=keys,
+            hmac_timestamp=config["hmac_timestamp"],
+            hmac_digest=config["hmac_digest"],
+            user_ids=tuple(config.get("user_ids") or ()),
+            user_ids_path=config.get("user_ids_path") or None,
+            user_ids_column=config.get("user_ids_column") or None,
+            id_type=config["id_type"],
+            shard=Shard.parse(config.get("shard")),
+            start_date=_instant("start_date", config.get("start_date")),
+            lookback=timedelta(days=config["lookback_days"]),
+            requests_per_minute=config["requests_per_minute"],
+            max_concurrency=config["max_concurrency"],
+            request_timeout=config["request_timeout"],
+            max_retries=config["max_retries"],
+            checkpoint_interval=config["checkpoint_interval"],
+            max_missing_ratio=config["max_missing_ratio"],
+            missing_members_path=_missing_members_path(config),
+            max_failed_members=config["max_failed_members"],
+            policy=_policy(config),
+            tombstones=config["deleted_members"] == "tombstone",
+            only_changed=config["sweep_members"] == "changed",
+            forgets=config["vanished_rows"] == "forget",
+            data_push_path=config.get("data_push_path") or None,
+            live_push_path=config.get("live_push_path") or None,
+            data_push_columns=config["data_push_columns"],
+            data_push_form=_form(config),
+            data_push_daily=tuple(config.get("data_push_daily") or ()),
+            sftp_known_hosts=config.get("sftp_known_hosts") or None,
+        )
+
+
+def wants_only_files(config: Mapping[str, Any]) -> bool:
+    """Return whether a configuration is for streams of files alone, so that the API's are off.
+
+    A path of files is set, and no key. A roster, a signature and `sweep_members` changed are of no
+    use without the API: who gives one has lost the key, and must not get a run that quietly asks
+    for nothing.
+    """
+    of_api = ("user_ids", "user_ids_path", "hmac_public_key", "hmac_private_key")
+    means_api = any(config.get(name) for name in of_api) or config.get("auth_method") == "hmac"
+    means_api = means_api or config.get("sweep_members") == "changed"
+    has_key = bool((config.get("api_key") or "").strip())
+    return not has_key and not means_api and any(config.get(name) for name in FEED_PATHS)
+
+
+def _lack_key() -> NoReturn:
+    raise SettingError(
+        "api_key",
+        "is missing; give it in the file that --config names, or as TAP_CROWDTWIST_API_KEY with "
+        "--config ENV; only streams of files, whose path is set, need none",
+    )
+
+
+def _check_sweep(config: Mapping[str, Any]) -> None:
+    if config["sweep_members"] != "changed":
+        return
+    if not config.get("data_push_path"):
+        raise SettingError(
+            "data_push_path",
+            "is missing, although `sweep_members` is changed: who changed is read from those files",
+        )
+    if config["id_type"] != "id":
+        raise SettingError(
+            "id_type",
+            "must be id while `sweep_members` is changed: the files name members by their numbers",
+        )
+
+
+def _missing_members_path(config: Mapping[str, Any]) -> Path | None:
+    path: str = config.get("missing_members_path") or ""
+    if "://" in path:
+        raise SettingError(
+            "missing_members_path", "must be a file on this machine, since it holds personal data"
+        )
+    return place_of(path, Shard.parse(config.get("shard"))) if path else None
+
+
+def _form(config: Mapping[str, Any]) -> Form:
+    """Check how the files of Data Push are said to be written."""
+    given: str = config["data_push_delimiter"]
+    delimiter = "\t" if given in {"tab", r"\t"} else given
+    if len(delimiter) != 1 or delimiter.isalnum() or delimiter in '"\r\n\0 ':
+        raise SettingError(
+            "data_push_delimiter", "must be one character such as ; or |, or else the word tab"
+        )
+    encoding: str = config["data_push_encoding"].strip().lower()
+    try:
+        sample = io.BytesIO("id\n".encode(encoding))
+        known = io.TextIOWrapper(sample, encoding, newline="").read().endswith("id\n")
+    except (LookupError, ValueError):
+        known = False
+    if not known:
+        raise SettingError(
+            "data_push_encoding",
+            "must be a text encoding that Python knows, such as utf-8, cp1252 or utf-16",
+        )
+    return Form(delimiter, encoding)
+
+
+def _one_line(config: Mapping[str, Any], name: str) -> str:
+    stripped: str = (config.get(name) or "").strip()
+    if not (stripped.isascii() and stripped.isprintable()):
+        raise SettingError(name, "holds characters that cannot be sent; copy it again")
+    return stripped
+
+
+def _policy(config: Mapping[str, Any]) -> Policy:
+    policy = Policy.of(config)
+    if policy.mode != "keep" and len(policy.key) < SHORTEST_HASH_KEY:
+        state = f"has fewer than {SHORTEST_HASH_KEY} characters" if policy.key else "is missing"
+        raise SettingError(
+            "hash_key",
+            f"{state}; `sensitive_data` {policy.mode} needs one that cannot be guessed, such as "
+            "`openssl rand -hex 32` gives",
+        )
+    return policy
+
+
+def _url(config: Mapping[str, Any], host: Host) -> str:
+    name = "api_url" if host is Host.MAIN else "pos_url"
+    override = (config.get(name) or "").strip()
+    if not override:
+        client_id = str(config.get("client_id") or "").strip()
+        if not client_id:
+            raise SettingError(
+                "client_id", f"is missing; give it, or both `api_url` and `pos_url` (no `{name}`)"
+            )
+        if not _CLIENT.fullmatch(client_id):
+            raise SettingError("client_id", "must be the client number alone, such as 512")
+        return base_url(host, config["environment"], client_id)
+    try:
+        parts = urlsplit(override)
+        wrong = not parts.hostname or parts.port == 0 or bool(_FOREIGN.search(override))
+    except ValueError:
+        wrong = True
+    if wrong or parts.scheme not in {"http", "https"}:
+        raise SettingError(name, "must be a plain URL such as https://api512.crowdtwist.com")
+    if _VERSION.search(parts.path):
+        raise SettingError(name, "must end before the version, such as the `/v2`, of a resource")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        raise SettingError(name, "must begin with https://, since the key would travel unprotected")
+    return override.rstrip("/")
+
+
+def _instant(name: str, value: str | None) -> datetime | None:
+    if not value:
+        return None
+    try:
+        return values.moment(value.strip())
+    except values.MisfitError:
+        raise SettingError(
+            name, "must be a date such as 2026-01-31 or 2026-01-31T00:00:00Z"
+        ) from None

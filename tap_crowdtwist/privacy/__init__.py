@@ -1,0 +1,1 @@
+"""What may leave the tap: in records by policy, in logs by redaction."""

@@ -1,0 +1,84 @@
+"""Finds out whether a list that is asked for without dates is whole.
+
+The page of the redemption history limits a date range to a year and does not say what comes
+without one: all redemptions, or those of the last year. Either answer looks the same.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta, timezone
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from tap_crowdtwist.api import date_filters, deduplication
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tap_crowdtwist.api.endpoints import Endpoint
+    from tap_crowdtwist.records.normalizer import Row
+
+logger = logging.getLogger(__name__)
+
+MEMBERS = 20
+"""Members that are read both ways before the answer without dates is taken for the whole."""
+
+EARLIEST = datetime(2009, 1, 1, tzinfo=timezone.utc)
+"""From when on members are read who do not say when they joined: CrowdTwist was founded then."""
+
+_YEAR = timedelta(days=366)
+
+
+class Undated:
+    """What one run knows about answers without dates. Safe to share between threads.
+
+    Until it knows enough, members are read one at a time, since rows of somebody who was read in
+    the wrong way would be lost.
+
+    Args:
+        endpoint: the resource.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._deciding = Lock()
+        self._tried = 0
+        self._is_whole: bool | None = None
+
+    def read(
+        self, plain: Callable[[], list[Row]], dated: Callable[[], list[Row]], now: datetime
+    ) -> list[Row]:
+        """Read all rows of one member.
+
+        Args:
+            plain: reads them without dates.
+            dated: reads them in windows, from when the member joined.
+            now: the current time.
+        """
+        if self._is_whole is None:
+            with self._deciding:
+                if self._is_whole is None:
+                    return self._try(plain, dated, now - _YEAR)
+        return plain() if self._is_whole else dated()
+
+    def _try(
+        self, plain: Callable[[], list[Row]], dated: Callable[[], list[Row]], year_ago: datetime
+    ) -> list[Row]:
+        rows = plain()
+        if any(date_filters.is_earlier(row, self._endpoint.dated, year_ago) for row in rows):
+            self._is_whole = True
+            return rows
+        everything = deduplication.union([rows, dated()], self._endpoint.key)
+        self._tried += 1
+        if len(everything) > len(rows):
+            self._is_whole = False
+            logger.warning(
+                "%s: asked without dates, CrowdTwist leaves some out; from now on each member is "
+                "read in windows of a year, from when it joined (one request more for the profile, "
+                "and one for each further year)",
+                self._endpoint.name,
+            )
+        elif self._tried >= MEMBERS:
+            self._is_whole = True
+        return everything

@@ -1,0 +1,1 @@
+"""One run: the work that its streams share, and what it reports."""

@@ -1,0 +1,121 @@
+"""How far a sweep is: a line every ten seconds, or a live bar where a person looks on."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tap_crowdtwist.api.client import Traffic
+    from tap_crowdtwist.sync.stats import Tally
+
+logger = logging.getLogger(__name__)
+
+INTERVAL = 10.0
+"""Seconds between two lines."""
+
+MINUTE = 60.0
+
+
+class Progress:
+    """Tells about one sweep at a time.
+
+    Args:
+        traffic: what went over the wire so far.
+        clock: a monotonic clock, in seconds.
+        paused_until: until when CrowdTwist has asked everybody to pause; "" if it has not.
+    """
+
+    def __init__(
+        self,
+        traffic: Traffic,
+        clock: Callable[[], float],
+        paused_until: Callable[[], str] = lambda: "",
+    ) -> None:
+        self._traffic = traffic
+        self._clock = clock
+        self._paused_until = paused_until
+        self._stream = ""
+        self._tally: Tally | None = None
+        self._total = 0
+        self._began = self._said = self._ticked = 0.0
+        self._sent = 0
+        self._bar: tqdm[Any] | None = None
+
+    @contextmanager
+    def of(self, stream: str, tally: Tally, total: int) -> Iterator[None]:
+        """Tell about a sweep while it runs.
+
+        Args:
+            stream: its name.
+            tally: what became of it so far.
+            total: members to ask.
+        """
+        self._stream, self._tally, self._total = stream, tally, total
+        self._began = self._said = self._ticked = self._clock()
+        self._sent = self._traffic.requests.total()
+        if not sys.stderr.isatty():
+            try:
+                yield
+            finally:
+                self._tally = None
+            return
+        with logging_redirect_tqdm(), tqdm(total=total, desc=stream, unit="member") as bar:
+            self._bar = bar
+            try:
+                yield
+            finally:
+                self.tick()
+                self._tally = self._bar = None
+
+    def tick(self) -> None:
+        """Say how far it is, if it is time to."""
+        tally = self._tally
+        if tally is None:
+            return
+        if self._bar is not None:
+            self._bar.set_postfix_str(self._pause(), refresh=False)
+            self._bar.update(tally.asked - self._bar.n)
+            return
+        now = self._clock()
+        if self._pause():
+            self._began += now - self._ticked  # no part of what a member takes
+        self._ticked = now
+        if now - self._said >= INTERVAL:
+            logger.info("%s", self.line(tally, now))
+            self._said, self._sent = now, self._traffic.requests.total()
+
+    def line(self, tally: Tally, now: float) -> str:
+        """Say how far the sweep is."""
+        sent = self._traffic.requests.total() - self._sent
+        pace = sent * MINUTE / max(now - self._said, 0.001)
+        pause = self._pause()
+        left = pause or "time left unknown"
+        if tally.asked and not pause:
+            each = (now - self._began) / tally.asked
+            left = f"about {_span(each * (self._total - tally.asked))} left in this stream"
+        return (
+            f"{self._stream}: {tally.asked:,} of {self._total:,} members, "
+            f"{tally.records:,} records, {pace:,.0f} requests a minute, "
+            f"{self._traffic.refused:,} refused and {self._traffic.retried:,} sent again so far, "
+            f"{left}"
+        )
+
+    def _pause(self) -> str:
+        until = self._paused_until()
+        return f"paused until {until}, as CrowdTwist asked (Retry-After)" if until else ""
+
+
+def _span(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
