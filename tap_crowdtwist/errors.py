@@ -21,3 +21,12 @@ class SettingError(TapError):
 
 class IncompleteError(TapError):
     """The run came to its end, but not everything that should be there is."""
+
+
+class FeedError(SettingError):
+    """A file cannot be read on; what was read before it counts, it and what follows do not."""
+
+    def __init__(self, setting: str, name: str, problem: str, line: int | None = None) -> None:
+        where = f"line {line} of {name!r}" if line else f"{name!r}"
+        super().__init__(setting, f"{where} {problem}")
+        self.line = line

@@ -9,8 +9,8 @@ from singer_sdk import typing as th
 from tap_crowdtwist.api.auth import HMAC_DIGESTS, HMAC_TIMESTAMPS
 from tap_crowdtwist.api.endpoints import ENVIRONMENTS
 from tap_crowdtwist.files.naming import FEEDS
-from tap_crowdtwist.members.roster import ID_TYPES
 from tap_crowdtwist.privacy.policy import MODES
+from tap_crowdtwist.records.member_id import ID_TYPES
 
 AUTH_METHODS = ("query", "header", "hmac")
 SWEEPS = ("all", "changed")

@@ -17,7 +17,7 @@ from tap_crowdtwist.files.data_push import Form
 from tap_crowdtwist.members.missing_members import place_of
 from tap_crowdtwist.members.roster import Shard
 from tap_crowdtwist.privacy.policy import Policy
-from tap_crowdtwist.records import values
+from tap_crowdtwist.records import timestamps, values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -256,7 +256,7 @@ def _instant(name: str, value: str | None) -> datetime | None:
     if not value:
         return None
     try:
-        return values.moment(value.strip())
+        return timestamps.moment(value.strip())
     except values.MisfitError:
         raise SettingError(
             name, "must be a date such as 2026-01-31 or 2026-01-31T00:00:00Z"

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from tap_crowdtwist import schemas
-from tap_crowdtwist.records import values
+from tap_crowdtwist import json_text, schemas
 from tap_crowdtwist.records.normalizer import Normaliser
 
 if TYPE_CHECKING:
@@ -143,7 +142,7 @@ def _form_of_text(text: str) -> str:
         return "text of a date"
     if stripped[0] in "[{":
         try:
-            values.decoded(stripped)
+            json_text.decoded(stripped)
         except ValueError:
             return "text"
         return "text of JSON"

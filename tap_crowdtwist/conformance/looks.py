@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tap_crowdtwist.api import endpoints, pagination
 from tap_crowdtwist.api.decoding import decode
 from tap_crowdtwist.api.errors import RULES, Verdict, fault_of, is_fine, judge
-from tap_crowdtwist.records import values
+from tap_crowdtwist.records import timestamps, values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -176,7 +176,7 @@ def page_params(form: Form, number: int, size: int | None = None) -> Params:
 def seconds(value: Any) -> int | None:
     """Read an instant in any form as Unix seconds."""
     try:
-        text = values.instant(value) if value is not None else None
+        text = timestamps.instant(value) if value is not None else None
     except values.MisfitError:
         return None
     return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()) if text else None

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import IO, TYPE_CHECKING, Any
 
-from tap_crowdtwist.files.errors import FeedError
+from tap_crowdtwist.errors import FeedError
 from tap_crowdtwist.files.naming import BATCH_ACTIVITY
 from tap_crowdtwist.files.paths import reason
 from tap_crowdtwist.records import values

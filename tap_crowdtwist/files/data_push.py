@@ -16,10 +16,10 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from typing_extensions import Self
 
-from tap_crowdtwist.files.errors import FeedError
+from tap_crowdtwist import json_text
+from tap_crowdtwist.errors import FeedError
 from tap_crowdtwist.files.naming import DATA_PUSH
 from tap_crowdtwist.files.paths import reason
-from tap_crowdtwist.records import values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -241,7 +241,7 @@ class Table:
             likely = "" if self.columns else _wide(line)
             raise self.wrong(self._line, f"holds zero bytes, which no text has; {_advice(likely)}")
         self.mended += 1
-        return line.replace("\0", values.REPLACEMENT)
+        return line.replace("\0", json_text.REPLACEMENT)
 
     @property
     def is_bare(self) -> bool:

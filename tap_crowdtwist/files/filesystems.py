@@ -2,8 +2,8 @@
 
 fsspec's own SFTP takes any host key, and so does the package sshfs, which replaces it where it is
 installed. `tap_crowdtwist.files.sftp` takes the place of both when the first file is opened, for
-the whole process: inner links of a chain (`zip::sftp://…`) find their file system by the name of the
-protocol alone, so nothing less covers them. paramiko is imported when an SFTP URL is opened.
+the whole process: inner links of a chain (`zip::sftp://…`) find their file system by the name of
+the protocol alone, so nothing less covers them. paramiko is imported when an SFTP URL is opened.
 """
 
 from __future__ import annotations

@@ -13,8 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from tap_crowdtwist.errors import SettingError
-from tap_crowdtwist.files.errors import FeedError
+from tap_crowdtwist.errors import FeedError, SettingError
 from tap_crowdtwist.files.naming import LIVE_PUSH
 from tap_crowdtwist.files.paths import reason
 

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from tap_crowdtwist.files.data_push import DOCUMENTED, Form, Table
 from tap_crowdtwist.files.live_push import Names, events
-from tap_crowdtwist.members.roster import parse_id
+from tap_crowdtwist.records.member_id import parse_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.files.paths import named, reason
-from tap_crowdtwist.members.roster import ID_TYPES, parse_id
+from tap_crowdtwist.records.member_id import ID_TYPES, parse_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

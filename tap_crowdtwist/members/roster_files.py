@@ -20,12 +20,12 @@ from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.files.filesystems import open_files
 from tap_crowdtwist.files.packing import PackingError, check_regular, unpacked
 from tap_crowdtwist.files.paths import named, reason
-from tap_crowdtwist.members.roster import SEPARATORS, bare, parse_id
+from tap_crowdtwist.records.member_id import SEPARATORS, bare, parse_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from tap_crowdtwist.members.roster import Member
+    from tap_crowdtwist.records.member_id import Member
 
 _SETTING = "user_ids_path"
 _COLUMN = "user_ids_column"

@@ -21,7 +21,8 @@ from tap_crowdtwist.records import values
 if TYPE_CHECKING:
     from tap_crowdtwist.api.client import Client
     from tap_crowdtwist.files.member_ids import Alias
-    from tap_crowdtwist.members.roster import Member, Roster
+    from tap_crowdtwist.members.roster import Roster
+    from tap_crowdtwist.records.member_id import Member
 
 SideBySide = Callable[[Sequence[Callable[[], list[int]]]], Iterable[list[int]]]
 """Does several things at once, and gives what each gave."""

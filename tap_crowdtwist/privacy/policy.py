@@ -17,8 +17,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tap_crowdtwist import schemas
-from tap_crowdtwist.records import values
+from tap_crowdtwist import json_text, schemas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -87,7 +86,7 @@ class Policy:
 
     def hashed(self, value: str) -> str:
         """Hash a text: the same for the same value, in every stream and run with this key."""
-        stored: str = values.storable(value)
+        stored: str = json_text.storable(value)
         return hmac.digest(self.key, stored.encode(), hashlib.sha256).hex()
 
     def disguised(self, fingerprint: str) -> str:

@@ -19,9 +19,9 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
+from tap_crowdtwist import json_text
 from tap_crowdtwist.privacy.log_redaction import MASK, REDACTOR
 from tap_crowdtwist.privacy.policy import may_not_leave
-from tap_crowdtwist.records import values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -152,10 +152,10 @@ def _cleaned_json(text: str, forbidden: Forbidden, layers: int) -> str:
         changed = changed or kept is not value
         return kept
 
-    value = clean(values.relaxed(text, members))
+    value = clean(json_text.relaxed(text, members))
     if not changed:
         return text
-    return MASK if value == MASK else msgspec.json.encode(values.storable(value)).decode()
+    return MASK if value == MASK else msgspec.json.encode(json_text.storable(value)).decode()
 
 
 def _from_percent(text: str) -> str | None:

@@ -19,12 +19,12 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tap_crowdtwist import schemas
+from tap_crowdtwist import json_text, schemas
 from tap_crowdtwist.privacy import policy as policies
 from tap_crowdtwist.privacy.log_redaction import REDACTOR
 from tap_crowdtwist.privacy.policy import EXTRA, Fate
 from tap_crowdtwist.privacy.sanitize import scrub
-from tap_crowdtwist.records import values
+from tap_crowdtwist.records import timestamps, values
 from tap_crowdtwist.records.values import MisfitError
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ _SCALARS: dict[tuple[str, str | None], Converter] = {
     ("number", None): values.number,
     ("boolean", None): values.boolean,
     ("string", None): _text,
-    ("string", "date-time"): values.instant,
-    ("string", "date"): values.day,
+    ("string", "date-time"): timestamps.instant,
+    ("string", "date"): timestamps.day,
 }
 
 
@@ -189,7 +189,7 @@ class Normaliser:
         members = node.get("properties")
         if members and isinstance(value, str):
             with suppress(ValueError):
-                value = values.decoded(value)
+                value = json_text.decoded(value)
         if members and isinstance(value, dict):
             return {
                 name: self._raw(member, members.get(name, {}), (*at, "properties", name))

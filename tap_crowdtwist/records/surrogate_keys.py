@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tap_crowdtwist.records import values
+from tap_crowdtwist.records import timestamps, values
 from tap_crowdtwist.records.values import MisfitError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _period_end(row: Row) -> str:
     if row["rule_type"] == INACTIVITY:
         return ""
     with suppress(MisfitError):
-        return values.instant(row.get("expiration_date") or "") or ""
+        return timestamps.instant(row.get("expiration_date") or "") or ""
     return ""
 
 
@@ -107,7 +107,7 @@ def _loose(value: Any) -> Any:
     if isinstance(value, list):
         return [_loose(item) for item in value] or None
     flag = _form(value, values.boolean)
-    return flag if isinstance(flag, bool) else _form(value, values.instant)
+    return flag if isinstance(flag, bool) else _form(value, timestamps.instant)
 
 
 def _hash(row: Row, stable: Mapping[str, Callable[[Any], Any]]) -> bytes:

@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
     from datetime import datetime
 
-    from tap_crowdtwist.members.roster import Member, Roster
+    from tap_crowdtwist.members.roster import Roster
+    from tap_crowdtwist.records.member_id import Member
 
 AHEAD = timedelta(hours=1)
 """How far clocks of several machines may be apart."""

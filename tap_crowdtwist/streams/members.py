@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from tap_crowdtwist.api import endpoints
 from tap_crowdtwist.api.errors import MemberMissingError, NotConfiguredError, RejectedError
-from tap_crowdtwist.records import surrogate_keys, values
+from tap_crowdtwist.records import surrogate_keys, timestamps, values
 from tap_crowdtwist.state.timestamps import instant, spell
 from tap_crowdtwist.streams.member_request import DELETED_AT
 from tap_crowdtwist.streams.member_stream import MemberStream
@@ -77,7 +77,7 @@ class Users(MemberStream):
         if since is None or self.replication_method != REPLICATION_INCREMENTAL:
             return True
         try:
-            updated = values.instant(row["date_last_updated"])
+            updated = timestamps.instant(row["date_last_updated"])
         except (KeyError, values.MisfitError):
             return True
         moment = instant(updated)
@@ -165,7 +165,7 @@ class Redemptions(MemberStream):
     def _joined(self, position: int) -> datetime:
         """Return when a member joined, by its profile; the earliest day if that does not tell."""
         try:
-            created = values.instant(self.run.identities.profile(position)["date_created"])
+            created = timestamps.instant(self.run.identities.profile(position)["date_created"])
         except (KeyError, values.MisfitError):
             return EARLIEST
         except (MemberMissingError, NotConfiguredError, RejectedError):
@@ -246,14 +246,14 @@ _AWAITING = ("total_points_awaiting_fulfillment", "bonus_points_awaiting_fulfill
 _COMPLETION = {
     "user_id": values.integer,
     "activity_id": values.integer,
-    "date_created": values.instant,
-    "date_awarded": values.instant,
-    "activity_date": values.instant,
+    "date_created": timestamps.instant,
+    "date_awarded": timestamps.instant,
+    "activity_date": timestamps.instant,
     "num_points": values.integer,
 }
 _REDEMPTION = {
     "user_id": values.integer,
-    "order_date": values.instant,
+    "order_date": timestamps.instant,
     "reward_id": values.integer,
     "title": values.text,
     "reward_title": values.text,
@@ -270,7 +270,7 @@ _RULES = {
 
 def _moment(step: Row) -> str | None:
     try:
-        return values.instant(step.get("date") or "")
+        return timestamps.instant(step.get("date") or "")
     except values.MisfitError:
         return None
 

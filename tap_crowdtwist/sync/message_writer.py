@@ -18,8 +18,8 @@ from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.singerlib import RecordMessage
 from typing_extensions import override
 
+from tap_crowdtwist import json_text
 from tap_crowdtwist.errors import TapError
-from tap_crowdtwist.records import values
 from tap_crowdtwist.sync.shutdown import StoppedError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Writer(MsgSpecWriter):
 
     def _mended(self, message: Message) -> bytearray:
         if isinstance(message, RecordMessage):
-            record = values.storable(message.record)
+            record = json_text.storable(message.record)
             if record != message.record:  # else it holds the six letters of the escape
                 message.record = record
                 if not self.mended[message.stream]:

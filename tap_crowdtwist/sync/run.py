@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from singer_sdk.streams import Stream
 
     from tap_crowdtwist.config.settings import Settings
-    from tap_crowdtwist.members.roster import Member
+    from tap_crowdtwist.records.member_id import Member
 
 
 T = TypeVar("T")

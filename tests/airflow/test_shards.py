@@ -23,8 +23,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_crowdtwist.errors import SettingError
-from tap_crowdtwist.members.roster import ID_TYPES, Roster
+from tap_crowdtwist.members.roster import Roster
 from tap_crowdtwist.members.roster_files import from_files
+from tap_crowdtwist.records.member_id import ID_TYPES
 from tap_crowdtwist.sync.stats import Tally
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from files_kit import (
     zipped,
 )
 
-from tap_crowdtwist.files.errors import FeedError
+from tap_crowdtwist.errors import FeedError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from files_kit import profiles, rows_in, zipped
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tap_crowdtwist.files.errors import FeedError
+from tap_crowdtwist.errors import FeedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

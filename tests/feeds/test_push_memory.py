@@ -14,8 +14,8 @@ import pytest
 from files_kit import ANYWHERE, name_of
 from harness import PRESENT, select
 
+from tap_crowdtwist.errors import FeedError
 from tap_crowdtwist.files.data_push import Table
-from tap_crowdtwist.files.errors import FeedError
 from tap_crowdtwist.files.folder import File
 
 if TYPE_CHECKING:

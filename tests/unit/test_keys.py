@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_crowdtwist.records import surrogate_keys, values
+from tap_crowdtwist.records import surrogate_keys, timestamps, values
 
 if TYPE_CHECKING:
     import random
 
 STABLE = {
     "user_id": values.integer,
-    "at": values.instant,
+    "at": timestamps.instant,
     "points": values.integer,
     "title": values.text,
 }

@@ -27,7 +27,7 @@ from tap_crowdtwist.privacy.policy import (
     withheld,
 )
 from tap_crowdtwist.privacy.sanitize import scrub
-from tap_crowdtwist.records import normalizer, values
+from tap_crowdtwist.records import normalizer, timestamps, values
 from tap_crowdtwist.records.normalizer import Normaliser
 from tap_crowdtwist.records.values import MisfitError
 
@@ -520,8 +520,8 @@ CONVERTERS: tuple[Callable[[Any], Any], ...] = (
     values.integer,
     values.number,
     values.boolean,
-    values.instant,
-    values.day,
+    timestamps.instant,
+    timestamps.day,
 )
 
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_crowdtwist.errors import SettingError
-from tap_crowdtwist.members.roster import ID_TYPES, LARGEST_ID, Member, Roster, Shard, parse_id
+from tap_crowdtwist.members.roster import Roster, Shard
+from tap_crowdtwist.records.member_id import ID_TYPES, LARGEST_ID, Member, parse_id
 
 numeric = st.lists(st.integers(1, LARGEST_ID) | st.integers(1, 40), max_size=40)
 wordy = st.lists(st.text(min_size=1, max_size=5), max_size=30)

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from singer_sdk.singerlib import RecordMessage
 
+from tap_crowdtwist.json_text import storable
 from tap_crowdtwist.privacy.policy import Policy
-from tap_crowdtwist.records.values import storable
 from tap_crowdtwist.sync.message_writer import Writer
 
 if TYPE_CHECKING:
