@@ -24,9 +24,10 @@ demo: $(VENV)/.demo ## Sync a made-up loyalty program into DuckDB, on three days
 test: $(VENV)/.dev ## Run the tests; COVERAGE=1 measures and enforces coverage
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(if $(COVERAGE),--cov) $(ARGS)
 
-lint: $(VENV)/.dev ## Check style
+lint: $(VENV)/.dev ## Check style and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache --no-logo
 
 format: $(VENV)/.dev ## Mend style where that is mechanical
 	$(BIN)/ruff check --fix .

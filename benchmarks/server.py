@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from typing_extensions import override
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
-from crowdtwist_sandbox.ledger import Ledger
+from crowdtwist_sandbox.request_log import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

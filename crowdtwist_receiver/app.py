@@ -11,10 +11,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
-from crowdtwist_receiver.answers import Answer, Refusal, answer
 from crowdtwist_receiver.body import Gone
 from crowdtwist_receiver.events import events_of
 from crowdtwist_receiver.feeds import PATHS, USERS, feed_of
+from crowdtwist_receiver.responses import Answer, Refusal, answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from crowdtwist_receiver.events import Event
     from crowdtwist_receiver.hook import Hook
     from crowdtwist_receiver.journal import Journal
-    from crowdtwist_receiver.tally import Tally
+    from crowdtwist_receiver.stats import Tally
 
 _STORED = answer(200, {})
 

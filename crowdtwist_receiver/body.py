@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from crowdtwist_receiver.answers import Later, Refusal
+from crowdtwist_receiver.responses import Later, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

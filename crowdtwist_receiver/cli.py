@@ -23,7 +23,7 @@ from crowdtwist_receiver.hook import Hook, load_hook
 from crowdtwist_receiver.journal import Journal
 from crowdtwist_receiver.options import ReceiverOptions
 from crowdtwist_receiver.serving import Server, listen
-from crowdtwist_receiver.tally import Tally, say
+from crowdtwist_receiver.stats import Tally, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from crowdtwist_receiver.answers import Later
+from crowdtwist_receiver.responses import Later
 
 if TYPE_CHECKING:
     from collections.abc import Callable

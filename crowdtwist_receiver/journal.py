@@ -20,15 +20,15 @@ from contextlib import suppress
 from threading import Condition, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from crowdtwist_receiver.answers import Later
 from crowdtwist_receiver.disk import DiskFile, probe, sync_directory
-from crowdtwist_receiver.tally import say
+from crowdtwist_receiver.responses import Later
+from crowdtwist_receiver.stats import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from crowdtwist_receiver.tally import Tally
+    from crowdtwist_receiver.stats import Tally
 
 _PAUSE = 1
 _DRAWS = 4

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from crowdtwist_sandbox.hosts.exchange import Request
+    from crowdtwist_sandbox.http_exchange import Request
 
 TIMESTAMPS = {"milliseconds": 1000, "seconds": 1}
 """Units of the timestamp, and how many of them make a second."""

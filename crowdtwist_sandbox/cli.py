@@ -13,7 +13,7 @@ from crowdtwist_sandbox.arguments import add_world_options
 from crowdtwist_sandbox.auth import DIGESTS, TIMESTAMPS
 from crowdtwist_sandbox.deviations import DEVIATIONS
 from crowdtwist_sandbox.faults import CATALOGUE
-from crowdtwist_sandbox.feeds.commands import add_commands, run_command
+from crowdtwist_sandbox.feed_commands import add_commands, run_command
 from crowdtwist_sandbox.feeds.posting import PostingError
 from crowdtwist_sandbox.options import DEFAULT_KEY, SandboxOptions
 from crowdtwist_sandbox.server import Sandbox

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from crowdtwist_sandbox import deviations
 from crowdtwist_sandbox.clock import Clock
 from crowdtwist_sandbox.faults.faults import Faults
-from crowdtwist_sandbox.ledger import Ledger
 from crowdtwist_sandbox.limits import Bucket
+from crowdtwist_sandbox.request_log import Ledger
 from crowdtwist_sandbox.wire.encoder import Encoder
 from crowdtwist_sandbox.wire.fields import FIELDS
 from crowdtwist_sandbox.world.pace import Pace

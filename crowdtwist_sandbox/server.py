@@ -8,14 +8,14 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 from crowdtwist_sandbox.engine import Engine
+from crowdtwist_sandbox.expected_rows import truth
 from crowdtwist_sandbox.feeds.batch import write_batch_activity
 from crowdtwist_sandbox.feeds.data_push import CLIENT, write_data_push
 from crowdtwist_sandbox.feeds.posting import Endpoint, post_live_push
+from crowdtwist_sandbox.hosts.app import CONTROL_PREFIX, main_host, pos_host
 from crowdtwist_sandbox.hosts.control import control_app
-from crowdtwist_sandbox.hosts.front import CONTROL_PREFIX, main_host, pos_host
 from crowdtwist_sandbox.options import SandboxOptions
 from crowdtwist_sandbox.serving import Server, new_loop
-from crowdtwist_sandbox.truth import truth
 
 if TYPE_CHECKING:
     import os

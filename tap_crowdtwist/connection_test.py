@@ -27,15 +27,16 @@ from tap_crowdtwist.members.missing_members import check_place
 from tap_crowdtwist.streams.file_stream import FeedStream
 from tap_crowdtwist.streams.member_stream import MemberStream
 from tap_crowdtwist.sync import changed_members
-from tap_crowdtwist.sync.run import Run, places_of
+from tap_crowdtwist.sync.run import SyncRun, places_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from singer_sdk.streams import Stream
 
     from tap_crowdtwist.config.settings import Settings
     from tap_crowdtwist.records.normalizer import Row
     from tap_crowdtwist.streams.base import CrowdTwistStream
-    from tap_crowdtwist.tap import TapCrowdTwist
 
 MEMBERS = 5
 """Members in the sample."""
@@ -70,7 +71,7 @@ class Check(NamedTuple):
 class _Sample:
     """Members spread over the roster, and what the first stream that answers tells of them."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: SyncRun) -> None:
         self._run = run
         self.positions = spread(len(run.roster))
         self.missing: list[int] | None = None
@@ -121,11 +122,16 @@ def spread(members: int) -> list[int]:
     return [n * (members - 1) // (MEMBERS - 1) for n in range(MEMBERS)]
 
 
-def checks(tap: TapCrowdTwist) -> Iterator[Check]:
-    """Yield the outcome of each check as soon as it is known."""
-    wanted = [stream for stream in tap.streams.values() if stream.selected]
+def checks(run: SyncRun, streams: Iterable[Stream]) -> Iterator[Check]:
+    """Yield the outcome of each check as soon as it is known.
+
+    Args:
+        run: what the streams share.
+        streams: all of the tap; those that are selected are checked.
+    """
+    wanted = [stream for stream in streams if stream.selected]
     if any(isinstance(stream, MemberStream) for stream in wanted):
-        roster = _roster(tap)
+        roster = _roster(run)
         yield roster
         if not roster.works:
             wanted = [stream for stream in wanted if not isinstance(stream, MemberStream)]
@@ -134,7 +140,7 @@ def checks(tap: TapCrowdTwist) -> Iterator[Check]:
     said = ""
     for stream in wanted:
         if isinstance(stream, MemberStream) and sample is None:
-            sample = _Sample(tap.run)
+            sample = _Sample(run)
         check = _stream(stream, sample)  # type: ignore[arg-type]  # every stream of the tap is one of ours
         error = check.error
         refused |= error is not None and _refuses_signature(error)
@@ -145,14 +151,13 @@ def checks(tap: TapCrowdTwist) -> Iterator[Check]:
         yield check
     if sample is not None and (members := sample.check()):
         yield members
-    if refused and tap.run.settings.auth_method == "hmac":
-        yield _other_signatures(tap)
+    if refused and run.settings.auth_method == "hmac":
+        yield _other_signatures(run)
 
 
-def _roster(tap: TapCrowdTwist) -> Check:
-    run = tap.run
+def _roster(run: SyncRun) -> Check:
     try:
-        check_place(run.settings)
+        check_place(run.settings.missing_members_path, run.settings.user_ids_path)
         if run.settings.only_changed and run.feeds is not None:
             if run.feeds.problems:
                 raise run.feeds.problems[0]
@@ -168,7 +173,7 @@ def _roster(tap: TapCrowdTwist) -> Check:
         return Check("roster", works=True, said=said)
     if members:
         return Check("roster", works=True, said=f"{members:,} members to read")
-    said = f"no member falls into part {tap.run.roster.shard}: check `shard`"
+    said = f"no member falls into part {run.roster.shard}: check `shard`"
     return Check("roster", works=False, said=said)
 
 
@@ -197,17 +202,17 @@ def _refuses_signature(error: ApiError) -> bool:
     return error.endpoint not in _OF_POS and (of_credentials or error.code == "invalid_auth")
 
 
-def accepted_signature(tap: TapCrowdTwist) -> str:
+def accepted_signature(run: SyncRun) -> str:
     """Try the forms of a signature that are not set, which the vendor's pages leave open.
 
     Returns:
         What to set for a form that CrowdTwist accepts, or "" if it accepts none. At most five
         requests.
     """
-    settings = tap.run.settings
+    settings = run.settings
     for timestamp, digest in product(HMAC_TIMESTAMPS, HMAC_DIGESTS):
         other = replace(settings, hmac_timestamp=timestamp, hmac_digest=digest)
-        if other == settings or not _is_accepted(tap, other):
+        if other == settings or not _is_accepted(run, other):
             continue
         new = {"hmac_timestamp": timestamp, "hmac_digest": digest}
         return " and ".join(
@@ -218,8 +223,8 @@ def accepted_signature(tap: TapCrowdTwist) -> str:
     return ""
 
 
-def _other_signatures(tap: TapCrowdTwist) -> Check:
-    if changes := accepted_signature(tap):
+def _other_signatures(run: SyncRun) -> Check:
+    if changes := accepted_signature(run):
         return Check("signature", works=False, said=f"accepted in another form: set {changes}")
     said = (
         "refused in every form: check that both keys are of one client HMAC key (a user HMAC key "
@@ -228,10 +233,10 @@ def _other_signatures(tap: TapCrowdTwist) -> Check:
     return Check("signature", works=False, said=said)
 
 
-def _is_accepted(tap: TapCrowdTwist, settings: Settings) -> bool:
-    with closing(Run(settings, tap.name, tap.now, tap.clock)) as run:
+def _is_accepted(run: SyncRun, settings: Settings) -> bool:
+    with closing(SyncRun(settings, run.user_agent, run.now, run.clock)) as other:
         try:
-            run.client.get(ACTIVITIES)
+            other.client.get(ACTIVITIES)
         except (NotConfiguredError, UnavailableError):
             return True  # who asks is known, and may not or cannot have it
         except ApiError:

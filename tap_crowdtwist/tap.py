@@ -6,7 +6,7 @@ import copy
 import os
 import signal
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -45,7 +45,7 @@ from tap_crowdtwist.streams.file_stream import FeedStream, check_feeds
 from tap_crowdtwist.streams.member_stream import MemberStream
 from tap_crowdtwist.sync import changed_members, notices, summary
 from tap_crowdtwist.sync.message_writer import Writer, discard_the_rest, lift_limit
-from tap_crowdtwist.sync.run import Run, utc_now
+from tap_crowdtwist.sync.run import SyncRun, utc_now
 from tap_crowdtwist.sync.shutdown import StoppedError
 
 if TYPE_CHECKING:
@@ -121,27 +121,10 @@ class TapCrowdTwist(Tap):
                 stream_maps.of(self.mapper, stream)
 
     @cached_property
-    def run(self) -> Run:
+    def run(self) -> SyncRun:
         """What the streams of this run share."""
         agent = f"{self.name}/{self.plugin_version}"
-        return Run(Settings.from_config(self.config), agent, self.now, self.clock)
-
-    def begin_next(self, stream: MemberStream | None = None) -> None:
-        """Let the workers go on with the sweep after this one, whose last members are under way.
-
-        Args:
-            stream: whose sweep comes to its end; None for the first sweep of a run, which the
-                workers can start on while the program's own streams are read.
-        """
-        sweeps = self.sweeps
-        if self.run.unswept:
-            return
-        for sweep in sweeps[sweeps.index(stream) + 1 :] if stream else sweeps:
-            with suppress(TapError):  # told when it is the turn of that sweep
-                if sweep.is_complete:
-                    continue
-                sweep.begin()
-            break
+        return SyncRun(Settings.from_config(self.config), agent, self.now, self.clock)
 
     @property
     def sweeps(self) -> list[MemberStream]:
@@ -155,7 +138,11 @@ class TapCrowdTwist(Tap):
 
     @override
     def discover_streams(self) -> list[CrowdTwistStream]:
-        return [stream(self) for stream in STREAMS if stream.is_configured(self.config)]
+        return [
+            stream(self, lambda: self.run, self.policy)
+            for stream in STREAMS
+            if stream.is_configured(self.config)
+        ]
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
@@ -194,7 +181,7 @@ class TapCrowdTwist(Tap):
         tap = cls.that_reads(given, catalog, max_retries=0, request_timeout=20)
         failed = 0
         with closing(tap.run):
-            for check_ in connection_test.checks(tap):
+            for check_ in connection_test.checks(tap.run, tap.streams.values()):
                 click.echo(str(check_))
                 failed += not check_.works
         tap.logger.info("%s", connection_test.FURTHER)
@@ -268,6 +255,7 @@ class TapCrowdTwist(Tap):
         Raises:
             TapError: something is missing from the output, or the run could not go on.
         """
+        self.run.is_resumed = self.continues
         if self.continues:
             self.logger.info("Going on with the run that was cut short")
         else:
@@ -275,10 +263,13 @@ class TapCrowdTwist(Tap):
         with closing(self.run):
             try:
                 if self.sweeps:
-                    check_place(self.run.settings)
+                    settings = self.run.settings
+                    check_place(settings.missing_members_path, settings.user_ids_path)
                 self._warn()
                 if self.sweeps and self.run.settings.only_changed:
                     self._find_changed()
+                if not self.run.skip_reason:
+                    self.run.crew.schedule({s.name: s.begin_early for s in self.sweeps})
                 self.sync_all()
             except Exception as error:
                 if not isinstance(error, StoppedError) and not summary.progressed(self.run):
@@ -318,7 +309,7 @@ class TapCrowdTwist(Tap):
         except StoppedError:
             raise
         except TapError as error:
-            run.unswept = "who changed is not known"
+            run.skip_reason = "who changed is not known"
             run.fail(error)
 
     def _close_run(self) -> None:

@@ -30,7 +30,7 @@ from crowdtwist_sandbox import Sandbox, SandboxOptions
 from tap_crowdtwist.cli import main
 from tap_crowdtwist.config.schema import FEED_PATHS
 from tap_crowdtwist.config.settings import Settings
-from tap_crowdtwist.sync.run import Run
+from tap_crowdtwist.sync.run import SyncRun
 from tap_crowdtwist.tap import TapCrowdTwist
 
 if TYPE_CHECKING:
@@ -138,10 +138,10 @@ def tap_at(present: datetime) -> type[TapCrowdTwist]:
         now = staticmethod(lambda: present)
 
         @cached_property
-        def run(self) -> Run:
+        def run(self) -> SyncRun:
             settings = Settings.from_config(self.config)
             unhurried = dataclasses.replace(settings, requests_per_minute=10**7)
-            return Run(unhurried, "tap-crowdtwist/test", self.now, self.clock)
+            return SyncRun(unhurried, "tap-crowdtwist/test", self.now, self.clock)
 
     return TapUnderTest
 

@@ -21,7 +21,7 @@ from tap_crowdtwist.api.rate_limiter import Throttle
 from tap_crowdtwist.api.transport import Transport
 from tap_crowdtwist.cli import main
 from tap_crowdtwist.config.settings import Settings
-from tap_crowdtwist.sync.run import Run
+from tap_crowdtwist.sync.run import SyncRun
 from tap_crowdtwist.tap import TapCrowdTwist
 
 if TYPE_CHECKING:
@@ -57,11 +57,11 @@ class Unhurried(TapCrowdTwist):
     now = staticmethod(lambda: PRESENT)
 
     @cached_property
-    def run(self) -> Run:
+    def run(self) -> SyncRun:
         settings = Settings.from_config(self.config)
         workers, clock, key = settings.max_concurrency, Time(), HeaderKey(settings.api_key)
         transport = Transport(workers, settings.request_timeout, "tap-crowdtwist/test", MAX_BODY)
-        run = Run(settings, "", self.now, self.clock, transport)
+        run = SyncRun(settings, "", self.now, self.clock, transport)
         main_host: dict[str, AuthBase] = {
             "query": QueryKey(settings.api_key),
             "header": key,

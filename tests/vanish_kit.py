@@ -20,7 +20,7 @@ from tap_crowdtwist.api.transport import Answer, NoAnswerError, Transport
 from tap_crowdtwist.config.settings import Settings
 from tap_crowdtwist.errors import TapError
 from tap_crowdtwist.sync.message_writer import Writer
-from tap_crowdtwist.sync.run import Run
+from tap_crowdtwist.sync.run import SyncRun
 from tap_crowdtwist.tap import TapCrowdTwist
 
 if TYPE_CHECKING:
@@ -197,10 +197,10 @@ def run(
 
     class Subject(TapCrowdTwist):
         @cached_property
-        def run(self) -> Run:
+        def run(self) -> SyncRun:
             checked = Settings.from_config(self.config)
             unhurried = dataclasses.replace(checked, requests_per_minute=10**7)
-            return Run(unhurried, "test", lambda: now, self.clock, program)
+            return SyncRun(unhurried, "test", lambda: now, self.clock, program)
 
     Subject.now = staticmethod(lambda: now)
     error: BaseException | None = None

@@ -12,15 +12,15 @@ from time import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from crowdtwist_sandbox.faults.hit import COOKIE
-from crowdtwist_sandbox.hosts import errors
-from crowdtwist_sandbox.hosts.exchange import Answer
+from crowdtwist_sandbox import errors
+from crowdtwist_sandbox.faults.fault import COOKIE
+from crowdtwist_sandbox.http_exchange import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Literal
 
-    from crowdtwist_sandbox.faults.hit import Hit
+    from crowdtwist_sandbox.faults.fault import Hit
 
 _HTML = "text/html; charset=iso-8859-1"
 _SORRY = "An internal error occurred."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from inspect import getdoc
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from crowdtwist_sandbox.faults import answers, deliveries, lies
+from crowdtwist_sandbox.faults import answers, deliveries, paging_faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ class Entry(NamedTuple):
 
 ANSWERS = {fault.__name__: fault for faults in answers.FAULTS.values() for fault in faults}
 DELIVERIES = {fault.__name__: fault for fault in deliveries.TRANSIENT}
-LIES = {fault.__name__: fault for fault in lies.LIES}
+LIES = {fault.__name__: fault for fault in paging_faults.LIES}
 
 PARAMETERS: Mapping[str, float] = {
     "rate_limited": 1,

@@ -11,15 +11,15 @@ import zlib
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from crowdtwist_sandbox.hosts.exchange import GZIP_WINDOW, deliver
+from crowdtwist_sandbox.http_exchange import GZIP_WINDOW, deliver
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import TypeAlias
 
-    from crowdtwist_sandbox.faults.hit import Hit
-    from crowdtwist_sandbox.faults.line import Line
-    from crowdtwist_sandbox.hosts.exchange import Answer
+    from crowdtwist_sandbox.faults.connection import Line
+    from crowdtwist_sandbox.faults.fault import Hit
+    from crowdtwist_sandbox.http_exchange import Answer
 
     Delivery: TypeAlias = Callable[[Answer, Hit, Line], Awaitable[None]]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crowdtwist_sandbox.faults.catalogue import ANSWERS, DELIVERIES, LIES
-from crowdtwist_sandbox.faults.hit import COOKIE, Hit
-from crowdtwist_sandbox.faults.lies import Asked
+from crowdtwist_sandbox.faults.fault import COOKIE, Hit
+from crowdtwist_sandbox.faults.paging_faults import Asked
 from crowdtwist_sandbox.faults.plan import Plan
 from crowdtwist_sandbox.faults.spec import parse
 from crowdtwist_sandbox.wire.paging import page_number
@@ -14,9 +14,9 @@ from crowdtwist_sandbox.wire.paging import page_number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crowdtwist_sandbox.faults.line import Line
-    from crowdtwist_sandbox.hosts.exchange import Answer, Deliver, Request
-    from crowdtwist_sandbox.ledger import Ledger
+    from crowdtwist_sandbox.faults.connection import Line
+    from crowdtwist_sandbox.http_exchange import Answer, Deliver, Request
+    from crowdtwist_sandbox.request_log import Ledger
     from crowdtwist_sandbox.wire.paging import Page, Pager
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crowdtwist_sandbox.faults.catalogue import PARAMETERS
-from crowdtwist_sandbox.world.dice import key_of, mix, topic
+from crowdtwist_sandbox.world.deterministic_random import key_of, mix, topic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

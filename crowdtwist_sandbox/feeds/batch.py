@@ -13,9 +13,9 @@ from crowdtwist_sandbox.feeds.data_push import CLIENT
 from crowdtwist_sandbox.feeds.days import checked_client, today_of
 from crowdtwist_sandbox.feeds.files import whole_file
 from crowdtwist_sandbox.world import identity
-from crowdtwist_sandbox.world.dice import mix
-from crowdtwist_sandbox.world.instants import DAY, clock_text
+from crowdtwist_sandbox.world.deterministic_random import mix
 from crowdtwist_sandbox.world.program import activity_count, activity_id
+from crowdtwist_sandbox.world.timestamps import DAY, clock_text
 
 if TYPE_CHECKING:
     import os

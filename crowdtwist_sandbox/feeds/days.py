@@ -26,18 +26,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from crowdtwist_sandbox.clock import LAST_DAY
-from crowdtwist_sandbox.world.absences import was_taken
-from crowdtwist_sandbox.world.dice import key_of, mix
+from crowdtwist_sandbox.world.deterministic_random import key_of, mix
 from crowdtwist_sandbox.world.expiration import lapse_after, last_qualified
-from crowdtwist_sandbox.world.instants import DAY, date_of
 from crowdtwist_sandbox.world.member_rows import has_receipt
+from crowdtwist_sandbox.world.timestamps import DAY, date_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from crowdtwist_sandbox.engine import Engine
     from crowdtwist_sandbox.world.events import Completion, Redemption, Timeline
-    from crowdtwist_sandbox.world.listing import Member
+    from crowdtwist_sandbox.world.facts import Member
     from crowdtwist_sandbox.world.world import World
 
 _SECONDS = 86_000
@@ -163,7 +162,7 @@ def _last_scan(member: Member, midnight: int) -> int | None:
         for item in member.life.purchases
         if midnight - DAY <= item.first < midnight
         and has_receipt(item)
-        and not was_taken(member, item.roll)
+        and not member.was_taken(item.roll)
     ]
     return max(scans, default=None)
 

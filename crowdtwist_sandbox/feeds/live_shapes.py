@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from crowdtwist_sandbox.feeds.push_rows import profile_of
+from crowdtwist_sandbox.wire.drift import canaries
+from crowdtwist_sandbox.wire.encodings import BIRTHDAY, EPOCH, TEXT
 from crowdtwist_sandbox.wire.fields import FIELDS
-from crowdtwist_sandbox.wire.forms import BIRTHDAY, EPOCH, TEXT
-from crowdtwist_sandbox.wire.surprises import canaries
 from crowdtwist_sandbox.world import identity, words
-from crowdtwist_sandbox.world.dice import Dice, key_of
+from crowdtwist_sandbox.world.deterministic_random import Dice, key_of
 from crowdtwist_sandbox.world.expiration import expirations
 from crowdtwist_sandbox.world.member_rows import history_row
 from crowdtwist_sandbox.world.profile import place_of

@@ -16,7 +16,7 @@ import msgspec
 import requests
 
 from crowdtwist_sandbox.feeds.live_push import FEEDS, live_events
-from crowdtwist_sandbox.world.dice import key_of
+from crowdtwist_sandbox.world.deterministic_random import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from crowdtwist_sandbox.feeds.days import has_periods
 from crowdtwist_sandbox.world import expiration, identity, words
-from crowdtwist_sandbox.world.dice import key_of
-from crowdtwist_sandbox.world.instants import DAY
+from crowdtwist_sandbox.world.deterministic_random import key_of
 from crowdtwist_sandbox.world.member_rows import history_row
 from crowdtwist_sandbox.world.profile import place_of, profile
 from crowdtwist_sandbox.world.redemption_rows import redemption_row
+from crowdtwist_sandbox.world.timestamps import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from crowdtwist_sandbox.hosts import errors
-from crowdtwist_sandbox.hosts.exchange import Refusal
+from crowdtwist_sandbox import errors
+from crowdtwist_sandbox.http_exchange import Refusal
 from crowdtwist_sandbox.wire.paging import NONE, Pager, Quirks
-from crowdtwist_sandbox.world.dice import key_of
+from crowdtwist_sandbox.world.deterministic_random import key_of
 from crowdtwist_sandbox.world.identity import index_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from crowdtwist_sandbox.engine import Engine
-    from crowdtwist_sandbox.hosts.exchange import Request
-    from crowdtwist_sandbox.world.listing import Listing, Member
+    from crowdtwist_sandbox.http_exchange import Request
+    from crowdtwist_sandbox.world.facts import Member
+    from crowdtwist_sandbox.world.listing import Listing
 
 MAIN_ID_TYPES = (
     "id",

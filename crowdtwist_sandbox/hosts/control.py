@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from crowdtwist_sandbox.truth import truth
+from crowdtwist_sandbox.expected_rows import truth
 from crowdtwist_sandbox.world.identity import ID_TYPES, email, member_id
 
 if TYPE_CHECKING:

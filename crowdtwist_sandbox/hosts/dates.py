@@ -6,9 +6,9 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING, NoReturn
 
-from crowdtwist_sandbox.hosts import errors
+from crowdtwist_sandbox import errors
 from crowdtwist_sandbox.hosts.call import both_or_none
-from crowdtwist_sandbox.world.instants import DAY, epoch_day
+from crowdtwist_sandbox.world.timestamps import DAY, epoch_day
 
 if TYPE_CHECKING:
     from crowdtwist_sandbox.hosts.call import Call

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from crowdtwist_sandbox import errors
 from crowdtwist_sandbox.deviations import CUT
-from crowdtwist_sandbox.hosts import errors
 from crowdtwist_sandbox.hosts.call import MAIN_ID_TYPES
 from crowdtwist_sandbox.hosts.dates import unix_range, year_range
-from crowdtwist_sandbox.hosts.exchange import Refusal
+from crowdtwist_sandbox.http_exchange import Refusal
 from crowdtwist_sandbox.wire.paging import page_number
 from crowdtwist_sandbox.world.identity import index_of, member_id
-from crowdtwist_sandbox.world.instants import DAY, clock_text
 from crowdtwist_sandbox.world.member_rows import badge_counts
 from crowdtwist_sandbox.world.redemption_rows import expires
 from crowdtwist_sandbox.world.rewards import REWARDS
+from crowdtwist_sandbox.world.timestamps import DAY, clock_text
 
 if TYPE_CHECKING:
     from crowdtwist_sandbox.hosts.call import Call

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from crowdtwist_sandbox.wire import surprises
+from crowdtwist_sandbox.wire import drift
+from crowdtwist_sandbox.wire.encodings import TEXT
 from crowdtwist_sandbox.wire.fields import FIELDS
-from crowdtwist_sandbox.wire.forms import TEXT
-from crowdtwist_sandbox.world.dice import MASK
+from crowdtwist_sandbox.world.deterministic_random import MASK
 
 if TYPE_CHECKING:
-    from crowdtwist_sandbox.wire.forms import Form
-    from crowdtwist_sandbox.world.listing import Member
+    from crowdtwist_sandbox.wire.encodings import Form
+    from crowdtwist_sandbox.world.facts import Member
     from crowdtwist_sandbox.world.program import Row
 
 _NULLS_LEFT_OUT = 6  # one row in so many leaves its nulls out
@@ -50,4 +50,4 @@ class Encoder:
                 sent[name] = forms[((roll * factor & MASK) >> 40) % len(forms)](value)
             else:
                 sent[name] = value
-        return surprises.apply(self._stream, row, sent, roll, member)
+        return drift.apply(self._stream, row, sent, roll, member)

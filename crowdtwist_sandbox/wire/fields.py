@@ -5,7 +5,7 @@ From the tables and samples of the pages named in the docstrings of the world's 
 
 from __future__ import annotations
 
-from crowdtwist_sandbox.wire.forms import (
+from crowdtwist_sandbox.wire.encodings import (
     BIRTHDAY,
     COUNT,
     EPOCH,

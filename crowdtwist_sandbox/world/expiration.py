@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crowdtwist_sandbox.world.dice import STEP, key_of, mix
-from crowdtwist_sandbox.world.instants import DAY, clock_text, date_of, month_end
+from crowdtwist_sandbox.world.deterministic_random import STEP, key_of, mix
+from crowdtwist_sandbox.world.timestamps import DAY, clock_text, date_of, month_end
 
 if TYPE_CHECKING:
     from crowdtwist_sandbox.world.events import Timeline

@@ -10,21 +10,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crowdtwist_sandbox.world import words
-from crowdtwist_sandbox.world.absences import is_away, is_barred, was_taken
-from crowdtwist_sandbox.world.dice import key_of, mix
+from crowdtwist_sandbox.world.absences import is_away
+from crowdtwist_sandbox.world.deterministic_random import key_of, mix
 from crowdtwist_sandbox.world.identity import member_id
-from crowdtwist_sandbox.world.instants import DAY
 from crowdtwist_sandbox.world.listing import Listing
 from crowdtwist_sandbox.world.program import BADGES, Row, activity_count, activity_id
 from crowdtwist_sandbox.world.redemption_rows import coupons, redemptions
 from crowdtwist_sandbox.world.rewards import REWARDS
+from crowdtwist_sandbox.world.timestamps import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from crowdtwist_sandbox.world.events import Completion, Purchase
-    from crowdtwist_sandbox.world.listing import Member
-    from crowdtwist_sandbox.world.world import World
+    from crowdtwist_sandbox.world.facts import Facts, Member
+
 
 _VARIANTS = 8  # a member sees a catalog row in one of a few shapes
 _AVAILABLE = (
@@ -43,9 +43,9 @@ _AVAILABLE = (
 )
 
 
-def _available(world: World, member: Member) -> Listing:
+def _available(world: Facts, member: Member) -> Listing:
     """Activities the member may do: about a third of the catalog, but for those over for now."""
-    barred, done = is_barred(member), key_of(member.roll, "done")
+    barred, done = member.is_barred, key_of(member.roll, "done")
     indexes = [
         index
         for index in range(activity_count(member.day))
@@ -62,9 +62,9 @@ def _available(world: World, member: Member) -> Listing:
     return Listing(indexes, row)
 
 
-def _visible_rewards(world: World, member: Member) -> Listing:
+def _visible_rewards(world: Facts, member: Member) -> Listing:
     """Active rewards the member can see, without those out of stock."""
-    barred = is_barred(member)
+    barred = member.is_barred
     indexes = [
         index
         for index in range(REWARDS)
@@ -108,12 +108,12 @@ def history_row(line: Completion) -> tuple[Row, int]:
     return built, roll
 
 
-def _history(_world: World, member: Member) -> Listing:
+def _history(_world: Facts, member: Member) -> Listing:
     """Completions, newest first; a redemption is a line with negative points."""
     return Listing(member.life.completions[::-1], history_row)
 
 
-def _purchases(_world: World, member: Member) -> Listing:
+def _purchases(_world: Facts, member: Member) -> Listing:
     """Orders and receipts, in no useful order; the two types may share an id."""
 
     def row(item: Purchase) -> tuple[Row, int]:
@@ -142,7 +142,7 @@ def has_receipt(item: Purchase) -> bool:
     return item.roll % 3 == 0
 
 
-def _receipts(_world: World, member: Member) -> Listing:
+def _receipts(_world: Facts, member: Member) -> Listing:
     """Receipts of a third of the purchases; scanned on the day after, and some taken back."""
 
     def row(item: Purchase) -> tuple[Row, int]:
@@ -163,7 +163,7 @@ def _receipts(_world: World, member: Member) -> Listing:
     items = [
         item
         for item in member.life.purchases
-        if has_receipt(item) and not was_taken(member, item.roll)
+        if has_receipt(item) and not member.was_taken(item.roll)
     ]
     return Listing(items, row)
 
@@ -185,7 +185,7 @@ def _badges_met(member: Member) -> list[int]:
     return [index for index in range(BADGES) if (member.roll >> (index % 53)) % 3 != 0]
 
 
-def _badges(world: World, member: Member) -> Listing:
+def _badges(world: Facts, member: Member) -> Listing:
     """Badges the member meets and has not lost, with the member's counts, which are sent once."""
     counts = badge_counts(member)
 
@@ -194,11 +194,11 @@ def _badges(world: World, member: Member) -> Listing:
         return world.program.badge(index) | {"user_counts": counts}, roll
 
     key = key_of(member.roll, "lost badge")
-    kept = [index for index in _badges_met(member) if not was_taken(member, mix(key + index))]
+    kept = [index for index in _badges_met(member) if not member.was_taken(mix(key + index))]
     return Listing(kept, row)
 
 
-def _awaiting(_world: World, member: Member) -> Listing:
+def _awaiting(_world: Facts, member: Member) -> Listing:
     """Return the one row of a member: what purchases have earned and not yet been awarded."""
 
     def row(waiting: int) -> tuple[Row, int]:
@@ -212,7 +212,7 @@ def _awaiting(_world: World, member: Member) -> Listing:
     return Listing([sum(item.earned - item.awarded for item in member.life.purchases)], row)
 
 
-LISTINGS: dict[str, Callable[[World, Member], Listing]] = {
+LISTINGS: dict[str, Callable[[Facts, Member], Listing]] = {
     "user_activities": _available,
     "user_activity_history": _history,
     "purchases": _purchases,

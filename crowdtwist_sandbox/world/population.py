@@ -6,7 +6,7 @@ from math import log
 from typing import TYPE_CHECKING
 
 from crowdtwist_sandbox.world import identity
-from crowdtwist_sandbox.world.dice import MASK, key_of
+from crowdtwist_sandbox.world.deterministic_random import MASK, key_of
 from crowdtwist_sandbox.world.pace import USUAL, Pace
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from crowdtwist_sandbox.world import identity, words
-from crowdtwist_sandbox.world.dice import Dice, key_of
-from crowdtwist_sandbox.world.instants import DAY
+from crowdtwist_sandbox.world.deterministic_random import Dice, key_of
+from crowdtwist_sandbox.world.timestamps import DAY
 
 if TYPE_CHECKING:
     from crowdtwist_sandbox.world.events import Timeline

@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import Any
 
 from crowdtwist_sandbox.world import words
-from crowdtwist_sandbox.world.dice import Dice, key_of
-from crowdtwist_sandbox.world.instants import DAY
+from crowdtwist_sandbox.world.deterministic_random import Dice, key_of
+from crowdtwist_sandbox.world.timestamps import DAY
 
 Row = dict[str, Any]
 

@@ -9,22 +9,21 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from crowdtwist_sandbox.world import identity, words
-from crowdtwist_sandbox.world.absences import was_taken
-from crowdtwist_sandbox.world.dice import Dice, mix
-from crowdtwist_sandbox.world.instants import DAY
+from crowdtwist_sandbox.world.deterministic_random import Dice, mix
 from crowdtwist_sandbox.world.listing import Listing
 from crowdtwist_sandbox.world.rewards import group_id, reward_id
+from crowdtwist_sandbox.world.timestamps import DAY
 
 if TYPE_CHECKING:
     from crowdtwist_sandbox.world.events import Redemption
-    from crowdtwist_sandbox.world.listing import Member
+    from crowdtwist_sandbox.world.facts import Facts, Member
     from crowdtwist_sandbox.world.program import Row
-    from crowdtwist_sandbox.world.world import World
+
 
 _VALID = 90 * DAY
 
 
-def redemption_row(world: World, member: Member, order: Redemption) -> tuple[Row, int]:
+def redemption_row(world: Facts, member: Member, order: Redemption) -> tuple[Row, int]:
     """An order of a reward."""
     roll = mix(order.roll ^ order.number)
     dice = Dice(roll)
@@ -78,7 +77,7 @@ def redemption_row(world: World, member: Member, order: Redemption) -> tuple[Row
     return built, roll
 
 
-def redemptions(world: World, member: Member) -> Listing:
+def redemptions(world: Facts, member: Member) -> Listing:
     """Orders of rewards, newest first."""
     return Listing(member.life.redemptions[::-1], partial(redemption_row, world, member))
 
@@ -92,7 +91,7 @@ def expires(order: Redemption) -> int:
     return order.at + _VALID
 
 
-def coupons(world: World, member: Member) -> Listing:
+def coupons(world: Facts, member: Member) -> Listing:
     """Unused coupons, expired ones included; some have been used, and the use may be undone."""
 
     def row(order: Redemption) -> tuple[Row, int]:
@@ -113,6 +112,6 @@ def coupons(world: World, member: Member) -> Listing:
     orders = [
         order
         for order in member.life.redemptions
-        if _has_coupon(order) and order.roll % 5 != 0 and not was_taken(member, order.roll)
+        if _has_coupon(order) and order.roll % 5 != 0 and not member.was_taken(order.roll)
     ]
     return Listing(orders, row)

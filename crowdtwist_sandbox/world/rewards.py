@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from crowdtwist_sandbox.world import words
 from crowdtwist_sandbox.world.absences import is_away
-from crowdtwist_sandbox.world.dice import Dice, key_of
-from crowdtwist_sandbox.world.instants import DAY
+from crowdtwist_sandbox.world.deterministic_random import Dice, key_of
+from crowdtwist_sandbox.world.timestamps import DAY
 
 if TYPE_CHECKING:
     from crowdtwist_sandbox.world.program import Row

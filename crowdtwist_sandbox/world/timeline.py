@@ -7,13 +7,13 @@ so that no two rows of a listing are equal even without their ids.
 
 from __future__ import annotations
 
-from crowdtwist_sandbox.world.dice import STEP, key_of, mix
+from crowdtwist_sandbox.world.deterministic_random import STEP, key_of, mix
 from crowdtwist_sandbox.world.events import Completion, Purchase, Redemption, Timeline
-from crowdtwist_sandbox.world.instants import DAY, date_of, month_end
 from crowdtwist_sandbox.world.pace import USUAL, Pace
 from crowdtwist_sandbox.world.population import Population, is_heavy
 from crowdtwist_sandbox.world.program import Program, activity_count
 from crowdtwist_sandbox.world.rewards import REWARDS, Rewards
+from crowdtwist_sandbox.world.timestamps import DAY, date_of, month_end
 from crowdtwist_sandbox.world.words import TIERS
 
 _SECONDS = 86_000  # of a day; the rest is room to move a colliding event

@@ -7,28 +7,22 @@ index of the catalog), so that a page of ten costs ten rows, whatever the listin
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
 from crowdtwist_sandbox.world import member_rows
-from crowdtwist_sandbox.world.dice import key_of, mix
+from crowdtwist_sandbox.world.deterministic_random import key_of
 from crowdtwist_sandbox.world.expiration import expirations
-from crowdtwist_sandbox.world.instants import DAY, epoch_day
-from crowdtwist_sandbox.world.listing import Listing, Member
-from crowdtwist_sandbox.world.pace import USUAL, Pace
-from crowdtwist_sandbox.world.population import Population
+from crowdtwist_sandbox.world.facts import Facts, Member
+from crowdtwist_sandbox.world.listing import Listing
 from crowdtwist_sandbox.world.profile import profile
-from crowdtwist_sandbox.world.program import BADGES, Program, activity_count
-from crowdtwist_sandbox.world.rewards import REWARDS, Rewards
-from crowdtwist_sandbox.world.timeline import Historian
+from crowdtwist_sandbox.world.program import BADGES, activity_count
+from crowdtwist_sandbox.world.rewards import REWARDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import date
 
     from crowdtwist_sandbox.world.program import Row
-
-_REMEMBERED = 256  # timelines, so that the pages of one listing are not computed again and again
 
 PROGRAM_STREAMS = ("activities", "rewards", "badges")
 MEMBER_STREAMS = (
@@ -47,28 +41,8 @@ MEMBER_STREAMS = (
 STREAMS = PROGRAM_STREAMS + MEMBER_STREAMS
 
 
-class World:
-    """Everything that is true, from a seed, a number of members, a first day and a pace."""
-
-    def __init__(self, seed: int, members: int, today: date, pace: Pace = USUAL) -> None:
-        self.first_day = epoch_day(today)
-        self.key = mix(seed)
-        self.pace = pace
-        self.population = Population(self.key, members, pace)
-        self.program = Program(self.key, self.first_day)
-        self.rewards = Rewards(self.key, self.first_day)
-        historian = Historian(
-            self.key, self.first_day, self.population, self.program, self.rewards, pace
-        )
-        self.timeline = lru_cache(maxsize=_REMEMBERED)(historian.timeline)
-
-    def now(self, day: int) -> int:
-        """The last second of a day."""
-        return (self.first_day + day + 1) * DAY - 1
-
-    def member(self, index: int, day: int) -> Member:
-        """A member, who must exist on that day."""
-        return Member(self, index, day, key_of(self.key, "member", index))
+class World(Facts):
+    """The facts, and the rows of every stream that follow from them."""
 
     def catalog(self, stream: str, day: int) -> Listing:
         """Rows of a program stream."""

@@ -81,7 +81,7 @@ def command(tap: type[TapCrowdTwist], config: Any, file: Path | None) -> None:
                 run.roster = changed_members.newest(run.feeds, run.settings)
             evidence = collect(run, f"{NAME}/{reader.plugin_version}")
             if run.settings.auth_method == "hmac" and main_host_refuses(evidence):
-                evidence.signature = connection_test.accepted_signature(reader)
+                evidence.signature = connection_test.accepted_signature(reader.run)
         findings = judge(evidence)
         click.echo(report.lines(findings, evidence), nl=False)
         if file is not None:

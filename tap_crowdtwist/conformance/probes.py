@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tap_crowdtwist.api.client import Client
     from tap_crowdtwist.api.date_filters import Params
     from tap_crowdtwist.api.endpoints import Endpoint, Form
-    from tap_crowdtwist.sync.run import Run
+    from tap_crowdtwist.sync.run import SyncRun
 
 MEMBERS = 20
 """Members of the roster that are asked about."""
@@ -46,7 +46,7 @@ _MISSING = frozenset({400, 404, 410})
 _YEAR = timedelta(days=366)
 
 
-def collect(run: Run, agent: str) -> Evidence:
+def collect(run: SyncRun, agent: str) -> Evidence:
     """Ask a program what the assumptions are about.
 
     Args:
@@ -71,7 +71,7 @@ def collect(run: Run, agent: str) -> Evidence:
 
 
 class _Prober:
-    def __init__(self, run: Run, client: Client, recorder: Recorder) -> None:
+    def __init__(self, run: SyncRun, client: Client, recorder: Recorder) -> None:
         self._run = run
         self._client = client
         self._recorder = recorder

@@ -21,7 +21,6 @@ from tap_crowdtwist.records.member_id import ID_TYPES, parse_id
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_crowdtwist.config.settings import Settings
     from tap_crowdtwist.members.roster import Roster, Shard
 
 _SETTING = "missing_members_path"
@@ -111,19 +110,22 @@ def place_of(path: str, shard: Shard) -> Path:
     return whole.with_name(f"{whole.stem}-{shard.number}-of-{shard.count}{whole.suffix}")
 
 
-def check_place(settings: Settings) -> None:
+def check_place(path: Path | None, user_ids_path: str | None) -> None:
     """Make sure, before hours of reading, that the file can be written and replaces nothing else.
+
+    Args:
+        path: where the file is to be, or None.
+        user_ids_path: where the roster is, if in files.
 
     Raises:
         SettingError: it cannot, or it would.
     """
-    path = settings.missing_members_path
     if path is None:
         return
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise SettingError(_SETTING, "is in a folder that does not exist or cannot be written to")
-    if settings.user_ids_path:
-        roster = Path(settings.user_ids_path.removeprefix("file://")).absolute()  # may be a glob
+    if user_ids_path:
+        roster = Path(user_ids_path.removeprefix("file://")).absolute()  # may be a glob
         if path.absolute().match(str(roster)) or path.resolve() == roster.resolve():
             raise SettingError(_SETTING, "must not be one of the files of `user_ids_path`")
     try:

@@ -6,7 +6,7 @@ cut short from the next day's.
 """
 
 from tap_crowdtwist.state.compatibility import check_roster
-from tap_crowdtwist.state.failed_members import LARGEST, MOST, earlier, failed, room
+from tap_crowdtwist.state.failed_members import LARGEST, MOST, lower_bound, room
 from tap_crowdtwist.state.sweep import (
     Plan,
     Sweep,
@@ -30,13 +30,12 @@ __all__ = [
     "Sweep",
     "begin",
     "check_roster",
-    "earlier",
-    "failed",
     "finish",
     "forget",
     "found",
     "found_before",
     "has_shrunk",
+    "lower_bound",
     "members_of",
     "note_files",
     "room",

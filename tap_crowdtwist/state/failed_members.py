@@ -8,6 +8,7 @@ own or one made of the name (`Roster.token`); one that several names share stand
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,6 @@ from tap_crowdtwist.state.timestamps import instant, spell
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
     from datetime import datetime
-
-    from tap_crowdtwist.state.sweep import Sweep
 
 MOST = 2000
 """Members that the state of one stream lists."""
@@ -51,55 +50,72 @@ def room(bookmarks: Mapping[str, Any], stream: str, streams: Iterable[str]) -> i
     return LARGEST - _UNDER_WAY - _BEGUN * to_come - size
 
 
-def failed(sweep: Sweep, token: int, since: datetime | None, room: Callable[[], int]) -> None:
-    """Note that a member is owed its rows from a bound on, or that there is no place for it.
+@dataclass
+class FailedMembers:
+    """The members that a sweep owes their rows, as `Roster.token` has them.
 
-    Args:
-        sweep: the sweep.
-        token: what a state calls the member.
-        since: the bound.
-        room: returns how many characters the list of this stream may take.
+    Attributes:
+        earlier: those that earlier runs could not read.
+        earlier_since: the bound that they are owed from; None for everything.
+        new: those that this run could not read.
+        new_since: the bound that they are owed from.
+        overflowed: whether more failed than a state can list, so that the bookmark stays.
     """
-    listed = sweep.retry | sweep.failed
-    if token not in listed:
-        count = len(listed)
-        # Measuring takes milliseconds, and a member some two bytes.
-        measured = count > 0 and count % _UNMEASURED == 0
-        if count >= MOST or (measured and len(_encode(listed)["ids"]) > room()):
-            sweep.unlisted = True
-            return
-    sweep.failed_since = earlier(sweep.failed_since, since) if sweep.failed else since
-    sweep.failed.add(token)
+
+    earlier: set[int] = field(default_factory=set)
+    earlier_since: datetime | None = None
+    new: set[int] = field(default_factory=set)
+    new_since: datetime | None = None
+    overflowed: bool = False
+
+    def add(self, token: int, since: datetime | None, room: Callable[[], int]) -> None:
+        """Note that a member is owed its rows from a bound on, or that there is no place for it.
+
+        Args:
+            token: what a state calls the member.
+            since: the bound.
+            room: returns how many characters the list of this stream may take.
+        """
+        listed = self.earlier | self.new
+        if token not in listed:
+            count = len(listed)
+            # Measuring takes milliseconds, and a member some two bytes.
+            measured = count > 0 and count % _UNMEASURED == 0
+            if count >= MOST or (measured and len(_encode(listed)["ids"]) > room()):
+                self.overflowed = True
+                return
+        self.new_since = lower_bound(self.new_since, since) if self.new else since
+        self.new.add(token)
+
+    def dump(self) -> dict[str, Any]:
+        """Return what the state of a sweep says of its debts."""
+        tokens = self.earlier | self.new
+        if not tokens:
+            return {}
+        since = self.new_since if self.new else self.earlier_since
+        if self.new and self.earlier:
+            since = lower_bound(self.earlier_since, self.new_since)
+        debts: dict[str, Any] = {"retry": _encode(tokens)}
+        if since is not None:
+            debts["retry_since"] = spell(since)
+        return debts
+
+    @classmethod
+    def load(cls, stored: Mapping[str, Any], *, overflowed: bool = False) -> FailedMembers:
+        """Read what `dump` returned.
+
+        Raises:
+            ValueError: it is none.
+            TypeError: likewise.
+        """
+        tokens = _decode(stored["retry"]) if stored.get("retry") else set()
+        since = instant(stored.get("retry_since")) if tokens else None
+        return cls(tokens, since, overflowed=overflowed)
 
 
-def earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+def lower_bound(one: datetime | None, other: datetime | None) -> datetime | None:
     """Return the lower of two bounds; None is below any."""
     return None if one is None or other is None else min(one, other)
-
-
-def owed(sweep: Sweep) -> dict[str, Any]:
-    """Return what the state of a sweep says of its debts."""
-    tokens = sweep.retry | sweep.failed
-    if not tokens:
-        return {}
-    since = sweep.failed_since if sweep.failed else sweep.retry_since
-    if sweep.failed and sweep.retry:
-        since = earlier(sweep.retry_since, sweep.failed_since)
-    debts: dict[str, Any] = {"retry": _encode(tokens)}
-    if since is not None:
-        debts["retry_since"] = spell(since)
-    return debts
-
-
-def load(stored: Mapping[str, Any]) -> tuple[set[int], datetime | None]:
-    """Read what `owed` returned: whom, and since when.
-
-    Raises:
-        ValueError: it is none.
-        TypeError: likewise.
-    """
-    tokens = _decode(stored["retry"]) if stored.get("retry") else set()
-    return tokens, instant(stored.get("retry_since")) if tokens else None
 
 
 def _encode(tokens: Collection[int]) -> dict[str, Any]:

@@ -34,10 +34,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.errors import TapError
-from tap_crowdtwist.state import failed_members as debts_of
 from tap_crowdtwist.state import files_seen, table_version
 from tap_crowdtwist.state.compatibility import check_roster, names_of
-from tap_crowdtwist.state.failed_members import owed
+from tap_crowdtwist.state.failed_members import FailedMembers
 from tap_crowdtwist.state.roster_digest import RosterDigest
 from tap_crowdtwist.state.timestamps import instant, spell
 
@@ -63,11 +62,7 @@ class Sweep:
         started_at: when it began, the future bookmark; aware, UTC, whole seconds.
         since: rows dated earlier are not needed; None for everything.
         after: the last member whose rows are all written.
-        retry: members that earlier runs could not read, as `Roster.token` has them.
-        retry_since: the bound that they are owed from.
-        failed: members that this run could not read, likewise.
-        failed_since: the bound that they are owed from.
-        unlisted: whether more members failed than a state can list, so that the bookmark stays.
+        failed: members that it could not read, and that are owed their rows.
         known: whom the last complete sweep read; None where everybody is read from `start_date`,
             or where nobody knows.
         read: whom this one has read so far, but for those in `joined`; None where that is lost.
@@ -89,11 +84,7 @@ class Sweep:
     started_at: datetime
     since: datetime | None
     after: Member | None = None
-    retry: set[int] = field(default_factory=set)
-    retry_since: datetime | None = None
-    failed: set[int] = field(default_factory=set)
-    failed_since: datetime | None = None
-    unlisted: bool = False
+    failed: FailedMembers = field(default_factory=FailedMembers)
     known: RosterDigest | None = None
     read: RosterDigest | None = field(default_factory=RosterDigest)
     joined: RosterDigest = field(default_factory=RosterDigest)
@@ -170,7 +161,8 @@ def begin(state: MutableMapping[str, Any], plan: Plan, roster: Roster) -> Sweep:
             files=None if plan.files is None else files_seen.begun(state.get("files"), plan.files),
             changed=plan.changed,
         )
-        sweep.retry, sweep.retry_since = debts_of.load(stored)
+        overflowed = resumed is not None and bool(stored.get("unlisted"))
+        sweep.failed = FailedMembers.load(stored, overflowed=overflowed)
         if plan.versioned:
             _give_version(state, sweep, stored if resumed else None, roster)
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
@@ -267,7 +259,6 @@ def _resumed(
         instant(stored["started_at"]) or plan.now,
         resumed,
         stored.get("after"),
-        unlisted=bool(stored.get("unlisted")),
         read=RosterDigest.load(stored.get("read")),
         joined=RosterDigest.load(stored.get("joined")) or RosterDigest(),
         fell=RosterDigest.load(stored.get("fell")) or RosterDigest(),
@@ -291,7 +282,7 @@ def save(
         stored |= {"after": sweep.after, "asked": sweep.asked, "missing": sweep.missing}
     if plan.replication_key is not None and not sweep.changed:
         stored |= _digests(sweep)
-    if sweep.unlisted:
+    if sweep.failed.overflowed:
         stored["unlisted"] = True
     if sweep.files is not None:
         stored["files"] = sweep.files
@@ -303,7 +294,7 @@ def save(
         stored |= {"version": sweep.version, "names": sweep.names}
         if sweep.doubt:
             stored["doubt"] = sweep.doubt
-    stored |= owed(sweep)
+    stored |= sweep.failed.dump()
     state["sweep"] = {**stored, "check": _check(stored)}
     state["roster"] = {**(state.get("roster") or {}), **names_of(roster)}
 
@@ -336,7 +327,7 @@ def finish(
     forget(state, sweep)
     names = {**names_of(roster), "swept": spell(sweep.started_at)}
     state["roster"] = {**(state.get("roster") or {}), **names}
-    if sweep.unlisted:
+    if sweep.failed.overflowed:
         return
     state["completed_at"] = spell(now)
     note_files(state, sweep)
@@ -410,5 +401,5 @@ def note_files(state: MutableMapping[str, Any], sweep: Sweep) -> None:
 def forget(state: MutableMapping[str, Any], sweep: Sweep) -> None:
     """Take a sweep out of the state, but for what it owes."""
     state.pop("sweep", None)
-    if debts := owed(sweep):
+    if debts := sweep.failed.dump():
         state["sweep"] = debts

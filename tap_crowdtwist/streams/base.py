@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from tap_crowdtwist.config.settings import wants_only_files
 from tap_crowdtwist.errors import TapError
-from tap_crowdtwist.privacy import policy
+from tap_crowdtwist.privacy.policy import published
 from tap_crowdtwist.records.normalizer import Normaliser
 from tap_crowdtwist.streams import stream_maps
 
@@ -23,17 +23,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
+    from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.mapper import StreamMap
 
     from tap_crowdtwist.api.endpoints import Endpoint
+    from tap_crowdtwist.privacy.policy import Policy
     from tap_crowdtwist.records.normalizer import Row
-    from tap_crowdtwist.sync.run import Run
-    from tap_crowdtwist.tap import TapCrowdTwist
+    from tap_crowdtwist.sync.run import SyncRun
 
 
 class CrowdTwistStream(Stream):
     """A stream of CrowdTwist.
+
+    Args:
+        tap: the SDK's part of it.
+        run: returns what the streams of a run share. Streams are also made to be discovered, with
+            settings that no run could use, so it is called when rows are asked for.
+        policy: what becomes of sensitive properties.
 
     The SDK's own loop over records is replaced (`_sync_records`): it searches, copies and checks
     per record what here is decided once per stream, and it moves bookmarks by record, which an
@@ -53,9 +60,10 @@ class CrowdTwistStream(Stream):
     asks_api: ClassVar[bool] = True
     """Whether its rows are asked of the API, which takes a key."""
 
-    def __init__(self, tap: TapCrowdTwist) -> None:
-        super().__init__(tap, schema=policy.published(self.name, tap.policy))
-        self._crowdtwist = tap
+    def __init__(self, tap: Tap, run: Callable[[], SyncRun], policy: Policy) -> None:
+        super().__init__(tap, schema=published(self.name, policy))
+        self._get_run = run
+        self._policy = policy
         if self.asks_api and wants_only_files(tap.config):
             self.selected_by_default = False
 
@@ -65,9 +73,9 @@ class CrowdTwistStream(Stream):
         return True
 
     @property
-    def run(self) -> Run:
+    def run(self) -> SyncRun:
         """What the streams of this run share."""
-        return self._crowdtwist.run
+        return self._get_run()
 
     @cached_property
     def normaliser(self) -> Normaliser:
@@ -86,14 +94,14 @@ class CrowdTwistStream(Stream):
             self.effective_schema,
             self.primary_keys,
             selected=lambda breadcrumb: bool(self.mask[breadcrumb]),
-            policy=self._crowdtwist.policy,
+            policy=self._policy,
             aliases=self.aliases,
             texts=self.run.tally(self.name).texts if self.texts_are_expected else None,
         )
 
     def _warn_of_an_old_catalog(self) -> None:
         """Warn of columns that a catalog lacks, as one does that was kept over an upgrade."""
-        known = policy.published(self.name, self._crowdtwist.policy)["properties"]
+        known = published(self.name, self._policy)["properties"]
         if lacking := [name for name in known if name not in self.effective_schema["properties"]]:
             self.logger.warning(
                 "Catalog: the schema of `%s` lacks %d columns (first: `%s`), which are not read; "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from tap_crowdtwist.state import earlier
+from tap_crowdtwist.state import lower_bound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,12 +57,12 @@ class Haul(NamedTuple):
 
 def turns(roster: Roster, walk: Sweep, start_date: datetime | None) -> Iterator[Errand]:
     """Yield the rest of the roster, then who is owed, so that nobody owed is in the way."""
-    owed = roster.with_tokens(walk.retry)
+    owed = roster.with_tokens(walk.failed.earlier)
     later = frozenset(owed)
     for place in range(roster.after(walk.after), len(roster)):
         if place not in later:
             yield Errand(place, walk.since)
-    bound = earlier(walk.retry_since, walk.since)
+    bound = lower_bound(walk.failed.earlier_since, walk.since)
     if roster.id_type != "id":  # behind the same name there may be another member by now
         bound = start_date
     yield from [Errand(place, bound, Turn.OWED) for place in owed]

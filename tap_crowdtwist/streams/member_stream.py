@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import msgspec
-from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
+from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from tap_crowdtwist import state
@@ -18,7 +19,7 @@ from tap_crowdtwist.state.resume import MARK
 from tap_crowdtwist.streams import member_request as errands
 from tap_crowdtwist.streams import stream_maps, vanished_rows
 from tap_crowdtwist.streams.base import CrowdTwistStream
-from tap_crowdtwist.streams.failure_policy import UNCONFIGURED, NothingReadError, judge, judge_all
+from tap_crowdtwist.streams.failure_policy import UNCONFIGURED, FailurePolicy, NothingReadError
 from tap_crowdtwist.streams.member_request import Errand, Haul, Turn
 from tap_crowdtwist.sync.stats import FORGOTTEN
 
@@ -81,11 +82,7 @@ class MemberStream(CrowdTwistStream):
     def is_complete(self) -> bool:
         """Whether the run that this one continues has completed the stream."""
         own, changed = self.stream_state, self.run.settings.only_changed
-        if (
-            not self._crowdtwist.continues
-            or not own.get(MARK)
-            or files_seen.of_changed(own) > changed
-        ):
+        if not self.run.is_resumed or not own.get(MARK) or files_seen.of_changed(own) > changed:
             return False
         if not changed and self.is_incremental and self.starts_later:
             return False
@@ -115,8 +112,42 @@ class MemberStream(CrowdTwistStream):
     @property
     def shares_table(self) -> bool:
         """Whether a stream map sends another selected stream under the same name."""
-        streams = [s for s in self._crowdtwist.streams.values() if s.selected and s is not self]
+        streams = [s for s in self._tap.streams.values() if s.selected and s is not self]
         return any(stream_maps.tables(stream) & stream_maps.tables(self) for stream in streams)
+
+    @property
+    def forgets_rows(self) -> bool:
+        """Whether rows of the stream are to be forgotten when they are no more.
+
+        Those of a history are read by date, so what is not in the answer may still be there.
+        """
+        is_full = self.replication_method == REPLICATION_FULL_TABLE
+        return self.run.settings.forgets and is_full and self.endpoint.dates is None
+
+    @cached_property
+    def failure_policy(self) -> FailurePolicy:
+        """What becomes of the sweep when members cannot be read."""
+        run = self.run
+        return FailurePolicy(
+            self.name,
+            run.tally(self.name),
+            run.settings,
+            run.roster,
+            run.missing,
+            run.identities,
+            self.room,
+            self.logger,
+        )
+
+    def begin_early(self) -> bool:
+        """Begin the sweep before it is the stream's turn; return whether there is one to begin."""
+        try:
+            if self.is_complete:
+                return False
+            self.begin()
+        except TapError:
+            pass  # raised again when it is the stream's turn
+        return True
 
     def begin(self) -> Walk:
         """Begin the sweep, or resume it, and let the workers start on it."""
@@ -139,8 +170,8 @@ class MemberStream(CrowdTwistStream):
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[Row, Any, Any]:
         run, tally = self.run, self.run.tally(self.name)
-        if run.unswept:
-            tally.skipped = run.unswept
+        if run.skip_reason:
+            tally.skipped = run.skip_reason
             return
         if self.is_complete:
             tally.skipped = "complete since the run that was cut short"
@@ -176,7 +207,7 @@ class MemberStream(CrowdTwistStream):
         run, tally = self.run, self.run.tally(self.name)
         due = run.clock() + run.settings.checkpoint_interval
         for errand, haul in self._results(walk):
-            judge(self, errand, haul, walk.state)
+            self.failure_policy.judge(errand, haul, walk.state)
             self._learn(haul, walk.state)
             if tally.skipped:
                 return
@@ -221,15 +252,17 @@ class MemberStream(CrowdTwistStream):
         stay due then, together with those who change next.
         """
         run, own, sweep = self.run, self.stream_state, walk.state
-        has_rows = judge_all(self, sweep)
-        if write and vanished_rows.may_vanish(self):
+        has_rows = self.failure_policy.judge_all(sweep)
+        if not has_rows:
+            state.forget(own, sweep)
+        if write and self.forgets_rows:
             self._forget_vanished(sweep)
         doubted = sweep.changed and sweep.lacking and not files_seen.lacking(own)
         if doubted and sweep.asked < UNCONFIGURED:
             state.forget(own, sweep)
         elif has_rows:
             state.finish(own, sweep, walk.plan, run.roster, run.now())
-            if sweep.unlisted:
+            if sweep.failed.overflowed:
                 run.failures.append(
                     f"{self.name}: more members failed than the state can list ({state.MOST:,} a "
                     "stream at most), so its bookmark stays and the next run reads everybody "
@@ -245,10 +278,26 @@ class MemberStream(CrowdTwistStream):
         the message again.
         """
         tally = self.run.tally(self.name)
-        reason = "the stream was skipped" if tally.skipped else vanished_rows.why_kept(self, sweep)
+        reason = "the stream was skipped" if tally.skipped else self._why_kept(sweep)
         tally.vanished = reason or FORGOTTEN
         if not reason and sweep.version is not None:
             self._write_activate_version_message(sweep.version)
+
+    def _why_kept(self, sweep: state.Sweep) -> str:
+        run = self.run
+        return vanished_rows.why_kept(
+            sweep,
+            self.stream_state,
+            state.found(sweep, run.roster),
+            doubt=self._doubt(sweep),
+            is_shard=run.settings.shard.count != 1,
+            shares_table=self.shares_table,
+        )
+
+    def _doubt(self, sweep: state.Sweep) -> str:
+        lacks_rows = self.run.tally(self.name).refused > 0
+        is_proven = self.run.client.is_proven(self.endpoint)
+        return vanished_rows.doubt(sweep, lacks_rows=lacks_rows, is_proven=is_proven)
 
     def _results(self, walk: Walk) -> Iterator[tuple[Errand, Haul]]:
         if walk.under_way is None:  # a dry run, which needs few members
@@ -257,14 +306,14 @@ class MemberStream(CrowdTwistStream):
             return
         is_last = walk.state.known is None
         yield from self._taken(walk.under_way, last=is_last)
-        walk.state.retry.clear()  # all of them were asked; who failed again is noted anew
+        walk.state.failed.earlier.clear()  # all of them were asked; who failed again is noted anew
         if is_last:
             return
         # Who may be new is known only when everybody's result has been taken. The next stream's
         # sweep must not begin before: its results would fill the window, and wait for these.
         is_new = errands.newcomers(walk.state)
         if is_new is None:
-            self._crowdtwist.begin_next(self)
+            self.run.crew.begin_next(self.name)
             return
         self.logger.info(
             "%s: reading members from `start_date` that the last sweep may not have read", self.name
@@ -281,7 +330,7 @@ class MemberStream(CrowdTwistStream):
         followed = not last
         for result in self.run.crew.results(under_way):
             if under_way.exhausted and not followed:
-                self._crowdtwist.begin_next(self)
+                self.run.crew.begin_next(self.name)
                 followed = True
             yield result
             self.run.listen()
@@ -308,7 +357,7 @@ class MemberStream(CrowdTwistStream):
             settings.lookback,
             files=feeds.marks if feeds is not None else None,
             changed=settings.only_changed,
-            versioned=vanished_rows.has_versions(self),
+            versioned=self.forgets_rows and settings.shard.count == 1,
         )
 
     def _turns(self, walk: state.Sweep) -> Iterator[Errand]:
@@ -349,7 +398,7 @@ class MemberStream(CrowdTwistStream):
 
     def room(self) -> int:
         """Return how many characters the state has left for members of this stream that failed."""
-        selected = [name for name, stream in self._crowdtwist.streams.items() if stream.selected]
+        selected = [name for name, stream in self._tap.streams.items() if stream.selected]
         return state.room(self.tap_state.get("bookmarks", {}), self.name, selected)
 
     def _checkpoint(self, walk: Walk, *, forget: bool = False) -> None:
@@ -357,7 +406,7 @@ class MemberStream(CrowdTwistStream):
         if forget:
             state.forget(own, sweep)
         elif sweep.missing < sweep.asked or not sweep.asked:  # else the roster may be a wrong one
-            doubted = replace(sweep, doubt=vanished_rows.doubt(self, sweep))
+            doubted = replace(sweep, doubt=self._doubt(sweep))
             state.save(own, doubted, walk.plan, run.roster, run.now())
             if len(msgspec.json.encode(self.tap_state)) > state.LARGEST:
                 state.shorten(own)

@@ -34,7 +34,7 @@ class ProgramStream(CrowdTwistStream):
     ) -> Generator[Row, Any, Any]:
         version, client = self._tap.initialized_at, self.run.client
         if not self.run.tallies:
-            self._crowdtwist.begin_next()
+            self.run.crew.begin_next()
         with self.measured() as count:
             try:
                 rows = self.run.crew.aside(partial(client.rows, self.endpoint))

@@ -6,71 +6,82 @@ older. So it may follow only a sweep that has brought everything that is still t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
+from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist import state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tap_crowdtwist.streams.member_stream import MemberStream
+    from collections.abc import Iterator, Mapping
 
 
-def may_vanish(stream: MemberStream) -> bool:
-    """Return whether rows of a stream are to be forgotten when they are no more.
+def doubt(sweep: state.Sweep, *, lacks_rows: bool, is_proven: bool) -> str:
+    """Return why a row may be missing that a sweep should have brought, or "".
 
-    Those of a history are read by date, so what is not in the answer may still be there.
+    Args:
+        sweep: the sweep.
+        lacks_rows: whether rows were left out for want of a key.
+        is_proven: whether every list of the run is certain to be whole.
     """
-    is_full = stream.replication_method == REPLICATION_FULL_TABLE
-    return stream.run.settings.forgets and is_full and stream.endpoint.dates is None
-
-
-def has_versions(stream: MemberStream) -> bool:
-    """Return whether the records of a stream carry a table version in this run."""
-    return may_vanish(stream) and stream.run.settings.shard.count == 1
-
-
-def doubt(stream: MemberStream, sweep: state.Sweep) -> str:
-    """Return why a row may be missing that a sweep should have brought, or ""."""
     if sweep.doubt:
         return sweep.doubt
-    if stream.run.tally(stream.name).refused:
+    if lacks_rows:
         return "rows without a key were left out"
-    if not stream.run.client.is_proven(stream.endpoint):
+    if not is_proven:
         return "a list is not certain to be whole"
     return ""
 
 
-def why_kept(stream: MemberStream, sweep: state.Sweep) -> str:
+def why_kept(
+    sweep: state.Sweep,
+    own: Mapping[str, Any],
+    found: int,
+    *,
+    doubt: str,
+    is_shard: bool,
+    shares_table: bool,
+) -> str:
     """Return why rows that a complete sweep has not brought must not be forgotten, or "".
 
     To be asked before the state is told that the sweep is complete.
+
+    Args:
+        sweep: the sweep.
+        own: the state of the stream.
+        found: how many members of the roster CrowdTwist knew.
+        doubt: why a row may be missing.
+        is_shard: whether other runs read the rest of the roster.
+        shares_table: whether another stream is sent to the same table.
     """
-    return next(_reasons(stream, sweep), "")
+    reasons = _reasons(sweep, own, found, doubt=doubt, is_shard=is_shard, shares_table=shares_table)
+    return next(reasons, "")
 
 
-def _reasons(stream: MemberStream, sweep: state.Sweep) -> Iterator[str]:
-    run, own = stream.run, stream.stream_state
+def _reasons(
+    sweep: state.Sweep,
+    own: Mapping[str, Any],
+    found: int,
+    *,
+    doubt: str,
+    is_shard: bool,
+    shares_table: bool,
+) -> Iterator[str]:
     if sweep.changed:
         yield "only members who changed were swept"
-    if run.settings.shard.count != 1:
+    if is_shard:
         yield "this run is one shard of several"
     if sweep.version is None:
         yield "the sweep began without table versions"
-    if sweep.failed or sweep.unlisted:
+    if sweep.failed.new or sweep.failed.overflowed:
         yield "members failed"
-    if reason := doubt(stream, sweep):
-        yield reason
-    if stream.shares_table:
+    if doubt:
+        yield doubt
+    if shares_table:
         yield "a stream map writes another stream into the same table"
-    if not state.found_before(own):
+    before = state.found_before(own)
+    if not before:
         yield "the state knows of no complete sweep before this one"
-    found = state.found(sweep, run.roster)
     if state.has_shrunk(own, found):
         yield (
             f"the roster has shrunk, or CrowdTwist knows fewer of it ({found} members, and "
-            f"{state.found_before(own)} before); if that is right, run once with `vanished_rows` "
-            "keep"
+            f"{before} before); if that is right, run once with `vanished_rows` keep"
         )

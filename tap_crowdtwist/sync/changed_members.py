@@ -24,7 +24,8 @@ from tap_crowdtwist.files.member_ids import Appeared
 from tap_crowdtwist.files.naming import DATA_PUSH, FEEDS, LIVE_PUSH
 from tap_crowdtwist.members.roster import Roster
 from tap_crowdtwist.members.user_ids import identified
-from tap_crowdtwist.state import failed_members, files_seen, under_way
+from tap_crowdtwist.state import files_seen, under_way
+from tap_crowdtwist.state.failed_members import FailedMembers
 from tap_crowdtwist.state.timestamps import instant, spell
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def roster(
             _check_age(noted, feeds.push, read, now)
             push |= {file.path: file for file in due}
             live |= {file.path: file for file in heard.due(feeds.live)}
-            owed += failed_members.load(sweep)[0]
+            owed += FailedMembers.load(sweep).earlier
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         raise TapError(
             f"The state given to the tap cannot be read: the entry of `{name}`; run once with "

@@ -43,7 +43,7 @@ def utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-class Run:
+class SyncRun:
     """The shared parts of a run, each built once, when it is first needed.
 
     Args:
@@ -63,6 +63,7 @@ class Run:
         transport: Transport | None = None,
     ) -> None:
         self.settings = settings
+        self.user_agent = user_agent
         self.now = now
         self.clock = clock
         self.stop = Stop()
@@ -75,8 +76,10 @@ class Run:
         self.failures: list[str] = []
         """Why streams were given up, one sentence each; the others go on."""
         self.missing = MissingMembers()
-        self.unswept = ""
+        self.skip_reason = ""
         """Why no member is swept, or ""."""
+        self.is_resumed = False
+        """Whether it goes on with a run that was cut short."""
         self._progress = Progress(self.client.traffic, clock, lambda: self.client.paused_until)
 
     @cached_property

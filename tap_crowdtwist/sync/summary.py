@@ -18,7 +18,7 @@ from tap_crowdtwist.sync.stats import FORGOTTEN, SHOWN
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_crowdtwist.sync.run import Run
+    from tap_crowdtwist.sync.run import SyncRun
     from tap_crowdtwist.sync.stats import Tally
 
 _COLUMNS = ("records", "asked", "missing", "deleted", "failed", "requests")
@@ -26,7 +26,7 @@ _PRIVATE = frozenset({"failed_positions", "failed_in_row"})
 """Counts that only decide how a run goes on."""
 
 
-def report(run: Run, logger: logging.Logger) -> None:
+def report(run: SyncRun, logger: logging.Logger) -> None:
     """Log what became of each stream, and what went over the wire."""
     if not run.tallies:
         return
@@ -74,7 +74,7 @@ def report(run: Run, logger: logging.Logger) -> None:
     )
 
 
-def _report_missing(run: Run, logger: logging.Logger) -> None:
+def _report_missing(run: SyncRun, logger: logging.Logger) -> None:
     """Say who is missing, by lines of the roster, and write the file that names all of them."""
     missing, path, listed = run.missing, run.settings.missing_members_path, 0
     if path is not None and missing.asked:
@@ -107,7 +107,7 @@ def _report_missing(run: Run, logger: logging.Logger) -> None:
         )
 
 
-def _kept(run: Run) -> dict[str, list[str]]:
+def _kept(run: SyncRun) -> dict[str, list[str]]:
     """Return why streams did not forget vanished rows, where that was wanted: reason -> streams."""
     kept: dict[str, list[str]] = {}
     for stream, tally in run.tallies.items():
@@ -125,12 +125,12 @@ def _told(tally: Tally) -> dict[str, Any]:
     }
 
 
-def progressed(run: Run) -> bool:
+def progressed(run: SyncRun) -> bool:
     """Tell whether a run got anywhere, so that going on is worth more than beginning anew."""
     return any(tally.asked > tally.failed for tally in run.tallies.values())
 
 
-def check(run: Run, bookmarks: Mapping[str, Any]) -> None:
+def check(run: SyncRun, bookmarks: Mapping[str, Any]) -> None:
     """Fail if anything is missing from the output.
 
     Args:
@@ -160,7 +160,7 @@ def check(run: Run, bookmarks: Mapping[str, Any]) -> None:
         raise IncompleteError(f"Not everything is there: {'. '.join(problems)}")
 
 
-def _places(run: Run) -> str:
+def _places(run: SyncRun) -> str:
     """Say which lines of the roster name members that failed, without saying who they are."""
     positions = {n for tally in run.tallies.values() for n in tally.failed_positions}
     if not positions or run.settings.only_changed:  # whose roster has no lines

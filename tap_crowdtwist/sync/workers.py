@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -117,6 +117,30 @@ class Crew:
         self._weight = 0
         self._threads: list[threading.Thread] = []
         self._closed = False
+        self._scheduled: dict[str, Callable[[], bool]] = {}
+
+    def schedule(self, sweeps: Mapping[str, Callable[[], bool]]) -> None:
+        """Set the order in which sweeps begin.
+
+        Args:
+            sweeps: by name, what begins a sweep, and returns whether there was one to begin.
+        """
+        self._scheduled = dict(sweeps)
+
+    def begin_next(self, after: str = "") -> None:
+        """Begin the sweep after one whose last members are under way.
+
+        Workers would have nothing to do otherwise while the last rows of a stream are written.
+
+        Args:
+            after: the name of that sweep; "" for the first of a run, on which the workers can
+                start while the program's own streams are read.
+        """
+        names = list(self._scheduled)
+        first = names.index(after) + 1 if after in names else 0
+        for name in names[first:]:
+            if self._scheduled[name]():
+                return
 
     def add(self, items: Iterable[Item], fetch: Callable[[Item], Result]) -> Sweep[Item, Result]:
         """Take on a sweep; its items are read lazily, after those of the sweeps before it.

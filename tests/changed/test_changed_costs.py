@@ -140,9 +140,8 @@ def add_owing(
             sweep.after, sweep.asked, sweep.missing, sweep.lacking = 10**9 + 2999, 3000, 17, False
             state.save(entry, sweep, plan, roster, plan.now)
             for member in members if day else ():
-                state.failed(
-                    sweep, member, sweep.since, partial(state.room, bookmarks, stream, streams)
-                )
+                room = partial(state.room, bookmarks, stream, streams)
+                sweep.failed.add(member, sweep.since, room)
             state.save(entry, sweep, plan, roster, plan.now)
             if not day:
                 state.finish(entry, sweep, plan, roster, plan.now)

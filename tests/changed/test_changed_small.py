@@ -9,7 +9,7 @@ import pytest
 from changed_kit import STREAMS, Brand, rewrite
 from harness import DAY, PRESENT, TODAY, config_of, run_cli
 
-from tap_crowdtwist.state import failed_members
+from tap_crowdtwist.state.failed_members import FailedMembers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +85,7 @@ def test_who_is_owed_is_asked_again_although_no_file_names_them(brand: Brand) ->
     brand.running.set_faults("bad_gateway@1")
     outcome = brand.run(streams=("purchases",))
     assert "members that kept failing: purchases 1" in outcome.said
-    assert failed_members.load(brand.entry("purchases")["sweep"])[0] == {int(member)}
+    assert FailedMembers.load(brand.entry("purchases")["sweep"]).earlier == {int(member)}
     assert brand.note("purchases") != brand.note("coupons")
     only(brand)
     again = brand.run(streams=("purchases",))

@@ -27,7 +27,7 @@ from receiver_kit import (
 from crowdtwist_receiver.auth import Credentials
 from crowdtwist_receiver.cli import main
 from crowdtwist_receiver.options import ReceiverOptions
-from crowdtwist_receiver.tally import Tally
+from crowdtwist_receiver.stats import Tally
 
 if TYPE_CHECKING:
     from pathlib import Path

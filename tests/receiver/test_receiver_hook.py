@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from receiver_kit import Running, answer_on, head, receiving, stored
 
-from crowdtwist_receiver.answers import Later
 from crowdtwist_receiver.hook import Hook
+from crowdtwist_receiver.responses import Later
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

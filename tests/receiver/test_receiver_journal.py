@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from receiver_kit import NAME
 
-from crowdtwist_receiver.answers import Later
 from crowdtwist_receiver.disk import DiskFile
 from crowdtwist_receiver.journal import Journal
-from crowdtwist_receiver.tally import Tally
+from crowdtwist_receiver.responses import Later
+from crowdtwist_receiver.stats import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence

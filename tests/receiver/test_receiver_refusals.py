@@ -30,7 +30,7 @@ from crowdtwist_receiver.app import Receiver, receiver_app
 from crowdtwist_receiver.auth import Credentials
 from crowdtwist_receiver.body import Bodies
 from crowdtwist_receiver.journal import Journal
-from crowdtwist_receiver.tally import Tally
+from crowdtwist_receiver.stats import Tally
 
 if TYPE_CHECKING:
     import socket

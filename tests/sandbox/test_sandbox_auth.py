@@ -11,7 +11,7 @@ import requests
 from sandbox_kit import FIRST_ID, KEY, Client, sandbox
 
 from crowdtwist_sandbox.auth import DIGESTS, TIMESTAMPS, is_signed, signature
-from crowdtwist_sandbox.hosts.exchange import Request
+from crowdtwist_sandbox.http_exchange import Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sandbox_kit import FIRST_ID, HEAVY, KEY, Client
 
 from crowdtwist_sandbox.faults.catalogue import LIES
-from crowdtwist_sandbox.faults.lies import Asked
+from crowdtwist_sandbox.faults.paging_faults import Asked
 from crowdtwist_sandbox.wire.paging import Pager
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from sandbox_kit import FIRST_ID, HEAVY, KEY, TODAY
 from crowdtwist_sandbox import SandboxOptions
 from crowdtwist_sandbox.engine import Engine
 from crowdtwist_sandbox.hosts import main, pos
+from crowdtwist_sandbox.hosts.app import Front, Host, main_host, pos_host
 from crowdtwist_sandbox.hosts.control import control_app
-from crowdtwist_sandbox.hosts.exchange import Answer, Request, deliver
-from crowdtwist_sandbox.hosts.front import Front, Host, main_host, pos_host
+from crowdtwist_sandbox.http_exchange import Answer, Request, deliver
 
 if TYPE_CHECKING:
     import pytest

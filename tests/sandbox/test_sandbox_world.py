@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from sandbox_kit import HEAVY, TODAY, sandbox
 
 from crowdtwist_sandbox.world.identity import ID_TYPES, index_of
-from crowdtwist_sandbox.world.instants import DAY, epoch_day, month_end
 from crowdtwist_sandbox.world.population import Population
+from crowdtwist_sandbox.world.timestamps import DAY, epoch_day, month_end
 from crowdtwist_sandbox.world.world import STREAMS, World
 
 if TYPE_CHECKING:

@@ -24,9 +24,9 @@ from typing_extensions import override
 from tap_crowdtwist.api.transport import Answer, NoAnswerError, Transport
 from tap_crowdtwist.config.settings import Settings
 from tap_crowdtwist.errors import IncompleteError
-from tap_crowdtwist.state import failed_members
+from tap_crowdtwist.state.failed_members import FailedMembers
 from tap_crowdtwist.sync.message_writer import Writer
-from tap_crowdtwist.sync.run import Run
+from tap_crowdtwist.sync.run import SyncRun
 from tap_crowdtwist.tap import TapCrowdTwist
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class Sweeping(RuleBasedStateMachine):
         """A run that came to its end has what was bought before its sweep began."""
         assert self.run(None, workers)
         table = self.warehouse.tables.get("purchases", {})
-        owed, _ = failed_members.load(self.state["bookmarks"]["purchases"].get("sweep", {}))
+        owed = FailedMembers.load(self.state["bookmarks"]["purchases"].get("sweep", {})).earlier
         for member in self.roster.difference(owed):
             for row in self.purchases[member]:
                 if self.bought[row["purchase_id"]] < self.begun:
@@ -200,10 +200,10 @@ class Sweeping(RuleBasedStateMachine):
             now = staticmethod(lambda: present)
 
             @cached_property
-            def run(self) -> Run:
+            def run(self) -> SyncRun:
                 checked = Settings.from_config(self.config)
                 unhurried = dataclasses.replace(checked, requests_per_minute=10**7)
-                return Run(unhurried, "test", self.now, self.clock, host)
+                return SyncRun(unhurried, "test", self.now, self.clock, host)
 
         config = {
             "api_key": "not-a-secret",

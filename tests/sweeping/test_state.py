@@ -82,12 +82,13 @@ def test_an_interrupted_sweep_goes_on_with_its_own_bounds() -> None:
     sweep = state.begin(stored, plan(), ROSTER)
     sweep.after, sweep.asked, sweep.missing = 17, 17, 2
     sweep.was_read(17)
-    state.failed(sweep, 5, sweep.since, room_enough)
+    sweep.failed.add(5, sweep.since, room_enough)
     state.save(stored, sweep, PLAN, ROSTER, NOW)
     resumed = state.begin(through_a_file(stored), plan(now=NOW + DAY), ROSTER)
-    assert (resumed.retry, resumed.retry_since) == ({5}, START)
-    resumed.failed, resumed.failed_since = sweep.failed, sweep.failed_since
-    sweep.retry, sweep.retry_since, sweep.unsure = resumed.retry, resumed.retry_since, True
+    assert (resumed.failed.earlier, resumed.failed.earlier_since) == ({5}, START)
+    resumed.failed.new, resumed.failed.new_since = sweep.failed.new, sweep.failed.new_since
+    sweep.failed.earlier, sweep.failed.earlier_since = {5}, START
+    sweep.unsure = True
     assert resumed == sweep
 
 
@@ -120,9 +121,9 @@ def test_a_full_table_is_whole_since_the_last_sweep_of_all_in_which_nobody_faile
     def swept(day: int, *, fails: bool = False, changed: bool = False) -> str | None:
         own = dataclasses.replace(plan(key=None, now=NOW + day * DAY), changed=changed)
         sweep = state.begin(stored, own, ROSTER)
-        sweep.retry.clear()
+        sweep.failed.earlier.clear()
         if fails:
-            state.failed(sweep, 17, sweep.since, lambda: 10_000)
+            sweep.failed.add(17, sweep.since, lambda: 10_000)
         state.finish(stored, sweep, own, ROSTER, NOW + day * DAY)
         return stored.get("whole_since")
 
@@ -137,19 +138,19 @@ def test_a_full_table_is_whole_since_the_last_sweep_of_all_in_which_nobody_faile
 def test_owed_members_outlive_the_sweep_with_the_earliest_bound() -> None:
     stored: dict[str, Any] = {}
     sweep = state.begin(stored, plan(), ROSTER)
-    state.failed(sweep, 9, NOW, room_enough)
-    state.failed(sweep, 4, START, room_enough)
-    state.failed(sweep, 9, NOW, room_enough)
+    sweep.failed.add(9, NOW, room_enough)
+    sweep.failed.add(4, START, room_enough)
+    sweep.failed.add(9, NOW, room_enough)
     state.finish(stored, sweep, plan(), ROSTER, NOW)
     assert stored["sweep"].keys() == {"retry", "retry_since"}
     assert stored["sweep"]["retry"]["count"] == 2
     assert stored["sweep"]["retry_since"] == "2025-01-01T00:00:00Z"
     following = state.begin(through_a_file(stored), plan(now=NOW + DAY), ROSTER)
-    assert (following.retry, following.retry_since) == ({4, 9}, START)
-    state.failed(following, 2, None, room_enough)
+    assert (following.failed.earlier, following.failed.earlier_since) == ({4, 9}, START)
+    following.failed.add(2, None, room_enough)
     state.finish(stored, following, plan(), ROSTER, NOW)
     again = state.begin(through_a_file(stored), plan(now=NOW + DAY), ROSTER)
-    assert (again.retry, again.retry_since) == ({2, 4, 9}, None)
+    assert (again.failed.earlier, again.failed.earlier_since) == ({2, 4, 9}, None)
 
 
 @settings(max_examples=200, deadline=None)
@@ -158,17 +159,17 @@ def test_owed_members_survive_a_state_file(tokens: set[int], data: st.DataObject
     stored: dict[str, Any] = {}
     sweep = state.begin(stored, plan(), ROSTER)
     for token in data.draw(st.permutations(sorted(tokens))):
-        state.failed(sweep, token, NOW, room_enough)
+        sweep.failed.add(token, NOW, room_enough)
     state.save(stored, sweep, PLAN, ROSTER, NOW)
-    assert state.begin(through_a_file(stored), plan(), ROSTER).retry == tokens
+    assert state.begin(through_a_file(stored), plan(), ROSTER).failed.earlier == tokens
 
 
 def test_two_thousand_owed_members_of_a_million_take_6_kb() -> None:
     stored: dict[str, Any] = {}
     sweep = state.begin(stored, plan(), ROSTER)
     for token in range(1, 1_000_001, 500):
-        state.failed(sweep, token, NOW, room_enough)
-    assert not sweep.unlisted
+        sweep.failed.add(token, NOW, room_enough)
+    assert not sweep.failed.overflowed
     state.finish(stored, sweep, plan(), ROSTER, NOW)
     assert stored["sweep"]["retry"]["count"] == 2000
     assert len(json.dumps(stored["sweep"])) < 6000
@@ -182,11 +183,11 @@ def test_where_more_fail_than_can_be_listed_nothing_moves(members: int, room: in
     digest = stored["roster"]
     sweep = state.begin(stored, plan(now=NOW + DAY), ROSTER)
     for token in range(1, 100 * members + 1, 100):
-        state.failed(sweep, token, sweep.since, lambda: room)
-    assert sweep.unlisted
+        sweep.failed.add(token, sweep.since, lambda: room)
+    assert sweep.failed.overflowed
     state.save(stored, sweep, PLAN, ROSTER, NOW)
     resumed = state.begin(through_a_file(stored), plan(now=NOW + DAY), ROSTER)
-    assert resumed.unlisted
+    assert resumed.failed.overflowed
     state.finish(stored, resumed, plan(now=NOW + DAY), ROSTER, NOW + DAY)
     assert stored["replication_key_value"] == bookmark
     assert stored["roster"] == {**digest, "swept": "2026-11-21T02:00:00Z"}

@@ -15,7 +15,7 @@ from harness import INCREMENTAL, discover, entry_of, key_of
 from warehouse_kit import Expected, texts, truth_of
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
-from crowdtwist_sandbox.wire.surprises import NEW_PROPERTY
+from crowdtwist_sandbox.wire.drift import NEW_PROPERTY
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from warehouse_database import SCHEMA, Database, column_type
 from warehouse_kit import MELTANO, Expected, kill_tap, texts, truth_of, wait_for
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
-from crowdtwist_sandbox.wire.surprises import NEW_PROPERTY
+from crowdtwist_sandbox.wire.drift import NEW_PROPERTY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from crowdtwist_sandbox.world.dice import mix
+from crowdtwist_sandbox.world.deterministic_random import mix
 
 if TYPE_CHECKING:
-    from crowdtwist_sandbox.world.listing import Member
+    from crowdtwist_sandbox.world.facts import Member
     from crowdtwist_sandbox.world.program import Row
 
 NEW_PROPERTY = "new_property_2026"

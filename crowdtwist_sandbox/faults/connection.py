@@ -12,7 +12,7 @@ from crowdtwist_sandbox.serving import TRANSPORT
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from crowdtwist_sandbox.hosts.exchange import Answer
+    from crowdtwist_sandbox.http_exchange import Answer
 
 _MOMENT = 0.01  # seconds for bytes to reach the client before the connection is torn
 _NO_LINGER = struct.pack("ii", 1, 0)

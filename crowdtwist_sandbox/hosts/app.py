@@ -9,13 +9,13 @@ from functools import lru_cache
 from time import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from crowdtwist_sandbox import auth
-from crowdtwist_sandbox.faults.line import Line
-from crowdtwist_sandbox.hosts import errors, main, pos
+from crowdtwist_sandbox import auth, errors
+from crowdtwist_sandbox.faults.connection import Line
+from crowdtwist_sandbox.hosts import main, pos
 from crowdtwist_sandbox.hosts.call import Call
 from crowdtwist_sandbox.hosts.deviant import changed
-from crowdtwist_sandbox.hosts.exchange import Answer, Deliver, Refusal, Request, deliver
 from crowdtwist_sandbox.hosts.routes import Match, Routes
+from crowdtwist_sandbox.http_exchange import Answer, Deliver, Refusal, Request, deliver
 from crowdtwist_sandbox.limits import retry_after
 
 if TYPE_CHECKING:

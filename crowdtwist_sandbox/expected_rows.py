@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crowdtwist_sandbox.wire import surprises
+from crowdtwist_sandbox.wire import drift as drifted
 from crowdtwist_sandbox.wire.fields import CREDENTIALS, FIELDS, SPENDABLE
 from crowdtwist_sandbox.world.identity import member_id
 from crowdtwist_sandbox.world.world import PROGRAM_STREAMS, STREAMS
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from crowdtwist_sandbox.engine import Engine
-    from crowdtwist_sandbox.world.listing import Member
+    from crowdtwist_sandbox.world.facts import Member
     from crowdtwist_sandbox.world.program import Row
 
 _OWN_IDS = {"user_activity_history": "user_activity_id", "redemptions": "order_id"}
@@ -58,7 +58,7 @@ def _rows(engine: Engine, stream: str, day: int) -> Iterator[Row]:
 
 def _canonical(stream: str, row: Row, roll: int, member: Member | None, *, drift: bool) -> Row:
     kinds = FIELDS[stream]
-    dropped = {surprises.left_out_id(stream, member), surprises.removed(stream, row, roll)}
+    dropped = {drifted.left_out_id(stream, member), drifted.removed(stream, row, roll)}
     true: Row = {}
     if member is not None and stream != "users":
         true["user_id"] = member_id(member.index)
@@ -72,6 +72,6 @@ def _canonical(stream: str, row: Row, roll: int, member: Member | None, *, drift
     if stream in _OWN_IDS:
         own = true[_OWN_IDS[stream]]
         true["id"] = None if own is None else str(own)
-    if drift and (added := surprises.added(stream, row, roll)):
+    if drift and (added := drifted.added(stream, row, roll)):
         true["additional_properties"] = added
     return true

@@ -6,7 +6,7 @@ object with the reasons under `error`.
 
 from __future__ import annotations
 
-from crowdtwist_sandbox.hosts.exchange import Answer, Refusal
+from crowdtwist_sandbox.http_exchange import Answer, Refusal
 
 
 def flat(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from crowdtwist_sandbox.hosts.exchange import Request
+    from crowdtwist_sandbox.http_exchange import Request
 
 COOKIE = "crowdtwist_sandbox"
 """The name of the cookie that no client should send back."""

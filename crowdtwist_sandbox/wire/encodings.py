@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from crowdtwist_sandbox.world.instants import clock_text, rfc3339
+from crowdtwist_sandbox.world.timestamps import clock_text, rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable

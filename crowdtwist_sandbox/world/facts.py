@@ -1,0 +1,80 @@
+"""What decides every row: a seed, members and their lives, the program, a day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from crowdtwist_sandbox.world.absences import is_away
+from crowdtwist_sandbox.world.deterministic_random import key_of, mix
+from crowdtwist_sandbox.world.pace import USUAL, Pace
+from crowdtwist_sandbox.world.population import Population
+from crowdtwist_sandbox.world.program import Program
+from crowdtwist_sandbox.world.rewards import Rewards
+from crowdtwist_sandbox.world.timeline import Historian
+from crowdtwist_sandbox.world.timestamps import DAY, epoch_day
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from crowdtwist_sandbox.world.events import Timeline
+
+_REMEMBERED = 256  # timelines, so that the pages of one listing are not computed again and again
+
+
+class Facts:
+    """Everything that is true, from a seed, a number of members, a first day and a pace."""
+
+    def __init__(self, seed: int, members: int, today: date, pace: Pace = USUAL) -> None:
+        self.first_day = epoch_day(today)
+        self.key = mix(seed)
+        self.pace = pace
+        self.population = Population(self.key, members, pace)
+        self.program = Program(self.key, self.first_day)
+        self.rewards = Rewards(self.key, self.first_day)
+        historian = Historian(
+            self.key, self.first_day, self.population, self.program, self.rewards, pace
+        )
+        self.timeline = lru_cache(maxsize=_REMEMBERED)(historian.timeline)
+
+    def now(self, day: int) -> int:
+        """The last second of a day."""
+        return (self.first_day + day + 1) * DAY - 1
+
+    def member(self, index: int, day: int) -> Member:
+        """A member, who must exist on that day."""
+        return Member(self, index, day, key_of(self.key, "member", index))
+
+
+@dataclass(frozen=True)
+class Member:
+    """One member at the end of one day."""
+
+    world: Facts
+    index: int
+    day: int
+    roll: int
+
+    @property
+    def life(self) -> Timeline:
+        """What the member did up to that day."""
+        return self.world.timeline(self.index, self.day)
+
+    @property
+    def now(self) -> int:
+        """The last second of that day."""
+        return self.world.now(self.day)
+
+    @property
+    def is_barred(self) -> bool:
+        """Whether the member may do and redeem nothing on that day."""
+        return is_away(key_of(self.roll, "barred"), self.day)
+
+    def was_taken(self, key: int) -> bool:
+        """Return whether a row is away by something that happened to the member.
+
+        A feed tells of that, so it is as it was on the day of the member's last change.
+        """
+        changed = self.life.updated_at // DAY - self.world.first_day
+        return is_away(key_of(key, "taken"), changed)
