@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from crowdtwist_sandbox import Sandbox
 
-# The same examples each time: what has to pass must not fail by chance. Set HYPOTHESIS_PROFILE to
-# random to look for new ones.
-settings.register_profile("same", derandomize=True)
-settings.register_profile("random", derandomize=False)
+# The same examples each time, however slow the machine: what has to pass must not fail by chance.
+# Set HYPOTHESIS_PROFILE to random to look for new ones.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("random", derandomize=False, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
