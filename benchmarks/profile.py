@@ -33,7 +33,7 @@ from tap_crowdtwist.api import endpoints, pagination
 from tap_crowdtwist.api.auth import HeaderKey, QueryKey
 from tap_crowdtwist.api.client import Client
 from tap_crowdtwist.api.endpoints import Host
-from tap_crowdtwist.api.rate_limiter import Throttle
+from tap_crowdtwist.api.rate_limiter import RateLimiter
 from tap_crowdtwist.api.transport import Transport
 from tap_crowdtwist.privacy.policy import published
 from tap_crowdtwist.records.normalizer import Normaliser
@@ -108,7 +108,7 @@ class Ways:
             {Host.MAIN: server.urls["api_url"], Host.POS: server.urls["pos_url"]},
             {Host.MAIN: QueryKey(key), Host.POS: HeaderKey(key)},
             self._transport,
-            Throttle(10**9),
+            RateLimiter(10**9),
         )
 
     def close(self) -> None:

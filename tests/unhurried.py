@@ -17,7 +17,7 @@ from harness import PRESENT, Result, config_of, process_untouched, select
 from tap_crowdtwist.api.auth import HeaderKey, HmacSignature, QueryKey
 from tap_crowdtwist.api.client import Client
 from tap_crowdtwist.api.endpoints import Host
-from tap_crowdtwist.api.rate_limiter import Throttle
+from tap_crowdtwist.api.rate_limiter import RateLimiter
 from tap_crowdtwist.api.transport import Transport
 from tap_crowdtwist.cli import main
 from tap_crowdtwist.config.settings import Settings
@@ -75,7 +75,7 @@ class Unhurried(TapCrowdTwist):
             settings.urls,
             {Host.MAIN: main_host[settings.auth_method], Host.POS: key},
             transport,
-            Throttle(10**7, clock, clock.sleep),
+            RateLimiter(10**7, clock, clock.sleep),
             max_retries=settings.max_retries,
             gather=run.crew.gather,
             sleep=clock.sleep,

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 from harness import KEYS, process_untouched, select
 from typing_extensions import override
 
-from tap_crowdtwist.api.transport import Answer, NoAnswerError, Transport
+from tap_crowdtwist.api.transport import NoResponseError, Response, Transport
 from tap_crowdtwist.config.settings import Settings
 from tap_crowdtwist.errors import TapError
 from tap_crowdtwist.sync.message_writer import Writer
@@ -66,17 +66,17 @@ class Program(Transport):
         return {(member, row) for member, rows in self.receipts.items() for row in rows}
 
     @override
-    def get(self, url: str, auth: AuthBase) -> Answer:
+    def get(self, url: str, auth: AuthBase) -> Response:
         parts = urlsplit(url)
         found = re.search(r"/users/(\d+)/(receipts|purchases)$", parts.path)
         assert found is not None, url
         member, resource = int(found[1]), found[2]
         if member in self.failing:
-            raise NoAnswerError("the connection was reset")
+            raise NoResponseError("the connection was reset")
         if member not in self.receipts:
-            return Answer(404, {}, b'{"error": "page_not_found", "message": "gone"}')
+            return Response(404, {}, b'{"error": "page_not_found", "message": "gone"}')
         if resource == RECEIPTS and member in self.lacking:
-            return Answer(200, {}, b'{"error": "receipt_scanning_inactive", "message": "?"}')
+            return Response(200, {}, b'{"error": "receipt_scanning_inactive", "message": "?"}')
         rows: list[dict[str, Any]] = [{"id": row} for row in sorted(self.receipts[member])]
         total = len(rows)
         if resource == PURCHASES:
@@ -95,7 +95,7 @@ class Program(Transport):
         paging = {"total": total, "pages": pages, "next_page": link, "prev_page": None}
         name = "submitted_receipts" if resource == RECEIPTS else PURCHASES
         body = {name: rows[(page - 1) * PAGE : page * PAGE], "paging": paging}
-        return Answer(200, {}, json.dumps(body).encode())
+        return Response(200, {}, json.dumps(body).encode())
 
 
 class CrashError(Exception):

@@ -10,26 +10,26 @@ from __future__ import annotations
 
 from collections import deque
 
-DRAIN = 0.5
+DRAIN_SECONDS = 0.5
 """Seconds at half pace after a refusal."""
 
-GRACE = 0.3
+ECHO_SECONDS = 0.3
 """Seconds after a refusal in which further ones are its echo: they met the same empty budget."""
 
-STEPS = ((0.85, 1.0), (0.95, 10.0))
+RECOVERY_STEPS = ((0.85, 1.0), (0.95, 10.0))
 """After draining: parts of the refused pace, and for how many seconds each is held."""
 
-PROBE = 0.02
+PROBE_INCREASE = 0.02
 """By how much more is tried after the last step; doubled each time that nothing is refused."""
 
-HOLD = 10.0
+PROBE_SECONDS = 10.0
 """Seconds between two tries for more."""
 
-_SLOWEST = 1 / 60
+_LOWEST_RATE = 1 / 60
 """Requests a second. Even a host that refuses everything is asked once a minute."""
 
 
-class Pace:
+class AdaptiveRate:
     """The number of requests a second to send now.
 
     Args:
@@ -44,7 +44,7 @@ class Pace:
         self._changed = 0.0
         self._dwell: float | None = None
         self._step = 0
-        self._probe = PROBE
+        self._probe = PROBE_INCREASE
         self._departures: deque[float] = deque(maxlen=512)
 
     def departed(self, now: float) -> float:
@@ -69,23 +69,23 @@ class Pace:
         Returns:
             Whether it was news, and not the echo of a refusal that was already acted on.
         """
-        if departed < self._cut + GRACE:
+        if departed < self._cut + ECHO_SECONDS:
             return False
         sent = sum(departed - 1.0 < moment <= departed for moment in self._departures)
-        self._refused_rate = max(min(self.rate, max(sent, self.rate / 4)), _SLOWEST)
-        self.rate = max(self._refused_rate / 2, _SLOWEST)
+        self._refused_rate = max(min(self.rate, max(sent, self.rate / 4)), _LOWEST_RATE)
+        self.rate = max(self._refused_rate / 2, _LOWEST_RATE)
         self._cut = self._changed = now
-        self._dwell, self._step, self._probe = DRAIN, 0, PROBE
+        self._dwell, self._step, self._probe = DRAIN_SECONDS, 0, PROBE_INCREASE
         return True
 
     def _recover(self) -> None:
-        if self._step < len(STEPS):
-            part, self._dwell = STEPS[self._step]
+        if self._step < len(RECOVERY_STEPS):
+            part, self._dwell = RECOVERY_STEPS[self._step]
             self.rate = self._refused_rate * part
             self._step += 1
         else:
             self.rate *= 1 + self._probe
             self._probe *= 2
-            self._dwell = HOLD
+            self._dwell = PROBE_SECONDS
         if self.rate >= self._fastest:
             self.rate, self._dwell = self._fastest, None

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from tap_crowdtwist.api import date_filters, deduplication, responses
-from tap_crowdtwist.api.errors import Verdict
-from tap_crowdtwist.api.list_reader import ListReader, in_turn
-from tap_crowdtwist.api.retry import Retries
-from tap_crowdtwist.api.transport import NoAnswerError
+from tap_crowdtwist.api.errors import ResponseAction
+from tap_crowdtwist.api.list_reader import ListReader, run_sequentially
+from tap_crowdtwist.api.retry import RetryBudget
+from tap_crowdtwist.api.transport import NoResponseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from requests.auth import AuthBase
 
     from tap_crowdtwist.api.endpoints import Endpoint, Host
-    from tap_crowdtwist.api.rate_limiter import Throttle
+    from tap_crowdtwist.api.rate_limiter import RateLimiter
     from tap_crowdtwist.api.transport import Transport
 
 logger = logging.getLogger(__name__)
 
-_WORTH_SAYING = 10.0
+_LOGGED_PAUSE_SECONDS = 10.0
 """Seconds of an asked-for pause from which on it is logged."""
 
 _TOO_LONG = "CrowdTwist asks to wait for more than 24 hours (Retry-After); run again later"
 
 
 @dataclass
-class Traffic:
+class RequestStats:
     """What went over the wire so far.
 
     Attributes:
@@ -76,10 +76,10 @@ class Client:
         urls: Mapping[Host, str],
         auth: Mapping[Host, AuthBase],
         transport: Transport,
-        throttle: Throttle,
+        throttle: RateLimiter,
         *,
         max_retries: int = 5,
-        gather: Callable[[Sequence[Callable[[], Any]]], list[Any]] = in_turn,
+        gather: Callable[[Sequence[Callable[[], Any]]], list[Any]] = run_sequentially,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._urls = urls
@@ -90,9 +90,9 @@ class Client:
         self._sleep = sleep
         self._pause = (float("-inf"), "")
         self._lock = threading.Lock()
-        self._ledger = deduplication.Ledger()
+        self._ledger = deduplication.ListingChecks()
         self._lists = ListReader(self.get, gather, self._ledger)
-        self.traffic = Traffic()
+        self.traffic = RequestStats()
 
     @property
     def waited(self) -> float:
@@ -145,7 +145,7 @@ class Client:
             ExhaustedError: every attempt failed, and tries or time are used up.
         """
         url = self._url(endpoint, member, params)
-        retries: Retries | None = None
+        retries: RetryBudget | None = None
         while True:
             departed = self._throttle.acquire()
             began = self._throttle.working()
@@ -156,7 +156,7 @@ class Client:
                 if came.defects:
                     self._mended(endpoint, came.defects)
                 return came.wanted
-            retries = retries or Retries(self._max_retries, began)
+            retries = retries or RetryBudget(self._max_retries, began)
             if came.is_final(retries.failures, other_forms=other_forms):
                 raise came.error(endpoint)
             self._wait(endpoint, came, retries, departed)
@@ -191,8 +191,8 @@ class Client:
     ) -> responses.Outcome:
         try:
             answer = self._transport.get(url, self._auth[endpoint.host])
-        except NoAnswerError as error:
-            return responses.no_answer(error, endpoint)
+        except NoResponseError as error:
+            return responses.no_response(error, endpoint)
         return responses.read(answer, endpoint, accept)
 
     def _url(
@@ -217,7 +217,7 @@ class Client:
             self._ledger.warn_once(endpoint.name, f"{sentence} (further ones not logged)")
 
     def _wait(
-        self, endpoint: Endpoint, came: responses.Outcome, retries: Retries, departed: float
+        self, endpoint: Endpoint, came: responses.Outcome, retries: RetryBudget, departed: float
     ) -> None:
         """Wait until a request may be sent again.
 
@@ -226,7 +226,7 @@ class Client:
         """
         pause = came.pause or 0.0
         too_long = not retries.may_pause(pause)
-        if came.verdict is Verdict.SLOW_DOWN:
+        if came.verdict is ResponseAction.SLOW_DOWN:
             # One header that makes no sense must not hold up the others.
             self._refused(departed, None if too_long else came.pause)
             wait = 0.0 if retries.refused(self._throttle.working()) else None
@@ -236,12 +236,12 @@ class Client:
             raise replace(came, sentence=_TOO_LONG).error(endpoint)
         if wait is None:
             raise came.error(endpoint)
-        if came.verdict is Verdict.SLOW_DOWN:
+        if came.verdict is ResponseAction.SLOW_DOWN:
             return  # the throttle holds it back, with all others
         said, facts = "%s. Trying again", [came.sentence]
-        if pause >= _WORTH_SAYING:
+        if pause >= _LOGGED_PAUSE_SECONDS:
             said += " at %s, as CrowdTwist asked (Retry-After)"
-            facts.append(moment_in(pause, datetime.now(timezone.utc)))
+            facts.append(format_time_after(pause, datetime.now(timezone.utc)))
         self._ledger.warn_once(endpoint.name, f"{said} (further ones not logged)", *facts)
         self._sleep(wait)
 
@@ -249,13 +249,13 @@ class Client:
         with self._lock:
             self.traffic.refused += 1
         longer = self._throttle.refused(departed, pause)
-        if pause is not None and longer >= _WORTH_SAYING:
-            until = moment_in(pause, datetime.now(timezone.utc))
+        if pause is not None and longer >= _LOGGED_PAUSE_SECONDS:
+            until = format_time_after(pause, datetime.now(timezone.utc))
             self._pause = (self._throttle.clock() + pause, until)
             logger.warning("Paused until %s, as CrowdTwist asked (Retry-After)", until)
 
 
-def moment_in(seconds: float, now: datetime) -> str:
+def format_time_after(seconds: float, now: datetime) -> str:
     """Spell a moment to come, with its date if that is not today's."""
     then = now + timedelta(seconds=seconds)
     return f"{then:%H:%M:%S} UTC" if then.date() == now.date() else f"{then:%Y-%m-%d %H:%M:%S} UTC"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Params = tuple[tuple[str, str], ...]
 
-WINDOW = timedelta(days=364)
+MAX_WINDOW = timedelta(days=364)
 """Days between `date_start` and `date_end`: within a year even if both ends count."""
 
 
@@ -60,7 +60,7 @@ def _windows(first: date, end: date) -> list[tuple[date, date]]:
     windows = []
     start = first
     while start < end:
-        stop = start + min(WINDOW, end - start)
+        stop = start + min(MAX_WINDOW, end - start)
         windows.append((start, stop))
         start = stop
     return windows

@@ -36,7 +36,7 @@ _ROUND = 5
 
 
 @dataclass
-class Signs:
+class ListingSigns:
     """What the readings of a listing showed beside its rows.
 
     Attributes:
@@ -51,7 +51,7 @@ class Signs:
 
 
 @dataclass
-class Ledger:
+class ListingChecks:
     """What has been said and learnt about the listings of a run; shared between threads."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -75,7 +75,7 @@ class Ledger:
             self.warned.add((endpoint, sentence))
         logger.log(level, "%s: %s", endpoint, sentence % facts if facts else sentence)
 
-    def take(self, endpoint: str, signs: Signs) -> None:
+    def take(self, endpoint: str, signs: ListingSigns) -> None:
         """Remember what the readings of a listing showed, and doubt the end of one aloud."""
         with self.lock:
             self.longest[endpoint] = max(self.longest[endpoint], signs.unpaged)
@@ -162,7 +162,9 @@ class _Reading:
         return self.total is None or (len(self.rows) == self.total and not self.moved)
 
 
-def complete(read: Callable[[], Listing], endpoint: Endpoint, ledger: Ledger) -> list[Row]:
+def read_verified(
+    read: Callable[[], Listing], endpoint: Endpoint, ledger: ListingChecks
+) -> list[Row]:
     """Read a listing, and once more if its number of rows is not the announced one, or changes.
 
     Args:
@@ -176,7 +178,7 @@ def complete(read: Callable[[], Listing], endpoint: Endpoint, ledger: Ledger) ->
     second = _attempt(read, endpoint, ledger)
     if second.fits:
         return second.rows
-    rows = union([first.rows, second.rows], endpoint.key)
+    rows = merge_rows([first.rows, second.rows], endpoint.key)
     if len(rows) != second.total:
         with ledger.lock:
             ledger.unproven.add(endpoint.name)
@@ -188,7 +190,7 @@ def complete(read: Callable[[], Listing], endpoint: Endpoint, ledger: Ledger) ->
     return rows
 
 
-def _attempt(read: Callable[[], Listing], endpoint: Endpoint, ledger: Ledger) -> _Reading:
+def _attempt(read: Callable[[], Listing], endpoint: Endpoint, ledger: ListingChecks) -> _Reading:
     listing = read()
     for oddity in listing.oddities:
         ledger.warn_once(endpoint.name, oddity)
@@ -205,7 +207,7 @@ def _attempt(read: Callable[[], Listing], endpoint: Endpoint, ledger: Ledger) ->
     rows = _flatten(pages if listing.total is not None else _abutting(pages), endpoint.key)
     moved = listing.moved
     if listing.total is not None and len(rows) > listing.total:
-        distinct = union(pages, endpoint.key)
+        distinct = merge_rows(pages, endpoint.key)
         if len(distinct) == listing.total:
             rows = distinct
     elif len(rows) == listing.total:
@@ -213,7 +215,7 @@ def _attempt(read: Callable[[], Listing], endpoint: Endpoint, ledger: Ledger) ->
     return _Reading(rows, listing.total, moved)
 
 
-def _doubt_repeats(pages: list[list[Row]], endpoint: Endpoint, ledger: Ledger) -> None:
+def _doubt_repeats(pages: list[list[Row]], endpoint: Endpoint, ledger: ListingChecks) -> None:
     """Warn of rows of one page with the same key, of which only the last is kept.
 
     On two pages that may be a row which moved while they were read. One page is one moment, so
@@ -277,7 +279,7 @@ def _flatten(pages: list[list[Row]], key: tuple[str, ...]) -> list[Row]:
     return list(rows.values())
 
 
-def union(spans: list[list[Row]], key: tuple[str, ...]) -> list[Row]:
+def merge_rows(spans: list[list[Row]], key: tuple[str, ...]) -> list[Row]:
     """Join the rows of readings that may overlap.
 
     Rows with a key are taken once, as last read. Of rows without one, as many equal ones are kept

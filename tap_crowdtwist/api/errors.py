@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 
-class Verdict(enum.Enum):
+class ResponseAction(enum.Enum):
     """What the client does about an answer."""
 
     RETRY = "retry"
@@ -71,7 +71,7 @@ class ExhaustedError(ApiError):
     """Every attempt failed in a way that may pass; the retries are used up."""
 
 
-class Fault(NamedTuple):
+class ErrorBody(NamedTuple):
     """What an error body says: the API's code and its short message."""
 
     code: str
@@ -79,10 +79,10 @@ class Fault(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Rule:
+class ErrorRule:
     """One row of the table: matches an answer, says what it means."""
 
-    verdict: Verdict
+    verdict: ResponseAction
     sentence: str
     statuses: frozenset[int] | None = None
     codes: frozenset[str] | None = None
@@ -115,98 +115,102 @@ _WHO_ASKS = (
     "kind and may read this"
 )
 
-RULES: tuple[Rule, ...] = (
-    Rule(
-        Verdict.NOT_CONFIGURED,
+ERROR_RULES: tuple[ErrorRule, ...] = (
+    ErrorRule(
+        ResponseAction.NOT_CONFIGURED,
         "The program has no such rule or feature, so there is nothing to read",
         statuses=_OK,
         codes=frozenset({"page_not_found"}),
         resources=frozenset({"points_expiration"}),
     ),
-    Rule(
-        Verdict.NOT_CONFIGURED,
+    ErrorRule(
+        ResponseAction.NOT_CONFIGURED,
         "The program does not use this feature",
         codes=frozenset({"receipt_scanning_inactive"}),
     ),
-    Rule(
-        Verdict.UNAVAILABLE,
+    ErrorRule(
+        ResponseAction.UNAVAILABLE,
         "The program does not use this feature",
         statuses=_statuses(range(200, 401), range(402, 429), range(430, 600)),
         codes=frozenset({"not_configured"}),
     ),
-    Rule(
-        Verdict.MEMBER_MISSING,
+    ErrorRule(
+        ResponseAction.MEMBER_MISSING,
         "CrowdTwist knows no such member under this `id_type`",
         codes=frozenset({"user_not_found", "invalid_email", "invalid_email_address"}),
         member=True,
     ),
-    Rule(
-        Verdict.RETRY,
+    ErrorRule(
+        ResponseAction.RETRY,
         "The host does not know this address, and does not answer like CrowdTwist: check "
         "`api_url` and `pos_url`",
         statuses=_statuses(404),
         codes=frozenset({NOT_JSON}),
     ),
-    Rule(
-        Verdict.MEMBER_MISSING,
+    ErrorRule(
+        ResponseAction.MEMBER_MISSING,
         "CrowdTwist knows no such member under this `id_type`",
         statuses=_statuses(404),
         member=True,
     ),
-    Rule(
-        Verdict.NOT_CONFIGURED,
+    ErrorRule(
+        ResponseAction.NOT_CONFIGURED,
         "CrowdTwist does not offer this resource on this host",
         statuses=_statuses(404),
     ),
-    Rule(
-        Verdict.FATAL,
+    ErrorRule(
+        ResponseAction.FATAL,
         f"CrowdTwist refuses the credentials: {_WHO_ASKS}",
         statuses=_statuses(401),
     ),
-    Rule(
-        Verdict.FATAL,
+    ErrorRule(
+        ResponseAction.FATAL,
         f"CrowdTwist refuses the credentials: {_WHO_ASKS}",
         codes=frozenset({"invalid_auth"}),
     ),
-    Rule(
-        Verdict.UNAVAILABLE,
+    ErrorRule(
+        ResponseAction.UNAVAILABLE,
         f"The key may not read this resource: check its permissions, its kind and {_METHODS}",
         statuses=_statuses(403),
         codes=frozenset({"access_denied", "forbidden"}),
     ),
-    Rule(
-        Verdict.REJECTED,
+    ErrorRule(
+        ResponseAction.REJECTED,
         "Something before CrowdTwist, such as a firewall, rejected the request; if there is none, "
         f"check what the key may read, and {_METHODS}",
         statuses=_statuses(403),
         codes=frozenset({NOT_JSON}),
     ),
-    Rule(
-        Verdict.REJECTED,
+    ErrorRule(
+        ResponseAction.REJECTED,
         f"CrowdTwist rejected the request: {_WHO_ASKS}",
         statuses=_statuses(403),
     ),
-    Rule(
-        Verdict.SLOW_DOWN,
+    ErrorRule(
+        ResponseAction.SLOW_DOWN,
         "CrowdTwist refuses requests for coming too fast: lower `requests_per_minute`",
         statuses=_statuses(429),
     ),
-    Rule(
-        Verdict.UNAVAILABLE,
+    ErrorRule(
+        ResponseAction.UNAVAILABLE,
         "CrowdTwist lacks what it needs for this resource; ask Oracle support",
         statuses=_SERVER,
         codes=frozenset({"missing_field", "invalid_data"}),
     ),
-    Rule(Verdict.RETRY, "CrowdTwist did not answer in time", statuses=_statuses(408)),
-    Rule(Verdict.RETRY, "CrowdTwist has a fault", statuses=_SERVER),
-    Rule(Verdict.RETRY, "Something between answers from a cache", statuses=_statuses(304)),
-    Rule(
-        Verdict.REJECTED,
+    ErrorRule(ResponseAction.RETRY, "CrowdTwist did not answer in time", statuses=_statuses(408)),
+    ErrorRule(ResponseAction.RETRY, "CrowdTwist has a fault", statuses=_SERVER),
+    ErrorRule(
+        ResponseAction.RETRY, "Something between answers from a cache", statuses=_statuses(304)
+    ),
+    ErrorRule(
+        ResponseAction.REJECTED,
         "The host answers with a redirect, which is never followed: check `api_url` and `pos_url`",
         statuses=_statuses(range(300, 400)),
     ),
-    Rule(Verdict.RETRY, "CrowdTwist answers with an error in place of data", statuses=_OK),
-    Rule(Verdict.REJECTED, "CrowdTwist rejected the request"),
+    ErrorRule(
+        ResponseAction.RETRY, "CrowdTwist answers with an error in place of data", statuses=_OK
+    ),
+    ErrorRule(ResponseAction.REJECTED, "CrowdTwist rejected the request"),
 )
 """First match wins. The last row matches everything, so every answer has a verdict.
 
@@ -218,7 +222,7 @@ change may be about this one member (an id with a slash behind a proxy, a firewa
 _CODE = re.compile(r"[A-Za-z]\w{0,59}|[0-9]{1,4}", re.ASCII)
 
 
-def fault_of(payload: Any) -> Fault | None:
+def parse_error_body(payload: Any) -> ErrorBody | None:
     """Read an error body in any of its three forms, or None where the payload is data.
 
     Forms: `{"error": code, "message": text}` on the main host, `{"system", "reason", "message"}`
@@ -229,14 +233,14 @@ def fault_of(payload: Any) -> Fault | None:
         return None
     error = payload.get("error")
     if isinstance(error, str):
-        return Fault(_code(error), str(payload.get("message", "")))
+        return ErrorBody(_code(error), str(payload.get("message", "")))
     if isinstance(error, dict) and "message" in error:
         reasons = error.get("errors")
         first = reasons[0] if isinstance(reasons, list) and reasons else {}
         reason = first.get("reason") if isinstance(first, dict) else None
-        return Fault(_code(reason) or _code(error.get("code")), str(error["message"]))
+        return ErrorBody(_code(reason) or _code(error.get("code")), str(error["message"]))
     if isinstance(payload.get("reason"), str) and "message" in payload:
-        return Fault(_code(payload["reason"]), str(payload["message"]))
+        return ErrorBody(_code(payload["reason"]), str(payload["message"]))
     return None
 
 
@@ -246,7 +250,9 @@ def _code(value: Any) -> str:
     return spelled.lower() if _CODE.fullmatch(spelled) else ""
 
 
-def judge(status: int, code: str, *, of_member: bool, resource: str | None = None) -> Rule:
+def classify_response(
+    status: int, code: str, *, of_member: bool, resource: str | None = None
+) -> ErrorRule:
     """Find the row of the table for an answer.
 
     Args:
@@ -256,11 +262,13 @@ def judge(status: int, code: str, *, of_member: bool, resource: str | None = Non
         resource: the resource's name, for what only some of them say.
     """
     return next(
-        rule for rule in RULES if rule.matches(status, code, of_member=of_member, resource=resource)
+        rule
+        for rule in ERROR_RULES
+        if rule.matches(status, code, of_member=of_member, resource=resource)
     )
 
 
-def is_fine(status: int, fault: Fault | None) -> bool:
+def is_success(status: int, fault: ErrorBody | None) -> bool:
     """Tell whether an answer is the data that was asked for."""
     return status == HTTPStatus.OK and fault is None
 

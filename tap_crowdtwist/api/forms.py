@@ -61,7 +61,7 @@ class Reading:
     """What a member's listing gave in one form: its rows, what they showed, and a flaw if any."""
 
     rows: list[deduplication.Row]
-    signs: deduplication.Signs
+    signs: deduplication.ListingSigns
     flaw: Flaw | None = None
 
     @property
@@ -89,7 +89,7 @@ class FormChoice:
         ledger: takes what the readings of its listings showed.
     """
 
-    def __init__(self, endpoint: Endpoint, ledger: deduplication.Ledger) -> None:
+    def __init__(self, endpoint: Endpoint, ledger: deduplication.ListingChecks) -> None:
         self._endpoint = endpoint
         self._ledger = ledger
         self._forms = list(endpoint.forms)
@@ -159,7 +159,7 @@ class FormChoice:
                 break
             flawed[form] = reading
         # A reading with a flaw may have rows that the others lack.
-        rows = deduplication.union([reading.rows for reading in readings], self._endpoint.key)
+        rows = deduplication.merge_rows([reading.rows for reading in readings], self._endpoint.key)
         self._learn(member, flawed, best, len(rows))
         if not readings:
             assert refusal is not None  # noqa: S101 - a resource has a form

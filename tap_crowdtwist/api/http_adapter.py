@@ -30,7 +30,7 @@ _INTERIM = 100
 _TLS: dict[str, Any] = {"ssl_minimum_version": ssl.TLSVersion.TLSv1_2}
 
 
-class _Limited(io.RawIOBase):
+class _DeadlineReader(io.RawIOBase):
     """The bytes that come over a connection, for as long as its timeout is."""
 
     def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
@@ -66,7 +66,7 @@ class _Response(http.client.HTTPResponse):
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(_Limited(sock, self.fp.detach()))
+        self.fp = io.BufferedReader(_DeadlineReader(sock, self.fp.detach()))
 
     @override
     def begin(self) -> None:
@@ -86,7 +86,7 @@ class _Response(http.client.HTTPResponse):
         raise http.client.HTTPException(reason)
 
 
-class Adapter(HTTPAdapter):
+class DeadlineAdapter(HTTPAdapter):
     """Keeps connections, through proxies or not, whose answers come to an end."""
 
     @override

@@ -39,7 +39,7 @@ class _Parts(NamedTuple):
     is_certain: bool = True
 
 
-def in_turn(calls: Sequence[Callable[[], T]]) -> list[T]:
+def run_sequentially(calls: Sequence[Callable[[], T]]) -> list[T]:
     """Do one call after the other."""
     return [call() for call in calls]
 
@@ -57,7 +57,7 @@ class ListReader:
         self,
         get: Callable[..., Any],
         gather: Callable[[Sequence[Callable[[], Any]]], list[Any]],
-        ledger: deduplication.Ledger,
+        ledger: deduplication.ListingChecks,
     ) -> None:
         self._get = get
         self._gather = gather
@@ -78,12 +78,12 @@ class ListReader:
             return self._choice(endpoint).read(
                 member, lambda form: self._attempt(endpoint, member, form, params, since, until)
             )
-        signs = deduplication.Signs()
+        signs = deduplication.ListingSigns()
         readings = [
             partial(self._whole, endpoint, member, endpoint.forms[0], params + span, signs)
             for span in date_filters.queries(endpoint.dates, since, until)
         ]
-        rows = deduplication.union(self._several(readings), endpoint.key)
+        rows = deduplication.merge_rows(self._several(readings), endpoint.key)
         self._ledger.take(endpoint.name, signs)
         return rows
 
@@ -94,7 +94,7 @@ class ListReader:
             return self._choices[endpoint.name]
 
     def _several(self, calls: Sequence[Callable[[], T]]) -> list[T]:
-        return self._gather(calls) if len(calls) > 1 else in_turn(calls)
+        return self._gather(calls) if len(calls) > 1 else run_sequentially(calls)
 
     def _attempt(
         self,
@@ -110,7 +110,7 @@ class ListReader:
         Raises:
             ApiError: as `Client.get` does.
         """
-        signs = deduplication.Signs()
+        signs = deduplication.ListingSigns()
         (span,) = date_filters.queries(endpoint.dates, since, until)
         rows = self._whole(endpoint, member, form, params + span, signs)
         if signs.refused:
@@ -149,7 +149,11 @@ class ListReader:
         parts = [
             _Parts(
                 self._whole(
-                    endpoint, member, form, date_filters.unix_span(*half), deduplication.Signs()
+                    endpoint,
+                    member,
+                    form,
+                    date_filters.unix_span(*half),
+                    deduplication.ListingSigns(),
                 )
             )
             for half in halves
@@ -161,7 +165,7 @@ class ListReader:
         for place, half in enumerate(halves):
             if len(parts[place].rows) >= len(whole):
                 parts[place] = self._in_parts(endpoint, member, form, parts[place].rows, half)
-        rows = deduplication.union([whole, *(part.rows for part in parts)], endpoint.key)
+        rows = deduplication.merge_rows([whole, *(part.rows for part in parts)], endpoint.key)
         return _Parts(rows, is_certain=all(part.is_certain for part in parts))
 
     def _whole(
@@ -170,10 +174,10 @@ class ListReader:
         member: int | str | None,
         form: Form,
         params: date_filters.Params,
-        signs: deduplication.Signs,
+        signs: deduplication.ListingSigns,
     ) -> list[deduplication.Row]:
         read = partial(self._listing, endpoint, member, form, params, signs)
-        return deduplication.complete(read, endpoint, self._ledger)
+        return deduplication.read_verified(read, endpoint, self._ledger)
 
     def _listing(
         self,
@@ -181,7 +185,7 @@ class ListReader:
         member: int | str | None,
         form: Form,
         params: date_filters.Params,
-        signs: deduplication.Signs,
+        signs: deduplication.ListingSigns,
     ) -> pagination.Listing:
         found = self._all_pages(endpoint, member, form, params, signs)
         if found.unpaged and found.total is None:
@@ -195,7 +199,7 @@ class ListReader:
         member: int | str | None,
         form: Form,
         params: date_filters.Params,
-        signs: deduplication.Signs,
+        signs: deduplication.ListingSigns,
     ) -> pagination.Listing:
         others = len(endpoint.forms) > 1 and self._choice(endpoint).has_other(form)
         if form.page is None:
@@ -240,7 +244,7 @@ class ListReader:
             return page
 
         try:
-            return pagination.follow(
+            return pagination.read_pages(
                 ask,
                 self._several,
                 size=form.page_size or PAGE_SIZE,

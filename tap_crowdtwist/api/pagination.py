@@ -30,7 +30,7 @@ _MOST_UNGUIDED = 5_000
 _ROUND = 5
 """Rows. Every page size that is documented or usual is a multiple of it."""
 
-_BARREN = 100
+_MAX_CONSECUTIVE_EMPTY = 100
 """Pages in a row, each empty or a copy of the one before, after which a listing is given up."""
 
 
@@ -153,7 +153,7 @@ def _is_empty(payload: dict[str, Any], envelope: tuple[str, ...], beside: tuple[
     return "paging" in payload and not any(v for v in others if isinstance(v, (list, dict)))
 
 
-def successor(page: Page, number: int, seen: Iterable[int]) -> tuple[int | None, str]:
+def next_page(page: Page, number: int, seen: Iterable[int]) -> tuple[int | None, str]:
     """Decide which page to ask for after this one.
 
     The listing ends when `next_page` and `pages` agree that it does, or at an empty page that
@@ -218,7 +218,7 @@ def _is_repeated(
     return False
 
 
-def follow(
+def read_pages(
     ask: Callable[[str, int], Page],
     several: Callable[[list[Callable[[], Page]]], list[Page]] | None = None,
     *,
@@ -230,7 +230,7 @@ def follow(
 
     Args:
         ask: fetches a page by the name of the page parameter and its number. It is called once
-            for each page that has rows of its own, and up to `_BARREN` times after each.
+            for each page that has rows of its own, and up to `_MAX_CONSECUTIVE_EMPTY` times after each.
         several: does such calls side by side. Pages that are announced are then fetched at once,
             and still judged one after the other, as if they had been asked for in turn.
         size: rows that a page should have.
@@ -270,12 +270,12 @@ def follow(
         if page.next_number is not None:
             parameter = page.parameter
         if guided:
-            number, oddity = successor(page, number, seen)
+            number, oddity = next_page(page, number, seen)
         else:
             number, oddity = (number + 1 if is_full(page, size, first) else None), ""
         first = first or page
-        if number is not None and barren >= _BARREN:
-            number, oddity = None, f"{_BARREN} pages in a row bring nothing new; the rest is left"
+        if number is not None and barren >= _MAX_CONSECUTIVE_EMPTY:
+            number, oddity = None, f"{_MAX_CONSECUTIVE_EMPTY} pages in a row bring nothing new; the rest is left"
         if oddity and oddity not in listing.oddities:
             listing.oddities.append(oddity)
     return listing

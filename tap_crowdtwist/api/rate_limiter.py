@@ -11,17 +11,17 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from tap_crowdtwist.api.adaptive_rate import Pace
+from tap_crowdtwist.api.adaptive_rate import AdaptiveRate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MINUTE = 60.0
-CATCH_UP = 0.1
+MINUTE_SECONDS = 60.0
+CATCH_UP_SECONDS = 0.1
 """Seconds of delay (a busy scheduler, a slow target) that may be made up for by hurrying."""
 
 
-class Throttle:
+class RateLimiter:
     """Lets requests depart one by one.
 
     The spacing is computed for a minute plus the catch-up allowance, less the one request that
@@ -44,7 +44,7 @@ class Throttle:
         self._sleep = sleep
         self._gate = threading.Lock()
         self._lock = threading.Lock()
-        self._pace = Pace(max(per_minute - 1, 1) / (MINUTE + CATCH_UP))
+        self._pace = AdaptiveRate(max(per_minute - 1, 1) / (MINUTE_SECONDS + CATCH_UP_SECONDS))
         self._next = clock()
         self._resume = self._next
         self._paused = 0.0
@@ -64,7 +64,7 @@ class Throttle:
                     wait = max(self._next, self._resume) - now
                     if wait <= 0:
                         spacing = 1 / self._pace.departed(now)
-                        self._next = max(self._next, now - CATCH_UP) + spacing
+                        self._next = max(self._next, now - CATCH_UP_SECONDS) + spacing
                         return now
                     self.waited += wait
                 self._sleep(wait)

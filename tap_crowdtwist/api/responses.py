@@ -14,23 +14,23 @@ from typing import TYPE_CHECKING, Any
 from tap_crowdtwist.api import errors
 from tap_crowdtwist.api.decoding import decode
 from tap_crowdtwist.api.endpoints import Host
-from tap_crowdtwist.api.errors import Verdict
+from tap_crowdtwist.api.errors import ResponseAction
 from tap_crowdtwist.api.retry import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tap_crowdtwist.api.endpoints import Endpoint
-    from tap_crowdtwist.api.transport import Answer, NoAnswerError
+    from tap_crowdtwist.api.transport import NoResponseError, Response
 
-_RAISES: dict[Verdict | None, type[errors.ApiError]] = {
-    Verdict.MEMBER_MISSING: errors.MemberMissingError,
-    Verdict.NOT_CONFIGURED: errors.NotConfiguredError,
-    Verdict.UNAVAILABLE: errors.UnavailableError,
-    Verdict.REJECTED: errors.RejectedError,
-    Verdict.FATAL: errors.FatalApiError,
+_RAISES: dict[ResponseAction | None, type[errors.ApiError]] = {
+    ResponseAction.MEMBER_MISSING: errors.MemberMissingError,
+    ResponseAction.NOT_CONFIGURED: errors.NotConfiguredError,
+    ResponseAction.UNAVAILABLE: errors.UnavailableError,
+    ResponseAction.REJECTED: errors.RejectedError,
+    ResponseAction.FATAL: errors.FatalApiError,
 }
-_NO_ANSWER = "No answer from CrowdTwist: {}; check `{}`, or `environment` and `client_id`"
+_NO_RESPONSE = "No answer from CrowdTwist: {}; check `{}`, or `environment` and `client_id`"
 _ADDRESS = {Host.MAIN: "api_url", Host.POS: "pos_url"}
 _NOT_DATA = "CrowdTwist answers with something that is not the data asked for"
 
@@ -49,7 +49,7 @@ class Outcome:
         defects: what was not valid in an answer that could be read all the same.
     """
 
-    verdict: Verdict | None
+    verdict: ResponseAction | None
     sentence: str
     status: int | None = None
     code: str = ""
@@ -63,7 +63,7 @@ class Outcome:
         A rejection is asked once more, since a passing fault of something between looks the same;
         not so where another form of the request is the better next attempt.
         """
-        if self.verdict not in {Verdict.REJECTED, Verdict.UNAVAILABLE}:
+        if self.verdict not in {ResponseAction.REJECTED, ResponseAction.UNAVAILABLE}:
             return self.verdict in _RAISES
         return failures > 0 or (other_forms and errors.is_about_form(self.status, self.code))
 
@@ -73,13 +73,13 @@ class Outcome:
         return kind(self.sentence, endpoint=endpoint.name, status=self.status, code=self.code)
 
 
-def no_answer(error: NoAnswerError, endpoint: Endpoint) -> Outcome:
+def no_response(error: NoResponseError, endpoint: Endpoint) -> Outcome:
     """Give what came of an attempt that brought no answer."""
-    verdict = Verdict.FATAL if error.lasting else Verdict.RETRY
-    return Outcome(verdict, _NO_ANSWER.format(error, _ADDRESS[endpoint.host]))
+    verdict = ResponseAction.FATAL if error.lasting else ResponseAction.RETRY
+    return Outcome(verdict, _NO_RESPONSE.format(error, _ADDRESS[endpoint.host]))
 
 
-def read(answer: Answer, endpoint: Endpoint, accept: Callable[[Any], Any]) -> Outcome:
+def read(answer: Response, endpoint: Endpoint, accept: Callable[[Any], Any]) -> Outcome:
     """Read an answer.
 
     Args:
@@ -89,16 +89,18 @@ def read(answer: Answer, endpoint: Endpoint, accept: Callable[[Any], Any]) -> Ou
             for a 204, which is how some hosts answer an empty list.
     """
     payload, defects = decode(answer.body)
-    fault = errors.fault_of(payload)
+    fault = errors.parse_error_body(payload)
     no_content = answer.status == HTTPStatus.NO_CONTENT
-    if no_content or errors.is_fine(answer.status, fault):
+    if no_content or errors.is_success(answer.status, fault):
         # An empty body with any other status is an answer that was lost under way.
         wanted = accept(payload) if no_content or payload is not None else None
         if wanted is None:
-            return Outcome(Verdict.RETRY, _NOT_DATA, answer.status)
+            return Outcome(ResponseAction.RETRY, _NOT_DATA, answer.status)
         return Outcome(None, "", answer.status, wanted=wanted, defects=defects)
     code = fault.code if fault else ""
     known = code if payload is not None else errors.NOT_JSON
-    rule = errors.judge(answer.status, known, of_member=endpoint.of_member, resource=endpoint.name)
+    rule = errors.classify_response(
+        answer.status, known, of_member=endpoint.of_member, resource=endpoint.name
+    )
     pause = retry_after(answer.headers.get("Retry-After"), datetime.now(timezone.utc))
     return Outcome(rule.verdict, rule.sentence, answer.status, code, None, pause)

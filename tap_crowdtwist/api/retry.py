@@ -10,21 +10,21 @@ import backoff
 
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?", re.ASCII)
 
-LONGEST_WAIT = 60.0
+MAX_BACKOFF_SECONDS = 60.0
 """Seconds that the client waits by its own choice between two attempts, at the most."""
 
-PATIENCE = 15 * 60.0
+RETRY_DEADLINE_SECONDS = 15 * 60.0
 """Seconds after its first attempt in which another attempt of a request may begin. Pauses that
 CrowdTwist asked for do not count."""
 
-LONGEST_PAUSE = 24 * 60 * 60.0
+MAX_PAUSE_SECONDS = 24 * 60 * 60.0
 """Seconds that CrowdTwist may ask one request to pause, all its answers together."""
 
-REFUSALS = 100
+MAX_RATE_LIMITED = 100
 """How often one request may be told to slow down before it counts as failed."""
 
 
-class Retries:
+class RetryBudget:
     """The attempts of one request, bounded in number and in time.
 
     Waits between attempts grow exponentially, with full jitter: each is anything between nothing
@@ -40,7 +40,7 @@ class Retries:
         self._most = most
         self._began = began
         self._asked = 0.0
-        self._bounds = backoff.expo(base=2, factor=1, max_value=LONGEST_WAIT)
+        self._bounds = backoff.expo(base=2, factor=1, max_value=MAX_BACKOFF_SECONDS)
         next(self._bounds)
         self.failures = 0
         self.refusals = 0
@@ -48,7 +48,7 @@ class Retries:
     def may_pause(self, seconds: float) -> bool:
         """Note for how long an answer asks to pause; return whether to keep to it."""
         self._asked += seconds
-        return self._asked <= LONGEST_PAUSE
+        return self._asked <= MAX_PAUSE_SECONDS
 
     def failed(self, now: float, pause: float) -> float | None:
         """Note a failure.
@@ -72,10 +72,10 @@ class Retries:
         The waiting is the throttle's, since it is for every request.
         """
         self.refusals += 1
-        return self.refusals <= REFUSALS and self._in_time(now)
+        return self.refusals <= MAX_RATE_LIMITED and self._in_time(now)
 
     def _in_time(self, moment: float) -> bool:
-        return moment - self._began <= PATIENCE
+        return moment - self._began <= RETRY_DEADLINE_SECONDS
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:

@@ -24,7 +24,7 @@ import urllib3
 import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
-from tap_crowdtwist.api.http_adapter import Adapter
+from tap_crowdtwist.api.http_adapter import DeadlineAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -43,7 +43,7 @@ CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """A complete response: status, headers and the decoded body."""
 
     status: int
@@ -51,7 +51,7 @@ class Answer:
     body: bytes | bytearray
 
 
-class NoAnswerError(Exception):
+class NoResponseError(Exception):
     """No complete answer came; the message says why, without the URL.
 
     Attributes:
@@ -89,7 +89,7 @@ class Transport:
     def __init__(
         self, connections: int, timeout: float, user_agent: str, max_body: int = MAX_BODY
     ) -> None:
-        self._adapter = Adapter(pool_connections=4, pool_maxsize=connections + 1)
+        self._adapter = DeadlineAdapter(pool_connections=4, pool_maxsize=connections + 1)
         self._limits = urllib3.Timeout(connect=timeout, read=timeout)
         self._headers = {"User-Agent": user_agent, **_HEADERS}
         self._max_body = max_body
@@ -100,7 +100,7 @@ class Transport:
         """Close every connection."""
         self._adapter.close()
 
-    def get(self, url: str, auth: AuthBase) -> Answer:
+    def get(self, url: str, auth: AuthBase) -> Response:
         """Send one GET and read the whole answer.
 
         Raises:
@@ -135,7 +135,7 @@ class Transport:
             if body is None:
                 raw.close()
             raw.release_conn()
-        return Answer(raw.status, raw.headers, body)
+        return Response(raw.status, raw.headers, body)
 
     def _read(self, raw: urllib3.BaseHTTPResponse) -> bytearray:
         """Read a body to its end, and no further than it may go, packed or not."""
@@ -144,12 +144,12 @@ class Transport:
         if encoding in {"gzip", "x-gzip"}:
             pieces = _unpacked(pieces)
         elif encoding not in {"identity", ""}:
-            raise NoAnswerError("the answer is packed in a way that was not asked for")
+            raise NoResponseError("the answer is packed in a way that was not asked for")
         body = bytearray()
         for piece in pieces:
             body += piece
             if len(body) > self._max_body:
-                raise NoAnswerError(f"the answer is larger than {self._max_body} bytes")
+                raise NoResponseError(f"the answer is larger than {self._max_body} bytes")
         return body
 
     def _route(self, url: str) -> _Route:
@@ -192,7 +192,7 @@ def _unpacked(pieces: Iterable[bytes]) -> Iterator[bytes]:
             yield packer.decompress(rest, _CHUNK)
             rest = packer.unconsumed_tail or packer.unused_data
     if packer is not None and not packer.eof:
-        raise NoAnswerError("the answer was cut short")
+        raise NoResponseError("the answer was cut short")
 
 
 def _bundle() -> bool | str:
@@ -210,11 +210,11 @@ def _bundle() -> bool | str:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except OSError:
         reason = f"the certificates that the variable {name} names cannot be read"
-        raise NoAnswerError(reason, lasting=True) from None
+        raise NoResponseError(reason, lasting=True) from None
     return path
 
 
-def _no_answer(error: BaseException) -> NoAnswerError:
+def _no_answer(error: BaseException) -> NoResponseError:
     """Say what went wrong in words that never hold the URL, which carries the key."""
     chain = [error]
     while (inner := _inner(chain[-1])) is not None and inner not in chain:
@@ -222,11 +222,11 @@ def _no_answer(error: BaseException) -> NoAnswerError:
     kinds = {type(link).__name__ for link in chain}
     for names, reason in _LASTING:
         if kinds & names:
-            return NoAnswerError(reason, lasting=True)
+            return NoResponseError(reason, lasting=True)
     for names, reason in _PASSING:
         if kinds & names:
-            return NoAnswerError(reason)
-    return NoAnswerError(f"the connection failed ({type(chain[-1]).__name__})")
+            return NoResponseError(reason)
+    return NoResponseError(f"the connection failed ({type(chain[-1]).__name__})")
 
 
 def _inner(error: BaseException) -> BaseException | None:

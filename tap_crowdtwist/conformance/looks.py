@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.api import endpoints, pagination
 from tap_crowdtwist.api.decoding import decode
-from tap_crowdtwist.api.errors import RULES, Verdict, fault_of, is_fine, judge
+from tap_crowdtwist.api.errors import (
+    ERROR_RULES,
+    ResponseAction,
+    classify_response,
+    is_success,
+    parse_error_body,
+)
 from tap_crowdtwist.records import timestamps, values
 
 if TYPE_CHECKING:
@@ -26,7 +32,7 @@ EXPIRATIONS = {
 }
 """The arrays of Points Expiration, each with its rule."""
 
-KNOWN_CODES = frozenset(code for rule in RULES for code in rule.codes or ()) | {
+KNOWN_CODES = frozenset(code for rule in ERROR_RULES for code in rule.codes or ()) | {
     "internal_error",
     "input_error",
     "missing_data",
@@ -35,7 +41,7 @@ KNOWN_CODES = frozenset(code for rule in RULES for code in rule.codes or ()) | {
 """Error codes that may be named. Any other could be a value."""
 
 
-_PASSING = frozenset({Verdict.RETRY, Verdict.SLOW_DOWN})
+_PASSING = frozenset({ResponseAction.RETRY, ResponseAction.SLOW_DOWN})
 
 
 @dataclass(frozen=True)
@@ -73,25 +79,27 @@ class Look:
         """Whether the answer is the data asked for."""
         if self.status is None or self.payload is None:
             return False
-        return is_fine(self.status, fault_of(self.payload))
+        return is_success(self.status, parse_error_body(self.payload))
 
     @property
     def code(self) -> str:
         """The error code; "another code" where it is not one of the known ones."""
-        fault = fault_of(self.payload)
+        fault = parse_error_body(self.payload)
         if fault is None or not fault.code:
             return "no code"
         return fault.code if fault.code in KNOWN_CODES else "another code"
 
     @property
-    def verdict(self) -> Verdict | None:
+    def verdict(self) -> ResponseAction | None:
         """What the tap does about the answer; None for data, or where no answer came."""
         if self.status is None or self.is_data:
             return None
-        fault = fault_of(self.payload)
+        fault = parse_error_body(self.payload)
         code = fault.code if fault else ""
         name = self.endpoint.name
-        return judge(self.status, code, of_member=self.endpoint.of_member, resource=name).verdict
+        return classify_response(
+            self.status, code, of_member=self.endpoint.of_member, resource=name
+        ).verdict
 
     @property
     def is_answered(self) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from tap_crowdtwist.api.transport import Answer, Transport
+from tap_crowdtwist.api.transport import Response, Transport
 
 if TYPE_CHECKING:
     from requests.auth import AuthBase
@@ -25,12 +25,12 @@ class Recorder(Transport):
     """Counts requests, stops at the budget, and keeps the last answer."""
 
     requests = 0
-    last: Answer | None = None
+    last: Response | None = None
     ahead: float | None = None
     is_spent = False
 
     @override
-    def get(self, url: str, auth: AuthBase) -> Answer:
+    def get(self, url: str, auth: AuthBase) -> Response:
         if self.requests >= REQUESTS:
             self.is_spent = True
             raise BudgetSpentError

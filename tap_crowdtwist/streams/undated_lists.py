@@ -69,7 +69,7 @@ class Undated:
         if any(date_filters.is_earlier(row, self._endpoint.dated, year_ago) for row in rows):
             self._is_whole = True
             return rows
-        everything = deduplication.union([rows, dated()], self._endpoint.key)
+        everything = deduplication.merge_rows([rows, dated()], self._endpoint.key)
         self._tried += 1
         if len(everything) > len(rows):
             self._is_whole = False

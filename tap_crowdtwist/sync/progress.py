@@ -13,7 +13,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tap_crowdtwist.api.client import Traffic
+    from tap_crowdtwist.api.client import RequestStats
     from tap_crowdtwist.sync.stats import Tally
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Progress:
 
     def __init__(
         self,
-        traffic: Traffic,
+        traffic: RequestStats,
         clock: Callable[[], float],
         paused_until: Callable[[], str] = lambda: "",
     ) -> None:

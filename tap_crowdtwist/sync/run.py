@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from tap_crowdtwist.api.auth import HeaderKey, HmacSignature, QueryKey
 from tap_crowdtwist.api.client import Client
 from tap_crowdtwist.api.endpoints import Host
-from tap_crowdtwist.api.rate_limiter import Throttle
+from tap_crowdtwist.api.rate_limiter import RateLimiter
 from tap_crowdtwist.api.transport import Transport
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.members.missing_members import MissingMembers
@@ -159,7 +159,7 @@ def build_client(settings: Settings, transport: Transport, stop: Stop, crew: Cre
         settings.urls,
         {Host.MAIN: main, Host.POS: key},
         transport,
-        Throttle(settings.requests_per_minute, sleep=stop.sleep),
+        RateLimiter(settings.requests_per_minute, sleep=stop.sleep),
         max_retries=settings.max_retries,
         gather=crew.gather,
         sleep=stop.sleep,

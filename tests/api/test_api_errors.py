@@ -9,13 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_crowdtwist.api import errors
-from tap_crowdtwist.api.errors import NOT_JSON, ApiError, Fault, Verdict, fault_of, is_fine, judge
+from tap_crowdtwist.api.errors import (
+    NOT_JSON,
+    ApiError,
+    ErrorBody,
+    ResponseAction,
+    classify_response,
+    is_success,
+    parse_error_body,
+)
 
 PERSONAL = "ada@example.test"
 
 
-def verdict(status: int, code: str = "", *, of_member: bool = True) -> Verdict:
-    return judge(status, code, of_member=of_member).verdict
+def verdict(status: int, code: str = "", *, of_member: bool = True) -> ResponseAction:
+    return classify_response(status, code, of_member=of_member).verdict
 
 
 @pytest.mark.parametrize("code", ["invalid_auth", "access_denied", "forbidden", "", "x", NOT_JSON])
@@ -24,7 +32,7 @@ def test_whatever_a_403_says_it_may_be_the_key_s_permissions_or_the_auth_method(
     code: str,
     of_member: bool,  # noqa: FBT001
 ) -> None:
-    sentence = judge(403, code, of_member=of_member).sentence
+    sentence = classify_response(403, code, of_member=of_member).sentence
     assert "`auth_method` (query, header or hmac)" in sentence
     assert "may read" in sentence or "may not read" in sentence
 
@@ -35,33 +43,33 @@ def test_whatever_a_403_says_it_may_be_the_key_s_permissions_or_the_auth_method(
 @pytest.mark.parametrize(
     ("status", "code", "meaning"),
     [
-        (200, "page_not_found", Verdict.NOT_CONFIGURED),
-        (400, "param_error", Verdict.REJECTED),
-        (400, "receipt_scanning_inactive", Verdict.NOT_CONFIGURED),
-        (400, "user_not_found", Verdict.MEMBER_MISSING),
-        (400, "invalid_date", Verdict.REJECTED),
-        (400, "missing_data", Verdict.REJECTED),
-        (400, "", Verdict.REJECTED),
-        (403, "invalid_auth", Verdict.FATAL),
-        (403, "access_denied", Verdict.UNAVAILABLE),
-        (403, "forbidden", Verdict.UNAVAILABLE),
-        (403, "", Verdict.REJECTED),
-        (403, NOT_JSON, Verdict.REJECTED),
-        (404, "page_not_found", Verdict.MEMBER_MISSING),
-        (404, "", Verdict.MEMBER_MISSING),
-        (429, "", Verdict.SLOW_DOWN),
-        (429, "rate_limit", Verdict.SLOW_DOWN),
-        (500, "internal_error", Verdict.RETRY),
-        (500, "", Verdict.RETRY),
-        (502, "", Verdict.RETRY),
-        (503, "", Verdict.RETRY),
-        (500, "not_configured", Verdict.UNAVAILABLE),
-        (500, "missing_field", Verdict.UNAVAILABLE),
-        (500, "invalid_data", Verdict.UNAVAILABLE),
+        (200, "page_not_found", ResponseAction.NOT_CONFIGURED),
+        (400, "param_error", ResponseAction.REJECTED),
+        (400, "receipt_scanning_inactive", ResponseAction.NOT_CONFIGURED),
+        (400, "user_not_found", ResponseAction.MEMBER_MISSING),
+        (400, "invalid_date", ResponseAction.REJECTED),
+        (400, "missing_data", ResponseAction.REJECTED),
+        (400, "", ResponseAction.REJECTED),
+        (403, "invalid_auth", ResponseAction.FATAL),
+        (403, "access_denied", ResponseAction.UNAVAILABLE),
+        (403, "forbidden", ResponseAction.UNAVAILABLE),
+        (403, "", ResponseAction.REJECTED),
+        (403, NOT_JSON, ResponseAction.REJECTED),
+        (404, "page_not_found", ResponseAction.MEMBER_MISSING),
+        (404, "", ResponseAction.MEMBER_MISSING),
+        (429, "", ResponseAction.SLOW_DOWN),
+        (429, "rate_limit", ResponseAction.SLOW_DOWN),
+        (500, "internal_error", ResponseAction.RETRY),
+        (500, "", ResponseAction.RETRY),
+        (502, "", ResponseAction.RETRY),
+        (503, "", ResponseAction.RETRY),
+        (500, "not_configured", ResponseAction.UNAVAILABLE),
+        (500, "missing_field", ResponseAction.UNAVAILABLE),
+        (500, "invalid_data", ResponseAction.UNAVAILABLE),
     ],
 )
 def test_each_row_of_the_status_table_has_its_verdict(
-    status: int, code: str, meaning: Verdict
+    status: int, code: str, meaning: ResponseAction
 ) -> None:
     assert verdict(status, code) is meaning
 
@@ -69,37 +77,37 @@ def test_each_row_of_the_status_table_has_its_verdict(
 @pytest.mark.parametrize(
     ("status", "code", "meaning"),
     [
-        (401, "", Verdict.FATAL),
-        (401, "not_configured", Verdict.FATAL),
-        (429, "not_configured", Verdict.SLOW_DOWN),
-        (500, "invalid_auth", Verdict.FATAL),
-        (200, "invalid_auth", Verdict.FATAL),
-        (200, "user_not_found", Verdict.MEMBER_MISSING),
-        (200, "internal_error", Verdict.RETRY),
-        (204, "", Verdict.RETRY),
-        (301, "", Verdict.REJECTED),
-        (304, "", Verdict.RETRY),
-        (404, NOT_JSON, Verdict.RETRY),
-        (500, NOT_JSON, Verdict.RETRY),
-        (302, "", Verdict.REJECTED),
-        (408, "", Verdict.RETRY),
-        (400, "invalid_data", Verdict.REJECTED),
-        (418, "", Verdict.REJECTED),
+        (401, "", ResponseAction.FATAL),
+        (401, "not_configured", ResponseAction.FATAL),
+        (429, "not_configured", ResponseAction.SLOW_DOWN),
+        (500, "invalid_auth", ResponseAction.FATAL),
+        (200, "invalid_auth", ResponseAction.FATAL),
+        (200, "user_not_found", ResponseAction.MEMBER_MISSING),
+        (200, "internal_error", ResponseAction.RETRY),
+        (204, "", ResponseAction.RETRY),
+        (301, "", ResponseAction.REJECTED),
+        (304, "", ResponseAction.RETRY),
+        (404, NOT_JSON, ResponseAction.RETRY),
+        (500, NOT_JSON, ResponseAction.RETRY),
+        (302, "", ResponseAction.REJECTED),
+        (408, "", ResponseAction.RETRY),
+        (400, "invalid_data", ResponseAction.REJECTED),
+        (418, "", ResponseAction.REJECTED),
     ],
 )
 def test_what_the_table_does_not_list_has_the_meaning_of_its_kind(
-    status: int, code: str, meaning: Verdict
+    status: int, code: str, meaning: ResponseAction
 ) -> None:
     assert verdict(status, code) is meaning
 
 
 @pytest.mark.parametrize("code", ["", "page_not_found"])
 def test_a_catalog_that_is_not_found_is_no_missing_member(code: str) -> None:
-    assert verdict(404, code, of_member=False) is Verdict.NOT_CONFIGURED
+    assert verdict(404, code, of_member=False) is ResponseAction.NOT_CONFIGURED
 
 
 def test_a_catalog_cannot_lack_a_user() -> None:
-    assert verdict(400, "user_not_found", of_member=False) is Verdict.REJECTED
+    assert verdict(400, "user_not_found", of_member=False) is ResponseAction.REJECTED
 
 
 @pytest.mark.parametrize("of_member", [True, False])
@@ -112,7 +120,7 @@ def test_what_may_be_about_one_request_alone_is_not_fatal(
     code: str,
     of_member: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
-    assert verdict(status, code, of_member=of_member) is Verdict.REJECTED
+    assert verdict(status, code, of_member=of_member) is ResponseAction.REJECTED
 
 
 @given(status=st.integers(100, 599), code=st.text(max_size=20), of_member=st.booleans())
@@ -120,22 +128,22 @@ def test_what_may_be_about_one_request_alone_is_not_fatal(
 def test_every_answer_has_a_verdict_and_a_sentence(
     status: int, code: str, *, of_member: bool
 ) -> None:
-    assert judge(status, code, of_member=of_member).sentence
+    assert classify_response(status, code, of_member=of_member).sentence
 
 
 @pytest.mark.parametrize(("status", "code"), [(401, ""), (403, "invalid_auth"), (403, "")])
 def test_refused_credentials_name_the_settings_to_check(status: int, code: str) -> None:
-    sentence = judge(status, code, of_member=True).sentence
+    sentence = classify_response(status, code, of_member=True).sentence
     for setting in ("`api_key`", "`client_id`", "`environment`", "`auth_method`"):
         assert setting in sentence
 
 
 def test_being_too_fast_names_the_setting_to_lower() -> None:
-    assert "`requests_per_minute`" in judge(429, "", of_member=True).sentence
+    assert "`requests_per_minute`" in classify_response(429, "", of_member=True).sentence
 
 
 def test_a_redirect_names_the_urls_to_check() -> None:
-    assert "`api_url` and `pos_url`" in judge(302, "", of_member=True).sentence
+    assert "`api_url` and `pos_url`" in classify_response(302, "", of_member=True).sentence
 
 
 # The three envelopes
@@ -150,29 +158,29 @@ def pos_read(**members: Any) -> dict[str, Any]:
     [
         (
             {"error": "page_not_found", "message": "Unable to find user."},
-            Fault("page_not_found", "Unable to find user."),
+            ErrorBody("page_not_found", "Unable to find user."),
         ),
-        ({"error": "invalid_auth"}, Fault("invalid_auth", "")),
-        ({"error": " Invalid_Auth "}, Fault("invalid_auth", "")),
+        ({"error": "invalid_auth"}, ErrorBody("invalid_auth", "")),
+        ({"error": " Invalid_Auth "}, ErrorBody("invalid_auth", "")),
         (
             {"system": "pos", "reason": "user_not_found", "description": "d", "message": "m"},
-            Fault("user_not_found", "m"),
+            ErrorBody("user_not_found", "m"),
         ),
         (
             pos_read(code=404, errors=[{"reason": "user_not_found", "message": "…"}]),
-            Fault("user_not_found", "No such user"),
+            ErrorBody("user_not_found", "No such user"),
         ),
-        (pos_read(code=404), Fault("404", "No such user")),
-        (pos_read(code="404", errors=[]), Fault("404", "No such user")),
-        (pos_read(code=404, errors=["odd"]), Fault("404", "No such user")),
-        (pos_read(code=404, errors=[{"reason": None}]), Fault("404", "No such user")),
-        (pos_read(code=404, errors={"reason": "x"}), Fault("404", "No such user")),
-        (pos_read(), Fault("", "No such user")),
-        (pos_read(code=None), Fault("", "No such user")),
+        (pos_read(code=404), ErrorBody("404", "No such user")),
+        (pos_read(code="404", errors=[]), ErrorBody("404", "No such user")),
+        (pos_read(code=404, errors=["odd"]), ErrorBody("404", "No such user")),
+        (pos_read(code=404, errors=[{"reason": None}]), ErrorBody("404", "No such user")),
+        (pos_read(code=404, errors={"reason": "x"}), ErrorBody("404", "No such user")),
+        (pos_read(), ErrorBody("", "No such user")),
+        (pos_read(code=None), ErrorBody("", "No such user")),
     ],
 )
-def test_an_error_body_is_read_in_each_of_its_forms(payload: Any, fault: Fault) -> None:
-    assert fault_of(payload) == fault
+def test_an_error_body_is_read_in_each_of_its_forms(payload: Any, fault: ErrorBody) -> None:
+    assert parse_error_body(payload) == fault
 
 
 @pytest.mark.parametrize(
@@ -193,14 +201,14 @@ def test_an_error_body_is_read_in_each_of_its_forms(payload: Any, fault: Fault) 
     ],
 )
 def test_anything_else_is_data(payload: Any) -> None:
-    assert fault_of(payload) is None
+    assert parse_error_body(payload) is None
 
 
 def test_an_answer_is_fine_only_at_200_and_without_an_error_body() -> None:
-    assert is_fine(200, None)
-    assert not is_fine(200, Fault("page_not_found", ""))
-    assert not is_fine(204, None)
-    assert not is_fine(404, None)
+    assert is_success(200, None)
+    assert not is_success(200, ErrorBody("page_not_found", ""))
+    assert not is_success(204, None)
+    assert not is_success(404, None)
 
 
 # What a person reads
@@ -246,10 +254,10 @@ def test_a_sentence_leaves_out_what_is_not_known() -> None:
     ],
 )
 def test_a_code_that_is_none_is_not_repeated(payload: Any) -> None:
-    fault = fault_of(payload)
+    fault = parse_error_body(payload)
     assert fault is not None
     assert fault.code == ""
-    rule = judge(400, fault.code, of_member=True)
+    rule = classify_response(400, fault.code, of_member=True)
     said = str(ApiError(rule.sentence, endpoint="users", status=400, code=fault.code))
     assert said == "CrowdTwist rejected the request (users, HTTP 400)"
 
@@ -262,7 +270,7 @@ def test_a_code_that_is_none_is_not_repeated(payload: Any) -> None:
 @settings(max_examples=60, deadline=None)
 def test_nothing_of_a_body_but_a_code_reaches_a_sentence(text: str, form: str, status: int) -> None:
     marked = f"{text} <{PERSONAL}>"
-    fault = fault_of(
+    fault = parse_error_body(
         {
             "main": {"error": marked, "message": marked},
             "pos write": {"system": "pos", "reason": marked, "message": marked},
@@ -272,6 +280,6 @@ def test_nothing_of_a_body_but_a_code_reaches_a_sentence(text: str, form: str, s
         }[form]
     )
     assert fault is not None
-    rule = judge(status, fault.code, of_member=True)
+    rule = classify_response(status, fault.code, of_member=True)
     said = str(ApiError(rule.sentence, endpoint="users", status=status, code=fault.code))
     assert said == f"{rule.sentence} (users, HTTP {status})"

@@ -12,7 +12,7 @@ from scripted import Server, answer
 
 from tap_crowdtwist.api import endpoints
 from tap_crowdtwist.api.auth import HeaderKey, QueryKey
-from tap_crowdtwist.api.client import Client, moment_in
+from tap_crowdtwist.api.client import Client, format_time_after
 from tap_crowdtwist.api.endpoints import Host
 from tap_crowdtwist.api.errors import (
     ApiError,
@@ -23,8 +23,8 @@ from tap_crowdtwist.api.errors import (
     RejectedError,
     UnavailableError,
 )
-from tap_crowdtwist.api.rate_limiter import Throttle
-from tap_crowdtwist.api.retry import LONGEST_PAUSE, PATIENCE, REFUSALS
+from tap_crowdtwist.api.rate_limiter import RateLimiter
+from tap_crowdtwist.api.retry import MAX_PAUSE_SECONDS, MAX_RATE_LIMITED, RETRY_DEADLINE_SECONDS
 from tap_crowdtwist.api.transport import Transport
 from tap_crowdtwist.streams.members import _expirations
 
@@ -70,7 +70,7 @@ class Case:
             {Host.MAIN: self.server.url, Host.POS: self.server.url},
             {Host.MAIN: QueryKey("made-up-key"), Host.POS: HeaderKey("made-up-key")},
             self.transport,
-            Throttle(10**9, self.clock, pause),
+            RateLimiter(10**9, self.clock, pause),
             max_retries=self.max_retries,
             sleep=self.clock.sleep,
         )
@@ -204,11 +204,11 @@ def test_a_retry_after_is_heeded_whatever_the_status(serve: Callable[..., Case])
 def test_time_is_bounded_where_tries_are_not(serve: Callable[..., Case]) -> None:
     case = serve(SICK, max_retries=1000)
     case.error(ExhaustedError)
-    assert case.clock.now <= PATIENCE
+    assert case.clock.now <= RETRY_DEADLINE_SECONDS
 
 
 @pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable"])
-@pytest.mark.parametrize("seconds", [901, 3600, LONGEST_PAUSE])
+@pytest.mark.parametrize("seconds", [901, 3600, MAX_PAUSE_SECONDS])
 def test_a_long_pause_is_kept_and_the_request_sent_again(
     serve: Callable[..., Case], status: str, seconds: float
 ) -> None:
@@ -218,16 +218,16 @@ def test_a_long_pause_is_kept_and_the_request_sent_again(
 
 
 @pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable"])
-@pytest.mark.parametrize("pauses", [[LONGEST_PAUSE + 1], [LONGEST_PAUSE, 2], ["9" * 400]])
+@pytest.mark.parametrize("pauses", [[MAX_PAUSE_SECONDS + 1], [MAX_PAUSE_SECONDS, 2], ["9" * 400]])
 def test_a_request_is_given_up_where_it_is_to_wait_for_more_than_a_day(
     serve: Callable[..., Case], status: str, pauses: list[Any]
 ) -> None:
     case = serve(*[failure(status, f"Retry-After: {pause}") for pause in pauses], PROFILE)
     error = case.error(ExhaustedError)
     assert "asks to wait for more than 24 hours (Retry-After)" in str(error)
-    assert sum(case.clock.waits) <= LONGEST_PAUSE + 3
+    assert sum(case.clock.waits) <= MAX_PAUSE_SECONDS + 3
     assert case.profile() == {"id": 1}
-    assert case.clock.now <= LONGEST_PAUSE + 10
+    assert case.clock.now <= MAX_PAUSE_SECONDS + 10
 
 
 def test_a_pause_for_everybody_uses_up_nobodys_patience(serve: Callable[..., Case]) -> None:
@@ -268,7 +268,7 @@ def test_short_pauses_are_not_told(
 )
 def test_a_moment_of_another_day_has_its_date(seconds: float, spelled: str) -> None:
     now = datetime(2026, 3, 11, 23, 44, 59, tzinfo=timezone.utc)
-    assert moment_in(seconds, now) == spelled
+    assert format_time_after(seconds, now) == spelled
 
 
 def test_a_pause_of_one_request_is_told_once_per_resource(
@@ -296,8 +296,8 @@ def test_a_host_that_always_says_slow_down_is_given_up_in_time(
 ) -> None:
     case = serve(refused(f"Retry-After: {seconds}"))
     case.error(ExhaustedError)
-    assert case.clock.now <= LONGEST_PAUSE + PATIENCE
-    assert len(case.server.heads) <= REFUSALS + 1
+    assert case.clock.now <= MAX_PAUSE_SECONDS + RETRY_DEADLINE_SECONDS
+    assert len(case.server.heads) <= MAX_RATE_LIMITED + 1
 
 
 def test_a_host_that_says_slow_down_and_not_how_long_is_given_up(
@@ -305,8 +305,8 @@ def test_a_host_that_says_slow_down_and_not_how_long_is_given_up(
 ) -> None:
     case = serve(refused())
     case.error(ExhaustedError)
-    assert len(case.server.heads) <= REFUSALS + 1
-    assert case.clock.now <= PATIENCE + 60
+    assert len(case.server.heads) <= MAX_RATE_LIMITED + 1
+    assert case.clock.now <= RETRY_DEADLINE_SECONDS + 60
 
 
 ODD = failure("500 Internal Server Error", body=b'{"error": "not_configured", "message": ""}')

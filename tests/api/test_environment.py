@@ -11,7 +11,7 @@ from certificates import NAME, Certificate, make_certificate
 from scripted import Server, answer, drip, relay
 
 from tap_crowdtwist.api.auth import HeaderKey
-from tap_crowdtwist.api.transport import CA_BUNDLES, NoAnswerError, Transport
+from tap_crowdtwist.api.transport import CA_BUNDLES, NoResponseError, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,8 +41,8 @@ def transport() -> Iterator[Transport]:
     gc.collect()
 
 
-def refusal(transport: Transport, url: str) -> NoAnswerError:
-    with pytest.raises(NoAnswerError) as caught:
+def refusal(transport: Transport, url: str) -> NoResponseError:
+    with pytest.raises(NoResponseError) as caught:
         transport.get(url, AUTH)
     return caught.value
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_crowdtwist.api import endpoints, forms
-from tap_crowdtwist.api.deduplication import Ledger, Signs
+from tap_crowdtwist.api.deduplication import ListingChecks, ListingSigns
 from tap_crowdtwist.api.errors import RejectedError, is_about_form
 from tap_crowdtwist.api.forms import Flaw, FormChoice, Reading
 
@@ -41,8 +41,8 @@ class Server:
         if answer == "refused":
             raise RejectedError("No", endpoint="", status=400, code="param_error")
         if answer == "cut":
-            return Reading(ROWS[:1], Signs(), Flaw.PAGE_IGNORED)
-        return Reading(ROWS, Signs())
+            return Reading(ROWS[:1], ListingSigns(), Flaw.PAGE_IGNORED)
+        return Reading(ROWS, ListingSigns())
 
 
 answers = st.tuples(*[st.sampled_from(["whole", "cut", "refused"])] * len(FORMS))
@@ -54,7 +54,7 @@ def test_everybody_whom_some_form_answers_is_read_whole(
     each: tuple[Answer, ...], outcasts: frozenset[int], workers: int
 ) -> None:
     server = Server(dict(zip(FORMS, each, strict=True)), outcasts)
-    choice = FormChoice(ENDPOINT, Ledger())
+    choice = FormChoice(ENDPOINT, ListingChecks())
 
     def read(member: int) -> bool:
         try:
@@ -73,7 +73,7 @@ def test_everybody_whom_some_form_answers_is_read_whole(
 
 
 def test_a_form_that_fails_for_one_member_only_is_kept() -> None:
-    choice = FormChoice(ENDPOINT, Ledger())
+    choice = FormChoice(ENDPOINT, ListingChecks())
     first = Server({FORMS[0]: "refused", FORMS[1]: "whole", FORMS[2]: "whole"}, frozenset())
     other = Server(dict.fromkeys(FORMS, "whole"), frozenset())
     for _ in range(3):
@@ -84,7 +84,7 @@ def test_a_form_that_fails_for_one_member_only_is_kept() -> None:
 
 def test_a_flaw_that_no_form_is_free_of_is_put_up_with_in_the_end() -> None:
     server = Server(dict.fromkeys(FORMS, "cut"), frozenset())
-    choice = FormChoice(ENDPOINT, Ledger())
+    choice = FormChoice(ENDPOINT, ListingChecks())
     for member in range(30):
         assert choice.read(member, lambda form: server.attempt(member, form)) == ROWS[:1]  # noqa: B023 - called at once
     assert server.attempts == forms._DOUBTS * len(FORMS) + 30 - forms._DOUBTS  # noqa: SLF001 - the bound itself
@@ -92,7 +92,7 @@ def test_a_flaw_that_no_form_is_free_of_is_put_up_with_in_the_end() -> None:
 
 
 def test_a_form_that_was_given_up_is_tried_again_where_the_others_fail() -> None:
-    choice = FormChoice(ENDPOINT, Ledger())
+    choice = FormChoice(ENDPOINT, ListingChecks())
     for answers in (("refused", "whole", "refused"), ("whole", "refused", "refused")):
         server = Server(dict(zip(FORMS, answers, strict=True)), frozenset())
         for member in range(3):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_crowdtwist.api.deduplication import Ledger, complete, identify, union
+from tap_crowdtwist.api.deduplication import ListingChecks, identify, merge_rows, read_verified
 from tap_crowdtwist.api.endpoints import Endpoint
 from tap_crowdtwist.api.pagination import Listing
 
@@ -46,9 +46,9 @@ def notes(*texts: str) -> list[dict[str, Any]]:
     return [{"note": text} for text in texts]
 
 
-def completed(*listings: Listing, ledger: Ledger | None = None) -> tuple[list[Any], int]:
+def completed(*listings: Listing, ledger: ListingChecks | None = None) -> tuple[list[Any], int]:
     read = Readings(list(listings))
-    return complete(read, ENDPOINT, ledger or Ledger()), read.count
+    return read_verified(read, ENDPOINT, ledger or ListingChecks()), read.count
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -77,7 +77,7 @@ def test_rows_whose_key_is_blank_are_not_taken_for_one(blank: Any) -> None:
 def test_equal_rows_without_a_key_are_all_kept_where_the_total_counts_them(
     pages: list[Any], readings: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ledger = Ledger()
+    ledger = ListingChecks()
     assert completed(reading(*pages, total=3), ledger=ledger) == (
         [row for page in pages for row in page],
         readings,
@@ -159,7 +159,7 @@ def test_a_listing_without_a_total_is_read_once() -> None:
 def test_a_total_that_is_wrong_three_times_is_not_believed_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    ledger = Ledger()
+    ledger = ListingChecks()
     counts = [
         completed(reading(numbered(*range(n)), total=100), ledger=ledger)[1] for n in range(1, 7)
     ]
@@ -168,7 +168,7 @@ def test_a_total_that_is_wrong_three_times_is_not_believed_again(
 
 
 def test_readings_that_differ_from_each_other_do_not_discredit_a_total() -> None:
-    ledger = Ledger()
+    ledger = ListingChecks()
     counts = [
         completed(reading(numbered(1), total=5), reading(numbered(2, 3), total=5), ledger=ledger)[1]
         for _ in range(5)
@@ -177,7 +177,7 @@ def test_readings_that_differ_from_each_other_do_not_discredit_a_total() -> None
 
 
 def test_disbelief_is_of_one_endpoint() -> None:
-    ledger = Ledger()
+    ledger = ListingChecks()
     for _ in range(3):
         completed(reading(numbered(1), total=9), ledger=ledger)
     assert not ledger.believes_total("orders")
@@ -187,7 +187,7 @@ def test_disbelief_is_of_one_endpoint() -> None:
 def test_rows_that_are_not_objects_are_left_out_with_one_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    ledger = Ledger()
+    ledger = ListingChecks()
     for _ in range(2):
         assert completed(reading([{"id": 1}, None, "x", [1]]), ledger=ledger)[0] == numbered(1)
     assert warnings(caplog) == [
@@ -198,11 +198,11 @@ def test_rows_that_are_not_objects_are_left_out_with_one_warning(
 def test_oddities_of_the_paging_are_told_once_per_endpoint(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    ledger = Ledger()
+    ledger = ListingChecks()
     odd = Listing([numbered(1)], oddities=["100 % odd", "even"])
     completed(odd, ledger=ledger)
     completed(odd, ledger=ledger)
-    complete(lambda: odd, Endpoint("receipts", "/receipts"), ledger)
+    read_verified(lambda: odd, Endpoint("receipts", "/receipts"), ledger)
     assert warnings(caplog) == [
         "orders: 100 % odd",
         "orders: even",
@@ -227,27 +227,27 @@ def test_a_row_is_known_by_all_of_its_key(row: dict[str, Any], identity: Any) ->
 
 
 def test_windows_that_meet_on_a_day_answer_its_rows_once() -> None:
-    assert union([numbered(1, 2), numbered(2, 3)], ("id",)) == numbered(1, 2, 3)
+    assert merge_rows([numbered(1, 2), numbered(2, 3)], ("id",)) == numbered(1, 2, 3)
 
 
 def test_of_equal_rows_without_a_key_windows_keep_as_many_as_one_of_them_holds() -> None:
     spans = [notes("a", "b"), notes("a", "a"), notes("b")]
-    assert union(spans, ("id",)) == notes("a", "b", "a")
+    assert merge_rows(spans, ("id",)) == notes("a", "b", "a")
 
 
 def test_equal_rows_are_told_by_what_they_say_not_by_the_order_of_their_properties() -> None:
     spans = [[{"a": 1, "b": 2}], [{"b": 2, "a": 1}]]
-    assert union(spans, ("id",)) == [{"a": 1, "b": 2}]
+    assert merge_rows(spans, ("id",)) == [{"a": 1, "b": 2}]
 
 
 @pytest.mark.parametrize("spans", [[], [[]], [[], []]])
 def test_nothing_and_nothing_is_nothing(spans: list[Any]) -> None:
-    assert union(spans, ("id",)) == []
+    assert merge_rows(spans, ("id",)) == []
 
 
 def test_one_window_is_given_as_it_is() -> None:
     rows = notes("a", "a")
-    assert union([rows], ("id",)) is rows
+    assert merge_rows([rows], ("id",)) is rows
 
 
 rows_with_keys = st.lists(st.integers(0, 30), unique=True, max_size=25)
@@ -272,7 +272,7 @@ def test_pages_that_overlap_bring_every_row_once_and_in_order(
 @given(spans=st.lists(st.lists(st.sampled_from("abc"), max_size=6), max_size=4))
 def test_no_window_loses_a_row_and_none_is_made_up(spans: list[list[str]]) -> None:
     many: Callable[[str], list[int]] = lambda letter: [span.count(letter) for span in spans]  # noqa: E731
-    joined = union([notes(*span) for span in spans], ("id",))
+    joined = merge_rows([notes(*span) for span in spans], ("id",))
     for letter in "abc":
         assert joined.count({"note": letter}) == max(many(letter), default=0)
 
@@ -286,7 +286,7 @@ REPEATED = "a page has several rows with the same key (id), of which only the la
 def test_rows_that_share_a_key_on_one_page_are_never_merged_silently(
     total: int | None, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ledger = Ledger()
+    ledger = ListingChecks()
     page = [{"id": 1, "n": 1}, {"id": 1, "n": 2}, {"id": 2}]
     rows, _ = completed(reading(page, total=total), ledger=ledger)
     assert rows == [{"id": 1, "n": 2}, {"id": 2}]
@@ -312,13 +312,13 @@ def test_a_row_that_moved_to_another_page_is_no_repeat(caplog: pytest.LogCapture
 def test_whenever_a_page_loses_a_row_to_its_key_the_listing_is_doubted(
     ids: list[list[int]],
 ) -> None:
-    ledger = Ledger()
+    ledger = ListingChecks()
     pages = [[{"id": number, "place": place} for place, number in enumerate(page)] for page in ids]
     completed(reading(*pages), ledger=ledger)
     assert (ENDPOINT.name in ledger.unproven) is any(len(set(page)) < len(page) for page in ids)
 
 
 def test_a_listing_with_a_row_that_is_no_object_is_not_proven() -> None:
-    ledger = Ledger()
+    ledger = ListingChecks()
     completed(reading([{"id": 1}, "text"]), ledger=ledger)
     assert ledger.unproven == {ENDPOINT.name}

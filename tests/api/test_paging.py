@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tap_crowdtwist.api import pagination
 from tap_crowdtwist.api.deduplication import contents
-from tap_crowdtwist.api.pagination import Page, follow, read, successor
+from tap_crowdtwist.api.pagination import Page, next_page, read, read_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -202,42 +202,42 @@ def test_a_link_tells_the_name_of_the_page_parameter() -> None:
 
 
 def test_the_end_is_where_link_and_count_agree() -> None:
-    assert successor(Page([1], pages=3), 3, {1, 2, 3}) == (None, "")
+    assert next_page(Page([1], pages=3), 3, {1, 2, 3}) == (None, "")
 
 
 def test_without_any_paging_the_first_page_is_the_last() -> None:
-    assert successor(Page([1]), 1, {1}) == (None, "")
+    assert next_page(Page([1]), 1, {1}) == (None, "")
 
 
 def test_a_link_beats_a_count_that_is_too_low() -> None:
-    assert successor(Page([1], next_number=2, pages=1), 1, {1}) == (2, "")
+    assert next_page(Page([1], next_number=2, pages=1), 1, {1}) == (2, "")
 
 
 def test_an_empty_page_that_points_further_does_not_end_it() -> None:
-    assert successor(Page([], next_number=3, pages=3), 2, {1, 2}) == (3, "")
+    assert next_page(Page([], next_number=3, pages=3), 2, {1, 2}) == (3, "")
 
 
 @pytest.mark.parametrize("target", [None, 1, 2])
 def test_an_empty_page_that_points_nowhere_further_ends_it(target: int | None) -> None:
-    assert successor(Page([], next_number=target, pages=2), 2, {1, 2}) == (None, "")
+    assert next_page(Page([], next_number=target, pages=2), 2, {1, 2}) == (None, "")
 
 
 def test_an_empty_page_that_ends_it_too_early_is_odd() -> None:
-    number, oddity = successor(Page([], pages=9), 2, {1, 2})
+    number, oddity = next_page(Page([], pages=9), 2, {1, 2})
     assert number is None
     assert oddity == "an empty page ends a listing that announces more pages"
 
 
 @pytest.mark.parametrize(("target", "told"), [(None, "nowhere"), (1, "to a page that was read")])
 def test_a_count_beats_a_link_that_leads_nowhere_new(target: int | None, told: str) -> None:
-    number, oddity = successor(Page([1], next_number=target, pages=3), 2, {1, 2})
+    number, oddity = next_page(Page([1], next_number=target, pages=3), 2, {1, 2})
     assert number == 3
     assert told in oddity
 
 
 def test_a_count_that_is_used_up_ends_it_even_if_the_number_is_lower() -> None:
     page = Page([1], next_number=1, pages=3)
-    assert successor(page, 2, {1, 2, 3}) == (
+    assert next_page(page, 2, {1, 2, 3}) == (
         None,
         "next_page points to a page that was read before",
     )
@@ -245,7 +245,7 @@ def test_a_count_that_is_used_up_ends_it_even_if_the_number_is_lower() -> None:
 
 def test_a_page_that_was_read_before_ends_it_with_a_warning() -> None:
     page = Page([1], next_number=1, pages=2)
-    assert successor(page, 2, {1, 2}) == (None, "next_page points to a page that was read before")
+    assert next_page(page, 2, {1, 2}) == (None, "next_page points to a page that was read before")
 
 
 # Whole listings
@@ -259,7 +259,7 @@ def test_every_page_is_asked_for_once_and_in_order() -> None:
             3: body([{"id": 3}], total=3, pages=3, next_page=None),
         }
     )
-    listing = follow(server)
+    listing = read_pages(server)
     assert ids(listing) == [1, 2, 3]
     assert server.numbers == [1, 2, 3]
     assert (listing.total, listing.moved, listing.oddities) == (3, False, [])
@@ -274,7 +274,7 @@ def test_a_last_page_may_point_anywhere(last: int | None, host: str) -> None:
         return body([{"id": number}], total="3", pages="3", next_page=told)
 
     server = Server(answer)
-    listing = follow(server)
+    listing = read_pages(server)
     assert ids(listing) == [1, 2, 3]
     assert server.numbers == [1, 2, 3]
     assert bool(listing.oddities) is (last is not None)
@@ -288,7 +288,7 @@ def test_the_page_parameter_of_the_link_is_used_from_then_on() -> None:
             3: body([{"id": 3}], pages=3, next_page=None),
         }
     )
-    assert ids(follow(server)) == [1, 2, 3]
+    assert ids(read_pages(server)) == [1, 2, 3]
     assert server.asked == [("page", 1), ("page_number", 2), ("page_number", 3)]
 
 
@@ -299,7 +299,7 @@ def test_a_circle_of_pages_is_left() -> None:
             5: body([{"id": 5}], next_page=link(1)),
         }
     )
-    listing = follow(server)
+    listing = read_pages(server)
     assert ids(listing) == [1, 5]
     assert listing.oddities == ["next_page points to a page that was read before"]
 
@@ -312,7 +312,7 @@ def test_pages_that_lie_upwards_cost_one_empty_page() -> None:
         return body([{"id": number}], total=2, pages=40, next_page=target)
 
     server = Server(answer)
-    listing = follow(server)
+    listing = read_pages(server)
     assert ids(listing) == [1, 2]
     assert server.numbers == [1, 2, 3]
     assert listing.oddities == [
@@ -328,7 +328,7 @@ def test_a_page_out_of_range_that_links_back_ends_it() -> None:
             2: body([], pages=1, next_page=link(1)),
         }
     )
-    listing = follow(server)
+    listing = read_pages(server)
     assert (ids(listing), server.numbers, listing.oddities) == ([1], [1, 2], [])
 
 
@@ -340,7 +340,7 @@ def test_a_total_that_changes_under_way_is_noted_and_the_largest_kept() -> None:
             3: body([{"id": 3}], total=2),
         }
     )
-    listing = follow(server)
+    listing = read_pages(server)
     assert (listing.total, listing.moved) == (3, True)
 
 
@@ -352,21 +352,21 @@ def test_a_total_that_some_pages_leave_out_has_not_changed() -> None:
             3: body([{"id": 3}]),
         }
     )
-    listing = follow(server)
+    listing = read_pages(server)
     assert (listing.total, listing.moved) == (3, False)
 
 
 @pytest.mark.parametrize("rows", [[], [{"id": 7}]], ids=["empty", "the same"])
 def test_pages_that_go_on_for_ever_without_news_are_given_up(rows: list[Any]) -> None:
     server = Server(lambda number: body(rows, next_page=link(number + 1)))
-    listing = follow(server)
+    listing = read_pages(server)
     assert len(server.asked) == 100 + len(rows)
     assert listing.oddities == ["100 pages in a row bring nothing new; the rest is left"]
 
 
 def test_an_oddity_is_told_once_per_listing() -> None:
     server = Server(lambda number: body([{"id": number}], pages=9, next_page=None))
-    listing = follow(server)
+    listing = read_pages(server)
     assert ids(listing) == list(range(1, 10))
     assert listing.oddities == ["next_page points nowhere although more pages are announced"]
 
@@ -391,7 +391,7 @@ def test_announced_pages_are_fetched_together_after_the_first() -> None:
         return body([{"id": number}], total=70, pages=70, next_page=target)
 
     server, crew = Server(answer), Crew()
-    assert ids(follow(server, crew)) == list(range(1, 71))
+    assert ids(read_pages(server, crew)) == list(range(1, 71))
     assert crew.sizes == [32, 32, 5]
     assert sorted(server.numbers) == list(range(1, 71))
 
@@ -401,7 +401,7 @@ def test_pages_that_are_not_announced_are_fetched_one_by_one() -> None:
         return body([{"id": number}], next_page=link(number + 1) if number < 4 else None)
 
     crew = Crew()
-    assert ids(follow(Server(answer), crew)) == [1, 2, 3, 4]
+    assert ids(read_pages(Server(answer), crew)) == [1, 2, 3, 4]
     assert crew.sizes == [1, 1, 1]
 
 
@@ -478,7 +478,7 @@ def test_every_row_comes_out_once_in_order_and_at_the_cost_of_the_pages(
 ) -> None:
     answer, real = model(count, size, quirk)
     server = Server(answer)
-    listing = follow(server, Crew() if together else None)
+    listing = read_pages(server, Crew() if together else None)
     assert ids(listing) == list(range(count))
     assert listing.total == count
     # One page more where the count of pages is too high; side by side, as many as it is too high.
@@ -502,7 +502,7 @@ def test_no_paging_makes_a_listing_ask_for_a_page_twice(
         return body(rows, pages=pages[at], next_page=targets[at] and link(targets[at]))
 
     server = Server(answer)
-    follow(server)
+    read_pages(server)
     assert len(server.asked) == len(set(server.asked)) <= 14
 
 
@@ -534,7 +534,7 @@ def test_without_paging_a_listing_goes_on_until_a_page_is_short_empty_or_repeate
         page = pages[number - 1] if number <= len(pages) else past
         return readable({"rewards": page} if wrapped else page)
 
-    listing = follow(ask, size=asked)
+    listing = read_pages(ask, size=asked)
     assert [row for page in listing.pages for row in page] == rows
     assert len(asks) <= len(pages) + 1
     assert len(asks) == 1 or count >= 5
@@ -553,7 +553,7 @@ def test_a_host_that_ignores_the_page_is_asked_twice_at_most(
         rows = [{"id": n} for n in range(count)]
         return readable(rows[::-1] if turned and number > 1 else rows)
 
-    listing = follow(ask, contents=partial(contents, key=("id",)))
+    listing = read_pages(ask, contents=partial(contents, key=("id",)))
     assert [row["id"] for page in listing.pages for row in page] == list(range(count))
     assert len(asks) <= 2
     assert listing.unpaged is (len(asks) == 2)
@@ -561,4 +561,4 @@ def test_a_host_that_ignores_the_page_is_asked_twice_at_most(
 
 def test_a_last_page_that_leaves_out_its_link_ends_a_listing_that_had_some() -> None:
     server = scripted({1: body([{"id": 1}], next_page=link(2)), 2: [{"id": 2}]})
-    assert [page[0]["id"] for page in follow(server).pages] == [1, 2]
+    assert [page[0]["id"] for page in read_pages(server).pages] == [1, 2]

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_crowdtwist.api.retry import (
-    LONGEST_PAUSE,
-    LONGEST_WAIT,
-    PATIENCE,
-    REFUSALS,
-    Retries,
+    MAX_BACKOFF_SECONDS,
+    MAX_PAUSE_SECONDS,
+    MAX_RATE_LIMITED,
+    RETRY_DEADLINE_SECONDS,
+    RetryBudget,
     retry_after,
 )
 
@@ -22,8 +22,10 @@ NOW = datetime(2026, 3, 11, 2, 0, tzinfo=timezone.utc)
 
 
 def test_being_told_to_slow_down_is_bounded_in_tries() -> None:
-    retries = Retries(5, 0.0)
-    assert [retries.refused(0.0) for _ in range(REFUSALS + 1)] == [True] * REFUSALS + [False]
+    retries = RetryBudget(5, 0.0)
+    assert [retries.refused(0.0) for _ in range(MAX_RATE_LIMITED + 1)] == [
+        True
+    ] * MAX_RATE_LIMITED + [False]
 
 
 _EVENTS = st.tuples(st.booleans(), st.sampled_from([0.0, 7.0, 9e3, 9e4]), st.floats(0, 90))
@@ -34,12 +36,12 @@ _EVENTS = st.tuples(st.booleans(), st.sampled_from([0.0, 7.0, 9e3, 9e4]), st.flo
 def test_no_attempt_begins_after_its_time_in_which_asked_for_pauses_do_not_count(
     most: int, events: list[tuple[bool, float, float]]
 ) -> None:
-    retries = Retries(most, 0.0)
+    retries = RetryBudget(most, 0.0)
     now = asked = own_pauses = 0.0
     for was_refused, pause, took in events:
         now += took
         asked += pause
-        assert retries.may_pause(pause) is (asked <= LONGEST_PAUSE)
+        assert retries.may_pause(pause) is (asked <= MAX_PAUSE_SECONDS)
         if was_refused:  # the clock stands still in its pause
             more = retries.refused(now)
         else:
@@ -49,10 +51,10 @@ def test_no_attempt_begins_after_its_time_in_which_asked_for_pauses_do_not_count
             now += wait or pause
         time = now - own_pauses
         if not more:
-            tries = retries.failures > most or retries.refusals > REFUSALS
-            assert tries or time > PATIENCE - LONGEST_WAIT
+            tries = retries.failures > most or retries.refusals > MAX_RATE_LIMITED
+            assert tries or time > RETRY_DEADLINE_SECONDS - MAX_BACKOFF_SECONDS
             break
-        assert time <= PATIENCE + 0.001
+        assert time <= RETRY_DEADLINE_SECONDS + 0.001
     assert retries.failures <= most + 1
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scripted import OK, Server, answer, drip
 
 from tap_crowdtwist.api.auth import HeaderKey, QueryKey
-from tap_crowdtwist.api.transport import NoAnswerError, Transport
+from tap_crowdtwist.api.transport import NoResponseError, Transport
 
 if TYPE_CHECKING:
     import socket
@@ -140,7 +140,7 @@ def test_a_broken_answer_is_none_and_leaves_nothing_to_the_next(
     transport: Transport, script: bytes | Callable[[socket.socket], None], reason: str
 ) -> None:
     with Server(script, answer(BODY)).running() as server:
-        with pytest.raises(NoAnswerError) as caught:
+        with pytest.raises(NoResponseError) as caught:
             transport.get(server.url, AUTH)
         assert transport.get(server.url, AUTH).body == BODY
         assert server.connections == 2 or isinstance(script, bytes)
@@ -163,7 +163,7 @@ def test_what_grows_when_unpacked_is_not_unpacked_to_its_end(
     with Server(answer(bomb, GZIP)).running() as server:
         tracemalloc.start()
         try:
-            with pytest.raises(NoAnswerError, match="larger than"):
+            with pytest.raises(NoResponseError, match="larger than"):
                 transport.get(server.url, AUTH)
             peak = tracemalloc.get_traced_memory()[1]
         finally:
@@ -209,7 +209,7 @@ def test_an_answer_that_comes_drop_by_drop_is_not_waited_for_without_end(
 ) -> None:
     with Server(drip(start, drop)).running() as server:
         began = time.monotonic()
-        with pytest.raises(NoAnswerError, match="no whole answer came within `request_timeout`"):
+        with pytest.raises(NoResponseError, match="no whole answer came within `request_timeout`"):
             transport.get(server.url, AUTH)
         assert time.monotonic() - began < 3 * PATIENCE
 
@@ -218,7 +218,7 @@ def test_an_answer_that_never_pauses_is_not_waited_for_either(transport: Transpo
     flood = drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100, every=0)
     with (
         Server(flood).running() as server,
-        pytest.raises(NoAnswerError, match="no whole answer came within"),
+        pytest.raises(NoResponseError, match="no whole answer came within"),
     ):
         transport.get(server.url, AUTH)
 
@@ -237,7 +237,7 @@ def test_a_slow_answer_leaves_the_next_one_its_full_time(transport: Transport) -
 def test_a_refused_connection_is_told_without_the_url(transport: Transport) -> None:
     with Server(b"").running() as server:
         url = server.url
-    with pytest.raises(NoAnswerError) as caught:
+    with pytest.raises(NoResponseError) as caught:
         transport.get(f"{url}/secret", AUTH)
     assert str(caught.value) == "the connection was refused"
 

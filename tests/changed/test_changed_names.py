@@ -17,7 +17,7 @@ from harness import process_untouched
 from typing_extensions import override
 
 from tap_crowdtwist.api.errors import FatalApiError
-from tap_crowdtwist.api.transport import Answer, Transport
+from tap_crowdtwist.api.transport import Response, Transport
 from tap_crowdtwist.config.settings import Settings
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.files import member_ids
@@ -138,7 +138,7 @@ class Directory(Transport):
         self.asked: list[tuple[str, str]] = []
 
     @override
-    def get(self, url: str, auth: AuthBase) -> Answer:
+    def get(self, url: str, auth: AuthBase) -> Response:
         parts = urlsplit(url)
         name = unquote(parts.path.rpartition("/")[2])
         (id_type,) = parse_qs(parts.query)["id_type"]
@@ -146,8 +146,8 @@ class Directory(Transport):
         column = "email_address" if id_type == "email" else id_type
         for profile in self._profiles:
             if profile.get(column) == name:
-                return Answer(200, {}, json.dumps(profile).encode())
-        return Answer(404, {}, b'{"error": "user_not_found", "message": "?"}')
+                return Response(200, {}, json.dumps(profile).encode())
+        return Response(404, {}, b'{"error": "user_not_found", "message": "?"}')
 
 
 def look_up(directory: Directory, *aliases: Alias) -> list[int]:
@@ -177,9 +177,9 @@ def test_everybody_who_may_be_meant_by_a_shared_name_is_read() -> None:
 def test_a_name_that_can_be_nobodys_does_not_end_the_run(status: int) -> None:
     class Strict(Directory):
         @override
-        def get(self, url: str, auth: AuthBase) -> Answer:
+        def get(self, url: str, auth: AuthBase) -> Response:
             if "odd" in url:
-                return Answer(status, {}, b'{"error": "param_error", "message": "?"}')
+                return Response(status, {}, b'{"error": "param_error", "message": "?"}')
             return super().get(url, auth)
 
     directory = Strict({"id": 5, "email_address": "eve@x.test", "username": "eve"})
@@ -190,8 +190,8 @@ def test_a_name_that_can_be_nobodys_does_not_end_the_run(status: int) -> None:
 def test_a_bad_key_does() -> None:
     class Closed(Directory):
         @override
-        def get(self, url: str, auth: AuthBase) -> Answer:
-            return Answer(403, {}, b'{"error": "invalid_auth", "message": "?"}')
+        def get(self, url: str, auth: AuthBase) -> Response:
+            return Response(403, {}, b'{"error": "invalid_auth", "message": "?"}')
 
     with pytest.raises(FatalApiError) as caught:
         look_up(Closed(), Alias("eve@x.test", None, None))

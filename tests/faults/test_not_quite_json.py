@@ -10,7 +10,7 @@ from harness import sandbox
 from typing_extensions import override
 from unhurried import sync
 
-from tap_crowdtwist.api.transport import Answer, Transport
+from tap_crowdtwist.api.transport import Response, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,11 +43,11 @@ def test_an_answer_that_is_not_quite_json_is_read(
 
         class Spoilt(Transport):
             @override
-            def get(self, url: str, auth: AuthBase) -> Answer:
+            def get(self, url: str, auth: AuthBase) -> Response:
                 answer = super().get(url, auth)
                 if f"/users/{member}" not in url:
                     return answer
-                return Answer(answer.status, answer.headers, spoil(bytes(answer.body)))
+                return Response(answer.status, answer.headers, spoil(bytes(answer.body)))
 
         clean = sync(running, "users")
         monkeypatch.setattr(unhurried, "Transport", Spoilt)

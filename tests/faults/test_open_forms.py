@@ -16,7 +16,7 @@ from harness import TODAY, canonical, sandbox, select
 from typing_extensions import override
 from unhurried import sync
 
-from tap_crowdtwist.api.transport import Answer, Transport
+from tap_crowdtwist.api.transport import Response, Transport
 from tap_crowdtwist.streams import undated_lists
 
 if TYPE_CHECKING:
@@ -85,9 +85,9 @@ class OneRefused(Transport):
     refused = ""
 
     @override
-    def get(self, url: str, auth: AuthBase) -> Answer:
+    def get(self, url: str, auth: AuthBase) -> Response:
         if self.refused in url:
-            return Answer(400, {}, b'{"error": "param_error", "message": "?"}')
+            return Response(400, {}, b'{"error": "param_error", "message": "?"}')
         return super().get(url, auth)
 
 
@@ -125,24 +125,24 @@ class Host(Transport):
     dates = "honoured"
 
     @override
-    def get(self, url: str, auth: AuthBase) -> Answer:
+    def get(self, url: str, auth: AuthBase) -> Response:
         asked = urlsplit(url)
         query = {name: int(value) for name, value in parse_qsl(asked.query) if name != "api_key"}
         span = range(query.get("date_start", 0), query.get("date_end", 1 << 40) + 1)
         too_long = self.dates == "refused" and "date_end" in query and len(span) > 366 * 86_400
         foreign = query.keys() & {"page", "page_number"} - {self.page}
         if too_long or (self.refuses and foreign):
-            return Answer(400, {}, b'{"error": "param_error", "message": "?"}')
+            return Response(400, {}, b'{"error": "param_error", "message": "?"}')
         rows = rows_of_member(int(asked.path.split("/")[-2]))
         if self.dates != "ignored":
             rows = [row for row in rows if START + row["num_points"] in span]
         if self.page:
             number, last = query.get(self.page, 1), max((len(rows) + 9) // 10, 1)
             if number > last and self.beyond:
-                return Answer(self.beyond, {}, b'{"error": "page_not_found", "message": "?"}')
+                return Response(self.beyond, {}, b'{"error": "page_not_found", "message": "?"}')
             number = min(number, last)
             rows = rows[number * 10 - 10 : number * 10]
-        return Answer(200, {}, json.dumps({"activities": rows}).encode())
+        return Response(200, {}, json.dumps({"activities": rows}).encode())
 
 
 def rows_of_member(member: int) -> list[dict[str, Any]]:
@@ -229,9 +229,9 @@ def test_at_most_twenty_members_are_read_both_ways(monkeypatch: pytest.MonkeyPat
 
     class LastYear(Transport):
         @override
-        def get(self, url: str, auth: AuthBase) -> Answer:
+        def get(self, url: str, auth: AuthBase) -> Response:
             if "/redemption_history" in url:
-                return Answer(200, {}, b'{"rewards": [], "paging": {"pages": 0, "total": 0}}')
+                return Response(200, {}, b'{"rewards": [], "paging": {"pages": 0, "total": 0}}')
             return super().get(url, auth)
 
     monkeypatch.setattr(unhurried, "Transport", LastYear)
@@ -247,11 +247,11 @@ class PassingRefusal(Host):
     refused: Counter[str]
 
     @override
-    def get(self, url: str, auth: AuthBase) -> Answer:
+    def get(self, url: str, auth: AuthBase) -> Response:
         number = re.search(r"[?&]page=3(&|$)", url)
         if number and self.refused[url] < 2:
             self.refused[url] += 1
-            return Answer(400, {}, b'{"error": "param_error", "message": "?"}')
+            return Response(400, {}, b'{"error": "param_error", "message": "?"}')
         return super().get(url, auth)
 
 
@@ -270,10 +270,10 @@ def test_a_page_that_is_refused_in_passing_is_not_the_end_of_a_list(
 class NoProfiles(Transport):
     """Refuses profiles, as to a key that may not read them."""
 
-    answer = Answer(403, {}, b"")
+    answer = Response(403, {}, b"")
 
     @override
-    def get(self, url: str, auth: AuthBase) -> Answer:
+    def get(self, url: str, auth: AuthBase) -> Response:
         is_profile = re.search(r"/v2/users/\d+(\?|$)", url)
         return self.answer if is_profile else super().get(url, auth)
 
@@ -285,7 +285,7 @@ class NoProfiles(Transport):
 def test_redemptions_are_read_without_the_permission_to_read_profiles(
     status: int, code: str, deviations: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refusal = Answer(status, {}, f'{{"error": "{code}", "message": "?"}}'.encode())
+    refusal = Response(status, {}, f'{{"error": "{code}", "message": "?"}}'.encode())
     monkeypatch.setattr(unhurried, "Transport", type("", (NoProfiles,), {"answer": refusal}))
     with sandbox(members=30, deviations=deviations) as running:
         result = sync(running, REDEMPTIONS)

@@ -11,7 +11,7 @@ from harness import STREAMS, canonical, sandbox
 from typing_extensions import override
 from unhurried import sync
 
-from tap_crowdtwist.api.transport import Answer, Transport
+from tap_crowdtwist.api.transport import Response, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,13 +31,13 @@ class Unguided(Transport):
     """Takes `paging` out of what the sandbox answers."""
 
     @override
-    def get(self, url: str, auth: AuthBase) -> Answer:
+    def get(self, url: str, auth: AuthBase) -> Response:
         answer = super().get(url, auth)
         payload = msgspec.json.decode(answer.body)
         if not isinstance(payload, dict) or "paging" not in payload:
             return answer
         del payload["paging"]
-        return Answer(answer.status, answer.headers, msgspec.json.encode(self.form(payload)))
+        return Response(answer.status, answer.headers, msgspec.json.encode(self.form(payload)))
 
     def form(self, payload: dict[str, Any]) -> Any:
         return payload
@@ -56,7 +56,7 @@ class Whole(Unguided):
     """Answers all rows at once, whatever the page."""
 
     @override
-    def get(self, url: str, auth: AuthBase) -> Answer:
+    def get(self, url: str, auth: AuthBase) -> Response:
         base, _, query = url.partition("?")
         params = [each for each in query.split("&") if not each.startswith("page")]
         pages: list[dict[str, Any]] = []
@@ -75,7 +75,7 @@ class Whole(Unguided):
                 if isinstance(rows, list):
                     pages[0][name] += rows
         del pages[0]["paging"]
-        return Answer(answer.status, answer.headers, msgspec.json.encode(pages[0]))
+        return Response(answer.status, answer.headers, msgspec.json.encode(pages[0]))
 
 
 @pytest.mark.parametrize("form", [Unguided, Bare, Whole])
@@ -95,11 +95,11 @@ def test_a_list_that_takes_no_page_and_stops_at_a_round_number_is_doubted_once(
 ) -> None:
     class Cut(Transport):
         @override
-        def get(self, url: str, auth: AuthBase) -> Answer:
+        def get(self, url: str, auth: AuthBase) -> Response:
             answer = super().get(url, auth)
             rows = msgspec.json.decode(answer.body)
             assert len(rows) > 10
-            return Answer(answer.status, answer.headers, msgspec.json.encode(rows[:10]))
+            return Response(answer.status, answer.headers, msgspec.json.encode(rows[:10]))
 
     monkeypatch.setattr(unhurried, "Transport", Cut)
     result = sync(running, "user_activities")
@@ -112,12 +112,12 @@ def test_a_single_list_of_a_round_length_among_longer_ones_is_not_doubted(
 ) -> None:
     class CutOnce(Transport):
         @override
-        def get(self, url: str, auth: AuthBase) -> Answer:
+        def get(self, url: str, auth: AuthBase) -> Response:
             answer = super().get(url, auth)
             if running.roster()[0] not in url:
                 return answer
             rows = msgspec.json.decode(answer.body)
-            return Answer(answer.status, answer.headers, msgspec.json.encode(rows[:10]))
+            return Response(answer.status, answer.headers, msgspec.json.encode(rows[:10]))
 
     monkeypatch.setattr(unhurried, "Transport", CutOnce)
     assert "the longest list" not in sync(running, "user_activities").stderr
@@ -128,10 +128,10 @@ def test_a_catalog_that_may_be_cut_does_not_make_targets_forget_the_rest(
 ) -> None:
     class CutCatalog(Transport):
         @override
-        def get(self, url: str, auth: AuthBase) -> Answer:
+        def get(self, url: str, auth: AuthBase) -> Response:
             answer = super().get(url.replace("page=2", "page=1"), auth)
             rows = msgspec.json.decode(answer.body)["rewards"][:25]
-            return Answer(answer.status, answer.headers, msgspec.json.encode(rows))
+            return Response(answer.status, answer.headers, msgspec.json.encode(rows))
 
     clean = sync(running, "rewards")
     monkeypatch.setattr(unhurried, "Transport", CutCatalog)
@@ -156,8 +156,8 @@ def test_a_page_that_is_refused_behind_a_full_one_ends_the_list_and_is_doubted(
 ) -> None:
     class OnePage(Bare):
         @override
-        def get(self, url: str, auth: AuthBase) -> Answer:
-            return Answer(status, {}, body) if "page=2" in url else super().get(url, auth)
+        def get(self, url: str, auth: AuthBase) -> Response:
+            return Response(status, {}, body) if "page=2" in url else super().get(url, auth)
 
     monkeypatch.setattr(unhurried, "Transport", OnePage)
     result = sync(running, "rewards", "user_rewards")
@@ -174,8 +174,8 @@ def test_an_empty_object_is_no_page_of_a_listing_that_announces_it(
 ) -> None:
     class Hollow(Transport):
         @override
-        def get(self, url: str, auth: AuthBase) -> Answer:
-            return Answer(200, {}, b"{}") if "page=2" in url else super().get(url, auth)
+        def get(self, url: str, auth: AuthBase) -> Response:
+            return Response(200, {}, b"{}") if "page=2" in url else super().get(url, auth)
 
     monkeypatch.setattr(unhurried, "Transport", Hollow)
     result = sync(running, "rewards", "activities")

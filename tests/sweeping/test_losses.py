@@ -15,7 +15,7 @@ from harness import entry_of, process_untouched, select
 from test_model import CrashError, Host, MortalWriter
 from typing_extensions import override
 
-from tap_crowdtwist.api.transport import Answer
+from tap_crowdtwist.api.transport import Response
 from tap_crowdtwist.config.settings import Settings
 from tap_crowdtwist.errors import IncompleteError, SettingError, TapError
 from tap_crowdtwist.sync.run import SyncRun
@@ -110,8 +110,8 @@ class Nobody(Host):
     """Another tenant: it knows none of the members."""
 
     @override
-    def get(self, url: str, auth: AuthBase) -> Answer:
-        return Answer(404, {}, b'{"error": "page_not_found", "message": "?"}')
+    def get(self, url: str, auth: AuthBase) -> Response:
+        return Response(404, {}, b'{"error": "page_not_found", "message": "?"}')
 
 
 @pytest.mark.parametrize("members", [3, 250])
@@ -195,10 +195,10 @@ class Lacking(Host):
         self._code = code
 
     @override
-    def get(self, url: str, auth: AuthBase) -> Answer:
+    def get(self, url: str, auth: AuthBase) -> Response:
         if any(f"/users/{member}/" in url for member in self._lacking):
             status = 403 if self._code == "access_denied" else 500
-            return Answer(status, {}, json.dumps({"error": self._code, "message": "x"}).encode())
+            return Response(status, {}, json.dumps({"error": self._code, "message": "x"}).encode())
         return super().get(url, auth)
 
 
@@ -252,9 +252,9 @@ def test_members_who_are_gone_say_nothing_of_what_the_program_has() -> None:
 def test_one_empty_word_with_200_is_no_lack_of_purchases() -> None:
     class Glitch(Host):
         @override
-        def get(self, url: str, auth: AuthBase) -> Answer:
+        def get(self, url: str, auth: AuthBase) -> Response:
             if "/users/2/" in url:
-                return Answer(200, {}, b'{"error": "page_not_found", "message": "?"}')
+                return Response(200, {}, b'{"error": "page_not_found", "message": "?"}')
             return super().get(url, auth)
 
     outcome = run(Glitch(purchases(1, 2, 3), set()), [1, 2, 3])
@@ -267,11 +267,11 @@ def test_a_stream_that_is_given_up_does_not_take_the_others_with_it() -> None:
         asked: set[str]
 
         @override
-        def get(self, url: str, auth: AuthBase) -> Answer:
+        def get(self, url: str, auth: AuthBase) -> Response:
             self.asked.add("purchases" if "purchases" in url else "other")
             if "purchases" in url and "/users/1/" not in url:
-                return Answer(502, {}, b"<html>")
-            return Answer(200, {}, b"[]")
+                return Response(502, {}, b"<html>")
+            return Response(200, {}, b"[]")
 
     host = NoPurchases({}, set())
     host.asked = set()
@@ -287,8 +287,8 @@ def test_a_stream_that_is_given_up_does_not_take_the_others_with_it() -> None:
 def test_nothing_else_is_tried_where_nothing_at_all_answers() -> None:
     class Down(Host):
         @override
-        def get(self, url: str, auth: AuthBase) -> Answer:
-            return Answer(502, {}, b"<html>")
+        def get(self, url: str, auth: AuthBase) -> Response:
+            return Response(502, {}, b"<html>")
 
     catalog = select("purchases", "user_activities")
     outcome = run(Down({}, set()), range(1, 9), catalog=catalog, max_failed_members=2)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from requests.auth import AuthBase
 
     from crowdtwist_sandbox import Sandbox
-    from tap_crowdtwist.api.transport import Answer
+    from tap_crowdtwist.api.transport import Response
 
 STRANGERS = [9_000_000 + number for number in range(12)]
 
@@ -275,7 +275,7 @@ def test_a_file_that_can_no_longer_be_written_fails_the_run_after_it_was_read(
 
     class Vanishing(Host):
         @override
-        def get(self, url: str, auth: AuthBase) -> Answer:
+        def get(self, url: str, auth: AuthBase) -> Response:
             if folder.exists():
                 folder.rmdir()
             return super().get(url, auth)

@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from singer_sdk.singerlib import StateMessage
 from typing_extensions import override
 
-from tap_crowdtwist.api.transport import Answer, NoAnswerError, Transport
+from tap_crowdtwist.api.transport import NoResponseError, Response, Transport
 from tap_crowdtwist.config.settings import Settings
 from tap_crowdtwist.errors import IncompleteError
 from tap_crowdtwist.state.failed_members import FailedMembers
@@ -47,23 +47,23 @@ class Host(Transport):
         self._failing = failing
 
     @override
-    def get(self, url: str, auth: AuthBase) -> Answer:
+    def get(self, url: str, auth: AuthBase) -> Response:
         parts = urlsplit(url)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         found = re.fullmatch(r"/users/(\d+)/purchases", parts.path)
         assert found is not None, url
         member = int(found[1])
         if member in self._failing:
-            raise NoAnswerError("the connection was reset")
+            raise NoResponseError("the connection was reset")
         if member not in self._purchases:
-            return Answer(404, {}, b'{"error": "page_not_found", "message": "gone"}')
+            return Response(404, {}, b'{"error": "page_not_found", "message": "gone"}')
         since = query.get("date_start", "")
         rows = [r for r in self._purchases[member] if r["last_date_purchased"][:10] >= since]
         page, pages = int(query["page"]), -(-len(rows) // PAGE)
         link = f"https://elsewhere.test/?page={page + 1}&api_key=x" if page < pages else None
         paging = {"total": len(rows), "pages": pages, "next_page": link, "prev_page": None}
         body = {"purchases": rows[(page - 1) * PAGE : page * PAGE], "paging": paging}
-        return Answer(200, {}, json.dumps(body).encode())
+        return Response(200, {}, json.dumps(body).encode())
 
 
 class CrashError(Exception):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_crowdtwist.api.adaptive_rate import GRACE, HOLD, Pace
+from tap_crowdtwist.api.adaptive_rate import ECHO_SECONDS, PROBE_SECONDS, AdaptiveRate
 
 
 @dataclass
@@ -35,7 +35,7 @@ def simulate(
 ) -> Outcome:
     """Let workers ask a host that lets `limit` requests a second pass, that many at once."""
     chance = random.Random(seed)  # noqa: S311 - not a secret
-    pace = Pace(setting)
+    pace = AdaptiveRate(setting)
     ready = [(0.0, worker) for worker in range(workers)]
     refusals: list[tuple[float, float]] = []
     outcome = Outcome([], 0)
@@ -75,32 +75,32 @@ def test_it_goes_at_full_speed_where_nothing_is_refused() -> None:
 
 
 def test_a_refusal_halves_the_pace_for_a_moment() -> None:
-    pace = Pace(100)
+    pace = AdaptiveRate(100)
     departures = [pace.departed(n / 100) and n / 100 for n in range(200)]
     assert pace.refused(2.0, departures[-1])
     assert pace.rate == pytest.approx(50, rel=0.02)
 
 
 def test_the_echo_of_a_refusal_changes_nothing() -> None:
-    pace = Pace(100)
+    pace = AdaptiveRate(100)
     for n in range(200):
         pace.departed(n / 100)
     pace.refused(2.0, 1.99)
     rate = pace.rate
     assert not pace.refused(2.1, 1.995)
-    assert not pace.refused(2.2, 2.0 + GRACE / 2)
+    assert not pace.refused(2.2, 2.0 + ECHO_SECONDS / 2)
     assert pace.rate == rate
 
 
 def test_it_recovers_step_by_step_to_its_full_speed_when_the_limit_goes_away() -> None:
-    pace = Pace(100)
+    pace = AdaptiveRate(100)
     for n in range(200):
         pace.departed(n / 100)
     pace.refused(2.0, 1.99)
     rates = [pace.departed(2.0 + n) for n in itertools.takewhile(lambda n: n < 200, range(200))]
     assert all(later >= earlier for earlier, later in itertools.pairwise(rates))
     assert rates[-1] == 100
-    assert rates[int(HOLD)] < 97
+    assert rates[int(PROBE_SECONDS)] < 97
 
 
 @settings(max_examples=200, deadline=None)
@@ -111,7 +111,7 @@ def test_it_recovers_step_by_step_to_its_full_speed_when_the_limit_goes_away() -
 def test_whatever_happens_it_never_exceeds_the_fastest_and_never_stops(
     fastest: float, events: list[tuple[float, bool]]
 ) -> None:
-    pace, now = Pace(fastest), 0.0
+    pace, now = AdaptiveRate(fastest), 0.0
     for waited, refused in events:
         now += waited
         assert 0 < pace.departed(now) <= fastest

@@ -14,14 +14,14 @@ from test_losses import DAY, NOW, Outcome, run
 from test_model import Host
 from typing_extensions import override
 
-from tap_crowdtwist.api.transport import Answer
+from tap_crowdtwist.api.transport import Response
 from tap_crowdtwist.errors import IncompleteError
 
 if TYPE_CHECKING:
     from requests.auth import AuthBase
 
 NAMES = [f"m{n}@x.test" for n in range(12)]
-MISSING = Answer(404, {}, b'{"error": "page_not_found", "message": "?"}')
+MISSING = Response(404, {}, b'{"error": "page_not_found", "message": "?"}')
 
 
 class Program(Host):
@@ -52,15 +52,15 @@ class Program(Host):
         return {row["purchase_id"] for row in self._purchases.get(person, [])}
 
     @override
-    def get(self, url: str, auth: AuthBase) -> Answer:
+    def get(self, url: str, auth: AuthBase) -> Response:
         self.requests.append(url)
         parts = urlsplit(url)
         if parts.path.startswith("/v2/users/"):
             name = unquote(parts.path.rpartition("/")[2])
             if name in self.profile_fails:
-                return Answer(502, {}, b"<html>")
+                return Response(502, {}, b"<html>")
             person = self.persons.get(name)
-            return MISSING if person is None else Answer(200, {}, b'{"id": %d}' % person)
+            return MISSING if person is None else Response(200, {}, b'{"id": %d}' % person)
         person = int(parts.path.split("/")[-2])
         return super().get(url, auth) if person in self._purchases else MISSING
 

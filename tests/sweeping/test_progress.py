@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from clocks import FakeClock
 
-from tap_crowdtwist.api.client import Traffic
+from tap_crowdtwist.api.client import RequestStats
 from tap_crowdtwist.sync.progress import INTERVAL, Progress
 from tap_crowdtwist.sync.stats import Tally
 
@@ -23,8 +23,8 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def traffic() -> Traffic:
-    return Traffic()
+def traffic() -> RequestStats:
+    return RequestStats()
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
 
 
 def test_a_line_every_ten_seconds_says_all_there_is_to_know(
-    clock: FakeClock, traffic: Traffic, lines: Callable[[], list[str]]
+    clock: FakeClock, traffic: RequestStats, lines: Callable[[], list[str]]
 ) -> None:
     progress, tally = Progress(traffic, clock), Tally()
     traffic.refused, traffic.retried = 3, 4
@@ -53,7 +53,7 @@ def test_a_line_every_ten_seconds_says_all_there_is_to_know(
 
 
 def test_hours_are_told_as_hours_and_nothing_is_guessed_from_nothing(
-    clock: FakeClock, traffic: Traffic
+    clock: FakeClock, traffic: RequestStats
 ) -> None:
     progress, tally = Progress(traffic, clock), Tally()
     with progress.of("users", tally, 10_000):
@@ -66,7 +66,7 @@ def test_hours_are_told_as_hours_and_nothing_is_guessed_from_nothing(
 
 
 def test_a_pause_stands_where_the_estimate_does_and_is_no_part_of_it(
-    clock: FakeClock, traffic: Traffic, lines: Callable[[], list[str]]
+    clock: FakeClock, traffic: RequestStats, lines: Callable[[], list[str]]
 ) -> None:
     until = ""
     progress, tally = Progress(traffic, clock, lambda: until), Tally()
@@ -91,7 +91,7 @@ def test_a_pause_stands_where_the_estimate_does_and_is_no_part_of_it(
 
 
 def test_nothing_is_said_between_sweeps(
-    clock: FakeClock, traffic: Traffic, lines: Callable[[], list[str]]
+    clock: FakeClock, traffic: RequestStats, lines: Callable[[], list[str]]
 ) -> None:
     progress = Progress(traffic, clock)
     with progress.of("users", Tally(), 10):
@@ -103,7 +103,7 @@ def test_nothing_is_said_between_sweeps(
 
 def test_a_person_who_looks_on_gets_a_bar(
     clock: FakeClock,
-    traffic: Traffic,
+    traffic: RequestStats,
     lines: Callable[[], list[str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -12,7 +12,7 @@ from test_model import Host
 from typing_extensions import override
 
 from tap_crowdtwist.api.errors import FatalApiError
-from tap_crowdtwist.api.transport import Answer
+from tap_crowdtwist.api.transport import Response
 from tap_crowdtwist.errors import IncompleteError
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ PARAM_ERROR = b'{"error": "param_error", "message": "?"}'
 class Rejecting(Host):
     """A program that rejects the requests about some members, for good."""
 
-    def __init__(self, everything: dict[int, Any], rejected: set[int], answer: Answer) -> None:
+    def __init__(self, everything: dict[int, Any], rejected: set[int], answer: Response) -> None:
         super().__init__(everything, set())
         self._rejected = rejected
         self._answer = answer
 
     @override
-    def get(self, url: str, auth: AuthBase) -> Answer:
+    def get(self, url: str, auth: AuthBase) -> Response:
         if int(urlsplit(url).path.split("/")[-2]) in self._rejected:
             return self._answer
         return super().get(url, auth)
@@ -53,7 +53,7 @@ def days(host: Host, roster: Any, number: int, **settings: Any) -> list[Outcome]
 )
 def test_a_rejected_request_is_the_failure_of_its_member_alone(status: int, body: bytes) -> None:
     everybody = range(1, 8)
-    host = Rejecting(purchases(*everybody), {3}, Answer(status, {}, body))
+    host = Rejecting(purchases(*everybody), {3}, Response(status, {}, body))
     for outcome in days(host, everybody, 2):
         assert isinstance(outcome.error, IncompleteError)
         assert "members that kept failing: purchases 1" in str(outcome.error)
@@ -70,7 +70,7 @@ def test_a_rejected_request_is_the_failure_of_its_member_alone(status: int, body
     ("status", "body"), [(401, PAGE), (401, b""), (403, b'{"error": "invalid_auth"}')]
 )
 def test_credentials_that_are_refused_end_the_run(status: int, body: bytes) -> None:
-    host = Rejecting(purchases(1, 2, 3), {2}, Answer(status, {}, body))
+    host = Rejecting(purchases(1, 2, 3), {2}, Response(status, {}, body))
     with pytest.raises(FatalApiError, match="refuses the credentials"):
         run(host, [1, 2, 3])
 
@@ -79,7 +79,7 @@ def test_a_member_that_failed_is_named_by_its_line_and_never_by_its_id(tmp_path:
     roster = tmp_path / "members.txt"
     roster.write_text("\n".join(map(str, range(71001, 71031))), encoding="utf-8")
     rejected = {71004, *range(71010, 71025)}
-    host = Rejecting(purchases(*range(71001, 71031)), rejected, Answer(400, {}, PAGE))
+    host = Rejecting(purchases(*range(71001, 71031)), rejected, Response(400, {}, PAGE))
     outcome = run(host, [], user_ids_path=str(roster))
     said = str(outcome.error)
     assert "line 4 of 'members.txt', line 10 of 'members.txt'" in said
@@ -135,9 +135,9 @@ def test_where_too_many_fail_the_rest_is_read_and_the_bookmark_stays() -> None:
 def test_a_catalog_that_is_rejected_does_not_take_the_others_with_it() -> None:
     class NoRewards(Host):
         @override
-        def get(self, url: str, auth: AuthBase) -> Answer:
+        def get(self, url: str, auth: AuthBase) -> Response:
             if "/v2.1/rewards" in url:
-                return Answer(400, {}, PARAM_ERROR)
+                return Response(400, {}, PARAM_ERROR)
             return super().get(url, auth)
 
     outcome = run(NoRewards(purchases(1, 2), set()), [1, 2], catalog=select("rewards", "purchases"))

@@ -9,12 +9,12 @@ from clocks import FakeClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_crowdtwist.api.rate_limiter import CATCH_UP, MINUTE, Throttle
+from tap_crowdtwist.api.rate_limiter import CATCH_UP_SECONDS, MINUTE_SECONDS, RateLimiter
 from tap_crowdtwist.sync.shutdown import Stop, StoppedError
 
 
-def throttle(per_minute: int, clock: FakeClock) -> Throttle:
-    return Throttle(per_minute, clock, clock.sleep)
+def throttle(per_minute: int, clock: FakeClock) -> RateLimiter:
+    return RateLimiter(per_minute, clock, clock.sleep)
 
 
 def busiest(departures: list[float], span: float) -> int:
@@ -28,7 +28,7 @@ def busiest(departures: list[float], span: float) -> int:
 
 
 def busiest_minute(departures: list[float]) -> int:
-    return busiest(departures, MINUTE)
+    return busiest(departures, MINUTE_SECONDS)
 
 
 @pytest.mark.parametrize("per_minute", [2, 60, 5000, 10_000])
@@ -59,7 +59,7 @@ def test_idling_and_stalling_never_buy_a_burst(
             departures.append(paced.acquire())
             clock.sleep(stall)
     assert busiest_minute(departures) <= per_minute
-    assert busiest(departures, 1.0) <= per_minute / MINUTE * (1 + CATCH_UP) + 2
+    assert busiest(departures, 1.0) <= per_minute / MINUTE_SECONDS * (1 + CATCH_UP_SECONDS) + 2
 
 
 def test_a_retry_after_is_a_pause_for_everyone() -> None:
@@ -89,14 +89,14 @@ def test_working_time_stands_still_in_pauses_that_may_overlap(
 
 def test_a_pause_also_holds_those_who_were_waiting_already() -> None:
     clock = FakeClock()
-    paced: Throttle
+    paced: RateLimiter
 
     def sleep(seconds: float) -> None:
         if clock.now < 1:
             paced.refused(0.0, 30.0)
         clock.sleep(seconds)
 
-    paced = Throttle(60, clock, sleep)
+    paced = RateLimiter(60, clock, sleep)
     paced.acquire()
     assert paced.acquire() >= 30.0
 
@@ -106,13 +106,13 @@ def test_waiting_is_counted() -> None:
     paced = throttle(60, clock)
     for _ in range(11):
         paced.acquire()
-    assert paced.waited == pytest.approx(10 * (MINUTE + CATCH_UP) / 59, rel=0.02)
+    assert paced.waited == pytest.approx(10 * (MINUTE_SECONDS + CATCH_UP_SECONDS) / 59, rel=0.02)
 
 
 @pytest.mark.parametrize("pause", [None, 86_400.0])
 def test_a_wish_to_stop_wakes_whoever_waits(pause: float | None) -> None:
     stop = Stop()
-    paced = Throttle(1, sleep=stop.sleep)
+    paced = RateLimiter(1, sleep=stop.sleep)
     paced.refused(paced.acquire(), pause)
     raised: list[BaseException] = []
 
@@ -144,4 +144,4 @@ def test_workers_share_one_pace() -> None:
         worker.join(20)
     assert len(departures) == 1600
     assert busiest_minute(sorted(departures)) <= 6000
-    assert max(departures) >= 1599 * MINUTE / 6000
+    assert max(departures) >= 1599 * MINUTE_SECONDS / 6000
