@@ -36,15 +36,15 @@ class AdaptiveRate:
         fastest: the most requests a second that are ever allowed.
     """
 
-    def __init__(self, fastest: float) -> None:
-        self.rate = fastest
-        self._fastest = fastest
-        self._refused_rate = fastest
-        self._cut = float("-inf")
-        self._changed = 0.0
-        self._dwell: float | None = None
+    def __init__(self, max_rate: float) -> None:
+        self.rate = max_rate
+        self._max_rate = max_rate
+        self._limited_rate = max_rate
+        self._limited_at = float("-inf")
+        self._changed_at = 0.0
+        self._hold_seconds: float | None = None
         self._step = 0
-        self._probe = PROBE_INCREASE
+        self._increase = PROBE_INCREASE
         self._departures: deque[float] = deque(maxlen=512)
 
     def departed(self, now: float) -> float:
@@ -54,12 +54,12 @@ class AdaptiveRate:
             now: seconds on a clock that never runs backwards.
         """
         self._departures.append(now)
-        while self._dwell is not None and now - self._changed >= self._dwell:
-            self._changed += self._dwell
+        while self._hold_seconds is not None and now - self._changed_at >= self._hold_seconds:
+            self._changed_at += self._hold_seconds
             self._recover()
         return self.rate
 
-    def refused(self, now: float, departed: float) -> bool:
+    def rate_limited(self, now: float, departed: float) -> bool:
         """Cut the pace, since a request was refused.
 
         Args:
@@ -69,23 +69,23 @@ class AdaptiveRate:
         Returns:
             Whether it was news, and not the echo of a refusal that was already acted on.
         """
-        if departed < self._cut + ECHO_SECONDS:
+        if departed < self._limited_at + ECHO_SECONDS:
             return False
         sent = sum(departed - 1.0 < moment <= departed for moment in self._departures)
-        self._refused_rate = max(min(self.rate, max(sent, self.rate / 4)), _LOWEST_RATE)
-        self.rate = max(self._refused_rate / 2, _LOWEST_RATE)
-        self._cut = self._changed = now
-        self._dwell, self._step, self._probe = DRAIN_SECONDS, 0, PROBE_INCREASE
+        self._limited_rate = max(min(self.rate, max(sent, self.rate / 4)), _LOWEST_RATE)
+        self.rate = max(self._limited_rate / 2, _LOWEST_RATE)
+        self._limited_at = self._changed_at = now
+        self._hold_seconds, self._step, self._increase = DRAIN_SECONDS, 0, PROBE_INCREASE
         return True
 
     def _recover(self) -> None:
         if self._step < len(RECOVERY_STEPS):
-            part, self._dwell = RECOVERY_STEPS[self._step]
-            self.rate = self._refused_rate * part
+            part, self._hold_seconds = RECOVERY_STEPS[self._step]
+            self.rate = self._limited_rate * part
             self._step += 1
         else:
-            self.rate *= 1 + self._probe
-            self._probe *= 2
-            self._dwell = PROBE_SECONDS
-        if self.rate >= self._fastest:
-            self.rate, self._dwell = self._fastest, None
+            self.rate *= 1 + self._increase
+            self._increase *= 2
+            self._hold_seconds = PROBE_SECONDS
+        if self.rate >= self._max_rate:
+            self.rate, self._hold_seconds = self._max_rate, None

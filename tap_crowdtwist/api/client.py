@@ -53,7 +53,7 @@ class RequestStats:
 
     requests: Counter[str] = field(default_factory=Counter)
     retried: int = 0
-    refused: int = 0
+    rate_limited: int = 0
     mended: int = 0
     answered: bool = False
 
@@ -76,7 +76,7 @@ class Client:
         urls: Mapping[Host, str],
         auth: Mapping[Host, AuthBase],
         transport: Transport,
-        throttle: RateLimiter,
+        rate_limiter: RateLimiter,
         *,
         max_retries: int = 5,
         gather: Callable[[Sequence[Callable[[], Any]]], list[Any]] = run_sequentially,
@@ -85,34 +85,34 @@ class Client:
         self._urls = urls
         self._auth = auth
         self._transport = transport
-        self._throttle = throttle
+        self._rate_limiter = rate_limiter
         self._max_retries = max_retries
         self._sleep = sleep
         self._pause = (float("-inf"), "")
         self._lock = threading.Lock()
-        self._ledger = deduplication.ListingChecks()
-        self._lists = ListReader(self.get, gather, self._ledger)
-        self.traffic = RequestStats()
+        self._checks = deduplication.ListingChecks()
+        self._lists = ListReader(self.get, gather, self._checks)
+        self.stats = RequestStats()
 
     @property
     def waited(self) -> float:
         """Seconds that requests have waited for the rate limit, all workers together."""
-        return self._throttle.waited
+        return self._rate_limiter.waited
 
     @property
     def paused_until(self) -> str:
         """Until when CrowdTwist has asked everybody to pause; "" if it has not."""
         end, said = self._pause
-        return said if self._throttle.clock() < end else ""
+        return said if self._rate_limiter.clock() < end else ""
 
     def is_proven(self, endpoint: Endpoint) -> bool:
         """Return whether every listing of a resource seems to have been read whole."""
         name = endpoint.name
-        return name not in self._ledger.unproven and not self._ledger.seems_cut(name)
+        return name not in self._checks.unproven and not self._checks.seems_cut(name)
 
     def doubt_cut_lists(self) -> None:
         """Warn of resources without pages whose longest list stops at a round number of rows."""
-        self._ledger.doubt_cut_lists()
+        self._checks.doubt_cut_lists()
 
     def close(self) -> None:
         """Close every connection."""
@@ -123,7 +123,7 @@ class Client:
         endpoint: Endpoint,
         member: int | str | None = None,
         params: date_filters.Params = (),
-        accept: Callable[[Any], Any] = lambda payload: payload,
+        parse: Callable[[Any], Any] = lambda payload: payload,
         *,
         other_forms: bool = False,
     ) -> Any:
@@ -147,19 +147,19 @@ class Client:
         url = self._url(endpoint, member, params)
         retries: RetryBudget | None = None
         while True:
-            departed = self._throttle.acquire()
-            began = self._throttle.working()
+            departed = self._rate_limiter.acquire()
+            began = self._rate_limiter.working()
             self._count(endpoint, again=retries is not None)
-            came = self._attempt(endpoint, url, accept)
-            if came.verdict is None:
-                self.traffic.answered = True
-                if came.defects:
-                    self._mended(endpoint, came.defects)
-                return came.wanted
+            outcome = self._attempt(endpoint, url, parse)
+            if outcome.action is None:
+                self.stats.answered = True
+                if outcome.defects:
+                    self._mended(endpoint, outcome.defects)
+                return outcome.wanted
             retries = retries or RetryBudget(self._max_retries, began)
-            if came.is_final(retries.failures, other_forms=other_forms):
-                raise came.error(endpoint)
-            self._wait(endpoint, came, retries, departed)
+            if outcome.is_final(retries.failures, other_forms=other_forms):
+                raise outcome.error(endpoint)
+            self._wait(endpoint, outcome, retries, departed)
 
     def rows(
         self,
@@ -187,13 +187,13 @@ class Client:
         )
 
     def _attempt(
-        self, endpoint: Endpoint, url: str, accept: Callable[[Any], Any]
+        self, endpoint: Endpoint, url: str, parse: Callable[[Any], Any]
     ) -> responses.Outcome:
         try:
-            answer = self._transport.get(url, self._auth[endpoint.host])
+            response = self._transport.get(url, self._auth[endpoint.host])
         except NoResponseError as error:
             return responses.no_response(error, endpoint)
-        return responses.read(answer, endpoint, accept)
+        return responses.read(response, endpoint, parse)
 
     def _url(
         self, endpoint: Endpoint, member: int | str | None, params: date_filters.Params
@@ -206,52 +206,52 @@ class Client:
 
     def _count(self, endpoint: Endpoint, *, again: bool) -> None:
         with self._lock:
-            self.traffic.requests[endpoint.name] += 1
-            self.traffic.retried += again
+            self.stats.requests[endpoint.name] += 1
+            self.stats.retried += again
 
     def _mended(self, endpoint: Endpoint, defects: tuple[str, ...]) -> None:
         with self._lock:
-            self.traffic.mended += 1
+            self.stats.mended += 1
         for defect in defects:
             sentence = f"an answer was not valid JSON ({defect}); it was read all the same"
-            self._ledger.warn_once(endpoint.name, f"{sentence} (further ones not logged)")
+            self._checks.warn_once(endpoint.name, f"{sentence} (further ones not logged)")
 
     def _wait(
-        self, endpoint: Endpoint, came: responses.Outcome, retries: RetryBudget, departed: float
+        self, endpoint: Endpoint, outcome: responses.Outcome, retries: RetryBudget, departed: float
     ) -> None:
         """Wait until a request may be sent again.
 
         Raises:
             ApiError: it may not.
         """
-        pause = came.pause or 0.0
+        pause = outcome.pause or 0.0
         too_long = not retries.may_pause(pause)
-        if came.verdict is ResponseAction.SLOW_DOWN:
+        if outcome.action is ResponseAction.SLOW_DOWN:
             # One header that makes no sense must not hold up the others.
-            self._refused(departed, None if too_long else came.pause)
-            wait = 0.0 if retries.refused(self._throttle.working()) else None
+            self._rate_limited(departed, None if too_long else outcome.pause)
+            wait = 0.0 if retries.rate_limited(self._rate_limiter.working()) else None
         else:
-            wait = retries.failed(self._throttle.working(), pause)
+            wait = retries.failed(self._rate_limiter.working(), pause)
         if too_long:
-            raise replace(came, sentence=_TOO_LONG).error(endpoint)
+            raise replace(outcome, sentence=_TOO_LONG).error(endpoint)
         if wait is None:
-            raise came.error(endpoint)
-        if came.verdict is ResponseAction.SLOW_DOWN:
+            raise outcome.error(endpoint)
+        if outcome.action is ResponseAction.SLOW_DOWN:
             return  # the throttle holds it back, with all others
-        said, facts = "%s. Trying again", [came.sentence]
+        said, facts = "%s. Trying again", [outcome.sentence]
         if pause >= _LOGGED_PAUSE_SECONDS:
             said += " at %s, as CrowdTwist asked (Retry-After)"
             facts.append(format_time_after(pause, datetime.now(timezone.utc)))
-        self._ledger.warn_once(endpoint.name, f"{said} (further ones not logged)", *facts)
+        self._checks.warn_once(endpoint.name, f"{said} (further ones not logged)", *facts)
         self._sleep(wait)
 
-    def _refused(self, departed: float, pause: float | None) -> None:
+    def _rate_limited(self, departed: float, pause: float | None) -> None:
         with self._lock:
-            self.traffic.refused += 1
-        longer = self._throttle.refused(departed, pause)
+            self.stats.rate_limited += 1
+        longer = self._rate_limiter.rate_limited(departed, pause)
         if pause is not None and longer >= _LOGGED_PAUSE_SECONDS:
             until = format_time_after(pause, datetime.now(timezone.utc))
-            self._pause = (self._throttle.clock() + pause, until)
+            self._pause = (self._rate_limiter.clock() + pause, until)
             logger.warning("Paused until %s, as CrowdTwist asked (Retry-After)", until)
 
 

@@ -163,7 +163,7 @@ class _Reading:
 
 
 def read_verified(
-    read: Callable[[], Listing], endpoint: Endpoint, ledger: ListingChecks
+    read: Callable[[], Listing], endpoint: Endpoint, checks: ListingChecks
 ) -> list[Row]:
     """Read a listing, and once more if its number of rows is not the announced one, or changes.
 
@@ -172,38 +172,38 @@ def read_verified(
         endpoint: the resource, for its key and for what is logged.
         ledger: what is known of the listings of this run.
     """
-    first = _attempt(read, endpoint, ledger)
-    if first.fits or not ledger.believes_total(endpoint.name):
+    first = _attempt(read, endpoint, checks)
+    if first.fits or not checks.believes_total(endpoint.name):
         return first.rows
-    second = _attempt(read, endpoint, ledger)
+    second = _attempt(read, endpoint, checks)
     if second.fits:
         return second.rows
     rows = merge_rows([first.rows, second.rows], endpoint.key)
     if len(rows) != second.total:
-        with ledger.lock:
-            ledger.unproven.add(endpoint.name)
+        with checks.lock:
+            checks.unproven.add(endpoint.name)
         if len(first.rows) == len(second.rows) == len(rows):
-            ledger.disagreed(endpoint.name)
-        ledger.warn_once(
+            checks.disagreed(endpoint.name)
+        checks.warn_once(
             endpoint.name, "a listing has %d rows but announces %s", len(rows), second.total
         )
     return rows
 
 
-def _attempt(read: Callable[[], Listing], endpoint: Endpoint, ledger: ListingChecks) -> _Reading:
+def _attempt(read: Callable[[], Listing], endpoint: Endpoint, checks: ListingChecks) -> _Reading:
     listing = read()
     for oddity in listing.oddities:
-        ledger.warn_once(endpoint.name, oddity)
+        checks.warn_once(endpoint.name, oddity)
     pages = [[row for row in page if isinstance(row, dict)] for page in listing.pages]
     lacks_rows = sum(map(len, pages)) != sum(map(len, listing.pages))
     if lacks_rows:
-        with ledger.lock:
-            ledger.unproven.add(endpoint.name)
-        ledger.warn_once(
+        with checks.lock:
+            checks.unproven.add(endpoint.name)
+        checks.warn_once(
             endpoint.name, "a listing has rows that are not objects; they are left out"
         )
     if listing.total is None:  # else the total tells whether a row is missing
-        _doubt_repeats(pages, endpoint, ledger)
+        _doubt_repeats(pages, endpoint, checks)
     rows = _flatten(pages if listing.total is not None else _abutting(pages), endpoint.key)
     moved = listing.moved
     if listing.total is not None and len(rows) > listing.total:
@@ -215,7 +215,7 @@ def _attempt(read: Callable[[], Listing], endpoint: Endpoint, ledger: ListingChe
     return _Reading(rows, listing.total, moved)
 
 
-def _doubt_repeats(pages: list[list[Row]], endpoint: Endpoint, ledger: ListingChecks) -> None:
+def _doubt_repeats(pages: list[list[Row]], endpoint: Endpoint, checks: ListingChecks) -> None:
     """Warn of rows of one page with the same key, of which only the last is kept.
 
     On two pages that may be a row which moved while they were read. One page is one moment, so
@@ -224,9 +224,9 @@ def _doubt_repeats(pages: list[list[Row]], endpoint: Endpoint, ledger: ListingCh
     for page in pages:
         names = [name for row in page if (name := identify(row, endpoint.key))]
         if len(names) != len(set(names)):
-            with ledger.lock:
-                ledger.unproven.add(endpoint.name)
-            ledger.warn_once(
+            with checks.lock:
+                checks.unproven.add(endpoint.name)
+            checks.warn_once(
                 endpoint.name,
                 "a page has several rows with the same key (%s), of which only the last is kept; "
                 "if they are no mere repeats, rows are missing (further ones not logged)",

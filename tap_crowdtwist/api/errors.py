@@ -82,7 +82,7 @@ class ErrorBody(NamedTuple):
 class ErrorRule:
     """One row of the table: matches an answer, says what it means."""
 
-    verdict: ResponseAction
+    action: ResponseAction
     sentence: str
     statuses: frozenset[int] | None = None
     codes: frozenset[str] | None = None
@@ -246,8 +246,8 @@ def parse_error_body(payload: Any) -> ErrorBody | None:
 
 def _code(value: Any) -> str:
     """Read an error code; "" where there is none, or a sentence, which may name a person."""
-    spelled = str(value).strip() if isinstance(value, (str, int)) else ""
-    return spelled.lower() if _CODE.fullmatch(spelled) else ""
+    text = str(value).strip() if isinstance(value, (str, int)) else ""
+    return text.lower() if _CODE.fullmatch(text) else ""
 
 
 def classify_response(
@@ -268,9 +268,9 @@ def classify_response(
     )
 
 
-def is_success(status: int, fault: ErrorBody | None) -> bool:
+def is_success(status: int, error_body: ErrorBody | None) -> bool:
     """Tell whether an answer is the data that was asked for."""
-    return status == HTTPStatus.OK and fault is None
+    return status == HTTPStatus.OK and error_body is None
 
 
 def is_about_form(status: int | None, code: str) -> bool:

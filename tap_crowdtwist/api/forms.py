@@ -89,9 +89,9 @@ class FormChoice:
         ledger: takes what the readings of its listings showed.
     """
 
-    def __init__(self, endpoint: Endpoint, ledger: deduplication.ListingChecks) -> None:
+    def __init__(self, endpoint: Endpoint, checks: deduplication.ListingChecks) -> None:
         self._endpoint = endpoint
-        self._ledger = ledger
+        self._checks = checks
         self._forms = list(endpoint.forms)
         self._lock = threading.Lock()
         self._deciding = threading.Lock()
@@ -166,7 +166,7 @@ class FormChoice:
             raise refusal
         # Where all have a flaw, what is to be said is that of the one with the most rows.
         told = readings[-1] if best else max(readings, key=lambda reading: len(reading.rows))
-        self._ledger.take(self._endpoint.name, told.signs)
+        self._checks.take(self._endpoint.name, told.signs)
         return rows
 
     def _is_put_up_with(self, form: Form, reading: Reading) -> bool:

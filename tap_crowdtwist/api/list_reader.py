@@ -57,11 +57,11 @@ class ListReader:
         self,
         get: Callable[..., Any],
         gather: Callable[[Sequence[Callable[[], Any]]], list[Any]],
-        ledger: deduplication.ListingChecks,
+        checks: deduplication.ListingChecks,
     ) -> None:
         self._get = get
         self._gather = gather
-        self._ledger = ledger
+        self._checks = checks
         self._choices: dict[str, FormChoice] = {}
         self._lock = threading.Lock()
 
@@ -84,13 +84,13 @@ class ListReader:
             for span in date_filters.queries(endpoint.dates, since, until)
         ]
         rows = deduplication.merge_rows(self._several(readings), endpoint.key)
-        self._ledger.take(endpoint.name, signs)
+        self._checks.take(endpoint.name, signs)
         return rows
 
     def _choice(self, endpoint: Endpoint) -> FormChoice:
         with self._lock:
             if endpoint.name not in self._choices:
-                self._choices[endpoint.name] = FormChoice(endpoint, self._ledger)
+                self._choices[endpoint.name] = FormChoice(endpoint, self._checks)
             return self._choices[endpoint.name]
 
     def _several(self, calls: Sequence[Callable[[], T]]) -> list[T]:
@@ -117,18 +117,18 @@ class ListReader:
             return Reading(rows, signs, Flaw.PAGE_REFUSED)
         if form.page is not None and signs.unpaged:
             return Reading(rows, signs, Flaw.PAGE_IGNORED)
-        if signs.unpaged and self._ledger.may_be_cut(endpoint.name, len(rows)):
+        if signs.unpaged and self._checks.may_be_cut(endpoint.name, len(rows)):
             try:
                 found = self._in_parts(
                     endpoint, member, form, rows, date_filters.seconds(since, until)
                 )
             except (RejectedError, MemberMissingError, NotConfiguredError):
-                if self._ledger.is_divisible(endpoint.name):
+                if self._checks.is_divisible(endpoint.name):
                     raise
                 found = _Parts(rows, is_certain=False)  # a host that refuses such dates
             signs.is_whole = found.is_certain
             if len(found.rows) > len(rows):
-                self._ledger.cut_at(endpoint.name, len(rows))
+                self._checks.cut_at(endpoint.name, len(rows))
             rows = found.rows
             if not found.is_certain:
                 return Reading(rows, signs, Flaw.CUT)
@@ -161,7 +161,7 @@ class ListReader:
         # The same rows whatever the dates: they are ignored, or all rows are of the same second.
         if len({deduplication.contents(part.rows, endpoint.key) for part in parts}) < _HALVES:
             return _Parts(whole, is_certain=False)
-        self._ledger.divides(endpoint.name)
+        self._checks.divides(endpoint.name)
         for place, half in enumerate(halves):
             if len(parts[place].rows) >= len(whole):
                 parts[place] = self._in_parts(endpoint, member, form, parts[place].rows, half)
@@ -177,7 +177,7 @@ class ListReader:
         signs: deduplication.ListingSigns,
     ) -> list[deduplication.Row]:
         read = partial(self._listing, endpoint, member, form, params, signs)
-        return deduplication.read_verified(read, endpoint, self._ledger)
+        return deduplication.read_verified(read, endpoint, self._checks)
 
     def _listing(
         self,

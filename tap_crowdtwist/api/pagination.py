@@ -245,7 +245,7 @@ def read_pages(
     ahead: dict[int, Page] = {}
     announced = 0
     number: int | None = 1
-    barren = 0
+    consecutive_empty = 0
     first: Page | None = None
     guided = False
     earlier: set[Hashable] = set()
@@ -262,7 +262,7 @@ def read_pages(
         if not guided and _is_repeated(page, contents, earlier):
             listing.unpaged = len(listing.pages) == 1
             break
-        barren = barren + 1 if copied or not page.rows else 0
+        consecutive_empty = consecutive_empty + 1 if copied or not page.rows else 0
         listing.pages.append(page.rows)
         if page.total is not None:
             listing.moved |= listing.total not in {None, page.total}
@@ -274,8 +274,11 @@ def read_pages(
         else:
             number, oddity = (number + 1 if is_full(page, size, first) else None), ""
         first = first or page
-        if number is not None and barren >= _MAX_CONSECUTIVE_EMPTY:
-            number, oddity = None, f"{_MAX_CONSECUTIVE_EMPTY} pages in a row bring nothing new; the rest is left"
+        if number is not None and consecutive_empty >= _MAX_CONSECUTIVE_EMPTY:
+            number, oddity = (
+                None,
+                f"{_MAX_CONSECUTIVE_EMPTY} pages in a row bring nothing new; the rest is left",
+            )
         if oddity and oddity not in listing.oddities:
             listing.oddities.append(oddity)
     return listing

@@ -44,9 +44,9 @@ class RateLimiter:
         self._sleep = sleep
         self._gate = threading.Lock()
         self._lock = threading.Lock()
-        self._pace = AdaptiveRate(max(per_minute - 1, 1) / (MINUTE_SECONDS + CATCH_UP_SECONDS))
-        self._next = clock()
-        self._resume = self._next
+        self._rate = AdaptiveRate(max(per_minute - 1, 1) / (MINUTE_SECONDS + CATCH_UP_SECONDS))
+        self._next_departure = clock()
+        self._paused_until = self._next_departure
         self._paused = 0.0
         self.waited = 0.0
         """Seconds in which requests were ready to go but held back by the pace or a pause."""
@@ -55,16 +55,18 @@ class RateLimiter:
         """Wait until the next request may depart.
 
         Returns:
-            The moment of departure, for `refused`.
+            The moment of departure, for `rate_limited`.
         """
         with self._gate:
             while True:
                 with self._lock:
                     now = self.clock()
-                    wait = max(self._next, self._resume) - now
+                    wait = max(self._next_departure, self._paused_until) - now
                     if wait <= 0:
-                        spacing = 1 / self._pace.departed(now)
-                        self._next = max(self._next, now - CATCH_UP_SECONDS) + spacing
+                        spacing = 1 / self._rate.departed(now)
+                        self._next_departure = (
+                            max(self._next_departure, now - CATCH_UP_SECONDS) + spacing
+                        )
                         return now
                     self.waited += wait
                 self._sleep(wait)
@@ -73,9 +75,9 @@ class RateLimiter:
         """Read the clock without the pauses: it stands still while CrowdTwist has asked for one."""
         with self._lock:
             now = self.clock()
-            return max(now, self._resume) - self._paused
+            return max(now, self._paused_until) - self._paused
 
-    def refused(self, departed: float, retry_after: float | None) -> float:
+    def rate_limited(self, departed: float, retry_after: float | None) -> float:
         """Slow everyone down, since CrowdTwist refused a request.
 
         Args:
@@ -87,11 +89,11 @@ class RateLimiter:
         """
         with self._lock:
             now = self.clock()
-            if self._pace.refused(now, departed):
-                self._next = max(self._next, now + 1 / self._pace.rate)
-            longer = now + (retry_after or 0.0) - max(now, self._resume)
+            if self._rate.rate_limited(now, departed):
+                self._next_departure = max(self._next_departure, now + 1 / self._rate.rate)
+            longer = now + (retry_after or 0.0) - max(now, self._paused_until)
             if longer <= 0:
                 return 0.0
-            self._resume = max(now, self._resume) + longer
+            self._paused_until = max(now, self._paused_until) + longer
             self._paused += longer
             return longer

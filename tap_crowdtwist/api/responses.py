@@ -49,7 +49,7 @@ class Outcome:
         defects: what was not valid in an answer that could be read all the same.
     """
 
-    verdict: ResponseAction | None
+    action: ResponseAction | None
     sentence: str
     status: int | None = None
     code: str = ""
@@ -63,23 +63,23 @@ class Outcome:
         A rejection is asked once more, since a passing fault of something between looks the same;
         not so where another form of the request is the better next attempt.
         """
-        if self.verdict not in {ResponseAction.REJECTED, ResponseAction.UNAVAILABLE}:
-            return self.verdict in _RAISES
+        if self.action not in {ResponseAction.REJECTED, ResponseAction.UNAVAILABLE}:
+            return self.action in _RAISES
         return failures > 0 or (other_forms and errors.is_about_form(self.status, self.code))
 
     def error(self, endpoint: Endpoint) -> errors.ApiError:
         """Give what to raise, if there is to be no further attempt."""
-        kind = _RAISES.get(self.verdict, errors.ExhaustedError)
+        kind = _RAISES.get(self.action, errors.ExhaustedError)
         return kind(self.sentence, endpoint=endpoint.name, status=self.status, code=self.code)
 
 
 def no_response(error: NoResponseError, endpoint: Endpoint) -> Outcome:
     """Give what came of an attempt that brought no answer."""
-    verdict = ResponseAction.FATAL if error.lasting else ResponseAction.RETRY
-    return Outcome(verdict, _NO_RESPONSE.format(error, _ADDRESS[endpoint.host]))
+    action = ResponseAction.FATAL if error.lasting else ResponseAction.RETRY
+    return Outcome(action, _NO_RESPONSE.format(error, _ADDRESS[endpoint.host]))
 
 
-def read(answer: Response, endpoint: Endpoint, accept: Callable[[Any], Any]) -> Outcome:
+def read(response: Response, endpoint: Endpoint, parse: Callable[[Any], Any]) -> Outcome:
     """Read an answer.
 
     Args:
@@ -88,19 +88,19 @@ def read(answer: Response, endpoint: Endpoint, accept: Callable[[Any], Any]) -> 
         accept: turns the payload into what is wanted, or None if it is not of that kind. Gets None
             for a 204, which is how some hosts answer an empty list.
     """
-    payload, defects = decode(answer.body)
-    fault = errors.parse_error_body(payload)
-    no_content = answer.status == HTTPStatus.NO_CONTENT
-    if no_content or errors.is_success(answer.status, fault):
+    payload, defects = decode(response.body)
+    error_body = errors.parse_error_body(payload)
+    no_content = response.status == HTTPStatus.NO_CONTENT
+    if no_content or errors.is_success(response.status, error_body):
         # An empty body with any other status is an answer that was lost under way.
-        wanted = accept(payload) if no_content or payload is not None else None
+        wanted = parse(payload) if no_content or payload is not None else None
         if wanted is None:
-            return Outcome(ResponseAction.RETRY, _NOT_DATA, answer.status)
-        return Outcome(None, "", answer.status, wanted=wanted, defects=defects)
-    code = fault.code if fault else ""
+            return Outcome(ResponseAction.RETRY, _NOT_DATA, response.status)
+        return Outcome(None, "", response.status, wanted=wanted, defects=defects)
+    code = error_body.code if error_body else ""
     known = code if payload is not None else errors.NOT_JSON
     rule = errors.classify_response(
-        answer.status, known, of_member=endpoint.of_member, resource=endpoint.name
+        response.status, known, of_member=endpoint.of_member, resource=endpoint.name
     )
-    pause = retry_after(answer.headers.get("Retry-After"), datetime.now(timezone.utc))
-    return Outcome(rule.verdict, rule.sentence, answer.status, code, None, pause)
+    pause = retry_after(response.headers.get("Retry-After"), datetime.now(timezone.utc))
+    return Outcome(rule.action, rule.sentence, response.status, code, None, pause)

@@ -36,14 +36,14 @@ class RetryBudget:
             and stands still while CrowdTwist has asked everybody to pause.
     """
 
-    def __init__(self, most: int, began: float) -> None:
-        self._most = most
+    def __init__(self, max_retries: int, began: float) -> None:
+        self._max_retries = max_retries
         self._began = began
         self._asked = 0.0
         self._bounds = backoff.expo(base=2, factor=1, max_value=MAX_BACKOFF_SECONDS)
         next(self._bounds)
         self.failures = 0
-        self.refusals = 0
+        self.rate_limited_count = 0
 
     def may_pause(self, seconds: float) -> bool:
         """Note for how long an answer asks to pause; return whether to keep to it."""
@@ -62,17 +62,17 @@ class RetryBudget:
         """
         self.failures += 1
         wait = backoff.full_jitter(next(self._bounds))
-        more = self.failures <= self._most and self._in_time(now + wait)
+        more = self.failures <= self._max_retries and self._in_time(now + wait)
         self._began += pause  # it does not count
         return pause + wait if more else None
 
-    def refused(self, now: float) -> bool:
+    def rate_limited(self, now: float) -> bool:
         """Note that the answer was to slow down; return whether there is an attempt left.
 
         The waiting is the throttle's, since it is for every request.
         """
-        self.refusals += 1
-        return self.refusals <= MAX_RATE_LIMITED and self._in_time(now)
+        self.rate_limited_count += 1
+        return self.rate_limited_count <= MAX_RATE_LIMITED and self._in_time(now)
 
     def _in_time(self, moment: float) -> bool:
         return moment - self._began <= RETRY_DEADLINE_SECONDS

@@ -90,7 +90,7 @@ class Look:
         return fault.code if fault.code in KNOWN_CODES else "another code"
 
     @property
-    def verdict(self) -> ResponseAction | None:
+    def action(self) -> ResponseAction | None:
         """What the tap does about the answer; None for data, or where no answer came."""
         if self.status is None or self.is_data:
             return None
@@ -99,12 +99,12 @@ class Look:
         name = self.endpoint.name
         return classify_response(
             self.status, code, of_member=self.endpoint.of_member, resource=name
-        ).verdict
+        ).action
 
     @property
     def is_answered(self) -> bool:
         """Whether there was an answer that tells something: not one of a passing fault."""
-        return self.status is not None and self.verdict not in _PASSING
+        return self.status is not None and self.action not in _PASSING
 
     @property
     def error_form(self) -> str:

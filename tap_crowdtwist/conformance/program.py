@@ -37,7 +37,7 @@ _HTTP_OK, _NOT_FOUND, _TOO_MANY = 200, 404, 429
 def _auth(host: str, evidence: Evidence) -> Judgement:
     looks = [look for look in evidence.looks if look.endpoint.host.value == host]
     answered = [look for look in looks if look.is_answered]
-    refused = [look for look in answered if look.verdict is ResponseAction.FATAL]
+    refused = [look for look in answered if look.action is ResponseAction.FATAL]
     if refused:
         others = {"query", "header", "hmac"} - {evidence.auth_method}
         other = f"; other ways are `auth_method` {' and '.join(sorted(others))}"
@@ -52,7 +52,7 @@ def _auth(host: str, evidence: Evidence) -> Judgement:
 def main_host_refuses(evidence: Evidence) -> bool:
     """Return whether the main host refused the credentials."""
     looks = [look for look in evidence.looks if look.endpoint.host is Host.MAIN]
-    return any(look.is_answered and look.verdict is ResponseAction.FATAL for look in looks)
+    return any(look.is_answered and look.action is ResponseAction.FATAL for look in looks)
 
 
 def _method(method: str, evidence: Evidence) -> Judgement:
@@ -127,7 +127,7 @@ def _missing(stream: str, form: str, evidence: Evidence) -> Judgement:
     seen = f"{look.told}, {look.error_form}"
     if look.is_data:
         return differs(f"{seen}: data about a member that does not exist")
-    if look.verdict is not ResponseAction.MEMBER_MISSING:
+    if look.action is not ResponseAction.MEMBER_MISSING:
         return differs(seen, f"{REPORT_IT}; deleted members count as failed")
     if look.status == _NOT_FOUND and look.code == "page_not_found" and look.error_form == form:
         return confirmed(seen)

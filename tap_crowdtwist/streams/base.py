@@ -126,7 +126,7 @@ class CrowdTwistStream(Stream):
             What counts records (one, if not told how many), and the requests made since it was
             last called.
         """
-        traffic = self.run.client.traffic.requests
+        traffic = self.run.client.stats.requests
         with (
             self.get_record_counter() as records,
             metrics.http_request_counter(self.name, self.endpoint.path) as requests,

@@ -51,7 +51,7 @@ class Users(MemberStream):
             MemberMissingError: nothing is known of a deletion, so there may never have been one.
         """
         try:
-            told = self.run.client.get(endpoints.DELETION, user_id, accept=_deletion)
+            told = self.run.client.get(endpoints.DELETION, user_id, parse=_deletion)
         except (NotConfiguredError, RejectedError) as error:
             raise MemberMissingError(error.sentence, endpoint=self.endpoint.name) from None
         steps = [
@@ -187,7 +187,7 @@ class PointsExpiration(MemberStream):
     @override
     def fetch(self, position: int, since: datetime | None, until: datetime) -> list[Row]:
         user_id = self.run.identities.user_id(position)
-        entries = self.run.client.get(self.endpoint, user_id, accept=_expirations)
+        entries = self.run.client.get(self.endpoint, user_id, parse=_expirations)
         surrogate_keys.assign_entries(entries)
         return [{**entry, "user_id": user_id} for entry in entries]
 
@@ -238,7 +238,7 @@ class PointsAwaitingFulfillment(MemberStream):
     @override
     def fetch(self, position: int, since: datetime | None, until: datetime) -> list[Row]:
         user_id = self.run.identities.user_id(position)
-        totals = self.run.client.get(self.endpoint, user_id, accept=_awaiting)
+        totals = self.run.client.get(self.endpoint, user_id, parse=_awaiting)
         return [{**totals, "user_id": user_id}]
 
 

@@ -43,7 +43,7 @@ class ProgramStream(CrowdTwistStream):
                 self.run.tally(self.name).skipped = error.sentence
                 return
             except (ExhaustedError, RejectedError) as error:
-                if not client.traffic.answered:
+                if not client.stats.answered:
                     raise
                 self.run.failures.append(str(error))
                 return

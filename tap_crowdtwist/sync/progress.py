@@ -35,11 +35,11 @@ class Progress:
 
     def __init__(
         self,
-        traffic: RequestStats,
+        stats: RequestStats,
         clock: Callable[[], float],
         paused_until: Callable[[], str] = lambda: "",
     ) -> None:
-        self._traffic = traffic
+        self._stats = stats
         self._clock = clock
         self._paused_until = paused_until
         self._stream = ""
@@ -60,7 +60,7 @@ class Progress:
         """
         self._stream, self._tally, self._total = stream, tally, total
         self._began = self._said = self._ticked = self._clock()
-        self._sent = self._traffic.requests.total()
+        self._sent = self._stats.requests.total()
         if not sys.stderr.isatty():
             try:
                 yield
@@ -90,11 +90,11 @@ class Progress:
         self._ticked = now
         if now - self._said >= INTERVAL:
             logger.info("%s", self.line(tally, now))
-            self._said, self._sent = now, self._traffic.requests.total()
+            self._said, self._sent = now, self._stats.requests.total()
 
     def line(self, tally: Tally, now: float) -> str:
         """Say how far the sweep is."""
-        sent = self._traffic.requests.total() - self._sent
+        sent = self._stats.requests.total() - self._sent
         pace = sent * MINUTE / max(now - self._said, 0.001)
         pause = self._pause()
         left = pause or "time left unknown"
@@ -104,7 +104,7 @@ class Progress:
         return (
             f"{self._stream}: {tally.asked:,} of {self._total:,} members, "
             f"{tally.records:,} records, {pace:,.0f} requests a minute, "
-            f"{self._traffic.refused:,} refused and {self._traffic.retried:,} sent again so far, "
+            f"{self._stats.rate_limited:,} refused and {self._stats.retried:,} sent again so far, "
             f"{left}"
         )
 

@@ -80,7 +80,7 @@ class SyncRun:
         """Why no member is swept, or ""."""
         self.is_resumed = False
         """Whether it goes on with a run that was cut short."""
-        self._progress = Progress(self.client.traffic, clock, lambda: self.client.paused_until)
+        self._progress = Progress(self.client.stats, clock, lambda: self.client.paused_until)
 
     @cached_property
     def roster(self) -> Roster:

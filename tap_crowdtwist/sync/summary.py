@@ -31,16 +31,16 @@ def report(run: SyncRun, logger: logging.Logger) -> None:
     if not run.tallies:
         return
     run.client.doubt_cut_lists()
-    traffic = run.client.traffic
+    requests_sent = run.client.stats
     totals = {
-        "requests": traffic.requests.total(),
-        "retried": traffic.retried,
-        "refused": traffic.refused,
-        "mended": traffic.mended,
+        "requests": requests_sent.requests.total(),
+        "retried": requests_sent.retried,
+        "rate_limited": requests_sent.rate_limited,
+        "mended": requests_sent.mended,
         "seconds_waiting": round(run.client.waited, 3),
     }
     rows: dict[str, dict[str, Any]] = {
-        stream: {**_told(tally), "requests": traffic.requests[stream]}
+        stream: {**_told(tally), "requests": requests_sent.requests[stream]}
         for stream, tally in run.tallies.items()
     }
     # A person gets the table alone; LOGLEVEL=DEBUG asks for the rest. Programs read a pipe.

@@ -23,7 +23,7 @@ PERSONAL = "ada@example.test"
 
 
 def verdict(status: int, code: str = "", *, of_member: bool = True) -> ResponseAction:
-    return classify_response(status, code, of_member=of_member).verdict
+    return classify_response(status, code, of_member=of_member).action
 
 
 @pytest.mark.parametrize("code", ["invalid_auth", "access_denied", "forbidden", "", "x", NOT_JSON])

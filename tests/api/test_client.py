@@ -117,7 +117,7 @@ def test_a_failed_request_is_tried_again_until_it_succeeds(serve: Callable[..., 
     case = serve(SICK, SICK, PROFILE)
     assert case.profile() == {"id": 1}
     assert len(case.server.heads) == 3
-    assert (case.client.traffic.requests.total(), case.client.traffic.retried) == (3, 2)
+    assert (case.client.stats.requests.total(), case.client.stats.retried) == (3, 2)
 
 
 @pytest.mark.parametrize("max_retries", [0, 1, 3])
@@ -136,7 +136,7 @@ def test_whatever_is_not_the_data_asked_for_is_tried_again(
 ) -> None:
     case = serve(script, PROFILE)
     accepted = case.client.get(
-        endpoints.USER, 1, accept=lambda body: body if isinstance(body, dict) else None
+        endpoints.USER, 1, parse=lambda body: body if isinstance(body, dict) else None
     )
     assert accepted == {"id": 1}
 
@@ -155,12 +155,12 @@ def test_no_content_is_an_empty_list(
 ) -> None:
     case = serve(NO_CONTENT)
     assert case.client.rows(endpoint, 1) == []
-    assert case.client.traffic.retried == 0
+    assert case.client.stats.retried == 0
 
 
 def test_no_content_is_an_empty_list_of_expirations(serve: Callable[..., Case]) -> None:
     case = serve(NO_CONTENT)
-    assert case.client.get(endpoints.POINTS_EXPIRATION, 1, accept=_expirations) == []
+    assert case.client.get(endpoints.POINTS_EXPIRATION, 1, parse=_expirations) == []
 
 
 def test_no_content_is_neither_a_profile_nor_a_page_that_was_announced(
@@ -287,7 +287,7 @@ def test_being_told_to_slow_down_costs_no_try(serve: Callable[..., Case]) -> Non
     assert case.profile() == {"id": 1}
     assert case.clock.now >= 7
     assert case.client.waited >= 7
-    assert (case.client.traffic.refused, case.client.traffic.retried) == (2, 2)
+    assert (case.client.stats.rate_limited, case.client.stats.retried) == (2, 2)
 
 
 @pytest.mark.parametrize("seconds", [1, 300, 3600])
@@ -389,7 +389,7 @@ def test_an_error_holds_status_code_and_sentence_and_nothing_of_the_body(
 ) -> None:
     case = serve(failure(status, body=body.replace(b"%s", CANARY)), max_retries=0)
     with pytest.raises(ApiError) as caught:
-        case.client.get(endpoints.USER, 1, accept=lambda _: None)
+        case.client.get(endpoints.USER, 1, parse=lambda _: None)
     assert caught.value.status == int(status[:3])
     assert "CANARY" not in f"{caught.value} {caught.value!r} {caught.value.args}"
 

@@ -19,11 +19,11 @@ class Outcome:
     """What a simulated host saw: when it accepted requests, and how many it refused."""
 
     accepted: list[float]
-    refused: int
+    rate_limited: int
 
     @property
     def refused_part(self) -> float:
-        return self.refused / (self.refused + len(self.accepted))
+        return self.rate_limited / (self.rate_limited + len(self.accepted))
 
     def rate(self, since: float, until: float) -> float:
         """Accepted requests a second between two moments."""
@@ -44,7 +44,7 @@ def simulate(
         moment, worker = heapq.heappop(ready)
         departure = max(moment, gate)
         while refusals and refusals[0][0] <= departure:
-            pace.refused(*heapq.heappop(refusals))
+            pace.rate_limited(*heapq.heappop(refusals))
         gate = departure + 1 / pace.departed(departure)
         arrival = departure + latency / 2 * chance.uniform(0.8, 1.2)
         tokens = min(limit, tokens + max(arrival - refilled, 0) * limit)
@@ -54,7 +54,7 @@ def simulate(
             tokens -= 1
             outcome.accepted.append(arrival)
         else:
-            outcome.refused += 1
+            outcome.rate_limited += 1
             heapq.heappush(refusals, (back, departure))
         heapq.heappush(ready, (back, worker))
     return outcome
@@ -70,14 +70,14 @@ def test_it_settles_near_a_limit_it_was_not_told(limit: float, latency: float) -
 
 def test_it_goes_at_full_speed_where_nothing_is_refused() -> None:
     outcome = simulate(setting=100, limit=1000, latency=0.01, seconds=30)
-    assert outcome.refused == 0
+    assert outcome.rate_limited == 0
     assert outcome.rate(0, 30) == pytest.approx(100, rel=0.01)
 
 
 def test_a_refusal_halves_the_pace_for_a_moment() -> None:
     pace = AdaptiveRate(100)
     departures = [pace.departed(n / 100) and n / 100 for n in range(200)]
-    assert pace.refused(2.0, departures[-1])
+    assert pace.rate_limited(2.0, departures[-1])
     assert pace.rate == pytest.approx(50, rel=0.02)
 
 
@@ -85,10 +85,10 @@ def test_the_echo_of_a_refusal_changes_nothing() -> None:
     pace = AdaptiveRate(100)
     for n in range(200):
         pace.departed(n / 100)
-    pace.refused(2.0, 1.99)
+    pace.rate_limited(2.0, 1.99)
     rate = pace.rate
-    assert not pace.refused(2.1, 1.995)
-    assert not pace.refused(2.2, 2.0 + ECHO_SECONDS / 2)
+    assert not pace.rate_limited(2.1, 1.995)
+    assert not pace.rate_limited(2.2, 2.0 + ECHO_SECONDS / 2)
     assert pace.rate == rate
 
 
@@ -96,7 +96,7 @@ def test_it_recovers_step_by_step_to_its_full_speed_when_the_limit_goes_away() -
     pace = AdaptiveRate(100)
     for n in range(200):
         pace.departed(n / 100)
-    pace.refused(2.0, 1.99)
+    pace.rate_limited(2.0, 1.99)
     rates = [pace.departed(2.0 + n) for n in itertools.takewhile(lambda n: n < 200, range(200))]
     assert all(later >= earlier for earlier, later in itertools.pairwise(rates))
     assert rates[-1] == 100
@@ -109,12 +109,12 @@ def test_it_recovers_step_by_step_to_its_full_speed_when_the_limit_goes_away() -
     st.lists(st.tuples(st.floats(0, 20), st.booleans()), max_size=80),
 )
 def test_whatever_happens_it_never_exceeds_the_fastest_and_never_stops(
-    fastest: float, events: list[tuple[float, bool]]
+    max_rate: float, events: list[tuple[float, bool]]
 ) -> None:
-    pace, now = AdaptiveRate(fastest), 0.0
+    pace, now = AdaptiveRate(max_rate), 0.0
     for waited, refused in events:
         now += waited
-        assert 0 < pace.departed(now) <= fastest
+        assert 0 < pace.departed(now) <= max_rate
         if refused:
-            pace.refused(now, now)
-            assert 0 < pace.rate <= fastest
+            pace.rate_limited(now, now)
+            assert 0 < pace.rate <= max_rate

@@ -23,7 +23,7 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def traffic() -> RequestStats:
+def stats() -> RequestStats:
     return RequestStats()
 
 
@@ -37,7 +37,7 @@ def test_a_line_every_ten_seconds_says_all_there_is_to_know(
     clock: FakeClock, traffic: RequestStats, lines: Callable[[], list[str]]
 ) -> None:
     progress, tally = Progress(traffic, clock), Tally()
-    traffic.refused, traffic.retried = 3, 4
+    traffic.rate_limited, traffic.retried = 3, 4
     with progress.of("purchases", tally, 1000):
         for _ in range(100):
             clock.sleep(INTERVAL / 40)

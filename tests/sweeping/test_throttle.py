@@ -66,7 +66,7 @@ def test_a_retry_after_is_a_pause_for_everyone() -> None:
     clock = FakeClock()
     paced = throttle(6000, clock)
     departed = paced.acquire()
-    paced.refused(departed, 7.0)
+    paced.rate_limited(departed, 7.0)
     assert paced.acquire() >= departed + 7.0
 
 
@@ -81,7 +81,7 @@ def test_working_time_stands_still_in_pauses_that_may_overlap(
     for passed, pause in events:
         worked += max(clock.now + passed - max(resume, clock.now), 0.0)
         clock.sleep(passed)
-        longer += paced.refused(clock.now, pause)
+        longer += paced.rate_limited(clock.now, pause)
         resume = max(resume, clock.now + pause) if pause else resume
         assert paced.working() == pytest.approx(worked)
         assert longer == pytest.approx(max(resume, clock.now) - worked)
@@ -93,7 +93,7 @@ def test_a_pause_also_holds_those_who_were_waiting_already() -> None:
 
     def sleep(seconds: float) -> None:
         if clock.now < 1:
-            paced.refused(0.0, 30.0)
+            paced.rate_limited(0.0, 30.0)
         clock.sleep(seconds)
 
     paced = RateLimiter(60, clock, sleep)
@@ -113,7 +113,7 @@ def test_waiting_is_counted() -> None:
 def test_a_wish_to_stop_wakes_whoever_waits(pause: float | None) -> None:
     stop = Stop()
     paced = RateLimiter(1, sleep=stop.sleep)
-    paced.refused(paced.acquire(), pause)
+    paced.rate_limited(paced.acquire(), pause)
     raised: list[BaseException] = []
 
     def wait() -> None:
