@@ -37,8 +37,8 @@ from tap_crowdtwist.api.rate_limiter import RateLimiter
 from tap_crowdtwist.api.transport import Transport
 from tap_crowdtwist.privacy.policy import published
 from tap_crowdtwist.records.normalizer import Normaliser
-from tap_crowdtwist.sync.message_writer import Writer
-from tap_crowdtwist.sync.workers import Crew
+from tap_crowdtwist.sync.message_writer import MessageWriter
+from tap_crowdtwist.sync.workers import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -159,7 +159,7 @@ class Writing:
     def __init__(self, rows: dict[str, list[dict[str, Any]]]) -> None:
         self._rows = rows
         self._normalisers = {name: Normaliser(name, published(name), ()) for name in rows}
-        self._writer = Writer()
+        self._writer = MessageWriter()
 
     def normalise(self) -> list[tuple[str, Any]]:
         """Make records out of all rows."""
@@ -183,9 +183,9 @@ def cost(call: Callable[[], Any]) -> float:
     return (time.process_time() - begun) * 1e6
 
 
-def crew(items: int) -> None:
+def pool(items: int) -> None:
     """Hand out errands that are nothing, to as many workers as the benchmark has."""
-    workers = Crew(32)
+    workers = WorkerPool(32)
     sweep = workers.add(range(items), lambda item: item)
     for _ in workers.results(sweep):
         pass
@@ -211,7 +211,7 @@ def table(server: Server) -> Iterator[tuple[str, float]]:
         }
         work["records out of the rows of one answer"] = writing.normalise
         work["messages out of these records"] = partial(writing.encode, records)
-        work["handing out and taking back one errand (32 workers)"] = partial(crew, len(wanted))
+        work["handing out and taking back one errand (32 workers)"] = partial(pool, len(wanted))
         turns: dict[str, list[float]] = {what: [] for what in work}
         for _ in range(TURNS):
             for what, call in work.items():

@@ -38,16 +38,16 @@ if TYPE_CHECKING:
     from tap_crowdtwist.records.normalizer import Row
     from tap_crowdtwist.streams.base import CrowdTwistStream
 
-MEMBERS = 5
+SAMPLE_SIZE = 5
 """Members in the sample."""
 
 _OF_POS = frozenset({PURCHASES.name, POINTS_AWAITING_FULFILLMENT.name})
 
-RECENT = timedelta(days=30)
+SAMPLE_PERIOD = timedelta(days=30)
 """How far back streams that take dates are asked."""
 
 
-FURTHER = (
+CONFORMANCE_HINT = (
     "`crowdtwist-conformance --config … --report FILE` compares what the program does with "
     "what the tap assumes of it, in at most 300 requests"
 )
@@ -87,7 +87,7 @@ class _Sample:
         missing: list[int] = []
         for position in self.positions:
             try:
-                found.append(stream.fetch(position, now - RECENT, now))
+                found.append(stream.fetch(position, now - SAMPLE_PERIOD, now))
             except MemberMissingError:
                 missing.append(position)
                 continue
@@ -117,12 +117,12 @@ class _Sample:
 
 def spread(members: int) -> list[int]:
     """Return positions in a roster, evenly spread from its first member to its last."""
-    if members <= MEMBERS:
+    if members <= SAMPLE_SIZE:
         return list(range(members))
-    return [n * (members - 1) // (MEMBERS - 1) for n in range(MEMBERS)]
+    return [n * (members - 1) // (SAMPLE_SIZE - 1) for n in range(SAMPLE_SIZE)]
 
 
-def checks(run: SyncRun, streams: Iterable[Stream]) -> Iterator[Check]:
+def run_checks(run: SyncRun, streams: Iterable[Stream]) -> Iterator[Check]:
     """Yield the outcome of each check as soon as it is known.
 
     Args:
@@ -161,7 +161,7 @@ def _roster(run: SyncRun) -> Check:
         if run.settings.only_changed and run.feeds is not None:
             if run.feeds.problems:
                 raise run.feeds.problems[0]
-            run.roster = changed_members.newest(run.feeds, run.settings)
+            run.roster = changed_members.newest_roster(run.feeds, run.settings)
         members = len(run.roster)
     except TapError as error:
         return Check("roster", works=False, said=str(error))
@@ -264,7 +264,7 @@ def _program(stream: CrowdTwistStream) -> str:
 def _member(stream: MemberStream, sample: _Sample) -> str:
     rows = sample.rows(stream)
     if rows is not None:
-        recent = f" of the last {RECENT.days} days" if stream.endpoint.dates else ""
+        recent = f" of the last {SAMPLE_PERIOD.days} days" if stream.endpoint.dates else ""
         return f"{len(rows):,} rows{recent} for the first member that was found"
     run, tried = stream.run, len(sample.positions)
     who = f"None of the {tried} members tried is" if tried > 1 else "The only member is not"

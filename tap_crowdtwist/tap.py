@@ -44,7 +44,7 @@ from tap_crowdtwist.streams import FEED_STREAMS, STREAMS, stream_maps
 from tap_crowdtwist.streams.file_stream import FeedStream, check_feeds
 from tap_crowdtwist.streams.member_stream import MemberStream
 from tap_crowdtwist.sync import changed_members, notices, summary
-from tap_crowdtwist.sync.message_writer import Writer, discard_the_rest, lift_limit
+from tap_crowdtwist.sync.message_writer import MessageWriter, discard_output, lift_write_limit
 from tap_crowdtwist.sync.run import SyncRun, utc_now
 from tap_crowdtwist.sync.shutdown import StoppedError
 
@@ -66,7 +66,7 @@ class TapCrowdTwist(Tap):
 
     name = "tap-crowdtwist"
     config_jsonschema: ClassVar[dict[str, Any]] = copy.deepcopy(DECLARATION)  # the SDK adds to it
-    message_writer_class = Writer
+    message_writer_class = MessageWriter
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         TapCapabilities.CATALOG,
         TapCapabilities.STATE,
@@ -134,7 +134,7 @@ class TapCrowdTwist(Tap):
     @cached_property
     def continues(self) -> bool:
         """Whether this run goes on with one that was cut short."""
-        return resume.continues(self.state, self.now())
+        return resume.is_resumable(self.state, self.now())
 
     @override
     def discover_streams(self) -> list[CrowdTwistStream]:
@@ -164,10 +164,10 @@ class TapCrowdTwist(Tap):
         """Stop at the next safe point: rows are whole, the state is written, then the run ends."""
         signal.signal(signum, signal.SIG_DFL)
         if "run" not in self.__dict__:
-            discard_the_rest()  # nobody may be reading the catalog
+            discard_output()  # nobody may be reading the catalog
             raise StoppedError(signum)
-        self.run.stop.wish(signum)
-        if isinstance(self.message_writer, Writer):
+        self.run.stop.request_stop(signum)
+        if isinstance(self.message_writer, MessageWriter):
             self.message_writer.limit_writes(signum)
 
     @classmethod
@@ -178,13 +178,13 @@ class TapCrowdTwist(Tap):
             super().cb_test(ctx, param, value)
             return
         given, catalog = ctx.params.get("config"), ctx.params.get("catalog")
-        tap = cls.that_reads(given, catalog, max_retries=0, request_timeout=20)
+        tap = cls.from_input(given, catalog, max_retries=0, request_timeout=20)
         failed = 0
         with closing(tap.run):
-            for check_ in connection_test.checks(tap.run, tap.streams.values()):
+            for check_ in connection_test.run_checks(tap.run, tap.streams.values()):
                 click.echo(str(check_))
                 failed += not check_.works
-        tap.logger.info("%s", connection_test.FURTHER)
+        tap.logger.info("%s", connection_test.CONFORMANCE_HINT)
         if failed:
             raise TapError(f"{failed} of the checks failed; the lines above say what to do")
         ctx.exit()
@@ -210,13 +210,13 @@ class TapCrowdTwist(Tap):
         cls.print_version(print_fn=cls.logger.info)
         given_state = load_json(state.read()) if state else {}
         check_state(given_state, schemas.names(), cls.logger)
-        tap = cls.that_reads(config, catalog, given_state)
+        tap = cls.from_input(config, catalog, given_state)
         if tap.sweeps and not tap.run.settings.only_changed:
             tap.logger.info("The roster has %d members", len(tap.run.roster))
         tap.sync()
 
     @classmethod
-    def that_reads(
+    def from_input(
         cls,
         config: _ConfigInput | None,
         catalog: IO[str] | None,
@@ -259,7 +259,7 @@ class TapCrowdTwist(Tap):
         if self.continues:
             self.logger.info("Going on with the run that was cut short")
         else:
-            resume.begin(self.state)
+            resume.clear_marks(self.state)
         with closing(self.run):
             try:
                 if self.sweeps:
@@ -269,7 +269,7 @@ class TapCrowdTwist(Tap):
                 if self.sweeps and self.run.settings.only_changed:
                     self._find_changed()
                 if not self.run.skip_reason:
-                    self.run.crew.schedule({s.name: s.begin_early for s in self.sweeps})
+                    self.run.pool.schedule({s.name: s.begin_early for s in self.sweeps})
                 self.sync_all()
             except Exception as error:
                 if not isinstance(error, StoppedError) and not summary.progressed(self.run):
@@ -278,7 +278,7 @@ class TapCrowdTwist(Tap):
             else:
                 self._close_run()
             finally:
-                lift_limit()
+                lift_write_limit()
                 summary.report(self.run, self.logger)
         summary.check(self.run, self.state.get("bookmarks", {}))
 
@@ -303,8 +303,8 @@ class TapCrowdTwist(Tap):
         states = {stream.name: stream.stream_state for stream in self.sweeps}
         try:
             assert run.feeds is not None  # noqa: S101 - the settings say so
-            run.roster = changed_members.roster(
-                run.feeds, states, run.settings, run.client, run.side_by_side, run.now()
+            run.roster = changed_members.changed_roster(
+                run.feeds, states, run.settings, run.client, run.run_concurrently, run.now()
             )
         except StoppedError:
             raise
@@ -313,5 +313,5 @@ class TapCrowdTwist(Tap):
             run.fail(error)
 
     def _close_run(self) -> None:
-        resume.close(self.state)
+        resume.remove_marks(self.state)
         self.state_writer.write_state(self.state)

@@ -77,7 +77,7 @@ class Unhurried(TapCrowdTwist):
             transport,
             RateLimiter(10**7, clock, clock.sleep),
             max_retries=settings.max_retries,
-            gather=run.crew.gather,
+            run_concurrently=run.pool.run_concurrently,
             sleep=clock.sleep,
         )
         return run

@@ -19,7 +19,7 @@ from typing_extensions import override
 from tap_crowdtwist.api.transport import NoResponseError, Response, Transport
 from tap_crowdtwist.config.settings import Settings
 from tap_crowdtwist.errors import TapError
-from tap_crowdtwist.sync.message_writer import Writer
+from tap_crowdtwist.sync.message_writer import MessageWriter
 from tap_crowdtwist.sync.run import SyncRun
 from tap_crowdtwist.tap import TapCrowdTwist
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from requests.auth import AuthBase
     from singer_sdk.singerlib import Message
 
-    from tap_crowdtwist.sync.stats import Tally
+    from tap_crowdtwist.sync.stats import StreamStats
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
@@ -102,7 +102,7 @@ class CrashError(Exception):
     """The process died here: nothing that follows reaches the target."""
 
 
-class MortalWriter(Writer):
+class MortalWriter(MessageWriter):
     """Collects messages, and dies after a number of them."""
 
     def __init__(self, life: int | None) -> None:
@@ -122,7 +122,7 @@ class Outcome:
     """What a run left behind."""
 
     messages: list[Message_]
-    tallies: dict[str, Tally]
+    all_stats: dict[str, StreamStats]
     said: str
     error: BaseException | None
 
@@ -155,7 +155,7 @@ class Outcome:
     @property
     def vanished(self) -> str:
         """What became of receipts that are no more."""
-        tally = self.tallies.get(RECEIPTS)
+        tally = self.all_stats.get(RECEIPTS)
         return tally.vanished if tally else ""
 
 
@@ -216,7 +216,7 @@ def run(
                 tap.sync()
             except (CrashError, TapError) as raised:
                 error = raised
-    return Outcome(writer.messages, tap.run.tallies, log.getvalue(), error)
+    return Outcome(writer.messages, tap.run.all_stats, log.getvalue(), error)
 
 
 @contextmanager

@@ -33,7 +33,7 @@ class AdaptiveRate:
     """The number of requests a second to send now.
 
     Args:
-        fastest: the most requests a second that are ever allowed.
+        max_rate: the most requests a second that are ever allowed.
     """
 
     def __init__(self, max_rate: float) -> None:

@@ -65,9 +65,9 @@ class Client:
         urls: base URL of each host, without a trailing slash.
         auth: how requests to each host are authenticated.
         transport: sends the requests.
-        throttle: paces them.
+        rate_limiter: paces them.
         max_retries: attempts after the first before a request counts as failed.
-        gather: does several calls, side by side if it can, and returns their results in order.
+        run_concurrently: does several calls, side by side if it can, and returns their results in order.
         sleep: waits between attempts, in seconds.
     """
 
@@ -79,7 +79,7 @@ class Client:
         rate_limiter: RateLimiter,
         *,
         max_retries: int = 5,
-        gather: Callable[[Sequence[Callable[[], Any]]], list[Any]] = run_sequentially,
+        run_concurrently: Callable[[Sequence[Callable[[], Any]]], list[Any]] = run_sequentially,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._urls = urls
@@ -91,7 +91,7 @@ class Client:
         self._pause = (float("-inf"), "")
         self._lock = threading.Lock()
         self._checks = deduplication.ListingChecks()
-        self._lists = ListReader(self.get, gather, self._checks)
+        self._lists = ListReader(self.get, run_concurrently, self._checks)
         self.stats = RequestStats()
 
     @property
@@ -133,7 +133,7 @@ class Client:
             endpoint: the resource.
             member: the member's id, for resources of a member.
             params: query parameters beside the endpoint's own.
-            accept: turns the payload into what is wanted, or None if it is not of that kind,
+            parse: turns the payload into what is wanted, or None if it is not of that kind,
                 which is then tried again like any other broken answer. Gets None for a 204.
             other_forms: the request has other forms, so one that is rejected is not sent again.
 

@@ -170,7 +170,7 @@ def read_verified(
     Args:
         read: reads the listing from its first page to its last.
         endpoint: the resource, for its key and for what is logged.
-        ledger: what is known of the listings of this run.
+        checks: what is known of the listings of this run.
     """
     first = _attempt(read, endpoint, checks)
     if first.fits or not checks.believes_total(endpoint.name):

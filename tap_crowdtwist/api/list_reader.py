@@ -49,18 +49,18 @@ class ListReader:
 
     Args:
         get: asks for one payload, as `Client.get` does.
-        gather: does several calls, side by side if it can, and returns their results in order.
+        run_concurrently: does several calls, side by side if it can, and returns their results in order.
         ledger: what is known of the listings of this run.
     """
 
     def __init__(
         self,
         get: Callable[..., Any],
-        gather: Callable[[Sequence[Callable[[], Any]]], list[Any]],
+        run_concurrently: Callable[[Sequence[Callable[[], Any]]], list[Any]],
         checks: deduplication.ListingChecks,
     ) -> None:
         self._get = get
-        self._gather = gather
+        self._run_concurrently = run_concurrently
         self._checks = checks
         self._choices: dict[str, FormChoice] = {}
         self._lock = threading.Lock()
@@ -94,7 +94,7 @@ class ListReader:
             return self._choices[endpoint.name]
 
     def _several(self, calls: Sequence[Callable[[], T]]) -> list[T]:
-        return self._gather(calls) if len(calls) > 1 else run_sequentially(calls)
+        return self._run_concurrently(calls) if len(calls) > 1 else run_sequentially(calls)
 
     def _attempt(
         self,

@@ -230,7 +230,8 @@ def read_pages(
 
     Args:
         ask: fetches a page by the name of the page parameter and its number. It is called once
-            for each page that has rows of its own, and up to `_MAX_CONSECUTIVE_EMPTY` times after each.
+            for each page that has rows of its own, and up to `_MAX_CONSECUTIVE_EMPTY` times after
+            each.
         several: does such calls side by side. Pages that are announced are then fetched at once,
             and still judged one after the other, as if they had been asked for in turn.
         size: rows that a page should have.

@@ -83,9 +83,9 @@ def read(response: Response, endpoint: Endpoint, parse: Callable[[Any], Any]) ->
     """Read an answer.
 
     Args:
-        answer: the answer.
+        response: the answer.
         endpoint: the resource that was asked for.
-        accept: turns the payload into what is wanted, or None if it is not of that kind. Gets None
+        parse: turns the payload into what is wanted, or None if it is not of that kind. Gets None
             for a 204, which is how some hosts answer an empty list.
     """
     payload, defects = decode(response.body)

@@ -31,7 +31,7 @@ class RetryBudget:
     and its bound, so that workers who failed together do not come back together.
 
     Args:
-        most: attempts after the first; being told to slow down is counted apart.
+        max_retries: attempts after the first; being told to slow down is counted apart.
         began: when the first attempt departed, in seconds on a clock that never runs backwards,
             and stands still while CrowdTwist has asked everybody to pause.
     """

@@ -73,12 +73,12 @@ def command(tap: type[TapCrowdTwist], config: Any, file: Path | None) -> None:
     `requests_per_minute` sets.
     """
     with _quiet():
-        reader = tap.that_reads(config, None, max_retries=1, request_timeout=20)
+        reader = tap.from_input(config, None, max_retries=1, request_timeout=20)
         run = reader.run
         with closing(run):
             run.settings.need_api()
             if run.settings.only_changed and run.feeds is not None:
-                run.roster = changed_members.newest(run.feeds, run.settings)
+                run.roster = changed_members.newest_roster(run.feeds, run.settings)
             evidence = collect(run, f"{NAME}/{reader.plugin_version}")
             if run.settings.auth_method == "hmac" and main_host_refuses(evidence):
                 evidence.signature = connection_test.accepted_signature(reader.run)

@@ -57,7 +57,7 @@ def collect(run: SyncRun, agent: str) -> Evidence:
         TapError: there is no roster.
     """
     recorder = Recorder(1, run.settings.request_timeout, agent)
-    client = build_client(run.settings, recorder, run.stop, run.crew)
+    client = build_client(run.settings, recorder, run.stop, run.pool)
     prober = _Prober(run, client, recorder)
     try:
         prober.ask_all()

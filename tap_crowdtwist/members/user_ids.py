@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tap_crowdtwist.members.roster import Roster
     from tap_crowdtwist.records.member_id import Member
 
-SideBySide = Callable[[Sequence[Callable[[], list[int]]]], Iterable[list[int]]]
+RunConcurrently = Callable[[Sequence[Callable[[], list[int]]]], Iterable[list[int]]]
 """Does several things at once, and gives what each gave."""
 
 _AT_ONCE = 256
@@ -39,7 +39,7 @@ _ID_TYPES = {"email_address": "email", "username": "username", "third_party_id":
 """Under which `id_type` a property of a profile can be asked for."""
 
 
-class Identities:
+class UserIdLookup:
     """The CrowdTwist ids of a roster's members, by position. Safe to share between threads."""
 
     def __init__(self, roster: Roster, client: Client) -> None:
@@ -47,7 +47,7 @@ class Identities:
         self._client = client
         self._numeric = roster.id_type == "id"
         self._known = array("q", [] if self._numeric else [_UNKNOWN] * len(roster))
-        self._turns: dict[int, threading.Lock] = {}
+        self._locks: dict[int, threading.Lock] = {}
         self._guard = threading.Lock()
 
     def user_id(self, position: int) -> int:
@@ -63,13 +63,13 @@ class Identities:
         if known := self._known[position]:
             return known
         with self._guard:
-            turn = self._turns.setdefault(position, threading.Lock())
+            turn = self._locks.setdefault(position, threading.Lock())
         with turn:
             try:
                 return self._known[position] or int(self.profile(position)["id"])
             finally:
                 with self._guard:
-                    self._turns.pop(position, None)
+                    self._locks.pop(position, None)
 
     def known_id(self, position: int) -> int | None:
         """Return the CrowdTwist id of a member without asking, or None where that takes asking."""
@@ -104,7 +104,9 @@ def profile_by(client: Client, member: Member, id_type: str) -> dict[str, Any]:
     return profile
 
 
-def identified(aliases: Iterable[Alias], client: Client, side_by_side: SideBySide) -> list[int]:
+def identified(
+    aliases: Iterable[Alias], client: Client, run_concurrently: RunConcurrently
+) -> list[int]:
     """Ask who members are that files name by other names only, and tell of those nobody knows.
 
     Names may be shared, and change hands. So a member is asked for by one name after the other
@@ -113,7 +115,7 @@ def identified(aliases: Iterable[Alias], client: Client, side_by_side: SideBySid
     Args:
         aliases: the members' names.
         client: asks for profiles.
-        side_by_side: does several things at once.
+        run_concurrently: does several things at once.
 
     Raises:
         ApiError: a profile cannot be read.
@@ -123,7 +125,7 @@ def identified(aliases: Iterable[Alias], client: Client, side_by_side: SideBySid
     unknown = 0
     for start in range(0, len(ordered), _AT_ONCE):
         batch = ordered[start : start + _AT_ONCE]
-        for numbers in side_by_side([partial(_who, alias, client) for alias in batch]):
+        for numbers in run_concurrently([partial(_who, alias, client) for alias in batch]):
             found += numbers
             unknown += not numbers
         if len(ordered) > _AT_ONCE:

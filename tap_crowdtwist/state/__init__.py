@@ -5,42 +5,47 @@ One entry per stream, whatever the number of members. `sweeps` is the cursor and
 cut short from the next day's.
 """
 
-from tap_crowdtwist.state.compatibility import check_roster
-from tap_crowdtwist.state.failed_members import LARGEST, MOST, lower_bound, room
+from tap_crowdtwist.state.compatibility import check_compatible
+from tap_crowdtwist.state.failed_members import (
+    MAX_FAILED_MEMBERS,
+    MAX_STATE_BYTES,
+    lower_bound,
+    room,
+)
 from tap_crowdtwist.state.sweep import (
-    Plan,
-    Sweep,
+    SweepPlan,
+    SweepState,
     begin,
     finish,
     forget,
-    found,
-    members_of,
-    note_files,
+    found_members,
+    misses_earlier_rows,
+    record_files,
+    roster_size,
     save,
     shorten,
-    starts_later,
-    under_way,
+    stored_sweep,
 )
 from tap_crowdtwist.state.table_version import found_before, has_shrunk
 
 __all__ = [
-    "LARGEST",
-    "MOST",
-    "Plan",
-    "Sweep",
+    "MAX_FAILED_MEMBERS",
+    "MAX_STATE_BYTES",
+    "SweepPlan",
+    "SweepState",
     "begin",
-    "check_roster",
+    "check_compatible",
     "finish",
     "forget",
-    "found",
     "found_before",
+    "found_members",
     "has_shrunk",
     "lower_bound",
-    "members_of",
-    "note_files",
+    "misses_earlier_rows",
+    "record_files",
     "room",
+    "roster_size",
     "save",
     "shorten",
-    "starts_later",
-    "under_way",
+    "stored_sweep",
 ]

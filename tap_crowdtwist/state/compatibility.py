@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from tap_crowdtwist.members.roster import Roster
 
 
-def names_of(roster: Roster) -> dict[str, Any]:
+def roster_identity(roster: Roster) -> dict[str, Any]:
     """Give what a state says of the names of its members, and of the part that it is about."""
     return {"id_type": roster.kind, "shard": str(roster.shard)}
 
 
-def check_roster(state: Mapping[str, Any], roster: Roster) -> None:
+def check_compatible(state: Mapping[str, Any], roster: Roster) -> None:
     """Refuse a state that speaks of members by other names, or of another part of them.
 
     Raises:
@@ -25,7 +25,7 @@ def check_roster(state: Mapping[str, Any], roster: Roster) -> None:
     """
     known = state.get("roster")
     known = known if isinstance(known, dict) else {}
-    for name, present in names_of(roster).items():
+    for name, present in roster_identity(roster).items():
         if known.get(name, present) != present:
             raise TapError(
                 f"Setting `{name}`: the state was written with {known[name]!r}, so it says nothing "

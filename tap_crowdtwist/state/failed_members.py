@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tap_crowdtwist.state.timestamps import instant, spell
+from tap_crowdtwist.state.timestamps import format_timestamp, parse_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
     from datetime import datetime
 
-MOST = 2000
+MAX_FAILED_MEMBERS = 2000
 """Members that the state of one stream lists."""
 
-LARGEST = 64 * 1024
+MAX_STATE_BYTES = 64 * 1024
 """Bytes that the state of all streams may have."""
 
 _UNMEASURED = 16
@@ -47,7 +47,7 @@ def room(bookmarks: Mapping[str, Any], stream: str, streams: Iterable[str]) -> i
     listed = bookmarks.get(stream, {}).get("sweep", {}).get("retry", {}).get("ids", "")
     size = len(msgspec.json.encode(bookmarks)) - len(listed)
     to_come = sum(not bookmarks.get(name) for name in streams)
-    return LARGEST - _UNDER_WAY - _BEGUN * to_come - size
+    return MAX_STATE_BYTES - _UNDER_WAY - _BEGUN * to_come - size
 
 
 @dataclass
@@ -81,7 +81,7 @@ class FailedMembers:
             count = len(listed)
             # Measuring takes milliseconds, and a member some two bytes.
             measured = count > 0 and count % _UNMEASURED == 0
-            if count >= MOST or (measured and len(_encode(listed)["ids"]) > room()):
+            if count >= MAX_FAILED_MEMBERS or (measured and len(_encode(listed)["ids"]) > room()):
                 self.overflowed = True
                 return
         self.new_since = lower_bound(self.new_since, since) if self.new else since
@@ -97,7 +97,7 @@ class FailedMembers:
             since = lower_bound(self.earlier_since, self.new_since)
         debts: dict[str, Any] = {"retry": _encode(tokens)}
         if since is not None:
-            debts["retry_since"] = spell(since)
+            debts["retry_since"] = format_timestamp(since)
         return debts
 
     @classmethod
@@ -109,7 +109,7 @@ class FailedMembers:
             TypeError: likewise.
         """
         tokens = _decode(stored["retry"]) if stored.get("retry") else set()
-        since = instant(stored.get("retry_since")) if tokens else None
+        since = parse_timestamp(stored.get("retry_since")) if tokens else None
         return cls(tokens, since, overflowed=overflowed)
 
 

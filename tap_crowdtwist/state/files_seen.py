@@ -3,11 +3,11 @@
     {"push": {"first": 20523, "sums": "…", "rest": "…"}, "live": {…}, "feeds": ["PROFILE", …],
      "all_at": "…", "fresh_at": "…", "members": "changed", "lacking": true}
 
-`push` and `live` are ledgers (`feeds.ledger`) of the files that were there when the last complete
-sweep began, and of those that were read before; `feeds` is what Data Push brings. `all_at` is when
-the last complete sweep of all members began: whatever happened earlier was read by it. `fresh_at`
-is since when no file of a newer day has come. `members` is there if the last complete sweep was of
-those only who changed, and `lacking` if the program lacked the resource when members were asked.
+`push` and `live` are histories (`files.history`) of the files that were there when the last
+complete sweep began, and of those that were read before; `feeds` is what Data Push brings. `all_at`
+is when the last complete sweep of all members began: whatever happened earlier was read by it.
+`fresh_at` is since when no file of a newer day has come. `members` is there if the last complete
+sweep was of those only who changed, and `lacking` if the program lacked the resource then.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.files.history import Extent, Ledger, merged
-from tap_crowdtwist.state.timestamps import spell
+from tap_crowdtwist.state.timestamps import format_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 KINDS = {"push": Extent(20, 40), "live": Extent(24, 48, breadth=24)}
 """How many sums of days of Data Push and of hours of Live Push a note holds."""
 
-Note = dict[str, Any]
+FilesSeen = dict[str, Any]
 
 
-def begun(noted: Mapping[str, Any] | None, present: Mapping[str, Any]) -> Note:
+def files_at_start(noted: Mapping[str, Any] | None, present: Mapping[str, Any]) -> FilesSeen:
     """Give the ledgers of a sweep that begins.
 
     Args:
@@ -36,7 +36,7 @@ def begun(noted: Mapping[str, Any] | None, present: Mapping[str, Any]) -> Note:
     """
 
     def chosen(kind: str) -> dict[str, Any]:
-        old, now = ledger(noted, kind), ledger(present, kind)
+        old, now = history_of(noted, kind), history_of(present, kind)
         if any((*now.sums, *now.rest)):
             old.retreat(now.end - 1)
         return merged(lambda old, now: now or old, old, now).dump()
@@ -44,9 +44,11 @@ def begun(noted: Mapping[str, Any] | None, present: Mapping[str, Any]) -> Note:
     return {**{kind: chosen(kind) for kind in KINDS}, "feeds": list(present.get("feeds") or ())}
 
 
-def resumed(
-    noted: Mapping[str, Any] | None, begun: Mapping[str, Any] | None, present: Mapping[str, Any]
-) -> Note:
+def files_on_resume(
+    noted: Mapping[str, Any] | None,
+    files_at_start: Mapping[str, Any] | None,
+    present: Mapping[str, Any],
+) -> FilesSeen:
     """Give the ledgers of a sweep of members who changed that goes on.
 
     The members of a day whose files are others by now may have been behind the cursor when they
@@ -54,24 +56,27 @@ def resumed(
 
     Args:
         noted: the note of the last complete sweep.
-        begun: the ledgers of the sweep.
+        files_at_start: the ledgers of the sweep.
         present: ledgers of the files that are there.
     """
 
     def chosen(kind: str) -> dict[str, Any]:
-        old, own, now = (ledger(note, kind) for note in (noted, begun, present))
+        old, own, now = (history_of(note, kind) for note in (noted, files_at_start, present))
         return merged(lambda old, own, now: own if own == now else old, old, own, now).dump()
 
-    return {**{kind: chosen(kind) for kind in KINDS}, "feeds": list((begun or {}).get("feeds", ()))}
+    return {
+        **{kind: chosen(kind) for kind in KINDS},
+        "feeds": list((files_at_start or {}).get("feeds", ())),
+    }
 
 
-def complete(
+def record_complete(
     state: MutableMapping[str, Any],
     files: Mapping[str, Any] | None,
     started_at: datetime,
     *,
     changed: bool,
-    lacking: bool,
+    lacks_resource: bool,
 ) -> None:
     """Write the note of a complete sweep into the state of its stream.
 
@@ -80,14 +85,14 @@ def complete(
         files: the ledgers of the sweep; None where it had none, which leaves the former ones.
         started_at: when it began.
         changed: whether it was of those only who changed.
-        lacking: whether the program lacked the resource.
+        lacks_resource: whether the program lacked the resource.
     """
     noted = state.pop("files", None) or {}
     ledgers = files or {kind: noted[kind] for kind in (*KINDS, "feeds") if kind in noted}
     if not ledgers:
         return
     feeds = {*ledgers.get("feeds", ()), *(noted.get("feeds", ()) if changed else ())}
-    began = spell(started_at)
+    began = format_timestamp(started_at)
     same = _end(ledgers) == _end(noted) if changed else files is None
     state["files"] = {
         **ledgers,
@@ -95,24 +100,24 @@ def complete(
         "all_at": noted.get("all_at") if changed else began,
         "fresh_at": (noted.get("fresh_at") if same else None) or began,
         **({"members": "changed"} if changed else {}),
-        **({"lacking": True} if lacking else {}),
+        **({"lacking": True} if lacks_resource else {}),
     }
 
 
-def of_changed(state: Mapping[str, Any]) -> bool:
+def is_of_changed(state: Mapping[str, Any]) -> bool:
     """Tell whether the last complete sweep was of those only who changed."""
     return (state.get("files") or {}).get("members") == "changed"
 
 
-def lacking(state: Mapping[str, Any]) -> bool:
+def lacks_resource(state: Mapping[str, Any]) -> bool:
     """Tell whether the program lacked the resource when members were asked for it last."""
     return bool((state.get("files") or {}).get("lacking"))
 
 
-def ledger(note: Mapping[str, Any] | None, kind: str) -> Ledger:
+def history_of(note: Mapping[str, Any] | None, kind: str) -> Ledger:
     """Give a ledger of a note; an empty one where there is none."""
     return Ledger.load((note or {}).get(kind), KINDS[kind])
 
 
 def _end(note: Mapping[str, Any]) -> int:
-    return ledger(note, "push").end
+    return history_of(note, "push").end

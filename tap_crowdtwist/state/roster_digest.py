@@ -79,12 +79,12 @@ class RosterDigest:
         packed = b"".join(total.to_bytes(_WIDTH, "big") for total in self._sums)
         return {"sums": base64.b64encode(packed).decode(), "largest": self.largest}
 
-    def spoilt(self, one: RosterDigest, other: RosterDigest) -> RosterDigest:
+    def without_changed_buckets(self, one: RosterDigest, other: RosterDigest) -> RosterDigest:
         """Return a digest that knows nobody of the buckets in which two others differ."""
         pairs = zip(self._sums, one._sums, other._sums, strict=True)
         return RosterDigest([own ^ (a != b) for own, a, b in pairs], self.largest)
 
-    def newcomers(self, now: RosterDigest) -> Callable[[int], bool] | None:
+    def new_member_test(self, now: RosterDigest) -> Callable[[int], bool] | None:
         """Return a test for members of `now` who may be missing here; None where nobody is."""
         changed = [one != two for one, two in zip(self._sums, now._sums, strict=True)]
         if not any(changed):

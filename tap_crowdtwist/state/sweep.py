@@ -35,10 +35,10 @@ from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.errors import TapError
 from tap_crowdtwist.state import files_seen, table_version
-from tap_crowdtwist.state.compatibility import check_roster, names_of
+from tap_crowdtwist.state.compatibility import check_compatible, roster_identity
 from tap_crowdtwist.state.failed_members import FailedMembers
 from tap_crowdtwist.state.roster_digest import RosterDigest
-from tap_crowdtwist.state.timestamps import instant, spell
+from tap_crowdtwist.state.timestamps import format_timestamp, parse_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from tap_crowdtwist.members.roster import Roster
     from tap_crowdtwist.records.member_id import Member
 
-AHEAD = timedelta(hours=1)
+MAX_CLOCK_SKEW = timedelta(hours=1)
 """How far clocks of several machines may be apart."""
 
 _SHOWN = 60
@@ -55,7 +55,7 @@ _SHOWN = 60
 
 
 @dataclass
-class Sweep:
+class SweepState:
     """A walk over the roster for one stream.
 
     Attributes:
@@ -112,7 +112,7 @@ class Sweep:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SweepPlan:
     """What decides where a sweep starts.
 
     Attributes:
@@ -143,22 +143,24 @@ class Plan:
         return max(bound, self.start_date) if self.start_date else bound
 
 
-def begin(state: MutableMapping[str, Any], plan: Plan, roster: Roster) -> Sweep:
+def begin(state: MutableMapping[str, Any], plan: SweepPlan, roster: Roster) -> SweepState:
     """Resume the sweep that a state holds, or start a new one.
 
     Raises:
         TapError: the state is of another shard or `id_type`, or is not one of ours.
     """
-    check_roster(state, roster)
+    check_compatible(state, roster)
     bookmark = _bookmark(state, plan)
     try:
-        since = plan.since(None if starts_later(state, plan.start_date) else bookmark)
-        stored = under_way(state)
+        since = plan.since(None if misses_earlier_rows(state, plan.start_date) else bookmark)
+        stored = stored_sweep(state)
         resumed = _resumed(state, stored, plan, since)
-        sweep = resumed or Sweep(
+        sweep = resumed or SweepState(
             plan.now.replace(microsecond=0),
             since,
-            files=None if plan.files is None else files_seen.begun(state.get("files"), plan.files),
+            files=None
+            if plan.files is None
+            else files_seen.files_at_start(state.get("files"), plan.files),
             changed=plan.changed,
         )
         overflowed = resumed is not None and bool(stored.get("unlisted"))
@@ -176,7 +178,7 @@ def begin(state: MutableMapping[str, Any], plan: Plan, roster: Roster) -> Sweep:
 
 
 def _give_version(
-    state: Mapping[str, Any], sweep: Sweep, stored: Mapping[str, Any] | None, roster: Roster
+    state: Mapping[str, Any], sweep: SweepState, stored: Mapping[str, Any] | None, roster: Roster
 ) -> None:
     """Give a sweep its table version.
 
@@ -199,11 +201,11 @@ def _give_version(
         sweep.doubt = sweep.doubt or "the roster changed while the sweep was interrupted"
 
 
-def under_way(state: Mapping[str, Any]) -> Mapping[str, Any]:
+def stored_sweep(state: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the sweep that a state holds; only what it owes where it is over or not whole."""
     stored: Mapping[str, Any] = state.get("sweep") or {}
-    over = instant((state.get("roster") or {}).get("swept"))
-    began = instant(stored.get("started_at"))
+    over = parse_timestamp((state.get("roster") or {}).get("swept"))
+    began = parse_timestamp(stored.get("started_at"))
     whole = stored.get("check") in {None, _check(stored)}
     if whole and (over is None or began is None or began > over):
         return stored
@@ -216,7 +218,7 @@ def _check(stored: Mapping[str, Any]) -> int:
     return zlib.crc32(json.dumps(content, sort_keys=True).encode())
 
 
-def _bookmark(state: Mapping[str, Any], plan: Plan) -> datetime | None:
+def _bookmark(state: Mapping[str, Any], plan: SweepPlan) -> datetime | None:
     """Read the bookmark that a state holds.
 
     Raises:
@@ -224,39 +226,39 @@ def _bookmark(state: Mapping[str, Any], plan: Plan) -> datetime | None:
     """
     if state.get("replication_key") != plan.replication_key:
         return None
-    found = state.get("replication_key_value")
+    value = state.get("replication_key_value")
     try:
-        bookmark = instant(found)
+        bookmark = parse_timestamp(value)
         plan.since(bookmark)  # may lie before the calendar begins
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise TapError(
             f"The state given to the tap cannot be read: the bookmark of `{plan.stream}`, "
-            f"{found!r:.{_SHOWN}}, is no instant such as 2026-11-19T02:00:00Z; correct it, or "
+            f"{value!r:.{_SHOWN}}, is no instant such as 2026-11-19T02:00:00Z; correct it, or "
             "remove the entry of the stream to read it from the start"
         ) from None
-    if bookmark is not None and bookmark > plan.now + AHEAD:
+    if bookmark is not None and bookmark > plan.now + MAX_CLOCK_SKEW:
         raise TapError(
-            f"The state's bookmark of `{plan.stream}`, {spell(bookmark)}, lies in the future, so a "
-            "clock is or was wrong; set the clock, or the bookmark to when the last sync really "
+            f"The state's bookmark of `{plan.stream}`, {format_timestamp(bookmark)}, lies in the "
+            "future, so a clock is or was wrong; set the clock, or the bookmark to when the last sync really "
             "began"
         )
     return bookmark
 
 
 def _resumed(
-    state: Mapping[str, Any], stored: Mapping[str, Any], plan: Plan, since: datetime | None
-) -> Sweep | None:
+    state: Mapping[str, Any], stored: Mapping[str, Any], plan: SweepPlan, since: datetime | None
+) -> SweepState | None:
     """Return the sweep that a state holds, unless another one is wanted by now."""
     if "started_at" not in stored or (stored.get("members") == "changed") is not plan.changed:
         return None
-    resumed = instant(stored.get("since"))
+    resumed = parse_timestamp(stored.get("since"))
     if resumed is not None and (since is None or resumed > since):
         return None
     files = stored.get("files")
     if plan.changed and plan.files is not None:
-        files = files_seen.resumed(state.get("files"), files, plan.files)
-    return Sweep(
-        instant(stored["started_at"]) or plan.now,
+        files = files_seen.files_on_resume(state.get("files"), files, plan.files)
+    return SweepState(
+        parse_timestamp(stored["started_at"]) or plan.now,
         resumed,
         stored.get("after"),
         read=RosterDigest.load(stored.get("read")),
@@ -272,12 +274,19 @@ def _resumed(
 
 
 def save(
-    state: MutableMapping[str, Any], sweep: Sweep, plan: Plan, roster: Roster, now: datetime
+    state: MutableMapping[str, Any],
+    sweep: SweepState,
+    plan: SweepPlan,
+    roster: Roster,
+    now: datetime,
 ) -> None:
     """Write a sweep that is under way into the state."""
-    stored: dict[str, Any] = {"started_at": spell(sweep.started_at), "at": spell(now)}
+    stored: dict[str, Any] = {
+        "started_at": format_timestamp(sweep.started_at),
+        "at": format_timestamp(now),
+    }
     if sweep.since is not None:
-        stored["since"] = spell(sweep.since)
+        stored["since"] = format_timestamp(sweep.since)
     if sweep.after is not None:
         stored |= {"after": sweep.after, "asked": sweep.asked, "missing": sweep.missing}
     if plan.replication_key is not None and not sweep.changed:
@@ -296,7 +305,7 @@ def save(
             stored["doubt"] = sweep.doubt
     stored |= sweep.failed.dump()
     state["sweep"] = {**stored, "check": _check(stored)}
-    state["roster"] = {**(state.get("roster") or {}), **names_of(roster)}
+    state["roster"] = {**(state.get("roster") or {}), **roster_identity(roster)}
 
 
 def shorten(state: MutableMapping[str, Any]) -> None:
@@ -309,7 +318,7 @@ def shorten(state: MutableMapping[str, Any]) -> None:
     state["sweep"]["check"] = _check(state["sweep"])
 
 
-def _digests(sweep: Sweep) -> dict[str, Any]:
+def _digests(sweep: SweepState) -> dict[str, Any]:
     """Return what a state says of whom a sweep has asked."""
     further = {"joined": sweep.joined, "fell": sweep.fell}
     digests = {name: digest.dump() for name, digest in further.items() if digest.largest}
@@ -317,7 +326,11 @@ def _digests(sweep: Sweep) -> dict[str, Any]:
 
 
 def finish(
-    state: MutableMapping[str, Any], sweep: Sweep, plan: Plan, roster: Roster, now: datetime
+    state: MutableMapping[str, Any],
+    sweep: SweepState,
+    plan: SweepPlan,
+    roster: Roster,
+    now: datetime,
 ) -> None:
     """Write a complete sweep into the state: the bookmark moves, the cursor goes.
 
@@ -325,80 +338,81 @@ def finish(
     everybody from the same bound.
     """
     forget(state, sweep)
-    names = {**names_of(roster), "swept": spell(sweep.started_at)}
+    names = {**roster_identity(roster), "swept": format_timestamp(sweep.started_at)}
     state["roster"] = {**(state.get("roster") or {}), **names}
     if sweep.failed.overflowed:
         return
-    state["completed_at"] = spell(now)
-    note_files(state, sweep)
+    state["completed_at"] = format_timestamp(now)
+    record_files(state, sweep)
     if sweep.changed:  # the bookmark is of a sweep of all members, and so is who was known
         return
     names["members"] = len(roster)
-    names |= table_version.completed(state, sweep.version, found(sweep, roster))
+    names |= table_version.completed(state, sweep.version, found_members(sweep, roster))
     state["roster"].update(names)
     if plan.replication_key is None and "sweep" not in state:  # nobody is owed
-        state["whole_since"] = spell(sweep.started_at)
+        state["whole_since"] = format_timestamp(sweep.started_at)
     if plan.replication_key is not None:
         state["start_date"] = _start(state, sweep, plan)
         state["replication_key"] = plan.replication_key
-        state["replication_key_value"] = spell(sweep.started_at)
+        state["replication_key_value"] = format_timestamp(sweep.started_at)
         state["roster"] = {**_known_after(sweep).dump(), **names}
 
 
-def _known_after(sweep: Sweep) -> RosterDigest:
+def _known_after(sweep: SweepState) -> RosterDigest:
     """Return whom a complete sweep leaves as known."""
     if sweep.read is None:
         return RosterDigest()
     digest = sweep.read | sweep.joined
     if sweep.unsure and sweep.known is not None:
-        return digest.spoilt(sweep.known, sweep.read | sweep.fell)
+        return digest.without_changed_buckets(sweep.known, sweep.read | sweep.fell)
     return digest
 
 
-def _start(state: Mapping[str, Any], sweep: Sweep, plan: Plan) -> str | None:
+def _start(state: Mapping[str, Any], sweep: SweepState, plan: SweepPlan) -> str | None:
     """Return from when on everybody has been read, once a sweep is complete.
 
     A sweep from the bookmark on leaves what was read before, but reads who is new, and a gap if
     there is one, from its own `start_date` only: the later one of the two holds for all.
     """
-    own, before = plan.start_date, instant(state.get("start_date"))
+    own, before = plan.start_date, parse_timestamp(state.get("start_date"))
     if sweep.since != own and before is not None:
         own = before if own is None else max(before, own)
-    return spell(own) if own is not None else None
+    return format_timestamp(own) if own is not None else None
 
 
-def starts_later(state: Mapping[str, Any], start_date: datetime | None) -> bool:
+def misses_earlier_rows(state: Mapping[str, Any], start_date: datetime | None) -> bool:
     """Return whether the members of a state were read from a later date on than is wanted now."""
     if state.get("start_date") is None:  # everything was read, or nobody knows
         return False
-    covered = instant(state["start_date"])
+    covered = parse_timestamp(state["start_date"])
     return covered is not None and (start_date is None or start_date < covered)
 
 
-def found(sweep: Sweep, roster: Roster) -> int:
+def found_members(sweep: SweepState, roster: Roster) -> int:
     """Return how many members of the roster CrowdTwist knew."""
     return max(len(roster) - sweep.missing, 0)
 
 
-def members_of(state: Mapping[str, Any]) -> int:
+def roster_size(state: Mapping[str, Any]) -> int:
     """Return how many members the last complete sweep was to ask; 0 where nobody knows."""
     roster = state.get("roster")
     members = roster.get("members") if isinstance(roster, dict) else None
     return members if isinstance(members, int) else 0
 
 
-def note_files(state: MutableMapping[str, Any], sweep: Sweep) -> None:
+def record_files(state: MutableMapping[str, Any], sweep: SweepState) -> None:
     """Note in the state which files a complete sweep has taken into account."""
-    files_seen.complete(
+    files_seen.record_complete(
         state,
         sweep.files,
         sweep.started_at,
         changed=sweep.changed,
-        lacking=bool(sweep.lacking) or (sweep.lacking is None and files_seen.lacking(state)),
+        lacks_resource=bool(sweep.lacking)
+        or (sweep.lacking is None and files_seen.lacks_resource(state)),
     )
 
 
-def forget(state: MutableMapping[str, Any], sweep: Sweep) -> None:
+def forget(state: MutableMapping[str, Any], sweep: SweepState) -> None:
     """Take a sweep out of the state, but for what it owes."""
     state.pop("sweep", None)
     if debts := sweep.failed.dump():

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-LEAST = 0.9
+MIN_FOUND_RATIO = 0.9
 """Part of the members of the last complete sweep that have to be found again."""
 
 
@@ -35,7 +35,7 @@ def found_before(state: Mapping[str, Any]) -> int:
 
 def has_shrunk(state: Mapping[str, Any], found: int) -> bool:
     """Return whether far fewer members are found than before."""
-    return found < found_before(state) * LEAST
+    return found < found_before(state) * MIN_FOUND_RATIO
 
 
 def completed(state: Mapping[str, Any], version: int | None, found: int) -> dict[str, int | None]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 
-def spell(moment: datetime) -> str:
+def format_timestamp(moment: datetime) -> str:
     """Spell an instant as RFC 3339 in UTC."""
     return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
 
 
-def instant(value: str | None) -> datetime | None:
+def parse_timestamp(value: str | None) -> datetime | None:
     """Read an instant of a state, or None where it has none."""
     if value is None:
         return None

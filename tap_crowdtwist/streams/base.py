@@ -96,7 +96,7 @@ class CrowdTwistStream(Stream):
             selected=lambda breadcrumb: bool(self.mask[breadcrumb]),
             policy=self._policy,
             aliases=self.aliases,
-            texts=self.run.tally(self.name).texts if self.texts_are_expected else None,
+            texts=self.run.stream_stats(self.name).texts if self.texts_are_expected else None,
         )
 
     def _warn_of_an_old_catalog(self) -> None:
@@ -176,7 +176,7 @@ class CrowdTwistStream(Stream):
             write: whether RECORD messages are wanted.
             version: the table version of the records, where the stream replaces the table.
         """
-        tally = self.run.tally(self.name)
+        stats = self.run.stream_stats(self.name)
         normalise, send = self.normaliser, self._tap.write_message
         for row in rows:
             try:
@@ -184,14 +184,14 @@ class CrowdTwistStream(Stream):
             except RecursionError:  # nested deeper than anything that is data
                 record = None
             if record is None:
-                tally.refused += 1
+                stats.rejected_rows += 1
                 continue
-            self._check_max_record_limit(tally.records)
+            self._check_max_record_limit(stats.records)
             if write:
                 if self._mapped:
                     for alias, mapped in stream_maps.mapped(self, record):
                         send(RecordMessage(alias, mapped, version, extracted))
                 else:
                     send(RecordMessage(self.name, record, version, extracted))
-            tally.records += 1
+            stats.records += 1
             yield record

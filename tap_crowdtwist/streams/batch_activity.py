@@ -9,7 +9,7 @@ from typing_extensions import override
 from tap_crowdtwist.files.batch_activity import credits_in
 from tap_crowdtwist.files.history import Extent
 from tap_crowdtwist.files.naming import BATCH_ACTIVITY
-from tap_crowdtwist.state.timestamps import spell
+from tap_crowdtwist.state.timestamps import format_timestamp
 from tap_crowdtwist.streams.file_stream import FeedStream
 
 if TYPE_CHECKING:
@@ -32,6 +32,6 @@ class BatchActivityCredits(FeedStream):
 
     @override
     def read(self, file: File) -> Iterator[Row]:
-        sent_at = spell(file.moment)
+        sent_at = format_timestamp(file.moment)
         for line, row in credits_in(file, self.folder.open):
             yield {**row, "file_name": file.name, "file_line": line, "sent_at": sent_at}

@@ -58,11 +58,11 @@ class DataPushStream(FeedStream):
 
     @override
     def read(self, file: File) -> Iterator[Row]:
-        tally = self.run.tally(self.name)
+        stats = self.run.stream_stats(self.name)
         with Table(file, self.folder.open, self.run.settings.data_push_form) as table:
             names = [self._known(name) for name in table.columns]
             self._check(table, names)
-            refused = tally.refused
+            rejected = stats.rejected_rows
             covered = str(content_day(file.moment) or "")
             for line, cells in table:
                 raw = row(names, cells)
@@ -70,8 +70,8 @@ class DataPushStream(FeedStream):
                 raw["file_line"] = line
                 raw["content_date"] = covered
                 yield self.shaped(raw)
-                if tally.refused > refused:
-                    tally.refused = refused
+                if stats.rejected_rows > rejected:
+                    stats.rejected_rows = rejected
                     keys = " and ".join(f"`{key}`" for key in self.primary_keys)
                     raise table.wrong(
                         line, f"has no usable value for {keys}; mend the line, or remove it"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from tap_crowdtwist.api.errors import MemberMissingError, NotConfiguredError, UnavailableError
 from tap_crowdtwist.errors import IncompleteError, SettingError
-from tap_crowdtwist.streams.member_request import Turn
-from tap_crowdtwist.sync.stats import SHOWN
+from tap_crowdtwist.streams.member_request import RequestKind
+from tap_crowdtwist.sync.stats import MAX_SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from tap_crowdtwist.config.settings import Settings
     from tap_crowdtwist.members.missing_members import MissingMembers
     from tap_crowdtwist.members.roster import Roster
-    from tap_crowdtwist.members.user_ids import Identities
-    from tap_crowdtwist.state import Sweep
-    from tap_crowdtwist.streams.member_request import Errand, Haul
-    from tap_crowdtwist.sync.stats import Tally
+    from tap_crowdtwist.members.user_ids import UserIdLookup
+    from tap_crowdtwist.state import SweepState
+    from tap_crowdtwist.streams.member_request import MemberRequest, MemberResult
+    from tap_crowdtwist.sync.stats import StreamStats
 
-CERTAIN = 200
+MAX_ALL_MISSING = 200
 """Members asked without finding a single one before the roster is taken for a wrong one."""
 
-UNCONFIGURED = 25
+MIN_UNAVAILABLE = 25
 """Members in a row, from the first on, that lack a resource before the program is said to."""
 
-STRANGERS = 10
+MIN_MISSING_CHANGED = 10
 """Members who changed, and are not known, before the files are taken for another program's."""
 
 
@@ -48,21 +48,23 @@ class FailurePolicy:
         settings: what the user allows.
         roster: whom the requests are about.
         missing: members that CrowdTwist does not know, of all streams.
-        identities: the numbers of members.
+        user_ids: the numbers of members.
         room: returns how many characters the state has left for members that failed.
         logger: the stream's.
     """
 
     stream: str
-    stats: Tally
+    stats: StreamStats
     settings: Settings
     roster: Roster
     missing: MissingMembers
-    identities: Identities
+    user_ids: UserIdLookup
     room: Callable[[], int]
     logger: Logger
 
-    def judge(self, errand: Errand, haul: Haul, sweep: Sweep) -> None:
+    def record_result(
+        self, request: MemberRequest, result: MemberResult, sweep: SweepState
+    ) -> None:
         """Count what came of an errand, and stop where going on makes no sense.
 
         Raises:
@@ -70,37 +72,39 @@ class FailurePolicy:
             IncompleteError: so many members failed one after the other that going on makes no
                 sense.
         """
-        stats, error = self.stats, haul.error
-        if errand.turn is not Turn.AGAIN:
+        stats, error = self.stats, result.error
+        if request.kind is not RequestKind.REREAD:
             stats.asked += 1
             sweep.asked += 1
         if error is None:
             stats.failed_in_row = 0
-            stats.deleted += haul.deleted
-            self.missing.note(errand.position, missing=False)
+            stats.deleted += result.deleted
+            self.missing.note(request.position, missing=False)
         elif isinstance(error, MemberMissingError):
-            self._count_missing(errand, sweep)
+            self._count_missing(request, sweep)
         elif isinstance(error, NotConfiguredError):
             stats.failed_in_row = 0
             stats.unconfigured += 1
             if stats.unconfigured == 1:
                 self.logger.warning("%s: %s (further ones not logged)", self.stream, error)
-            if stats.unconfigured == _known(sweep) >= UNCONFIGURED:
+            if stats.unconfigured == _known(sweep) >= MIN_UNAVAILABLE:
                 stats.skipped = error.sentence
         else:
-            self._fail(error, errand, haul.since, sweep)
+            self._fail(error, request, result.since, sweep)
 
-    def _count_missing(self, errand: Errand, sweep: Sweep) -> None:
-        if errand.turn is not Turn.AGAIN:
+    def _count_missing(self, request: MemberRequest, sweep: SweepState) -> None:
+        if request.kind is not RequestKind.REREAD:
             self.stats.missing += 1
             sweep.missing += 1
-        self.missing.note(errand.position, missing=True)
+        self.missing.note(request.position, missing=True)
         self.missing.expected = max(self.missing.expected, sweep.missing)
         everybody = sweep.missing == sweep.asked
-        if everybody and sweep.asked >= CERTAIN and self.settings.max_missing_ratio < 1:
+        if everybody and sweep.asked >= MAX_ALL_MISSING and self.settings.max_missing_ratio < 1:
             self._wrong_roster(sweep)
 
-    def _fail(self, error: ApiError, errand: Errand, since: datetime | None, sweep: Sweep) -> None:
+    def _fail(
+        self, error: ApiError, request: MemberRequest, since: datetime | None, sweep: SweepState
+    ) -> None:
         """Note that a member is owed its rows.
 
         Members who were owed already do not count towards the failures in a row: if they fail for
@@ -109,21 +113,21 @@ class FailurePolicy:
         stats = self.stats
         stats.failed += 1
         stats.reason = str(error)
-        if len(stats.failed_positions) < SHOWN:
-            stats.failed_positions.append(errand.position)
+        if len(stats.failed_positions) < MAX_SHOWN:
+            stats.failed_positions.append(request.position)
         self.logger.debug("%s: a member failed: %s", self.stream, error)
-        sweep.failed.add(self.roster.token(errand.position), since, self.room)
-        if errand.turn is Turn.OWED:
+        sweep.failed.add(self.roster.token(request.position), since, self.room)
+        if request.kind is RequestKind.FAILED_BEFORE:
             return
         stats.failed_in_row += 1
-        user_id = self.identities.known_id(errand.position)
-        if errand.turn is Turn.AGAIN:
+        user_id = self.user_ids.known_id(request.position)
+        if request.kind is RequestKind.REREAD:
             sweep.unsure = True
         elif user_id and not sweep.is_joined(user_id):
             sweep.fell.add(user_id)
-        if isinstance(error, UnavailableError) and errand.turn is Turn.FIRST:
+        if isinstance(error, UnavailableError) and request.kind is RequestKind.IN_ORDER:
             stats.unavailable += 1
-            if stats.unavailable == stats.asked - stats.missing >= UNCONFIGURED:
+            if stats.unavailable == stats.asked - stats.missing >= MIN_UNAVAILABLE:
                 raise NothingReadError(
                     f"{self.stream}: {error}; deselect the stream, or have the permission given"
                 )
@@ -133,14 +137,16 @@ class FailurePolicy:
                 f"`max_failed_members` allows; the last one because: {error}"
             )
 
-    def judge_all(self, sweep: Sweep) -> bool:
+    def is_whole(self, sweep: SweepState) -> bool:
         """Return whether a sweep that came to its end counts as complete.
 
         Raises:
             SettingError: too many members are missing.
         """
         stats = self.stats
-        few = sweep.changed and sweep.missing < STRANGERS  # of one who changed, one may be deleted
+        few = (
+            sweep.changed and sweep.missing < MIN_MISSING_CHANGED
+        )  # of one who changed, one may be deleted
         if not few and sweep.missing > sweep.asked * self.settings.max_missing_ratio:
             self._wrong_roster(sweep)
         nobody = 0 < stats.unconfigured == _known(sweep) and not stats.failed
@@ -150,7 +156,7 @@ class FailurePolicy:
             return False
         return True
 
-    def _wrong_roster(self, sweep: Sweep) -> NoReturn:
+    def _wrong_roster(self, sweep: SweepState) -> NoReturn:
         """Fail, and forget the sweep: its members have to be asked again when that is mended."""
         self.stats.wrong_roster = True
         if sweep.changed:
@@ -168,6 +174,6 @@ class FailurePolicy:
         )
 
 
-def _known(sweep: Sweep) -> int:
+def _known(sweep: SweepState) -> int:
     """Count the members asked about whom CrowdTwist knows."""
     return sweep.asked - sweep.missing

@@ -117,9 +117,9 @@ class FeedStream(CrowdTwistStream):
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[Row, Any, Any]:
-        tally = self.run.tally(self.name)
+        stats = self.run.stream_stats(self.name)
         if self.run.settings.shard.number > 1:
-            tally.skipped = "files are read by the first shard"
+            stats.skipped = "files are read by the first shard"
             return
         with self.get_record_counter() as records, self.get_sync_timer():
             try:
@@ -148,7 +148,7 @@ class FeedStream(CrowdTwistStream):
             for count, record in enumerate(self._write(self.read(file), run.now(), write=write)):
                 yield record
                 if count % _LISTEN == 0:
-                    run.listen()
+                    run.on_wait()
                     if run.clock() >= say + _SAY:
                         say = run.clock()
                         self._say(number, len(due))
@@ -181,7 +181,7 @@ class FeedStream(CrowdTwistStream):
             self.name,
             number,
             files,
-            f"{self.run.tally(self.name).records:,}",
+            f"{self.run.stream_stats(self.name).records:,}",
         )
 
 

@@ -14,30 +14,30 @@ if TYPE_CHECKING:
     from tap_crowdtwist.api.errors import ApiError
     from tap_crowdtwist.members.roster import Roster
     from tap_crowdtwist.records.normalizer import Row
-    from tap_crowdtwist.state import Sweep
+    from tap_crowdtwist.state import SweepState
 
 DELETED_AT = "_sdc_deleted_at"
 """By what name targets know when a row was deleted."""
 
 
-class Turn(enum.Enum):
+class RequestKind(enum.Enum):
     """Why a member is asked about."""
 
-    FIRST = "its place in the roster has come"
-    OWED = "an earlier run failed to read it"
-    AGAIN = "it was read from the bookmark, and may be new to the roster"
+    IN_ORDER = "its place in the roster has come"
+    FAILED_BEFORE = "an earlier run failed to read it"
+    REREAD = "it was read from the bookmark, and may be new to the roster"
 
 
-class Errand(NamedTuple):
+class MemberRequest(NamedTuple):
     """One member to ask about, and from when on."""
 
     position: int
     since: datetime | None
-    turn: Turn = Turn.FIRST
+    kind: RequestKind = RequestKind.IN_ORDER
 
 
-class Haul(NamedTuple):
-    """What came of an errand: raw rows, from when on and when they came, or why there are none."""
+class MemberResult(NamedTuple):
+    """What came of an request: raw rows, from when on and when they came, or why there are none."""
 
     rows: list[Row]
     since: datetime | None
@@ -55,41 +55,43 @@ class Haul(NamedTuple):
         return sum(DELETED_AT in row for row in self.rows)
 
 
-def turns(roster: Roster, walk: Sweep, start_date: datetime | None) -> Iterator[Errand]:
+def requests_of(
+    roster: Roster, sweep: SweepState, start_date: datetime | None
+) -> Iterator[MemberRequest]:
     """Yield the rest of the roster, then who is owed, so that nobody owed is in the way."""
-    owed = roster.with_tokens(walk.failed.earlier)
+    owed = roster.with_tokens(sweep.failed.earlier)
     later = frozenset(owed)
-    for place in range(roster.after(walk.after), len(roster)):
+    for place in range(roster.after(sweep.after), len(roster)):
         if place not in later:
-            yield Errand(place, walk.since)
-    bound = lower_bound(walk.failed.earlier_since, walk.since)
+            yield MemberRequest(place, sweep.since)
+    bound = lower_bound(sweep.failed.earlier_since, sweep.since)
     if roster.id_type != "id":  # behind the same name there may be another member by now
         bound = start_date
-    yield from [Errand(place, bound, Turn.OWED) for place in owed]
+    yield from [MemberRequest(place, bound, RequestKind.FAILED_BEFORE) for place in owed]
 
 
-def newcomers(walk: Sweep) -> Callable[[int], bool] | None:
+def new_member_test(sweep: SweepState) -> Callable[[int], bool] | None:
     """Return a test for members that a sweep has read, and the last complete one perhaps not.
 
     Returns:
         The test, by CrowdTwist's number; None where there is nobody.
     """
-    if walk.known is None or walk.read is None:
+    if sweep.known is None or sweep.read is None:
         return None
-    is_new, largest = walk.known.newcomers(walk.read | walk.fell), walk.known.largest
+    is_new, largest = sweep.known.new_member_test(sweep.read | sweep.fell), sweep.known.largest
     if is_new is None:
         return None
     # Whoever has a larger number was read from `start_date` in the first place.
     return lambda user_id: user_id <= largest and is_new(user_id)
 
 
-def again(
+def reread_requests(
     members: int,
     known_id: Callable[[int], int | None],
     is_new: Callable[[int], bool],
     first: int,
     start_date: datetime | None,
-) -> Iterator[Errand]:
+) -> Iterator[MemberRequest]:
     """Yield whom to read from `start_date` after all, since the last sweep may not have read them.
 
     Members before `first` whose number is unknown are among them: their turn was in a run that was
@@ -98,11 +100,11 @@ def again(
     Args:
         members: how many there are.
         known_id: returns the number of a member, by position, or None.
-        is_new: what `newcomers` returned.
+        is_new: what `new_member_test` returned.
         first: the position at which this run began.
         start_date: from when on they are wanted.
     """
     for place in range(members):
         user_id = known_id(place)
         if place < first if user_id is None else is_new(user_id):
-            yield Errand(place, start_date, Turn.AGAIN)
+            yield MemberRequest(place, start_date, RequestKind.REREAD)

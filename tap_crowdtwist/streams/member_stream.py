@@ -15,12 +15,12 @@ from tap_crowdtwist import state
 from tap_crowdtwist.api.errors import ApiError, FatalApiError, NotConfiguredError
 from tap_crowdtwist.errors import IncompleteError, SettingError, TapError
 from tap_crowdtwist.state import files_seen
-from tap_crowdtwist.state.resume import MARK
-from tap_crowdtwist.streams import member_request as errands
+from tap_crowdtwist.state.resume import COMPLETED_AT
+from tap_crowdtwist.streams import member_request as member_requests
 from tap_crowdtwist.streams import stream_maps, vanished_rows
 from tap_crowdtwist.streams.base import CrowdTwistStream
-from tap_crowdtwist.streams.failure_policy import UNCONFIGURED, FailurePolicy, NothingReadError
-from tap_crowdtwist.streams.member_request import Errand, Haul, Turn
+from tap_crowdtwist.streams.failure_policy import MIN_UNAVAILABLE, FailurePolicy, NothingReadError
+from tap_crowdtwist.streams.member_request import MemberRequest, MemberResult, RequestKind
 from tap_crowdtwist.sync.stats import FORGOTTEN
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from tap_crowdtwist.records.normalizer import Row
-    from tap_crowdtwist.sync.workers import Sweep
+    from tap_crowdtwist.sync.workers import SweepJob
 
 
-class Walk(NamedTuple):
+class ActiveSweep(NamedTuple):
     """A sweep that has begun: its state, what decided its bounds, and its results to come.
 
     Attributes:
@@ -41,9 +41,9 @@ class Walk(NamedTuple):
         first: the position in the roster at which this run began.
     """
 
-    state: state.Sweep
-    plan: state.Plan
-    under_way: Sweep[Errand, Haul] | None
+    state: state.SweepState
+    plan: state.SweepPlan
+    under_way: SweepJob[MemberRequest, MemberResult] | None
     found: dict[str, Any]
     first: int
 
@@ -55,10 +55,10 @@ class MemberStream(CrowdTwistStream):
     message per member and search a list of partitions for each.
     """
 
-    replicable_by: ClassVar[tuple[str, ...]] = ()
+    valid_replication_keys: ClassVar[tuple[str, ...]] = ()
     """Properties by which the stream can be replicated incrementally."""
 
-    _walk: Walk | None = None
+    _active: ActiveSweep | None = None
 
     def fetch(self, position: int, since: datetime | None, until: datetime) -> list[Row]:
         """Read the rows of one member, in a worker thread.
@@ -68,7 +68,7 @@ class MemberStream(CrowdTwistStream):
             since: rows dated earlier may be left out.
             until: rows dated later may be left out.
         """
-        user_id = self.run.identities.user_id(position)
+        user_id = self.run.user_ids.user_id(position)
         rows = self.run.client.rows(self.endpoint, user_id, since=since, until=until)
         for row in rows:
             row["user_id"] = user_id
@@ -82,13 +82,17 @@ class MemberStream(CrowdTwistStream):
     def is_complete(self) -> bool:
         """Whether the run that this one continues has completed the stream."""
         own, changed = self.stream_state, self.run.settings.only_changed
-        if not self.run.is_resumed or not own.get(MARK) or files_seen.of_changed(own) > changed:
+        if (
+            not self.run.is_resumed
+            or not own.get(COMPLETED_AT)
+            or files_seen.is_of_changed(own) > changed
+        ):
             return False
         if not changed and self.is_incremental and self.starts_later:
             return False
         if changed and self.run.feeds is not None and self.run.feeds.has_news(own.get("files")):
             return False
-        state.check_roster(own, self.run.roster)
+        state.check_compatible(own, self.run.roster)
         return True
 
     @property
@@ -105,7 +109,7 @@ class MemberStream(CrowdTwistStream):
         """
         own = self.tap_state.get("bookmarks", {}).get(self.name, {})
         try:
-            return state.starts_later(own, self.run.settings.start_date)
+            return state.misses_earlier_rows(own, self.run.settings.start_date)
         except (AttributeError, TypeError, ValueError):
             return False
 
@@ -130,11 +134,11 @@ class MemberStream(CrowdTwistStream):
         run = self.run
         return FailurePolicy(
             self.name,
-            run.tally(self.name),
+            run.stream_stats(self.name),
             run.settings,
             run.roster,
             run.missing,
-            run.identities,
+            run.user_ids,
             self.room,
             self.logger,
         )
@@ -149,17 +153,17 @@ class MemberStream(CrowdTwistStream):
             pass  # raised again when it is the stream's turn
         return True
 
-    def begin(self) -> Walk:
+    def begin(self) -> ActiveSweep:
         """Begin the sweep, or resume it, and let the workers start on it."""
-        if self._walk is None:
+        if self._active is None:
             plan, found = self._plan(), copy.deepcopy(self.stream_state)
             begun = state.begin(self.stream_state, plan, self.run.roster)
             first = self.run.roster.after(begun.after)
             under_way = None
             if self.ABORT_AT_RECORD_COUNT is None:
-                under_way = self.run.crew.add(self._turns(begun), self._asker(begun))
-            self._walk = Walk(begun, plan, under_way, found, first)
-        return self._walk
+                under_way = self.run.pool.add(self._requests(begun), self._fetcher(begun))
+            self._active = ActiveSweep(begun, plan, under_way, found, first)
+        return self._active
 
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
@@ -169,30 +173,30 @@ class MemberStream(CrowdTwistStream):
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[Row, Any, Any]:
-        run, tally = self.run, self.run.tally(self.name)
+        run, stats = self.run, self.run.stream_stats(self.name)
         if run.skip_reason:
-            tally.skipped = run.skip_reason
+            stats.skipped = run.skip_reason
             return
         if self.is_complete:
-            tally.skipped = "complete since the run that was cut short"
+            stats.skipped = "complete since the run that was cut short"
             return
-        walk = self.begin()
+        active = self.begin()
         with self.measured() as count, run.progress(self):
             try:
-                yield from self._records(walk, count, write=write_messages)
-                self._finish(walk, write=write_messages)
+                yield from self._records(active, count, write=write_messages)
+                self._finish(active, write=write_messages)
             except NothingReadError as error:
                 self.stream_state.clear()
-                self.stream_state.update(walk.found)
+                self.stream_state.update(active.found)
                 self._give_up(error)
             except IncompleteError as error:
-                self._checkpoint(walk)
+                self._checkpoint(active)
                 self._give_up(error)
             except Exception:
-                self._checkpoint(walk, forget=tally.wrong_roster)
+                self._checkpoint(active, forget=stats.wrong_roster)
                 raise
             finally:
-                self._walk = None
+                self._active = None
 
     def _give_up(self, error: IncompleteError) -> None:
         """Go on with the other streams, unless nothing at all answers."""
@@ -201,42 +205,42 @@ class MemberStream(CrowdTwistStream):
         self.run.failures.append(str(error))
 
     def _records(
-        self, walk: Walk, count: Callable[..., None], *, write: bool
+        self, active: ActiveSweep, count: Callable[..., None], *, write: bool
     ) -> Generator[Row, Any, None]:
         """Write the records of a sweep, member by member, with a STATE from time to time."""
-        run, tally = self.run, self.run.tally(self.name)
+        run, stats = self.run, self.run.stream_stats(self.name)
         due = run.clock() + run.settings.checkpoint_interval
-        for errand, haul in self._results(walk):
-            self.failure_policy.judge(errand, haul, walk.state)
-            self._learn(haul, walk.state)
-            if tally.skipped:
+        for request, result in self._results(active):
+            self.failure_policy.record_result(request, result, active.state)
+            self._learn(result, active.state)
+            if stats.skipped:
                 return
-            rows = [row for row in haul.rows if self.wanted(row, haul.since)]
-            before = tally.records
-            version = walk.state.version
-            yield from self._write(rows, haul.extracted, write=write, version=version)
-            count(tally.records - before)
-            if haul.was_read and errand.turn is not Turn.AGAIN:
-                user_id = run.identities.user_id(errand.position)
-                walk.state.was_read(user_id, owed=errand.turn is Turn.OWED)
-            if errand.turn is Turn.FIRST:
-                walk.state.after = run.roster.name(errand.position)
+            rows = [row for row in result.rows if self.wanted(row, result.since)]
+            before = stats.records
+            version = active.state.version
+            yield from self._write(rows, result.extracted, write=write, version=version)
+            count(stats.records - before)
+            if result.was_read and request.kind is not RequestKind.REREAD:
+                user_id = run.user_ids.user_id(request.position)
+                active.state.was_read(user_id, owed=request.kind is RequestKind.FAILED_BEFORE)
+            if request.kind is RequestKind.IN_ORDER:
+                active.state.after = run.roster.name(request.position)
             if run.clock() >= due:
-                self._checkpoint(walk)
+                self._checkpoint(active)
                 due = run.clock() + run.settings.checkpoint_interval
 
-    def _learn(self, haul: Haul, walk: state.Sweep) -> None:
+    def _learn(self, result: MemberResult, sweep: state.SweepState) -> None:
         """Learn from an answer whether the program has the resource.
 
         Where it did not when all members were asked, those who are asked now are too few.
         """
-        if isinstance(haul.error, NotConfiguredError):
-            walk.lacking = walk.lacking is not False
-        elif haul.error is None:
-            walk.lacking = False
-            if walk.changed and files_seen.lacking(self.stream_state):
+        if isinstance(result.error, NotConfiguredError):
+            sweep.lacking = sweep.lacking is not False
+        elif result.error is None:
+            sweep.lacking = False
+            if sweep.changed and files_seen.lacks_resource(self.stream_state):
                 del self.stream_state["files"]
-                walk.files = None
+                sweep.files = None
                 self.run.fail(
                     SettingError(
                         "sweep_members",
@@ -245,101 +249,107 @@ class MemberStream(CrowdTwistStream):
                     )
                 )
 
-    def _finish(self, walk: Walk, *, write: bool) -> None:
+    def _finish(self, active: ActiveSweep, *, write: bool) -> None:
         """Write into the state that every member was asked, or why that counts for nothing.
 
         Members who changed may be too few to tell that the program lacks the resource by now. They
         stay due then, together with those who change next.
         """
-        run, own, sweep = self.run, self.stream_state, walk.state
-        has_rows = self.failure_policy.judge_all(sweep)
+        run, own, sweep = self.run, self.stream_state, active.state
+        has_rows = self.failure_policy.is_whole(sweep)
         if not has_rows:
             state.forget(own, sweep)
         if write and self.forgets_rows:
             self._forget_vanished(sweep)
-        doubted = sweep.changed and sweep.lacking and not files_seen.lacking(own)
-        if doubted and sweep.asked < UNCONFIGURED:
+        doubted = sweep.changed and sweep.lacking and not files_seen.lacks_resource(own)
+        if doubted and sweep.asked < MIN_UNAVAILABLE:
             state.forget(own, sweep)
         elif has_rows:
-            state.finish(own, sweep, walk.plan, run.roster, run.now())
+            state.finish(own, sweep, active.plan, run.roster, run.now())
             if sweep.failed.overflowed:
                 run.failures.append(
-                    f"{self.name}: more members failed than the state can list ({state.MOST:,} a "
-                    "stream at most), so its bookmark stays and the next run reads everybody "
+                    f"{self.name}: more members failed than the state can list "
+                    f"({state.MAX_FAILED_MEMBERS:,} a stream at most), so its bookmark stays and the next run reads everybody "
                     "from there"
                 )
         else:
-            state.note_files(own, sweep)
+            state.record_files(own, sweep)
 
-    def _forget_vanished(self, sweep: state.Sweep) -> None:
+    def _forget_vanished(self, sweep: state.SweepState) -> None:
         """Let the target forget what the sweep has not brought, or say why not.
 
         Before the state says that the sweep is complete: a target that dies between the two gets
         the message again.
         """
-        tally = self.run.tally(self.name)
-        reason = "the stream was skipped" if tally.skipped else self._why_kept(sweep)
-        tally.vanished = reason or FORGOTTEN
+        stats = self.run.stream_stats(self.name)
+        reason = "the stream was skipped" if stats.skipped else self._why_kept(sweep)
+        stats.vanished = reason or FORGOTTEN
         if not reason and sweep.version is not None:
             self._write_activate_version_message(sweep.version)
 
-    def _why_kept(self, sweep: state.Sweep) -> str:
+    def _why_kept(self, sweep: state.SweepState) -> str:
         run = self.run
         return vanished_rows.why_kept(
             sweep,
             self.stream_state,
-            state.found(sweep, run.roster),
+            state.found_members(sweep, run.roster),
             doubt=self._doubt(sweep),
             is_shard=run.settings.shard.count != 1,
             shares_table=self.shares_table,
         )
 
-    def _doubt(self, sweep: state.Sweep) -> str:
-        lacks_rows = self.run.tally(self.name).refused > 0
+    def _doubt(self, sweep: state.SweepState) -> str:
+        lacks_rows = self.run.stream_stats(self.name).rejected_rows > 0
         is_proven = self.run.client.is_proven(self.endpoint)
         return vanished_rows.doubt(sweep, lacks_rows=lacks_rows, is_proven=is_proven)
 
-    def _results(self, walk: Walk) -> Iterator[tuple[Errand, Haul]]:
-        if walk.under_way is None:  # a dry run, which needs few members
-            ask = self._asker(walk.state)
-            yield from ((errand, ask(errand)) for errand in self._turns(walk.state))
+    def _results(self, active: ActiveSweep) -> Iterator[tuple[MemberRequest, MemberResult]]:
+        if active.under_way is None:  # a dry run, which needs few members
+            fetch = self._fetcher(active.state)
+            yield from ((request, fetch(request)) for request in self._requests(active.state))
             return
-        is_last = walk.state.known is None
-        yield from self._taken(walk.under_way, last=is_last)
-        walk.state.failed.earlier.clear()  # all of them were asked; who failed again is noted anew
+        is_last = active.state.known is None
+        yield from self._results_of(active.under_way, last=is_last)
+        # All of them were asked; whoever failed again is noted anew.
+        active.state.failed.earlier.clear()
         if is_last:
             return
         # Who may be new is known only when everybody's result has been taken. The next stream's
         # sweep must not begin before: its results would fill the window, and wait for these.
-        is_new = errands.newcomers(walk.state)
+        is_new = member_requests.new_member_test(active.state)
         if is_new is None:
-            self.run.crew.begin_next(self.name)
+            self.run.pool.begin_next(self.name)
             return
         self.logger.info(
             "%s: reading members from `start_date` that the last sweep may not have read", self.name
         )
         run, start = self.run, self.run.settings.start_date
-        turns = errands.again(len(run.roster), run.identities.known_id, is_new, walk.first, start)
-        again = run.crew.add(turns, self._asker(walk.state, is_new))
-        yield from self._taken(again, last=True)
+        turns = member_requests.reread_requests(
+            len(run.roster), run.user_ids.known_id, is_new, active.first, start
+        )
+        again = run.pool.add(turns, self._fetcher(active.state, is_new))
+        yield from self._results_of(again, last=True)
 
-    def _taken(
-        self, under_way: Sweep[Errand, Haul], *, last: bool
-    ) -> Iterator[tuple[Errand, Haul]]:
+    def _results_of(
+        self, under_way: SweepJob[MemberRequest, MemberResult], *, last: bool
+    ) -> Iterator[tuple[MemberRequest, MemberResult]]:
         """Yield results; let the workers go on with the next stream once `last` ones are begun."""
         followed = not last
-        for result in self.run.crew.results(under_way):
+        for result in self.run.pool.results(under_way):
             if under_way.exhausted and not followed:
-                self.run.crew.begin_next(self.name)
+                self.run.pool.begin_next(self.name)
                 followed = True
             yield result
-            self.run.listen()
+            self.run.on_wait()
 
-    def _plan(self) -> state.Plan:
+    def _plan(self) -> state.SweepPlan:
         settings = self.run.settings
         key = self.replication_key if self.replication_method == REPLICATION_INCREMENTAL else None
-        if self.replication_method == REPLICATION_INCREMENTAL and key not in self.replicable_by:
-            possible = " or ".join(self.replicable_by)
+        if (
+            self.replication_method == REPLICATION_INCREMENTAL
+            and key not in self.valid_replication_keys
+        ):
+            possible = " or ".join(self.valid_replication_keys)
             only = f", only by {possible}" if possible else ""
             raise TapError(
                 f"Catalog: `{self.name}` cannot be replicated incrementally by {key!r}{only}; set "
@@ -349,7 +359,7 @@ class MemberStream(CrowdTwistStream):
         if settings.start_date is not None and settings.start_date > now:
             raise SettingError("start_date", "lies in the future, so there is nothing to read yet")
         feeds = self.run.feeds
-        return state.Plan(
+        return state.SweepPlan(
             self.name,
             now,
             key,
@@ -360,54 +370,54 @@ class MemberStream(CrowdTwistStream):
             versioned=self.forgets_rows and settings.shard.count == 1,
         )
 
-    def _turns(self, walk: state.Sweep) -> Iterator[Errand]:
-        return errands.turns(self.run.roster, walk, self.run.settings.start_date)
+    def _requests(self, sweep: state.SweepState) -> Iterator[MemberRequest]:
+        return member_requests.requests_of(self.run.roster, sweep, self.run.settings.start_date)
 
-    def _asker(
-        self, walk: state.Sweep, is_new: Callable[[int], bool] | None = None
-    ) -> Callable[[Errand], Haul]:
-        def ask(errand: Errand) -> Haul:
+    def _fetcher(
+        self, sweep: state.SweepState, is_new: Callable[[int], bool] | None = None
+    ) -> Callable[[MemberRequest], MemberResult]:
+        def fetch(request: MemberRequest) -> MemberResult:
             try:
-                if is_new is not None and not is_new(self.run.identities.user_id(errand.position)):
-                    return Haul([], errand.since, self.run.now())
-                rows = self._read(errand, walk)
+                if is_new is not None and not is_new(self.run.user_ids.user_id(request.position)):
+                    return MemberResult([], request.since, self.run.now())
+                rows = self._read(request, sweep)
             except FatalApiError:
                 raise
             except ApiError as error:
-                return Haul([], self._since(errand, walk), self.run.now(), error)
-            return Haul(rows, self._since(errand, walk), self.run.now())
+                return MemberResult([], self._since(request, sweep), self.run.now(), error)
+            return MemberResult(rows, self._since(request, sweep), self.run.now())
 
-        return ask
+        return fetch
 
-    def _read(self, errand: Errand, walk: state.Sweep) -> list[Row]:
+    def _read(self, request: MemberRequest, sweep: state.SweepState) -> list[Row]:
         """Read the rows of one member, in a worker thread."""
-        self.run.identities.user_id(errand.position)  # decides from when on
-        return self.fetch(errand.position, self._since(errand, walk), walk.started_at)
+        self.run.user_ids.user_id(request.position)  # decides from when on
+        return self.fetch(request.position, self._since(request, sweep), sweep.started_at)
 
-    def _since(self, errand: Errand, walk: state.Sweep) -> datetime | None:
+    def _since(self, request: MemberRequest, sweep: state.SweepState) -> datetime | None:
         """Return from when on a member is wanted.
 
         That is `start_date` for one whose number says that it is new, and for one that failed
         before its number was known.
         """
-        if walk.known is None or errand.turn is not Turn.FIRST:
-            return errand.since
-        user_id = self.run.identities.known_id(errand.position)
-        is_new = user_id is None or walk.is_joined(user_id)
-        return self.run.settings.start_date if is_new else errand.since
+        if sweep.known is None or request.kind is not RequestKind.IN_ORDER:
+            return request.since
+        user_id = self.run.user_ids.known_id(request.position)
+        is_new = user_id is None or sweep.is_joined(user_id)
+        return self.run.settings.start_date if is_new else request.since
 
     def room(self) -> int:
         """Return how many characters the state has left for members of this stream that failed."""
         selected = [name for name, stream in self._tap.streams.items() if stream.selected]
         return state.room(self.tap_state.get("bookmarks", {}), self.name, selected)
 
-    def _checkpoint(self, walk: Walk, *, forget: bool = False) -> None:
-        own, sweep, run = self.stream_state, walk.state, self.run
+    def _checkpoint(self, active: ActiveSweep, *, forget: bool = False) -> None:
+        own, sweep, run = self.stream_state, active.state, self.run
         if forget:
             state.forget(own, sweep)
         elif sweep.missing < sweep.asked or not sweep.asked:  # else the roster may be a wrong one
             doubted = replace(sweep, doubt=self._doubt(sweep))
-            state.save(own, doubted, walk.plan, run.roster, run.now())
-            if len(msgspec.json.encode(self.tap_state)) > state.LARGEST:
+            state.save(own, doubted, active.plan, run.roster, run.now())
+            if len(msgspec.json.encode(self.tap_state)) > state.MAX_STATE_BYTES:
                 state.shorten(own)
         self._tap.state_writer.write_state(self.tap_state)

@@ -10,7 +10,7 @@ from typing_extensions import override
 from tap_crowdtwist.api import endpoints
 from tap_crowdtwist.api.errors import MemberMissingError, NotConfiguredError, RejectedError
 from tap_crowdtwist.records import surrogate_keys, timestamps, values
-from tap_crowdtwist.state.timestamps import instant, spell
+from tap_crowdtwist.state.timestamps import format_timestamp, parse_timestamp
 from tap_crowdtwist.streams.member_request import DELETED_AT
 from tap_crowdtwist.streams.member_stream import MemberStream
 from tap_crowdtwist.streams.undated_lists import EARLIEST, Undated
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tap_crowdtwist import state
     from tap_crowdtwist.records.normalizer import Row
-    from tap_crowdtwist.streams.member_request import Errand
+    from tap_crowdtwist.streams.member_request import MemberRequest
 
 
 class Users(MemberStream):
@@ -30,7 +30,7 @@ class Users(MemberStream):
     name = "users"
     endpoint = endpoints.USER
     primary_keys = ("id",)
-    replicable_by = ("date_last_updated",)
+    valid_replication_keys = ("date_last_updated",)
     notes = (
         "Every profile is asked for; incremental by `date_last_updated` only filters the output."
     )
@@ -38,7 +38,7 @@ class Users(MemberStream):
     @override
     def fetch(self, position: int, since: datetime | None, until: datetime) -> list[Row]:
         try:
-            return [self.run.identities.profile(position)]
+            return [self.run.user_ids.profile(position)]
         except MemberMissingError:
             if not self.run.settings.tombstones or self.run.roster.id_type != "id":
                 raise
@@ -61,16 +61,16 @@ class Users(MemberStream):
         done = [moment for moment, status in steps if moment and "completed" in status]
         return {
             "id": user_id,
-            DELETED_AT: max(done or dates, default=spell(until)),
+            DELETED_AT: max(done or dates, default=format_timestamp(until)),
             "deletion_status": told.get("status"),
             "deletion_status_history": told["status_history"],
             "deletion_initiated_by": told.get("initiated_by"),
         }
 
     @override
-    def _read(self, errand: Errand, walk: state.Sweep) -> list[Row]:
+    def _read(self, request: MemberRequest, sweep: state.SweepState) -> list[Row]:
         # The profile tells the number, and must not be asked for twice; `wanted` filters.
-        return self.fetch(errand.position, errand.since, walk.started_at)
+        return self.fetch(request.position, request.since, sweep.started_at)
 
     @override
     def wanted(self, row: Row, since: datetime | None) -> bool:
@@ -80,7 +80,7 @@ class Users(MemberStream):
             updated = timestamps.instant(row["date_last_updated"])
         except (KeyError, values.MisfitError):
             return True
-        moment = instant(updated)
+        moment = parse_timestamp(updated)
         return moment is None or moment >= since
 
 
@@ -103,7 +103,7 @@ class UserActivityHistory(MemberStream):
     endpoint = endpoints.ACTIVITY_HISTORY
     primary_keys = ("id",)
     replication_key = "date_created"
-    replicable_by = ("date_created",)
+    valid_replication_keys = ("date_created",)
 
     @override
     def fetch(self, position: int, since: datetime | None, until: datetime) -> list[Row]:
@@ -119,7 +119,7 @@ class Purchases(MemberStream):
     endpoint = endpoints.PURCHASES
     primary_keys = ("user_id", "purchase_id_type", "purchase_id")
     replication_key = "last_date_purchased"
-    replicable_by = ("last_date_purchased",)
+    valid_replication_keys = ("last_date_purchased",)
 
 
 class UserRewards(MemberStream):
@@ -141,7 +141,7 @@ class Redemptions(MemberStream):
         "coupon_expiration_date": "expiration_date",
     }
     replication_key = "order_date"
-    replicable_by = ("order_date",)
+    valid_replication_keys = ("order_date",)
 
     @override
     def fetch(self, position: int, since: datetime | None, until: datetime) -> list[Row]:
@@ -165,12 +165,12 @@ class Redemptions(MemberStream):
     def _joined(self, position: int) -> datetime:
         """Return when a member joined, by its profile; the earliest day if that does not tell."""
         try:
-            created = timestamps.instant(self.run.identities.profile(position)["date_created"])
+            created = timestamps.instant(self.run.user_ids.profile(position)["date_created"])
         except (KeyError, values.MisfitError):
             return EARLIEST
         except (MemberMissingError, NotConfiguredError, RejectedError):
             return EARLIEST  # a key may read redemptions and no profiles
-        return instant(created) or EARLIEST
+        return parse_timestamp(created) or EARLIEST
 
 
 class PointsExpiration(MemberStream):
@@ -186,7 +186,7 @@ class PointsExpiration(MemberStream):
 
     @override
     def fetch(self, position: int, since: datetime | None, until: datetime) -> list[Row]:
-        user_id = self.run.identities.user_id(position)
+        user_id = self.run.user_ids.user_id(position)
         entries = self.run.client.get(self.endpoint, user_id, parse=_expirations)
         surrogate_keys.assign_entries(entries)
         return [{**entry, "user_id": user_id} for entry in entries]
@@ -237,7 +237,7 @@ class PointsAwaitingFulfillment(MemberStream):
 
     @override
     def fetch(self, position: int, since: datetime | None, until: datetime) -> list[Row]:
-        user_id = self.run.identities.user_id(position)
+        user_id = self.run.user_ids.user_id(position)
         totals = self.run.client.get(self.endpoint, user_id, parse=_awaiting)
         return [{**totals, "user_id": user_id}]
 

@@ -33,14 +33,14 @@ class ProgramStream(CrowdTwistStream):
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[Row, Any, Any]:
         version, client = self._tap.initialized_at, self.run.client
-        if not self.run.tallies:
-            self.run.crew.begin_next()
+        if not self.run.all_stats:
+            self.run.pool.begin_next()
         with self.measured() as count:
             try:
-                rows = self.run.crew.aside(partial(client.rows, self.endpoint))
+                rows = self.run.pool.run_in_worker(partial(client.rows, self.endpoint))
             except NotConfiguredError as error:
                 self.logger.warning("%s: %s; it has no rows", self.name, error)
-                self.run.tally(self.name).skipped = error.sentence
+                self.run.stream_stats(self.name).skipped = error.sentence
                 return
             except (ExhaustedError, RejectedError) as error:
                 if not client.stats.answered:
@@ -51,7 +51,9 @@ class ProgramStream(CrowdTwistStream):
             for record in self._write(rows, extracted, write=write_messages, version=version):
                 count()
                 yield record
-            whole = not self.run.tally(self.name).refused and client.is_proven(self.endpoint)
+            whole = not self.run.stream_stats(self.name).rejected_rows and client.is_proven(
+                self.endpoint
+            )
             if rows and whole and write_messages:
                 self._write_activate_version_message(version)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-def doubt(sweep: state.Sweep, *, lacks_rows: bool, is_proven: bool) -> str:
+def doubt(sweep: state.SweepState, *, lacks_rows: bool, is_proven: bool) -> str:
     """Return why a row may be missing that a sweep should have brought, or "".
 
     Args:
@@ -32,7 +32,7 @@ def doubt(sweep: state.Sweep, *, lacks_rows: bool, is_proven: bool) -> str:
 
 
 def why_kept(
-    sweep: state.Sweep,
+    sweep: state.SweepState,
     own: Mapping[str, Any],
     found: int,
     *,
@@ -57,7 +57,7 @@ def why_kept(
 
 
 def _reasons(
-    sweep: state.Sweep,
+    sweep: state.SweepState,
     own: Mapping[str, Any],
     found: int,
     *,

@@ -24,9 +24,9 @@ from tap_crowdtwist.files.member_ids import Appeared
 from tap_crowdtwist.files.naming import DATA_PUSH, FEEDS, LIVE_PUSH
 from tap_crowdtwist.members.roster import Roster
 from tap_crowdtwist.members.user_ids import identified
-from tap_crowdtwist.state import files_seen, under_way
+from tap_crowdtwist.state import files_seen, stored_sweep
 from tap_crowdtwist.state.failed_members import FailedMembers
-from tap_crowdtwist.state.timestamps import instant, spell
+from tap_crowdtwist.state.timestamps import format_timestamp, parse_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from tap_crowdtwist.config.settings import Settings
     from tap_crowdtwist.files.folder import File
     from tap_crowdtwist.files.naming import Grammar
-    from tap_crowdtwist.members.user_ids import SideBySide
+    from tap_crowdtwist.members.user_ids import RunConcurrently
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = timedelta(days=3)
+MAX_FILE_AGE = timedelta(days=3)
 """How long no newer file may come before the delivery is taken for broken."""
 
 _ALWAYS = ("PROFILE", "USER_ACTIVITY")
@@ -50,7 +50,7 @@ _SHOWN = 3
 _ASK = "run once with `sweep_members` all"
 
 
-class Feeds:
+class ChangeFiles:
     """The files of Data Push, and of Live Push if there are any, as they are at a moment.
 
     Attributes:
@@ -89,7 +89,7 @@ class Feeds:
 
     def has_news(self, noted: Mapping[str, Any] | None) -> bool:
         """Tell whether files of Data Push have come that a note does not know."""
-        return bool(files_seen.ledger(noted, "push").due(self.push))
+        return bool(files_seen.history_of(noted, "push").due(self.push))
 
     def appeared(self, push: Iterable[File], live: Iterable[File]) -> Appeared:
         """Read who appears in some of the files.
@@ -106,12 +106,12 @@ class Feeds:
         return appeared
 
 
-def roster(
-    feeds: Feeds,
+def changed_roster(
+    feeds: ChangeFiles,
     states: Mapping[str, Mapping[str, Any]],
     settings: Settings,
     client: Client,
-    side_by_side: SideBySide,
+    run_concurrently: RunConcurrently,
     now: datetime,
 ) -> Roster:
     """Give the members who changed since the last complete sweep of some streams.
@@ -121,7 +121,7 @@ def roster(
         states: the states of the streams that are to be swept, by name.
         settings: the settings.
         client: asks who the members are of whom the files tell no number.
-        side_by_side: does several things at once.
+        run_concurrently: does several things at once.
         now: the present.
 
     Raises:
@@ -133,11 +133,11 @@ def roster(
     noted_by_name = _noted(states)
     try:
         for name, entry in states.items():
-            noted, sweep = noted_by_name[name], under_way(entry)
-            read, heard = files_seen.ledger(noted, "push"), files_seen.ledger(noted, "live")
+            noted, sweep = noted_by_name[name], stored_sweep(entry)
+            read, heard = files_seen.history_of(noted, "push"), files_seen.history_of(noted, "live")
             begun = sweep.get("files")
-            _check_kept(DATA_PUSH, feeds.push, read, files_seen.ledger(begun, "push"))
-            _check_kept(LIVE_PUSH, feeds.live, heard, files_seen.ledger(begun, "live"))
+            _check_kept(DATA_PUSH, feeds.push, read, files_seen.history_of(begun, "push"))
+            _check_kept(LIVE_PUSH, feeds.live, heard, files_seen.history_of(begun, "live"))
             due = read.due(feeds.push)
             _check_gap(noted, feeds.push, due, read, settings.data_push_daily)
             _check_age(noted, feeds.push, read, now)
@@ -151,7 +151,7 @@ def roster(
         ) from None
     appeared = feeds.appeared(push.values(), live.values())
     try:
-        found = identified(appeared.nameless, client, side_by_side)
+        found = identified(appeared.nameless, client, run_concurrently)
     except FatalApiError:
         raise
     except ApiError as error:
@@ -168,7 +168,7 @@ def roster(
     return given
 
 
-def newest(feeds: Feeds, settings: Settings) -> Roster:
+def newest_roster(feeds: ChangeFiles, settings: Settings) -> Roster:
     """Give the members of the newest day on which anybody appears, to try things with."""
     members = Roster((), "id", settings.shard)
     for day in sorted({file.slot for file in feeds.push}, reverse=True):
@@ -193,7 +193,7 @@ def _noted(states: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]
     begun = [
         name
         for name, entry in states.items()
-        if "started_at" in (sweep := under_way(entry)) and sweep.get("members") != "changed"
+        if "started_at" in (sweep := stored_sweep(entry)) and sweep.get("members") != "changed"
     ]
     if begun:
         raise SettingError(
@@ -241,7 +241,7 @@ def _check_gap(
         return
     feeds = set(daily) or {*_ALWAYS, *noted.get("feeds", ()), *(file.feed for file in files)}
     there = {(file.slot, file.feed) for file in files}
-    since = instant(noted.get("all_at"))
+    since = parse_timestamp(noted.get("all_at"))
     first = due[0].slot
     if since is not None:
         rest = DATA_PUSH.number(since) + 1
@@ -269,13 +269,13 @@ def _check_age(
     noted: Mapping[str, Any], files: Sequence[File], read: Ledger, now: datetime
 ) -> None:
     """Insist on newer files from time to time."""
-    fresh = instant(noted.get("fresh_at"))
+    fresh = parse_timestamp(noted.get("fresh_at"))
     newer = any(file.slot >= read.end for file in files)
-    if not newer and fresh is not None and now - fresh > PATIENCE:
+    if not newer and fresh is not None and now - fresh > MAX_FILE_AGE:
         raise SettingError(
             "data_push_path",
-            f"has had no file of a newer day since {spell(fresh)}, so who changed is not known; "
-            f"see to the delivery, and {_ASK}",
+            f"has had no file of a newer day since {format_timestamp(fresh)}, so who changed is not "
+            f"known; see to the delivery, and {_ASK}",
         )
 
 

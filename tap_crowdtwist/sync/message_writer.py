@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-GRACE = 8.0
+WRITE_GRACE_SECONDS = 8.0
 """Seconds that a write may take after a signal; containers are often killed after ten."""
 
 _NUL = b"\\u0000"
 
 
-class Writer(MsgSpecWriter):
+class MessageWriter(MsgSpecWriter):
     """Flushes after every message but a record; those wait for a full buffer or the next STATE.
 
     Attributes:
@@ -80,19 +80,19 @@ class Writer(MsgSpecWriter):
             if not isinstance(message, RecordMessage):
                 sys.stdout.buffer.flush()
         except StoppedError:
-            discard_the_rest()
+            discard_output()
             raise
         except BrokenPipeError:
-            discard_the_rest()
+            discard_output()
             raise TapError("The target stopped reading; its own messages say why") from None
         except OSError as error:
-            discard_the_rest()
+            discard_output()
             raise TapError(f"The output cannot be written: {error.strerror}") from None
         finally:
             self._writing = False
 
     def limit_writes(self, signum: int) -> None:
-        """Give up a write that still waits for the target `GRACE` seconds after a signal.
+        """Give up a write that still waits for the target `WRITE_GRACE_SECONDS` after a signal.
 
         A run that was asked to stop notices it between two writes, so never while the pipe is full
         and the target hangs. Only an exception out of a signal handler ends such a write.
@@ -100,12 +100,12 @@ class Writer(MsgSpecWriter):
 
         def give_up(*_: object) -> None:
             if self._writing:
-                lift_limit()
+                lift_write_limit()
                 raise StoppedError(signum, " while the target read nothing")
 
         if hasattr(signal, "setitimer"):  # not on Windows
             signal.signal(signal.SIGALRM, give_up)
-            signal.setitimer(signal.ITIMER_REAL, GRACE, 1)
+            signal.setitimer(signal.ITIMER_REAL, WRITE_GRACE_SECONDS, 1)
 
 
 def _write_whole(line: bytearray) -> None:
@@ -116,13 +116,13 @@ def _write_whole(line: bytearray) -> None:
         written += out.write(memoryview(line)[written:]) or 0
 
 
-def lift_limit() -> None:
+def lift_write_limit() -> None:
     """Let no alarm ring any more; one that rang while Python ends would change the exit code."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def discard_the_rest() -> None:
+def discard_output() -> None:
     """Let what is still buffered go nowhere, so that the interpreter can end in peace."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())

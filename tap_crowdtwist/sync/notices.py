@@ -21,7 +21,7 @@ def shrunken_roster(states: Iterable[Mapping[str, Any]], members: int) -> Iterat
         states: of the streams that are swept.
         members: how many there are now.
     """
-    before = max(map(state.members_of, states), default=0)
+    before = max(map(state.roster_size, states), default=0)
     if before > members * _SHRUNK:
         yield (
             f"The roster has shrunk from {before} to {members} members. If that is a mistake, stop "

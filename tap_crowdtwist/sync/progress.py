@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tap_crowdtwist.api.client import RequestStats
-    from tap_crowdtwist.sync.stats import Tally
+    from tap_crowdtwist.sync.stats import StreamStats
 
 logger = logging.getLogger(__name__)
 
-INTERVAL = 10.0
+INTERVAL_SECONDS = 10.0
 """Seconds between two lines."""
 
-MINUTE = 60.0
+MINUTE_SECONDS = 60.0
 
 
 class Progress:
     """Tells about one sweep at a time.
 
     Args:
-        traffic: what went over the wire so far.
+        stats: what went over the wire so far.
         clock: a monotonic clock, in seconds.
         paused_until: until when CrowdTwist has asked everybody to pause; "" if it has not.
     """
@@ -43,29 +43,29 @@ class Progress:
         self._clock = clock
         self._paused_until = paused_until
         self._stream = ""
-        self._tally: Tally | None = None
+        self._stats_of_stream: StreamStats | None = None
         self._total = 0
         self._began = self._said = self._ticked = 0.0
         self._sent = 0
         self._bar: tqdm[Any] | None = None
 
     @contextmanager
-    def of(self, stream: str, tally: Tally, total: int) -> Iterator[None]:
+    def of(self, stream: str, stats: StreamStats, total: int) -> Iterator[None]:
         """Tell about a sweep while it runs.
 
         Args:
             stream: its name.
-            tally: what became of it so far.
+            stats: what became of it so far.
             total: members to ask.
         """
-        self._stream, self._tally, self._total = stream, tally, total
+        self._stream, self._stats_of_stream, self._total = stream, stats, total
         self._began = self._said = self._ticked = self._clock()
         self._sent = self._stats.requests.total()
         if not sys.stderr.isatty():
             try:
                 yield
             finally:
-                self._tally = None
+                self._stats_of_stream = None
             return
         with logging_redirect_tqdm(), tqdm(total=total, desc=stream, unit="member") as bar:
             self._bar = bar
@@ -73,37 +73,39 @@ class Progress:
                 yield
             finally:
                 self.tick()
-                self._tally = self._bar = None
+                self._stats_of_stream = self._bar = None
 
     def tick(self) -> None:
         """Say how far it is, if it is time to."""
-        tally = self._tally
-        if tally is None:
+        stats = self._stats_of_stream
+        if stats is None:
             return
         if self._bar is not None:
             self._bar.set_postfix_str(self._pause(), refresh=False)
-            self._bar.update(tally.asked - self._bar.n)
+            self._bar.update(stats.asked - self._bar.n)
             return
         now = self._clock()
         if self._pause():
             self._began += now - self._ticked  # no part of what a member takes
         self._ticked = now
-        if now - self._said >= INTERVAL:
-            logger.info("%s", self.line(tally, now))
+        if now - self._said >= INTERVAL_SECONDS:
+            logger.info("%s", self.line(stats, now))
             self._said, self._sent = now, self._stats.requests.total()
 
-    def line(self, tally: Tally, now: float) -> str:
+    def line(self, stats: StreamStats, now: float) -> str:
         """Say how far the sweep is."""
         sent = self._stats.requests.total() - self._sent
-        pace = sent * MINUTE / max(now - self._said, 0.001)
+        pace = sent * MINUTE_SECONDS / max(now - self._said, 0.001)
         pause = self._pause()
         left = pause or "time left unknown"
-        if tally.asked and not pause:
-            each = (now - self._began) / tally.asked
-            left = f"about {_span(each * (self._total - tally.asked))} left in this stream"
+        if stats.asked and not pause:
+            each = (now - self._began) / stats.asked
+            left = (
+                f"about {_format_seconds(each * (self._total - stats.asked))} left in this stream"
+            )
         return (
-            f"{self._stream}: {tally.asked:,} of {self._total:,} members, "
-            f"{tally.records:,} records, {pace:,.0f} requests a minute, "
+            f"{self._stream}: {stats.asked:,} of {self._total:,} members, "
+            f"{stats.records:,} records, {pace:,.0f} requests a minute, "
             f"{self._stats.rate_limited:,} refused and {self._stats.retried:,} sent again so far, "
             f"{left}"
         )
@@ -113,7 +115,7 @@ class Progress:
         return f"paused until {until}, as CrowdTwist asked (Retry-After)" if until else ""
 
 
-def _span(seconds: float) -> str:
+def _format_seconds(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -17,12 +17,12 @@ from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.members.missing_members import MissingMembers
 from tap_crowdtwist.members.roster import Roster
 from tap_crowdtwist.members.roster_files import placed_in_files, placed_in_setting
-from tap_crowdtwist.members.user_ids import Identities
-from tap_crowdtwist.sync.changed_members import Feeds
+from tap_crowdtwist.members.user_ids import UserIdLookup
+from tap_crowdtwist.sync.changed_members import ChangeFiles
 from tap_crowdtwist.sync.progress import Progress
-from tap_crowdtwist.sync.shutdown import Stop
-from tap_crowdtwist.sync.stats import Tally
-from tap_crowdtwist.sync.workers import Crew
+from tap_crowdtwist.sync.shutdown import StopSignal
+from tap_crowdtwist.sync.stats import StreamStats
+from tap_crowdtwist.sync.workers import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -66,13 +66,15 @@ class SyncRun:
         self.user_agent = user_agent
         self.now = now
         self.clock = clock
-        self.stop = Stop()
-        self.crew = Crew(settings.max_concurrency, self.listen, weigh=lambda haul: len(haul.rows))
+        self.stop = StopSignal()
+        self.pool = WorkerPool(
+            settings.max_concurrency, self.on_wait, weight_of=lambda result: len(result.rows)
+        )
         transport = transport or Transport(
             settings.max_concurrency, settings.request_timeout, user_agent
         )
-        self.client = build_client(settings, transport, self.stop, self.crew)
-        self.tallies: dict[str, Tally] = {}
+        self.client = build_client(settings, transport, self.stop, self.pool)
+        self.all_stats: dict[str, StreamStats] = {}
         self.failures: list[str] = []
         """Why streams were given up, one sentence each; the others go on."""
         self.missing = MissingMembers()
@@ -88,7 +90,7 @@ class SyncRun:
         return build_roster(self.settings)
 
     @cached_property
-    def feeds(self) -> Feeds | None:
+    def feeds(self) -> ChangeFiles | None:
         """The files that tell who changed, as they are at the beginning of the run.
 
         Raises:
@@ -97,7 +99,7 @@ class SyncRun:
         if not self.settings.data_push_path:
             return None
         try:
-            feeds = Feeds(self.settings, self.now())
+            feeds = ChangeFiles(self.settings, self.now())
         except SettingError as error:
             if self.settings.only_changed:
                 raise
@@ -113,39 +115,41 @@ class SyncRun:
             self.failures.append(str(error))
 
     @cached_property
-    def identities(self) -> Identities:
+    def user_ids(self) -> UserIdLookup:
         """The CrowdTwist ids of the roster's members."""
-        return Identities(self.roster, self.client)
+        return UserIdLookup(self.roster, self.client)
 
-    def tally(self, stream: str) -> Tally:
+    def stream_stats(self, stream: str) -> StreamStats:
         """Give the tally of a stream."""
-        return self.tallies.setdefault(stream, Tally())
+        return self.all_stats.setdefault(stream, StreamStats())
 
     def progress(self, stream: Stream) -> AbstractContextManager[None]:
         """Tell how far the sweep of a stream is, while it runs."""
-        return self._progress.of(stream.name, self.tally(stream.name), len(self.roster))
+        return self._progress.of(stream.name, self.stream_stats(stream.name), len(self.roster))
 
-    def side_by_side(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+    def run_concurrently(self, calls: Sequence[Callable[[], T]]) -> list[T]:
         """Let the workers do several things, and wait for all."""
-        return self.crew.aside(partial(self.crew.gather, calls))
+        return self.pool.run_in_worker(partial(self.pool.run_concurrently, calls))
 
-    def listen(self) -> None:
+    def on_wait(self) -> None:
         """Do what has to be done from time to time: say how far it is, and stop if asked to.
 
         Raises:
             StoppedError: the run was asked to stop.
         """
         self._progress.tick()
-        self.stop.heed()
+        self.stop.raise_if_stopped()
 
     def close(self) -> None:
         """Stop the workers and close every connection."""
-        self.stop.wish()
-        self.crew.close()
+        self.stop.request_stop()
+        self.pool.close()
         self.client.close()
 
 
-def build_client(settings: Settings, transport: Transport, stop: Stop, crew: Crew) -> Client:
+def build_client(
+    settings: Settings, transport: Transport, stop: StopSignal, pool: WorkerPool
+) -> Client:
     """Build the API client that settings describe."""
     key = HeaderKey(settings.api_key)
     main: AuthBase = key
@@ -161,7 +165,7 @@ def build_client(settings: Settings, transport: Transport, stop: Stop, crew: Cre
         transport,
         RateLimiter(settings.requests_per_minute, sleep=stop.sleep),
         max_retries=settings.max_retries,
-        gather=crew.gather,
+        run_concurrently=pool.run_concurrently,
         sleep=stop.sleep,
     )
 

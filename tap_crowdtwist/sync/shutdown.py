@@ -28,24 +28,24 @@ class StoppedError(TapError):
         self.signum = signum
 
 
-class Stop:
+class StopSignal:
     """A wish to stop: made by a signal handler, noticed by everyone who waits."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
         self._signum = signal.SIGTERM
 
-    def wish(self, signum: int = signal.SIGTERM) -> None:
+    def request_stop(self, signum: int = signal.SIGTERM) -> None:
         """Ask the run to stop."""
         self._signum = signal.Signals(signum)
         self._event.set()
 
     @property
-    def wished(self) -> bool:
+    def is_requested(self) -> bool:
         """Whether the run was asked to stop."""
         return self._event.is_set()
 
-    def heed(self) -> None:
+    def raise_if_stopped(self) -> None:
         """Go on, unless asked to stop.
 
         Raises:

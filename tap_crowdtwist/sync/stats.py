@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-SHOWN = 10
+MAX_SHOWN = 10
 """Members that failed whose place in the roster is told."""
 
 FORGOTTEN = "forgotten"
@@ -12,7 +12,7 @@ FORGOTTEN = "forgotten"
 
 
 @dataclass
-class Tally:
+class StreamStats:
     """What became of one stream.
 
     Attributes:
@@ -25,7 +25,7 @@ class Tally:
         failed_positions: places in the roster of the first of them.
         unconfigured: members for whom the program lacks the resource.
         unavailable: members that failed because the key may not read the resource, or the like.
-        refused: rows left out for want of a key.
+        rejected_rows: rows left out for want of a key.
         texts: by property, texts that stood where an object should, and were kept as they came.
         skipped: why the stream was not read at all, or "".
         reason: why the last member that failed did, or "".
@@ -42,7 +42,7 @@ class Tally:
     failed_positions: list[int] = field(default_factory=list)
     unconfigured: int = 0
     unavailable: int = 0
-    refused: int = 0
+    rejected_rows: int = 0
     texts: dict[str, int] = field(default_factory=dict)
     skipped: str = ""
     reason: str = ""

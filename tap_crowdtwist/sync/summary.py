@@ -13,13 +13,13 @@ import msgspec
 from tap_crowdtwist.errors import IncompleteError, SettingError
 from tap_crowdtwist.files.paths import named
 from tap_crowdtwist.sync.run import places_of
-from tap_crowdtwist.sync.stats import FORGOTTEN, SHOWN
+from tap_crowdtwist.sync.stats import FORGOTTEN, MAX_SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tap_crowdtwist.sync.run import SyncRun
-    from tap_crowdtwist.sync.stats import Tally
+    from tap_crowdtwist.sync.stats import StreamStats
 
 _COLUMNS = ("records", "asked", "missing", "deleted", "failed", "requests")
 _PRIVATE = frozenset({"failed_positions", "failed_in_row"})
@@ -28,7 +28,7 @@ _PRIVATE = frozenset({"failed_positions", "failed_in_row"})
 
 def report(run: SyncRun, logger: logging.Logger) -> None:
     """Log what became of each stream, and what went over the wire."""
-    if not run.tallies:
+    if not run.all_stats:
         return
     run.client.doubt_cut_lists()
     requests_sent = run.client.stats
@@ -40,13 +40,13 @@ def report(run: SyncRun, logger: logging.Logger) -> None:
         "seconds_waiting": round(run.client.waited, 3),
     }
     rows: dict[str, dict[str, Any]] = {
-        stream: {**_told(tally), "requests": requests_sent.requests[stream]}
-        for stream, tally in run.tallies.items()
+        stream: {**_public_stats(stats), "requests": requests_sent.requests[stream]}
+        for stream, stats in run.all_stats.items()
     }
     # A person gets the table alone; LOGLEVEL=DEBUG asks for the rest. Programs read a pipe.
     level = logging.DEBUG if sys.stderr.isatty() else logging.INFO
     logger.log(level, "Summary: %s", msgspec.json.encode({**totals, "streams": rows}).decode())
-    width = max(map(len, run.tallies))
+    width = max(map(len, run.all_stats))
     logger.info("%s  %s", "stream".ljust(width), "  ".join(name.rjust(9) for name in _COLUMNS))
     for stream, row in rows.items():
         cells = "  ".join(f"{row[name]:9,}" for name in _COLUMNS)
@@ -55,8 +55,8 @@ def report(run: SyncRun, logger: logging.Logger) -> None:
     _report_missing(run, logger)
     texts = {
         f"{stream}.{name}": count
-        for stream, tally in run.tallies.items()
-        for name, count in tally.texts.items()
+        for stream, stats in run.all_stats.items()
+        for name, count in stats.texts.items()
     }
     if texts:
         logger.info(
@@ -87,8 +87,8 @@ def _report_missing(run: SyncRun, logger: logging.Logger) -> None:
     if not len(missing) and not listed:
         return
     places: list[str] = []
-    if not run.settings.only_changed and not run.stop.wished:  # reading anew may take long
-        places = places_of({run.roster[n] for n in islice(missing, SHOWN)}, run.settings)
+    if not run.settings.only_changed and not run.stop.is_requested:  # reading anew may take long
+        places = places_of({run.roster[n] for n in islice(missing, MAX_SHOWN)}, run.settings)
     among = f"{', among them' if len(places) < len(missing) else ':'} {', '.join(places)}"
     who = "1 member is" if len(missing) == 1 else f"{len(missing):,} members are"
     said = f"{who} not known to CrowdTwist{among if places else ''}"
@@ -110,24 +110,24 @@ def _report_missing(run: SyncRun, logger: logging.Logger) -> None:
 def _kept(run: SyncRun) -> dict[str, list[str]]:
     """Return why streams did not forget vanished rows, where that was wanted: reason -> streams."""
     kept: dict[str, list[str]] = {}
-    for stream, tally in run.tallies.items():
-        if tally.vanished not in {"", FORGOTTEN}:
-            kept.setdefault(tally.vanished, []).append(stream)
+    for stream, stats in run.all_stats.items():
+        if stats.vanished not in {"", FORGOTTEN}:
+            kept.setdefault(stats.vanished, []).append(stream)
     return kept
 
 
-def _told(tally: Tally) -> dict[str, Any]:
+def _public_stats(stats: StreamStats) -> dict[str, Any]:
     """Return what a program may want to know of a stream."""
     return {
         name: value
-        for name, value in asdict(tally).items()
+        for name, value in asdict(stats).items()
         if name not in _PRIVATE and value != {} and (name != "vanished" or value)
     }
 
 
 def progressed(run: SyncRun) -> bool:
     """Tell whether a run got anywhere, so that going on is worth more than beginning anew."""
-    return any(tally.asked > tally.failed for tally in run.tallies.values())
+    return any(stats.asked > stats.failed for stats in run.all_stats.values())
 
 
 def check(run: SyncRun, bookmarks: Mapping[str, Any]) -> None:
@@ -142,13 +142,15 @@ def check(run: SyncRun, bookmarks: Mapping[str, Any]) -> None:
     """
     owed = {
         stream: retry["count"]
-        for stream in run.tallies
+        for stream in run.all_stats
         if (retry := bookmarks.get(stream, {}).get("sweep", {}).get("retry"))
     }
-    refused = {name: tally.refused for name, tally in run.tallies.items() if tally.refused}
+    refused = {
+        name: stats.rejected_rows for name, stats in run.all_stats.items() if stats.rejected_rows
+    }
     problems = list(run.failures)
     if owed:
-        reasons = [tally.reason for tally in run.tallies.values() if tally.reason]
+        reasons = [stats.reason for stats in run.all_stats.values() if stats.reason]
         because = f" (the last one because: {reasons[-1]})" if reasons else ""
         problems.append(
             f"members that kept failing: {_counts(owed)}{because}; they are noted in the state and "
@@ -162,10 +164,10 @@ def check(run: SyncRun, bookmarks: Mapping[str, Any]) -> None:
 
 def _places(run: SyncRun) -> str:
     """Say which lines of the roster name members that failed, without saying who they are."""
-    positions = {n for tally in run.tallies.values() for n in tally.failed_positions}
+    positions = {n for stats in run.all_stats.values() for n in stats.failed_positions}
     if not positions or run.settings.only_changed:  # whose roster has no lines
         return ""
-    shown = places_of({run.roster[n] for n in sorted(positions)[:SHOWN]}, run.settings)
+    shown = places_of({run.roster[n] for n in sorted(positions)[:MAX_SHOWN]}, run.settings)
     return f"; among them {', '.join(shown)}" if shown else ""
 
 

@@ -23,16 +23,16 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 T = TypeVar("T")
 
-AHEAD = 16
+REQUESTS_AHEAD = 16
 """Errands per worker that may be under way, or done and waiting for their turn."""
 
-HEAVIEST = 20_000
+MAX_WAITING_ROWS = 20_000
 """Rows that may wait for their turn before no further errand is begun."""
 
-_LISTEN = 0.2
+_POLL_SECONDS = 0.2
 """Seconds after which whoever waits looks whether the run should stop."""
 
-_PATIENCE = 2.0
+_CLOSE_SECONDS = 2.0
 """Seconds that closing waits for requests under way; the threads are daemons beyond that."""
 
 
@@ -43,11 +43,11 @@ class _ClosedError(Exception):
 class _Task:
     """Something to do, and what came of it."""
 
-    __slots__ = ("abandoned", "call", "done", "error", "leaf", "value", "weight")
+    __slots__ = ("abandoned", "call", "done", "error", "subtask", "value", "weight")
 
-    def __init__(self, call: Callable[[], Any], *, leaf: bool) -> None:
+    def __init__(self, call: Callable[[], Any], *, subtask: bool) -> None:
         self.call = call
-        self.leaf = leaf
+        self.subtask = subtask
         self.done = False
         self.abandoned = False
         self.weight = 0
@@ -66,7 +66,7 @@ class _Task:
         return self.value
 
 
-class Sweep(Generic[Item, Result]):
+class SweepJob(Generic[Item, Result]):
     """One walk of items through a fetch, as the crew keeps it."""
 
     def __init__(self, items: Iterable[Item], fetch: Callable[[Item], Result]) -> None:
@@ -78,42 +78,42 @@ class Sweep(Generic[Item, Result]):
     def next_task(self) -> _Task | None:
         """Take the next item, give it its place, and return what is to be done for it."""
         for item in self._items:
-            task = _Task(partial(self._fetch, item), leaf=False)
+            task = _Task(partial(self._fetch, item), subtask=False)
             self.slots.append((item, task))
             return task
         self.exhausted = True
         return None
 
 
-class Crew:
+class WorkerPool:
     """The worker threads of a run, started when there is work.
 
     Args:
         workers: how many things may be done at once.
-        heed: called by whoever waits; raises when the run should stop.
+        on_wait: called by whoever waits; raises when the run should stop.
         ahead: errands per worker that may be under way or waiting for their turn.
-        weigh: tells how much a result weighs, in rows.
+        weight_of: tells how much a result weighs, in rows.
     """
 
     def __init__(
         self,
         workers: int,
-        heed: Callable[[], None] = lambda: None,
-        ahead: int = AHEAD,
-        weigh: Callable[[Any], int] = lambda _: 1,
+        on_wait: Callable[[], None] = lambda: None,
+        ahead: int = REQUESTS_AHEAD,
+        weight_of: Callable[[Any], int] = lambda _: 1,
     ) -> None:
         self._workers = workers
         self._window = workers * ahead
-        self._stop = heed
+        self._on_wait = on_wait
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
-        self._turn = threading.Condition(self._lock)
-        self._leaf_done = threading.Condition(self._lock)
+        self._result_ready = threading.Condition(self._lock)
+        self._subtask_done = threading.Condition(self._lock)
         self._awaited: _Task | None = None
-        self._sweeps: deque[Sweep[Any, Any]] = deque()
-        self._leaves: deque[_Task] = deque()
+        self._sweeps: deque[SweepJob[Any, Any]] = deque()
+        self._subtasks: deque[_Task] = deque()
         self._outstanding = 0
-        self._weigh = weigh
+        self._weight_of = weight_of
         self._weight = 0
         self._threads: list[threading.Thread] = []
         self._closed = False
@@ -142,48 +142,48 @@ class Crew:
             if self._scheduled[name]():
                 return
 
-    def add(self, items: Iterable[Item], fetch: Callable[[Item], Result]) -> Sweep[Item, Result]:
+    def add(self, items: Iterable[Item], fetch: Callable[[Item], Result]) -> SweepJob[Item, Result]:
         """Take on a sweep; its items are read lazily, after those of the sweeps before it.
 
         Args:
             items: what to walk. Read by the workers, one at a time.
             fetch: called by the workers.
         """
-        sweep = Sweep(items, fetch)
+        sweep = SweepJob(items, fetch)
         with self._lock:
             self._sweeps.append(sweep)
             self._work.notify_all()
-        self._muster()
+        self._start_threads()
         return sweep
 
-    def aside(self, call: Callable[[], T]) -> T:
+    def run_in_worker(self, call: Callable[[], T]) -> T:
         """Let a worker do one thing before all errands, and wait for it, heeding meanwhile."""
-        task = _Task(call, leaf=True)
+        task = _Task(call, subtask=True)
         with self._lock:
-            self._leaves.append(task)
+            self._subtasks.append(task)
             self._work.notify()
-        self._muster()
+        self._start_threads()
         while True:
             with self._lock:
                 if task.done:
                     return task.result()  # type: ignore[no-any-return]
-                self._leaf_done.wait(_LISTEN)
-            self._stop()
+                self._subtask_done.wait(_POLL_SECONDS)
+            self._on_wait()
 
-    def _muster(self) -> None:
+    def _start_threads(self) -> None:
         if not self._threads:
             self._threads = [
-                threading.Thread(target=self._labour, name=f"crew-{n}", daemon=True)
+                threading.Thread(target=self._worker_loop, name=f"crew-{n}", daemon=True)
                 for n in range(self._workers)
             ]
             for thread in self._threads:
                 thread.start()
 
-    def results(self, sweep: Sweep[Item, Result]) -> Iterator[tuple[Item, Result]]:
+    def results(self, sweep: SweepJob[Item, Result]) -> Iterator[tuple[Item, Result]]:
         """Yield each item of a sweep with what its fetch returned, in the order of the items.
 
         What a fetch raises is raised here, at the item's place, after everything before it was
-        yielded; so is what `heed` raises. Closing the iterator early abandons the sweep.
+        yielded; so is what `on_wait` raises. Closing the iterator early abandons the sweep.
         """
         try:
             while (slot := self._take(sweep)) is not None:
@@ -191,30 +191,30 @@ class Crew:
         finally:
             self._abandon(sweep)
 
-    def gather(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+    def run_concurrently(self, calls: Sequence[Callable[[], T]]) -> list[T]:
         """Do several things side by side, with whatever workers are free, and wait for all.
 
         To be called by a worker. What a call raises is raised here, the first in order.
         """
-        tasks = [_Task(call, leaf=True) for call in calls]
+        tasks = [_Task(call, subtask=True) for call in calls]
         with self._lock:
-            self._leaves.extend(tasks[1:])
+            self._subtasks.extend(tasks[1:])
             self._work.notify(len(tasks) - 1)
         self._finish(tasks[0])
-        while (leaf := self._another_leaf(tasks)) is not None:
-            self._finish(leaf)
+        while (subtask := self._next_subtask(tasks)) is not None:
+            self._finish(subtask)
         return [task.result() for task in tasks]
 
     def close(self) -> None:
         """Stop all workers. Those in the middle of a request are waited for, but not for long."""
         with self._lock:
             self._closed = True
-            for condition in (self._work, self._turn, self._leaf_done):
+            for condition in (self._work, self._result_ready, self._subtask_done):
                 condition.notify_all()
         for thread in self._threads:
-            thread.join(_PATIENCE / len(self._threads))
+            thread.join(_CLOSE_SECONDS / len(self._threads))
 
-    def _take(self, sweep: Sweep[Item, Result]) -> tuple[Item, _Task] | None:
+    def _take(self, sweep: SweepJob[Item, Result]) -> tuple[Item, _Task] | None:
         """Wait for the first result of a sweep; None when there are no more."""
         while True:
             with self._lock:
@@ -226,10 +226,10 @@ class Crew:
                 if sweep.exhausted and not sweep.slots:
                     return None
                 self._awaited = sweep.slots[0][1] if sweep.slots else None
-                self._turn.wait(_LISTEN)
-            self._stop()
+                self._result_ready.wait(_POLL_SECONDS)
+            self._on_wait()
 
-    def _abandon(self, sweep: Sweep[Any, Any]) -> None:
+    def _abandon(self, sweep: SweepJob[Any, Any]) -> None:
         with self._lock:
             self._outstanding -= len(sweep.slots)
             for _, task in sweep.slots:
@@ -241,20 +241,20 @@ class Crew:
                 self._sweeps.remove(sweep)
             self._work.notify_all()
 
-    def _another_leaf(self, wanted: list[_Task]) -> _Task | None:
+    def _next_subtask(self, wanted: list[_Task]) -> _Task | None:
         """Take one that nobody does yet, or wait; None when all the wanted ones are done."""
         with self._lock:
             while not all(task.done for task in wanted):
                 if self._closed:
                     raise _ClosedError
-                for leaf in self._leaves:
-                    if leaf in wanted:  # a stranger's may have parts too, and so on without end
-                        self._leaves.remove(leaf)
-                        return leaf
-                self._leaf_done.wait()
+                for subtask in self._subtasks:
+                    if subtask in wanted:  # a stranger's may have parts too, and so on without end
+                        self._subtasks.remove(subtask)
+                        return subtask
+                self._subtask_done.wait()
         return None
 
-    def _labour(self) -> None:
+    def _worker_loop(self) -> None:
         while (task := self._next()) is not None:
             self._finish(task)
 
@@ -262,37 +262,37 @@ class Crew:
         task.run()
         with self._lock:
             task.done = True
-            if not task.leaf and task.error is None and not task.abandoned:
-                task.weight = self._weigh(task.value)
+            if not task.subtask and task.error is None and not task.abandoned:
+                task.weight = self._weight_of(task.value)
                 self._weight += task.weight
-            if task.leaf:
-                self._leaf_done.notify_all()
+            if task.subtask:
+                self._subtask_done.notify_all()
             elif self._awaited is None or self._awaited is task:
-                self._turn.notify()
+                self._result_ready.notify()
 
     def _next(self) -> _Task | None:
         with self._lock:
             while not self._closed:
-                if self._leaves:
-                    return self._leaves.popleft()
-                room = self._outstanding < self._window and self._weight < HEAVIEST
-                if room and (task := self._errand()) is not None:
+                if self._subtasks:
+                    return self._subtasks.popleft()
+                room = self._outstanding < self._window and self._weight < MAX_WAITING_ROWS
+                if room and (task := self._next_request()) is not None:
                     return task
                 self._work.wait()
         return None
 
-    def _errand(self) -> _Task | None:
+    def _next_request(self) -> _Task | None:
         while self._sweeps:
             sweep = self._sweeps[0]
             try:
                 task = sweep.next_task()
             except Exception as error:  # noqa: BLE001 - told to whoever takes the results
-                task = _Task(partial(_raise, error), leaf=False)
+                task = _Task(partial(_raise, error), subtask=False)
                 sweep.slots.append((None, task))
                 sweep.exhausted = True
             if sweep.exhausted:
                 self._sweeps.popleft()
-                self._turn.notify()
+                self._result_ready.notify()
             if task is not None:
                 self._outstanding += 1
                 return task

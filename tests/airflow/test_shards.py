@@ -26,7 +26,7 @@ from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.members.roster import Roster
 from tap_crowdtwist.members.roster_files import from_files
 from tap_crowdtwist.records.member_id import ID_TYPES
-from tap_crowdtwist.sync.stats import Tally
+from tap_crowdtwist.sync.stats import StreamStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -384,7 +384,7 @@ def entry(event: str, level: str = "info", **more: Any) -> str:
     return json.dumps({"event": event, "level": level, **more})
 
 
-def summary(**streams: Tally) -> str:
+def summary(**streams: StreamStats) -> str:
     rows = {stream: {**vars(tally), "requests": tally.asked} for stream, tally in streams.items()}
     return f"Summary: {json.dumps({'requests': 1, 'streams': rows})}"
 
@@ -392,7 +392,7 @@ def summary(**streams: Tally) -> str:
 def heard(*lines: str, code: int = 0) -> Any:
     run = CODE.Run(code=code)
     for line in lines:
-        run.heed(line, lambda *_: None)
+        run.raise_if_stopped(line, lambda *_: None)
     return run
 
 
@@ -408,7 +408,7 @@ def test_lines_go_to_the_log_with_their_level_and_origin() -> None:
         "not JSON\n",
         "[1]",
     ):
-        run.heed(line, lambda *w: said.append(w))
+        run.raise_if_stopped(line, lambda *w: said.append(w))
 
     assert run.tap == 7
     assert said == [
@@ -422,7 +422,7 @@ def test_lines_go_to_the_log_with_their_level_and_origin() -> None:
 
 def test_a_run_is_over_when_only_members_failed() -> None:
     tap = {"name": "tap-crowdtwist"}
-    told = entry(summary(users=Tally(asked=5, failed=1)), **tap)
+    told = entry(summary(users=StreamStats(asked=5, failed=1)), **tap)
     owed = entry("Not everything is there: members that kept failing", "critical", **tap)
 
     assert heard(told).is_over
@@ -469,8 +469,8 @@ def test_the_tap_says_what_a_run_listens_for(world: Sandbox) -> None:
             if words in line:
                 level = "critical" if words.startswith("Not") else "info"
                 text = words + line.partition(words)[2]
-                run.heed(entry(text, level, name="tap-crowdtwist"), lambda *_: None)
-    run.heed(entry("Extractor failed", "error"), lambda *_: None)
+                run.raise_if_stopped(entry(text, level, name="tap-crowdtwist"), lambda *_: None)
+    run.raise_if_stopped(entry("Extractor failed", "error"), lambda *_: None)
 
     assert run.members == 6, ended.stderr
     assert set(run.summary["users"]) >= {*CODE.verdict.COUNTS, "asked", "skipped"}
@@ -636,7 +636,9 @@ def test_a_state_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 PARTS = CODE.split(2, 100)
 
 
-def done(part: Any, members: int, bookmarks: dict[str, Any] | None = None, **streams: Tally) -> Any:
+def done(
+    part: Any, members: int, bookmarks: dict[str, Any] | None = None, **streams: StreamStats
+) -> Any:
     run = heard(entry(summary(**streams), name="tap-crowdtwist"))
     run.members = members
     return CODE.account(part, run, CODE.asked_before(bookmarks or {}))
@@ -648,8 +650,13 @@ def test_catalogs_are_those_of_the_tap() -> None:
 
 def test_everything_is_there_when_all_members_were_asked() -> None:
     accounts = [
-        done(PARTS[0], 3, users=Tally(asked=3, records=3), rewards=Tally(records=9)),
-        done(PARTS[1], 2, users=Tally(asked=2, missing=1, records=1), rewards=Tally(records=9)),
+        done(PARTS[0], 3, users=StreamStats(asked=3, records=3), rewards=StreamStats(records=9)),
+        done(
+            PARTS[1],
+            2,
+            users=StreamStats(asked=2, missing=1, records=1),
+            rewards=StreamStats(records=9),
+        ),
     ]
 
     assert CODE.judge(5, PARTS, accounts) == []
@@ -670,9 +677,9 @@ def test_members_asked_by_earlier_attempts_count() -> None:
         PARTS[0],
         6,
         bookmarks,
-        users=Tally(skipped="complete since the run that was cut short"),
-        purchases=Tally(asked=3),
-        redemptions=Tally(asked=6),
+        users=StreamStats(skipped="complete since the run that was cut short"),
+        purchases=StreamStats(asked=3),
+        redemptions=StreamStats(asked=6),
     )
 
     assert {name: row["asked"] for name, row in account["streams"].items()} == {
@@ -686,12 +693,19 @@ def test_members_asked_by_earlier_attempts_count() -> None:
 def test_a_sweep_that_began_anew_does_not_count_twice() -> None:
     bookmarks = {"users": {"sweep": {"started_at": "2026-11-20T02:00:00Z", "asked": 4}}}
 
-    assert done(PARTS[0], 6, bookmarks, users=Tally(asked=6))["streams"]["users"]["asked"] == 6
+    assert (
+        done(PARTS[0], 6, bookmarks, users=StreamStats(asked=6))["streams"]["users"]["asked"] == 6
+    )
 
 
 def test_whatever_is_incomplete_is_told_with_numbers() -> None:
-    whole = done(PARTS[0], 3, users=Tally(asked=3, failed=2, refused=1), coupons=Tally(asked=3))
-    part = done(PARTS[1], 2, users=Tally(asked=1))
+    whole = done(
+        PARTS[0],
+        3,
+        users=StreamStats(asked=3, failed=2, rejected_rows=1),
+        coupons=StreamStats(asked=3),
+    )
+    part = done(PARTS[1], 2, users=StreamStats(asked=1))
 
     assert CODE.judge(5, PARTS, [whole]) == [
         "1 of 2 shards did not end: 2/2",
@@ -710,20 +724,20 @@ def test_whatever_is_incomplete_is_told_with_numbers() -> None:
 
 
 def test_a_resource_that_the_program_lacks_is_not_incomplete() -> None:
-    account = done(PARTS[0], 30, receipts=Tally(asked=25, skipped="not configured"))
+    account = done(PARTS[0], 30, receipts=StreamStats(asked=25, skipped="not configured"))
 
     assert CODE.judge(30, PARTS[:1], [account]) == []
     assert CODE.table(30, [account])[1].endswith("not configured")
 
 
 def test_catalogs_alone_need_no_member() -> None:
-    accounts = [done(part, 0, rewards=Tally(records=9)) for part in PARTS]
+    accounts = [done(part, 0, rewards=StreamStats(records=9)) for part in PARTS]
 
     assert CODE.judge(5, PARTS, accounts) == []
 
 
 def test_accounts_are_plain_json() -> None:
-    account = done(PARTS[0], 3, users=Tally(asked=3, reason="a member's id, perhaps"))
+    account = done(PARTS[0], 3, users=StreamStats(asked=3, reason="a member's id, perhaps"))
 
     assert json.loads(json.dumps(account)) == account
     assert "perhaps" not in json.dumps(account)

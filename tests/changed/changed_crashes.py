@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk.singerlib import StateMessage
 from typing_extensions import override
 
-from tap_crowdtwist.sync.message_writer import Writer
+from tap_crowdtwist.sync.message_writer import MessageWriter
 
 if TYPE_CHECKING:
     from singer_sdk.singerlib import Message
@@ -20,7 +20,7 @@ class CrashError(Exception):
     """The process died here: nothing that follows reaches the target."""
 
 
-class MortalWriter(Writer):
+class MortalWriter(MessageWriter):
     """Collects messages, and dies after a number of them."""
 
     def __init__(self, life: int | None) -> None:

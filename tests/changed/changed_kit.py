@@ -164,7 +164,7 @@ class Brand:
                 tap.sync()
             except (CrashError, TapError, ApiError) as raised:
                 error = raised
-        summary = {name: dataclasses.asdict(tally) for name, tally in tap.run.tallies.items()}
+        summary = {name: dataclasses.asdict(tally) for name, tally in tap.run.all_stats.items()}
         records = self.load(writer.messages)
         paths = (request["path"].split("/") for request in self.running.requests())
         asked = Counter("users" if path[-1].isdigit() else path[-1] for path in paths)

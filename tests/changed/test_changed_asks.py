@@ -267,7 +267,7 @@ def test_a_file_with_a_date_to_come_is_left_out_and_named(brand: Brand) -> None:
         outcome = brand.run(members, later=(changed - brand.day) * DAY)
         assert f"the name of {ahead!r} has a date to come, so the file was" in outcome.said
         assert outcome.members("users")
-        assert files_seen.ledger(brand.note(), "push").end == end
+        assert files_seen.history_of(brand.note(), "push").end == end
 
 
 def test_a_bookmark_does_not_matter_to_a_changed_sweep(brand: Brand) -> None:

@@ -124,7 +124,7 @@ def add_owing(
         entry: dict[str, Any] = bookmarks.setdefault(stream, {})
         for day, changed in enumerate((False, True) if files else (False, False)):
             noted = {"push": full_note("push", 20_000 + day), "live": full_note("live", 480_000)}
-            plan = state.Plan(
+            plan = state.SweepPlan(
                 stream,
                 NOW + timedelta(days=day),
                 INCREMENTAL.get(stream),

@@ -25,8 +25,8 @@ from tap_crowdtwist.files.folder import File
 from tap_crowdtwist.files.member_ids import Alias, Appeared, Numbers
 from tap_crowdtwist.members.user_ids import identified
 from tap_crowdtwist.sync.run import build_client
-from tap_crowdtwist.sync.shutdown import Stop
-from tap_crowdtwist.sync.workers import Crew
+from tap_crowdtwist.sync.shutdown import StopSignal
+from tap_crowdtwist.sync.workers import WorkerPool
 from tap_crowdtwist.tap import TapCrowdTwist
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def look_up(directory: Directory, *aliases: Alias) -> list[int]:
     config = {"api_key": "not-a-secret", "client_id": "512"}
     with process_untouched():
         settings = Settings.from_config(TapCrowdTwist(config=config).config)
-    client = build_client(settings, directory, Stop(), Crew(1))
+    client = build_client(settings, directory, StopSignal(), WorkerPool(1))
     return identified(aliases, client, lambda calls: [call() for call in calls])
 
 

@@ -143,7 +143,7 @@ class Client(Thread):
         super().__init__(name=name)
         self._address = urlsplit(url)
         self.acknowledged: list[str] = []
-        self.refused: list[int] = []
+        self.rejected_rows: list[int] = []
 
     def run(self) -> None:
         connection = http.client.HTTPConnection(
@@ -166,7 +166,7 @@ class Client(Thread):
                 if response.status == 200:
                     self.acknowledged += [event["mark"] for event in events]
                 else:
-                    self.refused.append(response.status)
+                    self.rejected_rows.append(response.status)
         except (OSError, http.client.HTTPException):
             connection.close()
 

@@ -91,8 +91,10 @@ class Bench:
     def __init__(self, directory: Path, disk: Disk, *, pause: float, capacity: int) -> None:
         self.directory = directory
         self.disk = disk
-        self.tally = Tally()
-        self.journal = Journal(directory, capacity, self.tally, open_file=disk.open, pause=pause)
+        self.stream_stats = Tally()
+        self.journal = Journal(
+            directory, capacity, self.stream_stats, open_file=disk.open, pause=pause
+        )
 
     async def store(self, *lines: tuple[str, bytes]) -> bool:
         """Whether it was acknowledged."""
@@ -171,7 +173,7 @@ def test_what_comes_while_the_disk_is_busy_is_synced_at_once(tmp_path: Path) -> 
         await asyncio.gather(*waiting)
         assert [what for what, _ in bench.disk.done].count("sync") == 3
         # The directory too, for each of the two commits in which a file was new.
-        assert bench.tally.disk == {"commits": 2, "syncs": 5}
+        assert bench.stream_stats.disk == {"commits": 2, "syncs": 5}
 
     with_journal(tmp_path, use)
     assert complete(tmp_path) == [*range(1, 40, 2), "first", *range(0, 40, 2)]

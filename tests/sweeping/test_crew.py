@@ -12,24 +12,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_crowdtwist.sync.shutdown import Stop, StoppedError
-from tap_crowdtwist.sync.workers import Crew
+from tap_crowdtwist.sync.shutdown import StoppedError, StopSignal
+from tap_crowdtwist.sync.workers import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 @pytest.fixture
-def crew() -> Iterator[Crew]:
+def crew() -> Iterator[WorkerPool]:
     before = set(threading.enumerate())
-    working = Crew(4)
+    working = WorkerPool(4)
     yield working
     own = set(threading.enumerate()) - before
     working.close()
     assert not [thread for thread in own if thread.is_alive()]
 
 
-def test_results_come_in_the_order_of_the_items_however_long_each_takes(crew: Crew) -> None:
+def test_results_come_in_the_order_of_the_items_however_long_each_takes(crew: WorkerPool) -> None:
     gates = [threading.Event() for _ in range(4)]
 
     def fetch(item: int) -> int:
@@ -46,7 +46,7 @@ def test_results_come_in_the_order_of_the_items_however_long_each_takes(crew: Cr
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 8), st.lists(st.integers(0, 9), max_size=60))
 def test_any_number_of_workers_gives_the_same(workers: int, items: list[int]) -> None:
-    crew = Crew(workers, ahead=2)
+    crew = WorkerPool(workers, ahead=2)
     try:
         sweep = crew.add(items, lambda item: item + 1)
         assert list(crew.results(sweep)) == [(item, item + 1) for item in items]
@@ -54,7 +54,7 @@ def test_any_number_of_workers_gives_the_same(workers: int, items: list[int]) ->
         crew.close()
 
 
-def test_a_failure_surfaces_at_its_place_after_everything_before_it(crew: Crew) -> None:
+def test_a_failure_surfaces_at_its_place_after_everything_before_it(crew: WorkerPool) -> None:
     def fetch(item: int) -> int:
         if item == 5:
             raise LookupError(item)
@@ -67,7 +67,7 @@ def test_a_failure_surfaces_at_its_place_after_everything_before_it(crew: Crew) 
         next(sweep)
 
 
-def test_a_failure_of_the_items_themselves_surfaces_too(crew: Crew) -> None:
+def test_a_failure_of_the_items_themselves_surfaces_too(crew: WorkerPool) -> None:
     def items() -> Iterator[int]:
         yield 1
         raise LookupError
@@ -79,7 +79,7 @@ def test_a_failure_of_the_items_themselves_surfaces_too(crew: Crew) -> None:
 
 
 def test_no_more_than_the_window_is_fetched_ahead() -> None:
-    crew = Crew(3, ahead=4)
+    crew = WorkerPool(3, ahead=4)
     fetched: list[int] = []
     enough = threading.Event()
 
@@ -101,7 +101,7 @@ def test_no_more_than_the_window_is_fetched_ahead() -> None:
     assert len(fetched) <= 13
 
 
-def test_the_next_sweep_begins_when_the_last_items_of_one_are_under_way(crew: Crew) -> None:
+def test_the_next_sweep_begins_when_the_last_items_of_one_are_under_way(crew: WorkerPool) -> None:
     second_began = threading.Event()
 
     def last(item: int) -> int:
@@ -117,7 +117,7 @@ def test_the_next_sweep_begins_when_the_last_items_of_one_are_under_way(crew: Cr
     assert list(crew.results(second)) == [(2, 2)]
 
 
-def test_parts_of_an_errand_are_done_side_by_side(crew: Crew) -> None:
+def test_parts_of_an_errand_are_done_side_by_side(crew: WorkerPool) -> None:
     together = threading.Barrier(3, timeout=5)
 
     def part(n: int) -> int:
@@ -125,22 +125,22 @@ def test_parts_of_an_errand_are_done_side_by_side(crew: Crew) -> None:
         return n
 
     def fetch(item: int) -> list[int]:
-        return crew.gather([partial(part, item * n) for n in range(3)])
+        return crew.run_concurrently([partial(part, item * n) for n in range(3)])
 
     assert list(crew.results(crew.add([7], fetch))) == [(7, [0, 7, 14])]
 
 
-def test_parts_get_done_even_when_every_worker_has_parts_to_wait_for(crew: Crew) -> None:
+def test_parts_get_done_even_when_every_worker_has_parts_to_wait_for(crew: WorkerPool) -> None:
     def fetch(item: int) -> int:
-        return sum(crew.gather([partial(int, n) for n in range(item)]))
+        return sum(crew.run_concurrently([partial(int, n) for n in range(item)]))
 
     results = crew.results(crew.add([10] * 40, fetch))
     assert [result for _, result in results] == [45] * 40
 
 
-def test_a_failing_part_fails_its_errand_and_no_other(crew: Crew) -> None:
+def test_a_failing_part_fails_its_errand_and_no_other(crew: WorkerPool) -> None:
     def fetch(item: int) -> list[float]:
-        return crew.gather([partial(int, 1), lambda: 1 / item, partial(int, 3)])
+        return crew.run_concurrently([partial(int, 1), lambda: 1 / item, partial(int, 3)])
 
     results = crew.results(crew.add([1, 0, 2], fetch))
     assert next(results) == (1, [1, 1.0, 3])
@@ -149,12 +149,12 @@ def test_a_failing_part_fails_its_errand_and_no_other(crew: Crew) -> None:
 
 
 def test_whoever_waits_for_results_learns_of_a_wish_to_stop() -> None:
-    stop = Stop()
-    crew = Crew(2, stop.heed)
+    stop = StopSignal()
+    crew = WorkerPool(2, stop.raise_if_stopped)
     never = threading.Event()
     try:
         results = crew.results(crew.add([1], lambda _: never.wait(5)))
-        stop.wish()
+        stop.request_stop()
         with pytest.raises(StoppedError):
             next(results)
     finally:
@@ -162,7 +162,7 @@ def test_whoever_waits_for_results_learns_of_a_wish_to_stop() -> None:
         crew.close()
 
 
-def test_an_abandoned_sweep_does_not_hold_up_the_next(crew: Crew) -> None:
+def test_an_abandoned_sweep_does_not_hold_up_the_next(crew: WorkerPool) -> None:
     results = crew.results(crew.add(itertools.count(), lambda item: item))
     assert next(results) == (0, 0)
     results.close()  # type: ignore[attr-defined]
@@ -170,8 +170,8 @@ def test_an_abandoned_sweep_does_not_hold_up_the_next(crew: Crew) -> None:
 
 
 def test_closing_leaves_in_the_middle_of_a_long_listing() -> None:
-    stop = Stop()
-    crew = Crew(1, stop.heed)
+    stop = StopSignal()
+    crew = WorkerPool(1, stop.raise_if_stopped)
     begun, go_on = threading.Event(), threading.Event()
 
     def slow() -> int:
@@ -183,12 +183,12 @@ def test_closing_leaves_in_the_middle_of_a_long_listing() -> None:
         with suppress(StopIteration, StoppedError):
             next(results)
 
-    results = crew.results(crew.add([1], lambda _: crew.gather([slow, slow, slow])))
+    results = crew.results(crew.add([1], lambda _: crew.run_concurrently([slow, slow, slow])))
     taking = threading.Thread(target=take)
     taking.start()
     assert begun.wait(5)
     closing = threading.Thread(target=crew.close)
-    stop.wish()
+    stop.request_stop()
     closing.start()
     go_on.set()
     closing.join(5)

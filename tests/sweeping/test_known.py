@@ -26,7 +26,7 @@ def digest_of(*members: int) -> RosterDigest:
 @settings(max_examples=150, deadline=None)
 @given(IDS, IDS)
 def test_whoever_was_not_read_is_new(before: set[int], after: set[int]) -> None:
-    is_new = digest_of(*before).newcomers(digest_of(*after))
+    is_new = digest_of(*before).new_member_test(digest_of(*after))
     assert (is_new is None) is (before == after)
     assert is_new is None or all(map(is_new, after - before))
 
@@ -43,7 +43,7 @@ def test_neither_order_nor_parts_make_a_difference(
 @pytest.mark.parametrize(("joined", "share"), [(10, 0.006), (50, 0.1), (200, 0.64), (500, 0.97)])
 def test_how_many_others_are_taken_for_new_with_those_who_are(joined: int, share: float) -> None:
     before = range(10, 200_000, 10)
-    is_new = digest_of(*before).newcomers(digest_of(*before, *range(5, 5 + 20 * joined, 20)))
+    is_new = digest_of(*before).new_member_test(digest_of(*before, *range(5, 5 + 20 * joined, 20)))
     assert is_new is not None
     assert sum(map(is_new, before)) / len(before) == pytest.approx(share, rel=0.15, abs=0.003)
 

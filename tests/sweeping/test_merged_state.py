@@ -77,4 +77,4 @@ def test_a_mark_of_yesterdays_run_lets_nothing_be_skipped() -> None:
     state = {"bookmarks": {"users": {"completed_at": "2026-02-28T12:00:00Z"}, "purchases": {}}}
     outcome = run(Host(purchases(*MEMBERS), set()), MEMBERS, state, life=6)
     keep(outcome, state)
-    assert not resume.continues(state, NOW)
+    assert not resume.is_resumable(state, NOW)

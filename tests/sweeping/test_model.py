@@ -25,7 +25,7 @@ from tap_crowdtwist.api.transport import NoResponseError, Response, Transport
 from tap_crowdtwist.config.settings import Settings
 from tap_crowdtwist.errors import IncompleteError
 from tap_crowdtwist.state.failed_members import FailedMembers
-from tap_crowdtwist.sync.message_writer import Writer
+from tap_crowdtwist.sync.message_writer import MessageWriter
 from tap_crowdtwist.sync.run import SyncRun
 from tap_crowdtwist.tap import TapCrowdTwist
 
@@ -70,7 +70,7 @@ class CrashError(Exception):
     """The process died here: nothing that follows reaches the target."""
 
 
-class MortalWriter(Writer):
+class MortalWriter(MessageWriter):
     """Collects messages, and dies after a number of them."""
 
     def __init__(self, life: int | None) -> None:
@@ -192,7 +192,7 @@ class Sweeping(RuleBasedStateMachine):
         assert restarts <= 2, "the roster in its order, then who is owed, then who may be new"
         return ended
 
-    def tap(self, writer: Writer, workers: int) -> TapCrowdTwist:
+    def tap(self, writer: MessageWriter, workers: int) -> TapCrowdTwist:
         """A tap that lives now, reads the dictionary and writes to the given writer."""
         present, host = self.now, Host(self.purchases, self.failing)
 

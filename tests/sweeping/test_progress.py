@@ -10,8 +10,8 @@ import pytest
 from clocks import FakeClock
 
 from tap_crowdtwist.api.client import RequestStats
-from tap_crowdtwist.sync.progress import INTERVAL, Progress
-from tap_crowdtwist.sync.stats import Tally
+from tap_crowdtwist.sync.progress import INTERVAL_SECONDS, Progress
+from tap_crowdtwist.sync.stats import StreamStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,11 +36,11 @@ def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
 def test_a_line_every_ten_seconds_says_all_there_is_to_know(
     clock: FakeClock, traffic: RequestStats, lines: Callable[[], list[str]]
 ) -> None:
-    progress, tally = Progress(traffic, clock), Tally()
+    progress, tally = Progress(traffic, clock), StreamStats()
     traffic.rate_limited, traffic.retried = 3, 4
     with progress.of("purchases", tally, 1000):
         for _ in range(100):
-            clock.sleep(INTERVAL / 40)
+            clock.sleep(INTERVAL_SECONDS / 40)
             tally.asked += 2
             tally.records += 5
             traffic.requests["purchases"] += 3
@@ -55,7 +55,7 @@ def test_a_line_every_ten_seconds_says_all_there_is_to_know(
 def test_hours_are_told_as_hours_and_nothing_is_guessed_from_nothing(
     clock: FakeClock, traffic: RequestStats
 ) -> None:
-    progress, tally = Progress(traffic, clock), Tally()
+    progress, tally = Progress(traffic, clock), StreamStats()
     with progress.of("users", tally, 10_000):
         clock.sleep(10)
         assert "time left unknown" in progress.line(tally, clock())
@@ -69,7 +69,7 @@ def test_a_pause_stands_where_the_estimate_does_and_is_no_part_of_it(
     clock: FakeClock, traffic: RequestStats, lines: Callable[[], list[str]]
 ) -> None:
     until = ""
-    progress, tally = Progress(traffic, clock, lambda: until), Tally()
+    progress, tally = Progress(traffic, clock, lambda: until), StreamStats()
 
     def pass_minute() -> None:
         for _ in range(240):
@@ -83,7 +83,7 @@ def test_a_pause_stands_where_the_estimate_does_and_is_no_part_of_it(
         pass_minute()
         paused = lines()[-6:]
         until = ""
-        clock.sleep(INTERVAL)
+        clock.sleep(INTERVAL_SECONDS)
         progress.tick()
     said = ", paused until 14:05:00 UTC, as CrowdTwist asked (Retry-After)"
     assert [line.endswith(said) for line in paused] == [True] * 6
@@ -94,7 +94,7 @@ def test_nothing_is_said_between_sweeps(
     clock: FakeClock, traffic: RequestStats, lines: Callable[[], list[str]]
 ) -> None:
     progress = Progress(traffic, clock)
-    with progress.of("users", Tally(), 10):
+    with progress.of("users", StreamStats(), 10):
         pass
     clock.sleep(60)
     progress.tick()
@@ -113,10 +113,10 @@ def test_a_person_who_looks_on_gets_a_bar(
 
     screen = Terminal()
     monkeypatch.setattr("sys.stderr", screen)
-    progress, tally = Progress(traffic, clock), Tally()
+    progress, tally = Progress(traffic, clock), StreamStats()
     with progress.of("users", tally, 4):
         for _ in range(4):
-            clock.sleep(INTERVAL)
+            clock.sleep(INTERVAL_SECONDS)
             tally.asked += 1
             progress.tick()
     assert "users: 100%" in screen.getvalue()

@@ -28,8 +28,8 @@ def plan(
     start: datetime | None = START,
     now: datetime = NOW,
     lookback: timedelta = WEEK,
-) -> state.Plan:
-    return state.Plan("toys", now, key, start, lookback)
+) -> state.SweepPlan:
+    return state.SweepPlan("toys", now, key, start, lookback)
 
 
 PLAN = plan()
@@ -99,7 +99,7 @@ def test_an_interrupted_sweep_goes_on_with_its_own_bounds() -> None:
         (plan(start=START - DAY), "an earlier start is wanted"),
     ],
 )
-def test_a_sweep_that_began_too_late_is_begun_again(changed: state.Plan, why: str) -> None:
+def test_a_sweep_that_began_too_late_is_begun_again(changed: state.SweepPlan, why: str) -> None:
     stored: dict[str, Any] = {}
     sweep = state.begin(stored, plan(), ROSTER)
     sweep.after = 17
@@ -130,9 +130,9 @@ def test_a_full_table_is_whole_since_the_last_sweep_of_all_in_which_nobody_faile
     stored: dict[str, Any] = {}
     assert swept(0, fails=True) is None
     first = swept(1)
-    assert first == timestamps.spell(NOW + DAY)
+    assert first == timestamps.format_timestamp(NOW + DAY)
     assert swept(2, fails=True) == swept(3, changed=True) == first
-    assert swept(4) == timestamps.spell(NOW + 4 * DAY)
+    assert swept(4) == timestamps.format_timestamp(NOW + 4 * DAY)
 
 
 def test_owed_members_outlive_the_sweep_with_the_earliest_bound() -> None:
@@ -288,27 +288,27 @@ class TestContinuation:
         return {"bookmarks": {"redemptions": stored, "activities": {}}}
 
     def test_a_run_that_is_started_again_soon_goes_on(self) -> None:
-        assert resume.continues(self.marked(NOW), NOW + resume.PAUSE)
+        assert resume.is_resumable(self.marked(NOW), NOW + resume.MAX_PAUSE)
 
     def test_tomorrows_run_begins_anew(self) -> None:
-        assert not resume.continues(self.marked(NOW), NOW + DAY)
+        assert not resume.is_resumable(self.marked(NOW), NOW + DAY)
 
     def test_the_last_sign_of_life_counts_not_the_first(self) -> None:
         given = self.marked(NOW - DAY)
         under_way: dict[str, Any] = {}
         state.save(under_way, state.begin(under_way, PLAN, ROSTER), PLAN, ROSTER, NOW)
         given["bookmarks"]["users"] = under_way
-        assert resume.continues(through_a_file(given), NOW + timedelta(minutes=5))
+        assert resume.is_resumable(through_a_file(given), NOW + timedelta(minutes=5))
 
     def test_a_closed_run_is_not_continued(self) -> None:
         given = self.marked(NOW)
-        resume.close(given)
-        assert not resume.continues(given, NOW)
+        resume.remove_marks(given)
+        assert not resume.is_resumable(given, NOW)
 
     def test_nothing_continues_nothing(self) -> None:
-        assert not resume.continues({}, NOW)
+        assert not resume.is_resumable({}, NOW)
 
     def test_marks_that_make_no_sense_are_no_sign_of_life(self) -> None:
         for mark in (7, "?", None):
             given = {"bookmarks": {"users": {"completed_at": mark, "sweep": {"at": mark}}}}
-            assert not resume.continues(given, NOW)
+            assert not resume.is_resumable(given, NOW)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_crowdtwist.api.rate_limiter import CATCH_UP_SECONDS, MINUTE_SECONDS, RateLimiter
-from tap_crowdtwist.sync.shutdown import Stop, StoppedError
+from tap_crowdtwist.sync.shutdown import StoppedError, StopSignal
 
 
 def throttle(per_minute: int, clock: FakeClock) -> RateLimiter:
@@ -111,7 +111,7 @@ def test_waiting_is_counted() -> None:
 
 @pytest.mark.parametrize("pause", [None, 86_400.0])
 def test_a_wish_to_stop_wakes_whoever_waits(pause: float | None) -> None:
-    stop = Stop()
+    stop = StopSignal()
     paced = RateLimiter(1, sleep=stop.sleep)
     paced.rate_limited(paced.acquire(), pause)
     raised: list[BaseException] = []
@@ -124,7 +124,7 @@ def test_a_wish_to_stop_wakes_whoever_waits(pause: float | None) -> None:
 
     waiting = threading.Thread(target=wait)
     waiting.start()
-    stop.wish()
+    stop.request_stop()
     waiting.join(5)
     assert [type(error) for error in raised] == [StoppedError]
 

@@ -13,7 +13,7 @@ from singer_sdk.singerlib import RecordMessage
 
 from tap_crowdtwist.json_text import storable
 from tap_crowdtwist.privacy.policy import Policy
-from tap_crowdtwist.sync.message_writer import Writer
+from tap_crowdtwist.sync.message_writer import MessageWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ shapes = st.recursive(
 records = st.dictionaries(any_text, shapes, max_size=5)
 
 
-def sent(writer: Writer, record: dict[str, Any]) -> Any:
+def sent(writer: MessageWriter, record: dict[str, Any]) -> Any:
     """What a strict reader gets of a record."""
     line = bytes(writer.format_message(RecordMessage("users", record, None, NOW)))
     return msgspec.json.decode(line)["record"]
@@ -52,7 +52,7 @@ def texts(value: Any) -> Iterator[str]:
 
 @given(records)
 def test_any_text_at_any_depth_can_be_stored_and_none_is_lost(record: dict[str, Any]) -> None:
-    writer = Writer()
+    writer = MessageWriter()
     before, after = list(texts(record)), list(texts(sent(writer, dict(record))))
     assert not [text for text in after if any(letter in text for letter in UNSTORABLE)]
     assert len(before) == len(after)
@@ -66,7 +66,7 @@ def test_any_text_at_any_depth_can_be_stored_and_none_is_lost(record: dict[str, 
 
 
 def test_replaced_characters_are_counted_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    writer = Writer()
+    writer = MessageWriter()
     for text in ("a\0", "sound", "\ud83d", "\\u0000"):
         sent(writer, {"x": text})
     assert writer.mended == {"users": 2}
