@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from crowdtwist_receiver.events import Event
     from crowdtwist_receiver.hook import Hook
     from crowdtwist_receiver.journal import Journal
-    from crowdtwist_receiver.stats import Tally
+    from crowdtwist_receiver.stats import StreamStats
 
 _STORED = answer(200, {})
 
@@ -51,7 +51,7 @@ class Receiver:
         credentials: Credentials | None,
         bodies: Bodies,
         journal: Journal,
-        tally: Tally,
+        tally: StreamStats,
         hook: Hook | None = None,
     ) -> None:
         self._addresses = addresses

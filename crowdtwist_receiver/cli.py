@@ -23,7 +23,7 @@ from crowdtwist_receiver.hook import Hook, load_hook
 from crowdtwist_receiver.journal import Journal
 from crowdtwist_receiver.options import ReceiverOptions
 from crowdtwist_receiver.serving import Server, listen
-from crowdtwist_receiver.stats import Tally, say
+from crowdtwist_receiver.stats import StreamStats, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,7 +142,7 @@ async def _serve(
     bodies = Bodies(
         largest=options.max_body, seconds=options.body_timeout, at_once=options.max_bodies
     )
-    tally = Tally()
+    tally = StreamStats()
     journal = Journal(options.directory, options.max_queue, tally)
     addresses = Addresses(options.allow, options.trusted_proxy)
     app = receiver_app(Receiver(addresses, credentials, bodies, journal, tally, hook))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from crowdtwist_receiver.stats import Tally
+    from crowdtwist_receiver.stats import StreamStats
 
 _PAUSE = 1
 _DRAWS = 4
@@ -71,7 +71,7 @@ class Journal:
         self,
         directory: Path,
         capacity: int,
-        tally: Tally,
+        tally: StreamStats,
         *,
         open_file: Callable[[Path], File] = DiskFile,
         pause: float = _PAUSE,

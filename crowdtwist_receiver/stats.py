@@ -21,7 +21,7 @@ def say(sentence: str) -> None:
         sys.stderr.flush()
 
 
-class Tally:
+class StreamStats:
     """Counts, and says the counts every minute.
 
     Attributes:

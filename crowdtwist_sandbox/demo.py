@@ -17,7 +17,7 @@ from crowdtwist_sandbox.demo_project import CHECKOUT, MeltanoError, MeltanoProje
 from crowdtwist_sandbox.demo_warehouse import QUERY, Truth, Warehouse, table
 from crowdtwist_sandbox.options import SandboxOptions
 from crowdtwist_sandbox.server import Sandbox
-from tap_crowdtwist.streams import API_STREAMS, FEED_STREAMS
+from tap_crowdtwist.streams import API_STREAMS, FILE_STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -124,7 +124,7 @@ class Demo:
                 self._sync(sandbox, "Second run")
                 second = self._counts(began)
                 days.append(self._pass_day(sandbox))
-                feeds = [stream.name for stream in FEED_STREAMS]
+                feeds = [stream.name for stream in FILE_STREAMS]
                 self._sync(
                     sandbox,
                     "Third run, which asks only about members that changed,",

@@ -18,7 +18,7 @@ from docs.faults import faults_table
 from docs.privacy import privacy_rows
 from tap_crowdtwist.api.endpoints import Host
 from tap_crowdtwist.config.schema import DECLARATION
-from tap_crowdtwist.streams import API_STREAMS, FEED_STREAMS, STREAMS
+from tap_crowdtwist.streams import API_STREAMS, FILE_STREAMS, STREAMS
 from tap_crowdtwist.tap import TapCrowdTwist
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def selection() -> str:
     """
     on = [stream for stream in STREAMS if stream.selected_by_default]
     rules = [
-        f"{stream.name.partition('_')[0]}_*.*" if stream in FEED_STREAMS else f"{stream.name}.*"
+        f"{stream.name.partition('_')[0]}_*.*" if stream in FILE_STREAMS else f"{stream.name}.*"
         for stream in on
     ]
     return _yaml(list(dict.fromkeys(rules)), 4)
@@ -151,12 +151,12 @@ def feeds_table() -> str:
     rows = [
         (
             f"`{stream.name}`",
-            f"`{stream.grammar.setting}`",
+            f"`{stream.naming.setting}`",
             f"`{stream.feed}`",
             ", ".join(f"`{name}`" for name in stream.primary_keys),
             _notes(stream),
         )
-        for stream in FEED_STREAMS
+        for stream in FILE_STREAMS
     ]
     return _table(("Stream", "Setting", "Feed", "Key", "Notes"), rows)
 

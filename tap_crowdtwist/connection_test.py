@@ -24,7 +24,7 @@ from tap_crowdtwist.api.errors import (
 )
 from tap_crowdtwist.errors import SettingError, TapError
 from tap_crowdtwist.members.missing_members import check_place
-from tap_crowdtwist.streams.file_stream import FeedStream
+from tap_crowdtwist.streams.file_stream import FileStream
 from tap_crowdtwist.streams.member_stream import MemberStream
 from tap_crowdtwist.sync import changed_members
 from tap_crowdtwist.sync.run import SyncRun, places_of
@@ -179,7 +179,7 @@ def _roster(run: SyncRun) -> Check:
 
 def _stream(stream: CrowdTwistStream, sample: _Sample | None) -> Check:
     try:
-        if isinstance(stream, FeedStream):
+        if isinstance(stream, FileStream):
             said = _feed(stream)
         elif isinstance(stream, MemberStream):
             assert sample is not None  # noqa: S101 - made before the first of them
@@ -244,7 +244,7 @@ def _is_accepted(run: SyncRun, settings: Settings) -> bool:
     return True
 
 
-def _feed(stream: FeedStream) -> str:
+def _feed(stream: FileStream) -> str:
     files = stream.files(fail=_refuse)
     if not files:
         return "no file of this feed is there yet"

@@ -23,7 +23,7 @@ class IncompleteError(TapError):
     """The run came to its end, but not everything that should be there is."""
 
 
-class FeedError(SettingError):
+class FileError(SettingError):
     """A file cannot be read on; what was read before it counts, it and what follows do not."""
 
     def __init__(self, setting: str, name: str, problem: str, line: int | None = None) -> None:

@@ -40,8 +40,8 @@ from tap_crowdtwist.members.missing_members import check_place
 from tap_crowdtwist.privacy import policy
 from tap_crowdtwist.privacy.log_redaction import REDACTOR
 from tap_crowdtwist.state import resume
-from tap_crowdtwist.streams import FEED_STREAMS, STREAMS, stream_maps
-from tap_crowdtwist.streams.file_stream import FeedStream, check_feeds
+from tap_crowdtwist.streams import FILE_STREAMS, STREAMS, stream_maps
+from tap_crowdtwist.streams.file_stream import FileStream, check_file_streams
 from tap_crowdtwist.streams.member_stream import MemberStream
 from tap_crowdtwist.sync import changed_members, notices, summary
 from tap_crowdtwist.sync.message_writer import MessageWriter, discard_output, lift_write_limit
@@ -239,13 +239,13 @@ class TapCrowdTwist(Tap):
             parse_env_config=config.parse_env,
         )
         if tap.input_catalog is not None:
-            check_feeds(FEED_STREAMS, tap.input_catalog, tap.config)
+            check_file_streams(FILE_STREAMS, tap.input_catalog, tap.config)
         if not any(stream.selected for stream in tap.streams.values()):
             raise TapError(
                 "No stream is selected, so there is nothing to read; check the catalog (streams of "
                 "files are there once a setting says where these are)"
             )
-        if not all(isinstance(s, FeedStream) for s in tap.streams.values() if s.selected):
+        if not all(isinstance(s, FileStream) for s in tap.streams.values() if s.selected):
             tap.run.settings.need_api()
         return tap
 

@@ -16,7 +16,7 @@ import yaml
 
 from docs import generate
 from tap_crowdtwist import schemas
-from tap_crowdtwist.streams import FEED_STREAMS, STREAMS
+from tap_crowdtwist.streams import FILE_STREAMS, STREAMS
 from tap_crowdtwist.sync.shutdown import StoppedError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -139,7 +139,7 @@ def test_extractor_selects_the_streams_that_are_on_by_default(extractor: Any) ->
     selected = [name for name in names if any(fnmatch(name, rule) for rule in rules)]
 
     assert [rule for rule in rules if "*" not in rule] == DEFAULT_STREAMS
-    assert selected == sorted([*DEFAULT_STREAMS, *(stream.name for stream in FEED_STREAMS)])
+    assert selected == sorted([*DEFAULT_STREAMS, *(stream.name for stream in FILE_STREAMS)])
 
 
 def test_the_log_in_the_readme_is_what_the_tap_logs() -> None:

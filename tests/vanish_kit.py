@@ -49,7 +49,7 @@ class Program(Transport):
         failing: members for whom no answer comes.
         cut: members whose list of receipts lacks its last one, although its total counts it.
         lacking: members who are told that the program has no receipts.
-        nameless: members whose first receipt comes without its id.
+        without_id: members whose first receipt comes without its id.
     """
 
     def __init__(self, receipts: Mapping[int, Iterable[int]]) -> None:
@@ -58,7 +58,7 @@ class Program(Transport):
         self.failing: set[int] = set()
         self.cut: set[int] = set()
         self.lacking: set[int] = set()
-        self.nameless: set[int] = set()
+        self.without_id: set[int] = set()
 
     @property
     def rows(self) -> set[Key]:
@@ -87,7 +87,7 @@ class Program(Transport):
             ]
         elif rows and member in self.cut:
             rows.pop()
-        elif rows and member in self.nameless:
+        elif rows and member in self.without_id:
             rows[0]["id"] = None
         page = int(parse_qs(parts.query)["page"][0])
         pages = -(-len(rows) // PAGE)

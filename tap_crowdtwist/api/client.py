@@ -67,7 +67,8 @@ class Client:
         transport: sends the requests.
         rate_limiter: paces them.
         max_retries: attempts after the first before a request counts as failed.
-        run_concurrently: does several calls, side by side if it can, and returns their results in order.
+        run_concurrently: does several calls, at the same time if it can, and returns their
+            results in order.
         sleep: waits between attempts, in seconds.
     """
 

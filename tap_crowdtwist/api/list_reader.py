@@ -49,7 +49,8 @@ class ListReader:
 
     Args:
         get: asks for one payload, as `Client.get` does.
-        run_concurrently: does several calls, side by side if it can, and returns their results in order.
+        run_concurrently: does several calls, at the same time if it can, and returns their
+            results in order.
         ledger: what is known of the listings of this run.
     """
 

@@ -104,7 +104,7 @@ class Transport:
         """Send one GET and read the whole answer.
 
         Raises:
-            NoAnswerError: the connection failed, or the answer was cut short, too large, wrongly
+            NoResponseError: the connection failed, or the answer was cut short, too large, wrongly
                 encoded, or took longer than the timeout.
         """
         request = requests.PreparedRequest()
@@ -180,7 +180,7 @@ def _unpacked(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Unpack gzip, a little at a time: a thousandth of a body on the wire may be all of it.
 
     Raises:
-        NoAnswerError: it ends in the middle.
+        NoResponseError: it ends in the middle.
         zlib.error: it is not gzip.
     """
     packer = None
@@ -199,7 +199,7 @@ def _bundle() -> bool | str:
     """Give the file or directory of certificates to trust; True for those of `certifi`.
 
     Raises:
-        NoAnswerError: the environment names one that cannot be read.
+        NoResponseError: the environment names one that cannot be read.
     """
     name = next(filter(os.environ.get, CA_BUNDLES), None)
     if name is None:

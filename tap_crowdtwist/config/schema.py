@@ -247,7 +247,7 @@ DECLARATION: dict[str, Any] = th.PropertiesList(
         "max_retries",
         th.IntegerType(minimum=0, maximum=100),
         default=5,
-        title="Retries",
+        title="RetryBudget",
         description="How often a failed request is tried again.",
     ),
     th.Property(

@@ -13,7 +13,7 @@ from tap_crowdtwist.api.endpoints import Host, base_url
 from tap_crowdtwist.api.transport import LOOPBACK
 from tap_crowdtwist.config.schema import DECLARATION, FEED_PATHS
 from tap_crowdtwist.errors import SettingError
-from tap_crowdtwist.files.data_push import Form
+from tap_crowdtwist.files.data_push import CsvFormat
 from tap_crowdtwist.members.missing_members import place_of
 from tap_crowdtwist.members.roster import Shard
 from tap_crowdtwist.privacy.policy import Policy
@@ -69,7 +69,7 @@ class Settings:
     data_push_path: str | None = field(repr=False)
     live_push_path: str | None = field(repr=False)
     data_push_columns: str
-    data_push_form: Form
+    data_push_form: CsvFormat
     data_push_daily: tuple[str, ...]
     sftp_known_hosts: str | None
 
@@ -185,7 +185,7 @@ def _missing_members_path(config: Mapping[str, Any]) -> Path | None:
     return place_of(path, Shard.parse(config.get("shard"))) if path else None
 
 
-def _form(config: Mapping[str, Any]) -> Form:
+def _form(config: Mapping[str, Any]) -> CsvFormat:
     """Check how the files of Data Push are said to be written."""
     given: str = config["data_push_delimiter"]
     delimiter = "\t" if given in {"tab", r"\t"} else given
@@ -204,7 +204,7 @@ def _form(config: Mapping[str, Any]) -> Form:
             "data_push_encoding",
             "must be a text encoding that Python knows, such as utf-8, cp1252 or utf-16",
         )
-    return Form(delimiter, encoding)
+    return CsvFormat(delimiter, encoding)
 
 
 def _one_line(config: Mapping[str, Any], name: str) -> str:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from typing import IO, TYPE_CHECKING, Any
 
-from tap_crowdtwist.errors import FeedError
+from tap_crowdtwist.errors import FileError
 from tap_crowdtwist.files.naming import BATCH_ACTIVITY
-from tap_crowdtwist.files.paths import reason
+from tap_crowdtwist.files.paths import describe_error
 from tap_crowdtwist.records import values
 
 if TYPE_CHECKING:
@@ -54,13 +54,13 @@ _FORMS = (
 )
 
 
-def credits_in(
+def read_credits(
     file: File, opened: Callable[[File], IO[bytes]]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield each line's number and row; a line that would be refused has its `fault` named.
 
     Raises:
-        FeedError: the file cannot be read.
+        FileError: the file cannot be read.
     """
     try:
         with opened(file) as raw:
@@ -71,11 +71,11 @@ def credits_in(
                 if number == 1:
                     line = line.removeprefix(b"\xef\xbb\xbf")
                 if line.strip():
-                    row = credit(line.rstrip(b"\r\n"))
+                    row = parse_credit(line.rstrip(b"\r\n"))
                     yield number, row if whole else {**row, "fault": _MISCOUNTED}
     except Exception as error:  # noqa: BLE001 - each file system has its own
-        problem = f"cannot be read: {reason(error)}; see that it is there and may be read"
-        raise FeedError(BATCH_ACTIVITY.setting, file.name, problem) from None
+        problem = f"cannot be read: {describe_error(error)}; see that it is there and may be read"
+        raise FileError(BATCH_ACTIVITY.setting, file.name, problem) from None
 
 
 def _skip_line(raw: IO[bytes]) -> bool:
@@ -88,7 +88,7 @@ def _skip_line(raw: IO[bytes]) -> bool:
     return not skipped
 
 
-def credit(line: bytes) -> dict[str, Any]:
+def parse_credit(line: bytes) -> dict[str, Any]:
     """Read a line.
 
     Returns:

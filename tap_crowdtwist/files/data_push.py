@@ -17,9 +17,9 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from typing_extensions import Self
 
 from tap_crowdtwist import json_text
-from tap_crowdtwist.errors import FeedError
+from tap_crowdtwist.errors import FileError
 from tap_crowdtwist.files.naming import DATA_PUSH
-from tap_crowdtwist.files.paths import reason
+from tap_crowdtwist.files.paths import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tap_crowdtwist.files.folder import File
 
-LONGEST_LINE = 1 << 20
+MAX_LINE_CHARACTERS = 1 << 20
 """Characters. No line of a feed is that long; a file without line ends must not fill the memory."""
 
 ZEROS = 512
@@ -45,7 +45,7 @@ _DOS_END = "\x1a"
 """With this letter alone behind the last line end, old programs say that a file is whole."""
 
 
-class Form(NamedTuple):
+class CsvFormat(NamedTuple):
     """How the CSV files are written.
 
     Attributes:
@@ -57,10 +57,10 @@ class Form(NamedTuple):
     encoding: str = "utf-8"
 
 
-DOCUMENTED = Form()
+DOCUMENTED_FORMAT = CsvFormat()
 
 
-class Table:
+class CsvTable:
     """One CSV file; a context manager that iterates over its rows with the lines they begin on.
 
     Args:
@@ -70,7 +70,7 @@ class Table:
     """
 
     def __init__(
-        self, file: File, opened: Callable[[File], IO[bytes]], form: Form = DOCUMENTED
+        self, file: File, opened: Callable[[File], IO[bytes]], form: CsvFormat = DOCUMENTED_FORMAT
     ) -> None:
         self.file = file
         self.form = form
@@ -92,7 +92,7 @@ class Table:
             # whole process and for readers already made, so it is set here, before each reading:
             # other code may have lowered it since. What keeps memory bounded is LONGEST_LINE,
             # which also bounds a cell of many lines whose closing quote is missing.
-            csv.field_size_limit(LONGEST_LINE)
+            csv.field_size_limit(MAX_LINE_CHARACTERS)
             self._rows = csv.reader(self._whole(lines), delimiter=self.form.delimiter, strict=True)
             self.columns = self._header()
         except BaseException:
@@ -124,9 +124,9 @@ class Table:
                     begins, f"has {len(row)} cells where the header has {width}; {_AGAIN}"
                 )
 
-    def wrong(self, line: int | None, problem: str) -> FeedError:
+    def wrong(self, line: int | None, problem: str) -> FileError:
         """Give an error about the file."""
-        return FeedError(DATA_PUSH.setting, self.file.name, problem, line)
+        return FileError(DATA_PUSH.setting, self.file.name, problem, line)
 
     def _header(self) -> list[str]:
         row: list[str] | None = []
@@ -153,11 +153,11 @@ class Table:
             raise self._undecodable() from None
         except csv.Error as error:
             raise self.wrong(line, f"is not CSV ({error}); {_AGAIN}") from None
-        except FeedError:
+        except FileError:
             raise
         except Exception as error:  # noqa: BLE001 - each file system and each codec has its own
             if self.is_bare or _is_of_system(error):
-                raise self.wrong(line, f"cannot be read: {reason(error)}; {_SEE}") from None
+                raise self.wrong(line, f"cannot be read: {describe_error(error)}; {_SEE}") from None
             raise self.wrong(line, f"is where the file is broken or cut short; {_AGAIN}") from None
 
     def _content(self) -> IO[bytes]:
@@ -165,14 +165,14 @@ class Table:
         try:
             raw = self._stack.enter_context(self._open(self.file))
         except Exception as error:  # noqa: BLE001 - each file system has its own
-            raise self.wrong(None, f"cannot be opened: {reason(error)}; {_SEE}") from None
+            raise self.wrong(None, f"cannot be opened: {describe_error(error)}; {_SEE}") from None
         return raw if self.is_bare else self._unzipped(raw)
 
     def _unzipped(self, raw: IO[bytes]) -> IO[bytes]:
         try:
             archive = self._stack.enter_context(zipfile.ZipFile(raw))
             return self._stack.enter_context(archive.open(self._part(archive)))
-        except FeedError:
+        except FileError:
             raise
         except NotImplementedError:
             raise self.wrong(
@@ -180,7 +180,7 @@ class Table:
             ) from None
         except Exception as error:  # noqa: BLE001 - what a broken zip leads to is not told
             if _is_of_system(error):
-                raise self.wrong(None, f"cannot be read: {reason(error)}; {_SEE}") from None
+                raise self.wrong(None, f"cannot be read: {describe_error(error)}; {_SEE}") from None
             raise self.wrong(None, f"is no zip file, or not a whole one; {_AGAIN}") from None
 
     def _part(self, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
@@ -194,15 +194,15 @@ class Table:
     def _whole(self, lines: IO[str]) -> Iterator[str]:
         """Yield lines, and raise at what no whole file has."""
         line, read = "\n", lines.readline
-        while line := read(LONGEST_LINE):
+        while line := read(MAX_LINE_CHARACTERS):
             self._line += 1
             if line == _DOS_END:
                 return
             has_end = line[-1] in "\r\n"
-            if not has_end and len(line) >= LONGEST_LINE:
+            if not has_end and len(line) >= MAX_LINE_CHARACTERS:
                 raise self.wrong(
                     self._line,
-                    f"is longer than {LONGEST_LINE:,} characters, as no line is; {_AGAIN}",
+                    f"is longer than {MAX_LINE_CHARACTERS:,} characters, as no line is; {_AGAIN}",
                 )
             if not has_end and self.is_bare:
                 raise self.wrong(
@@ -248,7 +248,7 @@ class Table:
         """Whether nothing but its last line end proves that the file is whole, unlike a zip."""
         return self.file.name.lower().endswith(".csv")
 
-    def _undecodable(self) -> FeedError:
+    def _undecodable(self) -> FileError:
         """Return what is wrong, with the first line that is not text in the encoding."""
         self._stack.close()
         encoding = self.form.encoding
@@ -256,7 +256,7 @@ class Table:
         with self._stack, suppress(Exception):  # a broken zip holds anything
             decode = codecs.getincrementaldecoder(encoding)().decode
             content = self._content()
-            while line := content.readline(LONGEST_LINE):
+            while line := content.readline(MAX_LINE_CHARACTERS):
                 number += 1
                 try:
                     decode(line)
@@ -267,7 +267,7 @@ class Table:
         # Where other letters were decoded before, the encoding is right and the file is damaged.
         if has_letters or likely == encoding:
             likely = ""
-        name = encoding.upper() if encoding == DOCUMENTED.encoding else encoding
+        name = encoding.upper() if encoding == DOCUMENTED_FORMAT.encoding else encoding
         return self.wrong(max(number, 1), f"is not {name} text; {_advice(likely)}")
 
 

@@ -14,26 +14,26 @@ from fsspec.core import has_magic
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.files.filesystems import url_to_fs
 from tap_crowdtwist.files.packing import PackingError, check_regular
-from tap_crowdtwist.files.paths import base, placed, plain, reason
+from tap_crowdtwist.files.paths import base_name, describe_error, redact_url, without_query
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from datetime import datetime
 
-    from tap_crowdtwist.files.naming import Grammar, Name
+    from tap_crowdtwist.files.naming import FileNaming, ParsedName
 
 logger = logging.getLogger(__name__)
 
-_CONTENT = ("md5Hash", "crc32c", "ETag", "etag", "content_md5", "checksum", "hash")
+_CONTENT_KEYS = ("md5Hash", "crc32c", "ETag", "etag", "content_md5", "checksum", "hash")
 """Under which names file systems tell of a file's content."""
 
-_AHEAD = 2
+_PERIODS_AHEAD = 2
 """Slots by which a file may be ahead of this machine: clocks differ, and days by time zone."""
 
-_OLDEST = -(1 << 40)
+_OLDEST_PERIOD = -(1 << 40)
 """Slots by which files of days to come are put before all others."""
 
-_CHANGED = ("mtime", "LastModified", "last_modified", "updated", "created")
+_MODIFIED_KEYS = ("mtime", "LastModified", "last_modified", "updated", "created")
 """Under which names they tell when it was last written."""
 
 
@@ -45,8 +45,8 @@ class File:
         name: its name alone.
         path: where the file system finds it.
         feed: which feed it belongs to.
-        moment: the day or hour that it is about, or when it was sent; aware, UTC.
-        slot: the number of that day or hour; one before all others if it is still to come.
+        timestamp: the day or hour that it is about, or when it was sent; aware, UTC.
+        period: the number of that day or hour; one before all others if it is still to come.
         size: in bytes.
         identity: what changes when its content does.
     """
@@ -54,22 +54,22 @@ class File:
     name: str
     path: str = field(repr=False)
     feed: str
-    moment: datetime
-    slot: int
+    timestamp: datetime
+    period: int
     size: int
     identity: str
     ahead: bool = False
     """Whether its name has a date to come, so that a clock is or was wrong."""
-    correct: str | None = None
+    correct_name: str | None = None
     """What it should be called, if its name is only nearly right; it must not be read then."""
 
 
-class Folder:
+class FileSource:
     """Where the files of one kind are.
 
     Args:
         path: a folder (searched with what is below it), a glob, a file, or a URL of one.
-        grammar: how its files are named.
+        naming: how its files are named.
         growing: whether files are appended to, so that their size alone tells a change.
         known_hosts: a file with keys of SFTP hosts, beside the user's own.
     """
@@ -77,12 +77,12 @@ class Folder:
     def __init__(
         self,
         path: str,
-        grammar: Grammar,
+        naming: FileNaming,
         *,
         growing: bool = False,
         known_hosts: str | None = None,
     ) -> None:
-        self.grammar = grammar
+        self.naming = naming
         self._path = path
         self._growing = growing
         try:
@@ -90,7 +90,7 @@ class Folder:
         except SettingError:
             raise
         except Exception as error:  # noqa: BLE001 - each file system has its own
-            raise self._refuse(f"cannot open {placed(path)}: {reason(error)}") from None
+            raise self._refuse(f"cannot open {redact_url(path)}: {describe_error(error)}") from None
 
     def files(self, now: datetime, feed: str | None = None) -> list[File]:
         """List the files of this kind, in the order of their days and names.
@@ -109,15 +109,17 @@ class Folder:
             self._files.invalidate_cache()
             found = self._find()
         except FileNotFoundError:
-            raise self._refuse(f"there is no folder or file {placed(self._path)}") from None
+            raise self._refuse(f"there is no folder or file {redact_url(self._path)}") from None
         except SettingError:
             raise
         except Exception as error:  # noqa: BLE001 - each file system has its own
-            raise self._refuse(f"cannot read {placed(self._path)}: {reason(error)}") from None
+            raise self._refuse(
+                f"cannot read {redact_url(self._path)}: {describe_error(error)}"
+            ) from None
         known, others = [], []
         for path, info in found.items():
-            name = base(path)
-            said = self.grammar.parse(self.grammar.correct(name) or name)
+            name = base_name(path)
+            said = self.naming.parse(self.naming.correct(name) or name)
             if said is not None:
                 self._check_regular(name, path, info)
                 known.append((name, said, path, info))
@@ -129,7 +131,7 @@ class Folder:
             for name, said, path, info in known
             if feed in {None, said.feed}
         ]
-        return sorted(files, key=lambda file: (file.slot, file.name, file.path))
+        return sorted(files, key=lambda file: (file.period, file.name, file.path))
 
     def open(self, file: File) -> IO[bytes]:
         """Open a file for reading bytes."""
@@ -148,22 +150,24 @@ class Folder:
         first = min(files, key=lambda file: file.name)
         return self._refuse(
             f"the name of {first.name!r} is nearly that of a file of {first.feed}, so the file was "
-            f"not read ({len(files)} in all); rename it to {first.correct!r}, or remove it if that "
-            "file is there already"
+            f"not read ({len(files)} in all); rename it to {first.correct_name!r}, or remove it if "
+            "that file is there already"
         )
 
     def _file(
-        self, name: str, said: Name, path: str, info: Mapping[str, Any], now: datetime
+        self, name: str, said: ParsedName, path: str, info: Mapping[str, Any], now: datetime
     ) -> File:
-        slot, size = self.grammar.number(said.moment), int(info.get("size") or 0)
-        ahead = said.moment - now > _AHEAD * self.grammar.slot
+        period, size = self.naming.number(said.timestamp), int(info.get("size") or 0)
+        ahead = said.timestamp - now > _PERIODS_AHEAD * self.naming.period
         if ahead:
             # Among the newest it would make all that is really new look old; and where the order
             # of the files matters, its rows would have the last word until that day.
-            slot += _OLDEST
+            period += _OLDEST_PERIOD
         identity = self._identity(path, info)
-        correct = self.grammar.correct(name)
-        return File(name, path, said.feed, said.moment, slot, size, identity, ahead, correct)
+        correct_name = self.naming.correct(name)
+        return File(
+            name, path, said.feed, said.timestamp, period, size, identity, ahead, correct_name
+        )
 
     def _find(self) -> dict[str, Mapping[str, Any]]:
         root = self._root
@@ -174,7 +178,7 @@ class Folder:
                 return found
             # Brackets and question marks may be part of the name of a folder (filesystem_spec#838).
             if not self._files.exists(root):
-                raise self._refuse(f"no file matches {placed(self._path)}")
+                raise self._refuse(f"no file matches {redact_url(self._path)}")
         if type(self._files).find is AbstractFileSystem.find:
             return dict(self._below(root))
         found = self._files.find(root, detail=True)
@@ -189,24 +193,24 @@ class Folder:
         """
         for info in self._files.ls(folder, detail=True):
             path = info["name"].rstrip("/")
-            if path != folder and base(path).startswith("."):
+            if path != folder and base_name(path).startswith("."):
                 continue
             if info["type"] == "directory" and path != folder:
                 yield from self._below(path)
             else:
                 yield path, info
 
-    def _check(self, known: Mapping[str, Name], others: list[str]) -> None:
-        example = self.grammar.example
+    def _check(self, known: Mapping[str, ParsedName], others: list[str]) -> None:
+        example = self.naming.example
         if others and not known:
             raise self._refuse(
-                f"no file in {placed(self._path)} has a name such as {example}; there is, for "
+                f"no file in {redact_url(self._path)} has a name such as {example}; there is, for "
                 f"example, {min(others)!r}"
             )
         if others:
             logger.warning(
                 "%s: left alone for their names, which are not such as %s: %d, for example %r",
-                self.grammar.setting,
+                self.naming.setting,
                 example,
                 len(others),
                 min(others),
@@ -222,7 +226,7 @@ class Folder:
         size = info.get("size")
         if self._growing:
             return f"{size}"
-        for name in _CONTENT:
+        for name in _CONTENT_KEYS:
             if info.get(name):
                 return f"{size} {info[name]}"
         if _is_zip(path) and "file" in _protocols(self._files):
@@ -233,7 +237,7 @@ class Folder:
                 pass
             else:
                 return f"{size} {parts}"
-        return f"{size} {next((info[name] for name in _CHANGED if info.get(name)), '')}"
+        return f"{size} {next((info[name] for name in _MODIFIED_KEYS if info.get(name)), '')}"
 
     def _check_regular(self, name: str, path: str, info: Mapping[str, Any]) -> None:
         """Refuse pipes and devices; a folder's listing calls links the same as these."""
@@ -244,10 +248,10 @@ class Folder:
                 raise self._refuse(f"{name!r} {error}") from None
 
     def _refuse(self, problem: str) -> SettingError:
-        return SettingError(self.grammar.setting, problem)
+        return SettingError(self.naming.setting, problem)
 
 
-def digest(file: File, size: int | None = None) -> int:
+def digest_of(file: File, size: int | None = None) -> int:
     """Give a number of 24 bits for what a file is called and what it holds.
 
     Args:
@@ -269,7 +273,7 @@ def _is_aside(inner: str) -> bool:
 
 
 def _is_zip(path: str) -> bool:
-    return plain(path).lower().endswith(".zip")
+    return without_query(path).lower().endswith(".zip")
 
 
 def _protocols(files: Any) -> tuple[str, ...]:

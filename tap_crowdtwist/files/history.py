@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tap_crowdtwist.files.folder import digest
+from tap_crowdtwist.files.folder import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,42 +29,42 @@ _WIDTH = 3
 _MASK = (1 << 8 * _WIDTH) - 1
 
 
-class Extent(NamedTuple):
+class HistorySize(NamedTuple):
     """How many sums a ledger holds.
 
     Attributes:
-        slots: of the newest slots, one each.
+        periods: of the newest slots, one each.
         cells: of all other slots; those of a cell lie `cells * breadth` slots apart.
-        breadth: how many slots in a row share a cell.
+        periods_per_cell: how many slots in a row share a cell.
     """
 
-    slots: int
+    periods: int
     cells: int
-    breadth: int = 1
+    periods_per_cell: int = 1
 
 
 @dataclass
-class Ledger:
+class FileHistory:
     """The files that have been read.
 
     Attributes:
-        extent: how many sums it holds.
+        size: how many sums it holds.
         end: the slot after the newest that has a sum of its own.
         sums: the sums of the slots before `end`; 0 where nothing was read.
         rest: the sums of the cells.
     """
 
-    extent: Extent
+    size: HistorySize
     end: int = 0
     sums: list[int] = field(default_factory=list)
     rest: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.sums = self.sums or [0] * self.extent.slots
-        self.rest = self.rest or [0] * self.extent.cells
+        self.sums = self.sums or [0] * self.size.periods
+        self.rest = self.rest or [0] * self.size.cells
 
     @classmethod
-    def load(cls, stored: Mapping[str, Any] | None, extent: Extent) -> Ledger:
+    def load(cls, stored: Mapping[str, Any] | None, size: HistorySize) -> FileHistory:
         """Read a ledger from a state; an empty one where there is none that makes sense.
 
         Without cells, as in a state from before there were any, all older files are due.
@@ -74,11 +74,11 @@ class Ledger:
             first = int((stored or {})["first"])
             rest = _unpacked((stored or {}).get("rest", ""))
         except (KeyError, OverflowError, TypeError, ValueError):
-            return cls(extent)
-        ledger = cls(extent, first, rest=rest if len(rest) == extent.cells else [])
-        for slot, total in enumerate(sums, start=first):
-            ledger.add(slot, total)
-        return ledger
+            return cls(size)
+        history = cls(size, first, rest=rest if len(rest) == size.cells else [])
+        for period, total in enumerate(sums, start=first):
+            history.add(period, total)
+        return history
 
     def dump(self) -> dict[str, Any]:
         """Return what `load` reads."""
@@ -89,7 +89,7 @@ class Ledger:
     @property
     def start(self) -> int:
         """The first slot that has a sum of its own; older ones share the cells."""
-        return self.end - self.extent.slots
+        return self.end - self.size.periods
 
     def due(self, files: Iterable[File], *, in_order: bool = False) -> list[File]:
         """Return the files that are to be read, in the order given.
@@ -102,11 +102,11 @@ class Ledger:
         files = list(files)
         totals: Counter[int] = Counter()
         for file in files:
-            totals[self._place(file.slot)] += digest(file)
+            totals[self._place(file.period)] += digest_of(file)
         changed = {place for place, total in totals.items() if total & _MASK != self._at(place)}
         due: list[File] = []
         for file in files:
-            if (due and in_order) or self._place(file.slot) in changed:
+            if (due and in_order) or self._place(file.period) in changed:
                 due.append(file)
         return due
 
@@ -117,42 +117,42 @@ class Ledger:
         were removed do not make the rest of their cell due more than once.
         """
         if files:
-            self.retreat(max(file.slot for file in files))
+            self.retreat(max(file.period for file in files))
         due = self.due(files, in_order=in_order)
         unread = {file.path for file in due}
-        self.rest = [0] * self.extent.cells
+        self.rest = [0] * self.size.cells
         for file in files:
-            place = self._place(file.slot)
+            place = self._place(file.period)
             if file.path not in unread:
                 if place < 0:
-                    self._add(place, digest(file))
+                    self._add(place, digest_of(file))
             elif 0 <= place < len(self.sums):
                 self.sums[place] = 0
         return due
 
-    def __getitem__(self, slot: int) -> int:
+    def __getitem__(self, period: int) -> int:
         """Return the sum of a slot; 0 if it has none of its own."""
-        place = self._place(slot)
+        place = self._place(period)
         return self._at(place) if place >= 0 else 0
 
-    def add(self, slot: int, number: int) -> None:
+    def add(self, period: int, number: int) -> None:
         """Note that a file of a slot has been read whole.
 
         Args:
-            slot: its slot.
+            period: its slot.
             number: its digest.
         """
-        self.advance(slot + 1)
-        self._add(self._place(slot), number)
+        self.advance(period + 1)
+        self._add(self._place(period), number)
 
     def advance(self, end: int) -> None:
         """Make room for newer slots; the oldest go to their cells."""
         gain = end - self.end
         if gain <= 0:
             return
-        for slot, total in enumerate(self.sums[:gain], start=self.start):
-            self._add(~self._cell(slot), total)
-        self.sums = self.sums[gain:] + [0] * min(gain, self.extent.slots)
+        for period, total in enumerate(self.sums[:gain], start=self.start):
+            self._add(~self._cell(period), total)
+        self.sums = self.sums[gain:] + [0] * min(gain, self.size.periods)
         self.end = end
 
     def retreat(self, newest: int) -> None:
@@ -161,32 +161,32 @@ class Ledger:
         Otherwise every new file would be sought in the cells until that date has come.
         """
         if newest < self.start:
-            self.sums = [0] * self.extent.slots
+            self.sums = [0] * self.size.periods
             self.end = newest + 1
 
-    def lost(self, files: Iterable[File], before: Ledger) -> int | None:
+    def lost(self, files: Iterable[File], before: FileHistory) -> int | None:
         """Return a slot with files that were read since another ledger, of which none is left.
 
         Returns:
             The slot; one before `start` where the cells tell; None where there is no such slot.
         """
-        before = Ledger(before.extent, before.end, before.sums[:], before.rest[:])
+        before = FileHistory(before.size, before.end, before.sums[:], before.rest[:])
         before.advance(self.end)
-        there = {self._place(file.slot) for file in files}
+        there = {self._place(file.period) for file in files}
         for place in chain(range(len(self.sums)), range(-len(self.rest), 0)):
-            slot = self.start + max(place, -1)
-            known = before[slot] if place >= 0 else before.rest[~place]
+            period = self.start + max(place, -1)
+            known = before[period] if place >= 0 else before.rest[~place]
             if self._at(place) not in {0, known} and place not in there:
-                return slot
+                return period
         return None
 
-    def _place(self, slot: int) -> int:
+    def _place(self, period: int) -> int:
         """Return where the sum of a slot is: in `sums` or beyond, or, complemented, in `rest`."""
-        place = slot - self.start
-        return place if place >= 0 else ~self._cell(slot)
+        place = period - self.start
+        return place if place >= 0 else ~self._cell(period)
 
-    def _cell(self, slot: int) -> int:
-        return slot // self.extent.breadth % self.extent.cells
+    def _cell(self, period: int) -> int:
+        return period // self.size.periods_per_cell % self.size.cells
 
     def _at(self, place: int) -> int:
         if place < 0:
@@ -198,14 +198,14 @@ class Ledger:
         sums[place] = (sums[place] + number) & _MASK
 
 
-def merged(choose: Callable[..., int], *ledgers: Ledger) -> Ledger:
+def merged(choose: Callable[..., int], *ledgers: FileHistory) -> FileHistory:
     """Return one ledger of several, with sums that are chosen from theirs, in the order given."""
-    end = max(ledger.end for ledger in ledgers)
-    for ledger in ledgers:
-        ledger.advance(end)
-    sums = [choose(*each) for each in zip(*(ledger.sums for ledger in ledgers), strict=True)]
-    rest = [choose(*each) for each in zip(*(ledger.rest for ledger in ledgers), strict=True)]
-    return Ledger(ledgers[0].extent, end, sums, rest)
+    end = max(history.end for history in ledgers)
+    for history in ledgers:
+        history.advance(end)
+    sums = [choose(*each) for each in zip(*(history.sums for history in ledgers), strict=True)]
+    rest = [choose(*each) for each in zip(*(history.rest for history in ledgers), strict=True)]
+    return FileHistory(ledgers[0].size, end, sums, rest)
 
 
 def _packed(sums: Iterable[int]) -> str:

@@ -13,9 +13,9 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from tap_crowdtwist.errors import FeedError, SettingError
+from tap_crowdtwist.errors import FileError, SettingError
 from tap_crowdtwist.files.naming import LIVE_PUSH
-from tap_crowdtwist.files.paths import reason
+from tap_crowdtwist.files.paths import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -52,7 +52,7 @@ def events(file: File, opened: Callable[[File], IO[bytes]], start: int = 0) -> I
         start: how many bytes of it were read before.
 
     Raises:
-        FeedError: a line is not what the receiver writes.
+        FileError: a line is not what the receiver writes.
     """
     end = start
     try:
@@ -64,7 +64,7 @@ def events(file: File, opened: Callable[[File], IO[bytes]], start: int = 0) -> I
                 try:
                     capture = _decode(line)
                 except (msgspec.MsgspecError, UnicodeError, RecursionError):
-                    raise FeedError(
+                    raise FileError(
                         LIVE_PUSH.setting,
                         file.name,
                         "is not what the receiver writes; take that line out of the file, having "
@@ -76,7 +76,9 @@ def events(file: File, opened: Callable[[File], IO[bytes]], start: int = 0) -> I
     except (SettingError, GeneratorExit):
         raise
     except Exception as error:  # noqa: BLE001 - each file system has its own
-        raise FeedError(LIVE_PUSH.setting, file.name, f"cannot be read: {reason(error)}") from None
+        raise FileError(
+            LIVE_PUSH.setting, file.name, f"cannot be read: {describe_error(error)}"
+        ) from None
 
 
 def _number(raw: IO[bytes], end: int) -> int:
@@ -89,7 +91,7 @@ def _number(raw: IO[bytes], end: int) -> int:
     return count
 
 
-class Names:
+class NameConverter:
     """Turns the camelCase of Live Push into the names that a schema has.
 
     `streetAddress1` is `street_address_1`: names are compared without their separators. Names that
@@ -103,7 +105,7 @@ class Names:
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._known = {_squash(name): name for name in schema.get("properties", {})}
         self._inner = {
-            name: Names(node.get("items") or node)
+            name: NameConverter(node.get("items") or node)
             for name, node in schema.get("properties", {}).items()
             if node.get("properties") or (node.get("items") or {}).get("properties")
         }

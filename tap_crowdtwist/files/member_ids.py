@@ -12,8 +12,8 @@ import logging
 from array import array
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from tap_crowdtwist.files.data_push import DOCUMENTED, Form, Table
-from tap_crowdtwist.files.live_push import Names, events
+from tap_crowdtwist.files.data_push import DOCUMENTED_FORMAT, CsvFormat, CsvTable
+from tap_crowdtwist.files.live_push import NameConverter, events
 from tap_crowdtwist.records.member_id import parse_id
 
 if TYPE_CHECKING:
@@ -37,10 +37,12 @@ _SHARED = 50
 
 _UNSAID = "so who changed is not known; mend the line, or else run once with `sweep_members` all"
 
-_NAMES = Names({"properties": {key: {} for key in ("id", "user_id", "member_id", *_IDENTITIES)}})
+_NAMES = NameConverter(
+    {"properties": {key: {} for key in ("id", "user_id", "member_id", *_IDENTITIES)}}
+)
 
 
-class Alias(NamedTuple):
+class MemberIdentifiers(NamedTuple):
     """A member without a number: what else the row says of who they are."""
 
     email_address: str | None
@@ -53,7 +55,7 @@ class Alias(NamedTuple):
         return bool(told) and all(_plain(one) == _plain(other) for one, other in told)
 
 
-class Numbers:
+class MemberNumbers:
     """CrowdTwist's numbers of members, each once, ascending, in 8 bytes each."""
 
     def __init__(self) -> None:
@@ -82,46 +84,46 @@ class Numbers:
         self._sorted, self._recent = merged, set()
 
 
-class Appeared:
+class MembersInFiles:
     """The members that appear in files.
 
     Args:
         form: how the files of Data Push are written.
     """
 
-    def __init__(self, form: Form = DOCUMENTED) -> None:
+    def __init__(self, form: CsvFormat = DOCUMENTED_FORMAT) -> None:
         self._form = form
-        self.numbers = Numbers()
+        self.numbers = MemberNumbers()
         """Who they are."""
-        self.nameless: set[Alias] = set()
+        self.without_id: set[MemberIdentifiers] = set()
         """Members of whom no number was found."""
 
     def add_tables(self, files: Iterable[File], opened: Opener) -> None:
         """Add who appears in files of Data Push.
 
         Raises:
-            FeedError: a file cannot be read to its end, or a row does not say whose it is.
+            FileError: a file cannot be read to its end, or a row does not say whose it is.
         """
         others = []
         for file in files:
             if file.feed in _NUMBER:
                 others.append(file)
             else:
-                self._add_nameless(file, opened)
-        wanted = _Wanted(self.nameless)
+                self._add_without_id(file, opened)
+        wanted = _Wanted(self.without_id)
         for file in others:
             for row in _named_rows(file, opened, self._form):
                 number = row["number"]
                 self.numbers.append(number)
                 if wanted:
                     wanted.found(row)
-        self.nameless = wanted.left
+        self.without_id = wanted.left
 
     def add_captures(self, files: Iterable[File], opened: Opener) -> None:
         """Add who appears in captures of Live Push.
 
         Raises:
-            FeedError: a file cannot be read.
+            FileError: a file cannot be read.
         """
         unsaid = 0
         for file in files:
@@ -131,8 +133,8 @@ class Appeared:
                 number = _number(row.get("user_id") or row.get("member_id") or own)
                 if number is not None:
                     self.numbers.append(number)
-                elif any(alias := _alias(row)):
-                    self.nameless.add(alias)
+                elif any(identifiers := _identifiers(row)):
+                    self.without_id.add(identifiers)
                 else:
                     unsaid += 1
         if unsaid:
@@ -142,17 +144,17 @@ class Appeared:
                 unsaid,
             )
 
-    def _add_nameless(self, file: File, opened: Opener) -> None:
-        with Table(file, opened, self._form) as table:
+    def _add_without_id(self, file: File, opened: Opener) -> None:
+        with CsvTable(file, opened, self._form) as table:
             columns = _columns(table)
             for line, cells in table:
                 row = dict(zip(columns, cells))  # noqa: B905 - counted by the table
                 number = _number(row.get("user_id") or row.get("member_id"))
-                alias = _alias(row)
+                identifiers = _identifiers(row)
                 if number is not None:
                     self.numbers.append(number)
-                elif any(alias):
-                    self.nameless.add(alias)
+                elif any(identifiers):
+                    self.without_id.add(identifiers)
                 else:
                     raise table.wrong(line, f"does not say whose row it is, {_UNSAID}")
 
@@ -160,12 +162,14 @@ class Appeared:
 class _Wanted:
     """Members without a number, by each of their other names."""
 
-    def __init__(self, nameless: set[Alias]) -> None:
-        self.left = set(nameless)
-        self._by_name: dict[tuple[str, str], set[Alias]] = {}
-        for alias in nameless:
-            surest = next((key, _plain(name)) for key, name in alias._asdict().items() if name)
-            self._by_name.setdefault(surest, set()).add(alias)
+    def __init__(self, without_id: set[MemberIdentifiers]) -> None:
+        self.left = set(without_id)
+        self._by_name: dict[tuple[str, str], set[MemberIdentifiers]] = {}
+        for identifiers in without_id:
+            surest = next(
+                (key, _plain(name)) for key, name in identifiers._asdict().items() if name
+            )
+            self._by_name.setdefault(surest, set()).add(identifiers)
         self._by_name = {
             name: aliases for name, aliases in self._by_name.items() if len(aliases) <= _SHARED
         }
@@ -178,14 +182,14 @@ class _Wanted:
         for name in _IDENTITIES:
             value = row.get(name)
             if value and (same := self._by_name.get((name, _plain(value)))):
-                agreed = {alias for alias in same if alias.agrees(row)}
+                agreed = {identifiers for identifiers in same if identifiers.agrees(row)}
                 same -= agreed
                 self.left -= agreed
 
 
-def _named_rows(file: File, opened: Opener, form: Form) -> Iterator[dict[str, Any]]:
+def _named_rows(file: File, opened: Opener, form: CsvFormat) -> Iterator[dict[str, Any]]:
     """Yield what each row says of its member, with the `number`."""
-    with Table(file, opened, form) as table:
+    with CsvTable(file, opened, form) as table:
         places = {name: place for place, name in enumerate(_columns(table))}
         column = _NUMBER[file.feed]
         if column not in places:
@@ -202,7 +206,7 @@ def _named_rows(file: File, opened: Opener, form: Form) -> Iterator[dict[str, An
             yield {"number": number, **{name: cells[place] for name, place in others}}
 
 
-def _columns(table: Table) -> list[str]:
+def _columns(table: CsvTable) -> list[str]:
     return [name.lower() for name in table.columns]
 
 
@@ -215,6 +219,6 @@ def _number(value: Any) -> int | None:
     return None if member is None else int(member)
 
 
-def _alias(row: Mapping[str, Any]) -> Alias:
+def _identifiers(row: Mapping[str, Any]) -> MemberIdentifiers:
     said = (row.get(name) for name in _IDENTITIES)
-    return Alias(*(str(value).strip() or None if value else None for value in said))
+    return MemberIdentifiers(*(str(value).strip() or None if value else None for value in said))

@@ -20,29 +20,29 @@ DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 
 
-class Name(NamedTuple):
+class ParsedName(NamedTuple):
     """What a name says.
 
     Attributes:
         feed: which feed the file belongs to.
-        moment: the beginning of the day or hour in the name; aware, UTC.
+        timestamp: the beginning of the day or hour in the name; aware, UTC.
         program: whose file it is, where the name tells: the client number.
     """
 
     feed: str
-    moment: datetime
+    timestamp: datetime
     program: str
 
 
 @dataclass(frozen=True)
-class Grammar:
+class FileNaming:
     """How the files of one kind are named.
 
     Attributes:
         setting: the setting that says where they are.
-        pattern: a regular expression with the groups `feed`, `moment` and perhaps `program`.
-        form: how the group `moment` is spelled, for `strptime`.
-        slot: what the files are counted by: a day or an hour.
+        pattern: a regular expression with the groups `feed`, `timestamp` and perhaps `program`.
+        form: how the group `timestamp` is spelled, for `strptime`.
+        period: what the files are counted by: a day or an hour.
         example: a name for people.
         near: finds what is wrong with a name that is nearly right; like `pattern`, with the groups
             `begin`, `year`, `month`, `day` and `ending`.
@@ -51,22 +51,22 @@ class Grammar:
     setting: str
     pattern: re.Pattern[str]
     form: str
-    slot: timedelta
+    period: timedelta
     example: str
     near: re.Pattern[str] | None = None
 
-    def parse(self, name: str) -> Name | None:
+    def parse(self, name: str) -> ParsedName | None:
         """Read a name, or give None where it is none of this kind."""
         match = self.pattern.fullmatch(name)
         if match is None:
             return None
         groups = match.groupdict()
         try:
-            moment = datetime.strptime(groups["moment"], self.form).replace(tzinfo=timezone.utc)
+            timestamp = datetime.strptime(groups["moment"], self.form).replace(tzinfo=timezone.utc)
         except ValueError:
             return None
         feed = groups["feed"].upper() if self.pattern.flags & re.IGNORECASE else groups["feed"]
-        return Name(_FEEDS.get(feed, feed), moment, groups["program"])
+        return ParsedName(_FEEDS.get(feed, feed), timestamp, groups["program"])
 
     def correct(self, name: str) -> str | None:
         """Return what a file should be called whose name is nearly right, or None."""
@@ -74,13 +74,13 @@ class Grammar:
         right = match and "{begin}_{year}{month}{day}.{ending}".format(**match.groupdict())
         return right if right and right != name and self.parse(right) else None
 
-    def number(self, moment: datetime) -> int:
+    def number(self, timestamp: datetime) -> int:
         """Give the number of the slot that an instant falls into."""
-        return (moment - _EPOCH) // self.slot
+        return (timestamp - _EPOCH) // self.period
 
-    def begins(self, slot: int) -> datetime:
+    def begins(self, period: int) -> datetime:
         """Give the instant at which a slot begins."""
-        return _EPOCH + slot * self.slot
+        return _EPOCH + period * self.period
 
 
 _FEEDS = {"USER_PROFILE": "PROFILE", "ACTIVITIES": "activities"}
@@ -93,7 +93,7 @@ _PUSHED = (
     r"\d+_(?P<program>[\w-]+?)_"
     r"(?P<feed>(?:USER_)?PROFILE|USER_ACTIVITY|USER_REDEMPTION|POINTS_EXPIRATION)"
 )
-DATA_PUSH = Grammar(
+DATA_PUSH = FileNaming(
     "data_push_path",
     re.compile(
         _PUSHED + r"_(?P<moment>\d{8})\.(?:zip|csv)",
@@ -111,7 +111,7 @@ DATA_PUSH = Grammar(
         re.ASCII | re.IGNORECASE,
     ),
 )
-LIVE_PUSH = Grammar(
+LIVE_PUSH = FileNaming(
     "live_push_path",
     re.compile(
         r"(?P<feed>live_[a-z_]+)-(?P<moment>\d{8}T\d{2})-(?P<program>)[0-9a-f]+\.jsonl", re.ASCII
@@ -120,7 +120,7 @@ LIVE_PUSH = Grammar(
     HOUR,
     "live_users-20261119T14-0a1b2c3d.jsonl",
 )
-BATCH_ACTIVITY = Grammar(
+BATCH_ACTIVITY = FileNaming(
     "batch_activity_path",
     re.compile(
         r"(?P<feed>activities)_(?P<program>[\w-]+?)_(?P<moment>\d{14})\.txt",
@@ -132,12 +132,12 @@ BATCH_ACTIVITY = Grammar(
 )
 
 
-def content_day(moment: datetime) -> date | None:
+def content_day(timestamp: datetime) -> date | None:
     """Return the day that a Data Push file covers: the day before the one in its name.
 
     None for a name with the first day of the calendar, before which there is none.
     """
     try:
-        return (moment - DAY).date()
+        return (timestamp - DAY).date()
     except OverflowError:
         return None

@@ -12,7 +12,7 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.utils import compressions
 
 from tap_crowdtwist.errors import TapError
-from tap_crowdtwist.files.paths import plain
+from tap_crowdtwist.files.paths import without_query
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -53,7 +53,7 @@ def check_regular(system: Any, path: str) -> None:
         )
 
 
-def unpacked(path: str, raw: BinaryIO, inner: ExitStack) -> tuple[str, BinaryIO]:
+def open_unpacked(path: str, raw: BinaryIO, inner: ExitStack) -> tuple[str, BinaryIO]:
     """Return the name of a file without its packing, in lower case, and what is inside.
 
     Args:
@@ -64,14 +64,14 @@ def unpacked(path: str, raw: BinaryIO, inner: ExitStack) -> tuple[str, BinaryIO]
     Raises:
         PackingError: it is packed in a way that is not read.
     """
-    stem, _, ending = plain(path).lower().rpartition(".")
+    stem, _, ending = without_query(path).lower().rpartition(".")
     if ending in _SHEETS:
         raise PackingError("is a spreadsheet; save it as CSV in UTF-8")
     if ending == "zip":
         return _only_file(inner.enter_context(ZipFile(raw)), inner)
     packing = compressions.get(ending)
     if packing is None and ending not in _FOREIGN:
-        return plain(path).lower(), raw
+        return without_query(path).lower(), raw
     if packing is None or stem.endswith(".tar"):
         raise PackingError(
             f"is packed in a way that is not read here (.{ending}); pack it as .gz, or as .zip "

@@ -14,31 +14,31 @@ _EXTRAS = {"paramiko": "sftp", "s3fs": "s3", "gcsfs": "gcs"}
 """By which part of an import error an extra is known."""
 
 
-def named(path: str) -> str:
+def display_name(path: str) -> str:
     """Name a file by the end of its path: what stands before may hold credentials, as URLs do."""
-    return repr(base(_anonymous(path)).rpartition("@")[2])
+    return repr(base_name(_anonymous(path)).rpartition("@")[2])
 
 
-def placed(path: str) -> str:
+def redact_url(path: str) -> str:
     """Name a folder, glob or URL whole, but for what a URL may hold of credentials."""
-    return repr(plain(_anonymous(path)))
+    return repr(without_query(_anonymous(path)))
 
 
 def _anonymous(path: str) -> str:
     return _CREDENTIALS.sub(r"\1", path)
 
 
-def base(path: str) -> str:
+def base_name(path: str) -> str:
     """Give the last part of a path or URL."""
-    return plain(path).rstrip("/").rpartition("/")[2]
+    return without_query(path).rstrip("/").rpartition("/")[2]
 
 
-def plain(path: str) -> str:
+def without_query(path: str) -> str:
     """Give a path or URL without its query."""
     return path.partition("?")[0] if "://" in path else path
 
 
-def reason(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """Say why a file cannot be read, without its path and without what it holds."""
     if isinstance(error, TapError):
         return str(error)

@@ -24,13 +24,13 @@ from fsspec.implementations.sftp import SFTPFileSystem
 from typing_extensions import override
 
 from tap_crowdtwist.errors import SettingError
-from tap_crowdtwist.files.paths import named, reason
+from tap_crowdtwist.files.paths import describe_error, display_name
 
 SETTING = "sftp_known_hosts"
 OWN_FILES = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")
 """Read if they are there, as OpenSSH does."""
 
-SILENCE = 60.0
+TIMEOUT_SECONDS = 60.0
 """Seconds without an answer after which a host is given up; paramiko would wait for ever."""
 
 _PORT = 22
@@ -62,14 +62,16 @@ class KnownHosts(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]  # parami
         try:
             lines = _read(path)
         except FileNotFoundError:
-            raise SettingError(SETTING, f"there is no file {named(path)}") from None
+            raise SettingError(SETTING, f"there is no file {display_name(path)}") from None
         except OSError as error:
-            raise SettingError(SETTING, f"cannot read {named(path)}: {reason(error)}") from None
+            raise SettingError(
+                SETTING, f"cannot read {display_name(path)}: {describe_error(error)}"
+            ) from None
         if not lines:
             raise SettingError(
                 SETTING,
-                f"{named(path)} holds no key of a host; it takes lines as `ssh-keyscan -H host` "
-                "prints them",
+                f"{display_name(path)} holds no key of a host; it takes lines as `ssh-keyscan -H "
+                "host` prints them",
             )
         self._lines += lines
 
@@ -159,13 +161,13 @@ class KnownHostsFileSystem(SFTPFileSystem):  # type: ignore[misc]  # fsspec is u
 
         self.client = paramiko.SSHClient()
         self.client.set_missing_host_key_policy(known)
-        patience = {"timeout": SILENCE, "channel_timeout": SILENCE}
+        patience = {"timeout": TIMEOUT_SECONDS, "channel_timeout": TIMEOUT_SECONDS}
         try:
             self.client.connect(
                 self.host, **{**patience, **self.ssh_kwargs}, transport_factory=transport
             )
             self.ftp = self._open_sftp()
-            self.ftp.get_channel().settimeout(SILENCE)
+            self.ftp.get_channel().settimeout(TIMEOUT_SECONDS)
         except BaseException:
             self.client.close()
             raise
@@ -182,7 +184,7 @@ class KnownHostsFileSystem(SFTPFileSystem):  # type: ignore[misc]  # fsspec is u
             is_over.set()  # before the wait ends, which closing brings about
             self.client.close()
 
-        end = threading.Timer(SILENCE, give_up)
+        end = threading.Timer(TIMEOUT_SECONDS, give_up)
         end.daemon = True
         end.start()
         try:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tap_crowdtwist.errors import SettingError
-from tap_crowdtwist.files.paths import named, reason
+from tap_crowdtwist.files.paths import describe_error, display_name
 from tap_crowdtwist.records.member_id import ID_TYPES, parse_id
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class MissingMembers:
             return self._write(path, roster, changed=changed)
         except OSError as error:
             raise SettingError(
-                _SETTING, f"cannot write {named(str(path))}: {reason(error)}"
+                _SETTING, f"cannot write {display_name(str(path))}: {describe_error(error)}"
             ) from None
 
     def _write(self, path: Path, roster: Roster, *, changed: bool) -> int:
@@ -131,7 +131,9 @@ def check_place(path: Path | None, user_ids_path: str | None) -> None:
     try:
         next(_names(path, ""), None)
     except OSError as error:
-        raise SettingError(_SETTING, f"cannot read {named(str(path))}: {reason(error)}") from None
+        raise SettingError(
+            _SETTING, f"cannot read {display_name(str(path))}: {describe_error(error)}"
+        ) from None
 
 
 def _names(path: Path, header: str) -> Iterator[str]:
@@ -145,7 +147,8 @@ def _names(path: Path, header: str) -> Iterator[str]:
         return
     other = SettingError(
         _SETTING,
-        f"{named(str(path))} is there, and is not a file of missing members; name another one",
+        f"{display_name(str(path))} is there, and is not a file of missing members; "
+        "name another one",
     )
     if not path.is_file():
         raise other

@@ -18,8 +18,8 @@ import msgspec
 
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.files.filesystems import open_files
-from tap_crowdtwist.files.packing import PackingError, check_regular, unpacked
-from tap_crowdtwist.files.paths import named, reason
+from tap_crowdtwist.files.packing import PackingError, check_regular, open_unpacked
+from tap_crowdtwist.files.paths import describe_error, display_name
 from tap_crowdtwist.records.member_id import SEPARATORS, bare, parse_id
 
 if TYPE_CHECKING:
@@ -104,19 +104,21 @@ def placed_in_files(
     except SettingError:
         raise
     except Exception as error:  # noqa: BLE001 - each filesystem has its own
-        raise SettingError(_SETTING, f"cannot open {named(path)}: {reason(error)}") from None
+        raise SettingError(
+            _SETTING, f"cannot open {display_name(path)}: {describe_error(error)}"
+        ) from None
     if not files:
-        raise SettingError(_SETTING, f"no file matches {named(path)}")
+        raise SettingError(_SETTING, f"no file matches {display_name(path)}")
     for file in files:
         yield from _from_file(file, id_type, column)
 
 
 def _from_file(file: Any, id_type: str, column: str | None) -> Iterator[tuple[str, Member]]:
-    name = named(file.path)
+    name = display_name(file.path)
     try:
         check_regular(file.fs, file.path)
         with file as raw, ExitStack() as inner:
-            inside, content = unpacked(file.path, raw, inner)
+            inside, content = open_unpacked(file.path, raw, inner)
             lines = io.TextIOWrapper(content, encoding="utf-8-sig", newline="")
             yield from _checked(_values(inside, name, lines, id_type, column), name, id_type)
     except SettingError:
@@ -128,7 +130,7 @@ def _from_file(file: Any, id_type: str, column: str | None) -> Iterator[tuple[st
     except UnicodeError:
         raise SettingError(_SETTING, f"{name} is not UTF-8 text") from None
     except Exception as error:  # noqa: BLE001 - each filesystem and compression has its own
-        raise SettingError(_SETTING, f"cannot read {name}: {reason(error)}") from None
+        raise SettingError(_SETTING, f"cannot read {name}: {describe_error(error)}") from None
 
 
 def _checked(

@@ -20,7 +20,7 @@ from tap_crowdtwist.records import values
 
 if TYPE_CHECKING:
     from tap_crowdtwist.api.client import Client
-    from tap_crowdtwist.files.member_ids import Alias
+    from tap_crowdtwist.files.member_ids import MemberIdentifiers
     from tap_crowdtwist.members.roster import Roster
     from tap_crowdtwist.records.member_id import Member
 
@@ -104,8 +104,8 @@ def profile_by(client: Client, member: Member, id_type: str) -> dict[str, Any]:
     return profile
 
 
-def identified(
-    aliases: Iterable[Alias], client: Client, run_concurrently: RunConcurrently
+def look_up_ids(
+    members: Iterable[MemberIdentifiers], client: Client, run_concurrently: RunConcurrently
 ) -> list[int]:
     """Ask who members are that files name by other names only, and tell of those nobody knows.
 
@@ -113,19 +113,21 @@ def identified(
     until a profile has all of them, and everybody who was found on the way may be the one.
 
     Args:
-        aliases: the members' names.
+        members: the members' names.
         client: asks for profiles.
         run_concurrently: does several things at once.
 
     Raises:
         ApiError: a profile cannot be read.
     """
-    ordered = sorted(aliases, key=lambda alias: tuple(name or "" for name in alias))
+    ordered = sorted(members, key=lambda identifiers: tuple(name or "" for name in identifiers))
     found: list[int] = []
     unknown = 0
     for start in range(0, len(ordered), _AT_ONCE):
         batch = ordered[start : start + _AT_ONCE]
-        for numbers in run_concurrently([partial(_who, alias, client) for alias in batch]):
+        for numbers in run_concurrently(
+            [partial(_candidates, identifiers, client) for identifiers in batch]
+        ):
             found += numbers
             unknown += not numbers
         if len(ordered) > _AT_ONCE:
@@ -140,10 +142,10 @@ def identified(
     return found
 
 
-def _who(alias: Alias, client: Client) -> list[int]:
+def _candidates(identifiers: MemberIdentifiers, client: Client) -> list[int]:
     """Give the members who may be the one of an alias."""
     found: list[int] = []
-    for name, value in alias._asdict().items():
+    for name, value in identifiers._asdict().items():
         if not value or value in {".", ".."}:  # which no path can name
             continue
         try:
@@ -155,7 +157,7 @@ def _who(alias: Alias, client: Client) -> list[int]:
                 raise
             continue
         found.append(profile["id"])
-        if alias.agrees(profile):
+        if identifiers.agrees(profile):
             break
     return found
 

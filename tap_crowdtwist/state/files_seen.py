@@ -14,14 +14,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_crowdtwist.files.history import Extent, Ledger, merged
+from tap_crowdtwist.files.history import FileHistory, HistorySize, merged
 from tap_crowdtwist.state.timestamps import format_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
     from datetime import datetime
 
-KINDS = {"push": Extent(20, 40), "live": Extent(24, 48, breadth=24)}
+KINDS = {"push": HistorySize(20, 40), "live": HistorySize(24, 48, periods_per_cell=24)}
 """How many sums of days of Data Push and of hours of Live Push a note holds."""
 
 FilesSeen = dict[str, Any]
@@ -114,9 +114,9 @@ def lacks_resource(state: Mapping[str, Any]) -> bool:
     return bool((state.get("files") or {}).get("lacking"))
 
 
-def history_of(note: Mapping[str, Any] | None, kind: str) -> Ledger:
+def history_of(note: Mapping[str, Any] | None, kind: str) -> FileHistory:
     """Give a ledger of a note; an empty one where there is none."""
-    return Ledger.load((note or {}).get(kind), KINDS[kind])
+    return FileHistory.load((note or {}).get(kind), KINDS[kind])
 
 
 def _end(note: Mapping[str, Any]) -> int:

@@ -239,8 +239,8 @@ def _bookmark(state: Mapping[str, Any], plan: SweepPlan) -> datetime | None:
     if bookmark is not None and bookmark > plan.now + MAX_CLOCK_SKEW:
         raise TapError(
             f"The state's bookmark of `{plan.stream}`, {format_timestamp(bookmark)}, lies in the "
-            "future, so a clock is or was wrong; set the clock, or the bookmark to when the last sync really "
-            "began"
+            "future, so a clock is or was wrong; set the clock, or the bookmark to when the last "
+            "sync really began"
         )
     return bookmark
 

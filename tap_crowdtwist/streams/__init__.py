@@ -47,7 +47,7 @@ API_STREAMS = (
 )
 """Streams that are asked of the API, catalogs first."""
 
-FEED_STREAMS = (
+FILE_STREAMS = (
     PushUsers,
     PushUserActivities,
     PushRedemptions,
@@ -61,5 +61,5 @@ FEED_STREAMS = (
 )
 """Streams that are read from files, where the settings say where these are."""
 
-STREAMS = (*API_STREAMS, *FEED_STREAMS)
+STREAMS = (*API_STREAMS, *FILE_STREAMS)
 """Every stream of the tap."""

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from tap_crowdtwist.files.batch_activity import credits_in
-from tap_crowdtwist.files.history import Extent
+from tap_crowdtwist.files.batch_activity import read_credits
+from tap_crowdtwist.files.history import HistorySize
 from tap_crowdtwist.files.naming import BATCH_ACTIVITY
 from tap_crowdtwist.state.timestamps import format_timestamp
-from tap_crowdtwist.streams.file_stream import FeedStream
+from tap_crowdtwist.streams.file_stream import FileStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from tap_crowdtwist.records.normalizer import Row
 
 
-class BatchActivityCredits(FeedStream):
+class BatchActivityCredits(FileStream):
     """Credits that the brand has sent, to compare with what was credited."""
 
     name = "batch_activity_credits"
-    grammar = BATCH_ACTIVITY
+    naming = BATCH_ACTIVITY
     feed = "activities"
-    kept = Extent(200, 200)
+    kept = HistorySize(200, 200)
     primary_keys = ("file_name", "file_line")
     replication_key = "file_name"
     notes = "A line that CrowdTwist would refuse says why in `fault`."
 
     @override
     def read(self, file: File) -> Iterator[Row]:
-        sent_at = format_timestamp(file.moment)
-        for line, row in credits_in(file, self.folder.open):
+        sent_at = format_timestamp(file.timestamp)
+        for line, row in read_credits(file, self.source.open):
             yield {**row, "file_name": file.name, "file_line": line, "sent_at": sent_at}

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, ClassVar
 from typing_extensions import override
 
 from tap_crowdtwist import schemas
-from tap_crowdtwist.files.data_push import Table, row
-from tap_crowdtwist.files.history import Extent
+from tap_crowdtwist.files.data_push import CsvTable, row
+from tap_crowdtwist.files.history import HistorySize
 from tap_crowdtwist.files.month_columns import fold
 from tap_crowdtwist.files.naming import DATA_PUSH, content_day
 from tap_crowdtwist.privacy import policy
-from tap_crowdtwist.streams.file_stream import FeedStream
+from tap_crowdtwist.streams.file_stream import FileStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -26,11 +26,11 @@ REMEMBERED = 1000
 """Characters that the names of a file's columns may take in the state."""
 
 
-class DataPushStream(FeedStream):
+class DataPushStream(FileStream):
     """Rows of one feed of Data Push, file after file in the order of their dates."""
 
-    grammar = DATA_PUSH
-    kept = Extent(200, 200)
+    naming = DATA_PUSH
+    kept = HistorySize(200, 200)
     in_order = True
     lasting = True
     replication_key = "file_name"
@@ -59,11 +59,11 @@ class DataPushStream(FeedStream):
     @override
     def read(self, file: File) -> Iterator[Row]:
         stats = self.run.stream_stats(self.name)
-        with Table(file, self.folder.open, self.run.settings.data_push_form) as table:
+        with CsvTable(file, self.source.open, self.run.settings.data_push_form) as table:
             names = [self._known(name) for name in table.columns]
             self._check(table, names)
             rejected = stats.rejected_rows
-            covered = str(content_day(file.moment) or "")
+            covered = str(content_day(file.timestamp) or "")
             for line, cells in table:
                 raw = row(names, cells)
                 raw["file_name"] = file.name
@@ -87,7 +87,7 @@ class DataPushStream(FeedStream):
             self.stream_state.pop("columns", None)
         return super().finished(file)
 
-    def _count_mended(self, table: Table) -> None:
+    def _count_mended(self, table: CsvTable) -> None:
         if table.mended and not self._mended:
             self.logger.warning(
                 "%s: replaced zero bytes, which no database stores, by U+FFFD in %d lines of %r "
@@ -118,11 +118,11 @@ class DataPushStream(FeedStream):
             and not (self.optional and self.optional.match(name))
         ]
 
-    def _check(self, table: Table, names: list[str]) -> None:
+    def _check(self, table: CsvTable, names: list[str]) -> None:
         """Stop at a header that lacks what the stream, or the last file, cannot do without.
 
         Raises:
-            FeedError: it does.
+            FileError: it does.
         """
         lacking = [name for name in self.needed or self.primary_keys if name not in names]
         if lacking:
@@ -142,9 +142,9 @@ class DataPushStream(FeedStream):
     def _columns_before(self, file: File) -> list[str]:
         """Give the columns of the last file that was read, if it is not a later one."""
         state = self.stream_state
-        last = self.grammar.parse(str(state.get("replication_key_value")))
+        last = self.naming.parse(str(state.get("replication_key_value")))
         columns = state.get("columns")
-        if last is None or last.moment > file.moment or not isinstance(columns, list):
+        if last is None or last.timestamp > file.timestamp or not isinstance(columns, list):
             return []
         return self._expected(map(str, columns))
 

@@ -1,7 +1,7 @@
 """Streams of files: what CrowdTwist pushes by itself, and what the brand has sent to it.
 
 Nothing is asked of the API. The bookmark is the last file that was read whole; which files have
-been read is kept in the state (`feeds.ledger`), so that one that comes late, or again with other
+been read is kept in the state (`feeds.history`), so that one that comes late, or again with other
 content, is noticed.
 """
 
@@ -14,8 +14,8 @@ from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from tap_crowdtwist.errors import SettingError
-from tap_crowdtwist.files.folder import Folder, digest
-from tap_crowdtwist.files.history import Ledger
+from tap_crowdtwist.files.folder import FileSource, digest_of
+from tap_crowdtwist.files.history import FileHistory
 from tap_crowdtwist.streams.base import CrowdTwistStream
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib import Catalog
 
     from tap_crowdtwist.files.folder import File
-    from tap_crowdtwist.files.history import Extent
-    from tap_crowdtwist.files.naming import Grammar
+    from tap_crowdtwist.files.history import HistorySize
+    from tap_crowdtwist.files.naming import FileNaming
     from tap_crowdtwist.records.normalizer import Row
 
 _LISTEN = 1000
@@ -36,16 +36,16 @@ _SAY = 10.0
 """Seconds between two lines that say how far it is."""
 
 
-class FeedStream(CrowdTwistStream):
+class FileStream(CrowdTwistStream):
     """Rows of the files of one feed.
 
     With several shards, only the first reads files: their rows are not split by member.
     """
 
     asks_api = False
-    grammar: ClassVar[Grammar]
+    naming: ClassVar[FileNaming]
     feed: ClassVar[str]
-    kept: ClassVar[Extent]
+    kept: ClassVar[HistorySize]
     """How many sums of days or hours the state holds."""
     in_order: ClassVar[bool] = False
     """Whether a file that comes late makes those after it be read again.
@@ -60,14 +60,14 @@ class FeedStream(CrowdTwistStream):
     @classmethod
     @override
     def is_configured(cls, config: Mapping[str, Any]) -> bool:
-        return bool(config.get(cls.grammar.setting))
+        return bool(config.get(cls.naming.setting))
 
     @cached_property
-    def folder(self) -> Folder:
+    def source(self) -> FileSource:
         """Where the files are."""
-        return Folder(
-            self.config[self.grammar.setting],
-            self.grammar,
+        return FileSource(
+            self.config[self.naming.setting],
+            self.naming,
             growing=self.growing,
             known_hosts=self.run.settings.sftp_known_hosts,
         )
@@ -78,14 +78,14 @@ class FeedStream(CrowdTwistStream):
         Args:
             fail: takes what is wrong with files that are left out; the run, if not given.
         """
-        files = self.folder.files(self.run.now(), self.feed)
-        misnamed = [file for file in files if file.correct]
+        files = self.source.files(self.run.now(), self.feed)
+        misnamed = [file for file in files if file.correct_name]
         if misnamed:
-            (fail or self.run.fail)(self.folder.misnamed(misnamed))
-            files = [file for file in files if not file.correct]
+            (fail or self.run.fail)(self.source.misnamed(misnamed))
+            files = [file for file in files if not file.correct_name]
         ahead = [file for file in files if file.ahead]
         if ahead and self.in_order:
-            (fail or self.run.fail)(self.folder.ahead(ahead))
+            (fail or self.run.fail)(self.source.ahead(ahead))
             return [file for file in files if not file.ahead]
         if ahead:
             self.logger.warning(
@@ -101,7 +101,7 @@ class FeedStream(CrowdTwistStream):
         """Yield the raw rows of a file.
 
         Raises:
-            FeedError: the file cannot be read on.
+            FileError: the file cannot be read on.
         """
         raise NotImplementedError
 
@@ -111,7 +111,7 @@ class FeedStream(CrowdTwistStream):
 
     def finished(self, file: File) -> int:
         """Do what is to be done after a file, and give the digest of what was read of it."""
-        return digest(file)
+        return digest_of(file)
 
     @override
     def _sync_records(
@@ -140,8 +140,8 @@ class FeedStream(CrowdTwistStream):
             self._check_first(state.get("replication_key_value"))
         if not incremental:
             state.clear()
-        ledger = Ledger.load(state.get("files"), self.kept)
-        due = ledger.begin(files, in_order=self.in_order)
+        history = FileHistory.load(state.get("files"), self.kept)
+        due = history.begin(files, in_order=self.in_order)
         self.logger.info("%s: %d of %d files are to be read", self.name, len(due), len(files))
         checkpoint = say = run.clock()
         for number, file in enumerate(due, start=1):
@@ -152,8 +152,8 @@ class FeedStream(CrowdTwistStream):
                     if run.clock() >= say + _SAY:
                         say = run.clock()
                         self._say(number, len(due))
-            ledger.add(file.slot, self.finished(file))
-            state["files"] = ledger.dump()
+            history.add(file.period, self.finished(file))
+            state["files"] = history.dump()
             state["replication_key"] = self.replication_key
             if bookmark := self.bookmark(file):
                 state["replication_key_value"] = bookmark
@@ -169,7 +169,7 @@ class FeedStream(CrowdTwistStream):
         """
         if last and self.lasting:
             raise SettingError(
-                self.grammar.setting,
+                self.naming.setting,
                 f"has no file for `{self.name}`, although earlier runs have read some (the last: "
                 f"{last!r}); see that the path is right and the delivery goes on",
             )
@@ -185,8 +185,8 @@ class FeedStream(CrowdTwistStream):
         )
 
 
-def check_feeds(
-    streams: Iterable[type[FeedStream]], catalog: Catalog, config: Mapping[str, Any]
+def check_file_streams(
+    streams: Iterable[type[FileStream]], catalog: Catalog, config: Mapping[str, Any]
 ) -> None:
     """Refuse a catalog that selects files of which no setting says where they are.
 
@@ -199,6 +199,6 @@ def check_feeds(
             continue
         if entry.metadata.resolve_selection()[()]:
             raise SettingError(
-                stream.grammar.setting,
+                stream.naming.setting,
                 f"is missing, although the catalog selects `{stream.name}`",
             )

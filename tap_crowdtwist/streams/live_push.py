@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from tap_crowdtwist.files.folder import digest
-from tap_crowdtwist.files.history import Extent
-from tap_crowdtwist.files.live_push import Names, events, fingerprint
+from tap_crowdtwist.files.folder import digest_of
+from tap_crowdtwist.files.history import HistorySize
+from tap_crowdtwist.files.live_push import NameConverter, events, fingerprint
 from tap_crowdtwist.files.naming import HOUR, LIVE_PUSH
 from tap_crowdtwist.records import surrogate_keys
-from tap_crowdtwist.streams.file_stream import FeedStream
+from tap_crowdtwist.streams.file_stream import FileStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,11 +47,11 @@ OPEN = 10
 """Files of which the state tells how far they were read."""
 
 
-class LivePushStream(FeedStream):
+class LivePushStream(FileStream):
     """Events of one feed of Live Push, each once."""
 
-    grammar = LIVE_PUSH
-    kept = Extent(48, 120, breadth=24)
+    naming = LIVE_PUSH
+    kept = HistorySize(48, 120, periods_per_cell=24)
     growing = True
     primary_keys = ("event_id",)
     replication_key = "received_at"
@@ -65,7 +65,7 @@ class LivePushStream(FeedStream):
         start = self._offsets.get(file.name, 0)
         self._end = start if start <= file.size else 0  # else it is another file by now
         self._received_at = ""
-        for event, end in events(file, self.folder.open, self._end):
+        for event, end in events(file, self.source.open, self._end):
             self._end, self._received_at = end, event.received_at
             content = fingerprint(event.event)
             if not self._is_new(content):
@@ -93,11 +93,11 @@ class LivePushStream(FeedStream):
         offsets = self._offsets
         offsets.pop(file.name, None)
         read = max(self._end, file.size)
-        if not file.ahead and self.run.now() - file.moment < _GROWING:
+        if not file.ahead and self.run.now() - file.timestamp < _GROWING:
             offsets[file.name] = read = self._end
         newest = sorted(offsets.items(), key=lambda entry: entry[0].partition("-")[2])[-OPEN:]
         self.stream_state["offsets"] = dict(newest)
-        return digest(file, read)
+        return digest_of(file, read)
 
     @property
     def _offsets(self) -> dict[str, int]:
@@ -105,8 +105,8 @@ class LivePushStream(FeedStream):
         return dict(stored) if isinstance(stored, dict) else {}
 
     @cached_property
-    def _names(self) -> Names:
-        return Names(self.schema)
+    def _names(self) -> NameConverter:
+        return NameConverter(self.schema)
 
     @cached_property
     def _recent(self) -> dict[str, None]:

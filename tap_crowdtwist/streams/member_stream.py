@@ -269,8 +269,8 @@ class MemberStream(CrowdTwistStream):
             if sweep.failed.overflowed:
                 run.failures.append(
                     f"{self.name}: more members failed than the state can list "
-                    f"({state.MAX_FAILED_MEMBERS:,} a stream at most), so its bookmark stays and the next run reads everybody "
-                    "from there"
+                    f"({state.MAX_FAILED_MEMBERS:,} a stream at most), so its bookmark stays and "
+                    "the next run reads everybody from there"
                 )
         else:
             state.record_files(own, sweep)

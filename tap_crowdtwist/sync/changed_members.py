@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.api.errors import ApiError, FatalApiError
 from tap_crowdtwist.errors import SettingError, TapError
-from tap_crowdtwist.files.folder import Folder, digest
-from tap_crowdtwist.files.history import Ledger
-from tap_crowdtwist.files.member_ids import Appeared
+from tap_crowdtwist.files.folder import FileSource, digest_of
+from tap_crowdtwist.files.history import FileHistory
+from tap_crowdtwist.files.member_ids import MembersInFiles
 from tap_crowdtwist.files.naming import DATA_PUSH, FEEDS, LIVE_PUSH
 from tap_crowdtwist.members.roster import Roster
-from tap_crowdtwist.members.user_ids import identified
+from tap_crowdtwist.members.user_ids import look_up_ids
 from tap_crowdtwist.state import files_seen, stored_sweep
 from tap_crowdtwist.state.failed_members import FailedMembers
 from tap_crowdtwist.state.timestamps import format_timestamp, parse_timestamp
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tap_crowdtwist.api.client import Client
     from tap_crowdtwist.config.settings import Settings
     from tap_crowdtwist.files.folder import File
-    from tap_crowdtwist.files.naming import Grammar
+    from tap_crowdtwist.files.naming import FileNaming
     from tap_crowdtwist.members.user_ids import RunConcurrently
 
 logger = logging.getLogger(__name__)
@@ -62,19 +62,19 @@ class ChangeFiles:
     def __init__(self, settings: Settings, now: datetime) -> None:
         known = settings.sftp_known_hosts
         self._form = settings.data_push_form
-        self._push = Folder(str(settings.data_push_path), DATA_PUSH, known_hosts=known)
+        self._push = FileSource(str(settings.data_push_path), DATA_PUSH, known_hosts=known)
         files = self._push.files(now)
-        self.push = [file for file in files if not file.ahead and not file.correct]
+        self.push = [file for file in files if not file.ahead and not file.correct_name]
         self.problems: list[SettingError] = []
-        if misnamed := [file for file in files if file.correct]:
+        if misnamed := [file for file in files if file.correct_name]:
             self.problems.append(self._push.misnamed(misnamed))
-        if ahead := [file for file in files if file.ahead and not file.correct]:
+        if ahead := [file for file in files if file.ahead and not file.correct_name]:
             self.problems.append(self._push.ahead(ahead))
-        self._live: Folder | None = None
+        self._live: FileSource | None = None
         self.live: list[File] = []
         if settings.live_push_path:
             path = settings.live_push_path
-            self._live = Folder(path, LIVE_PUSH, growing=True, known_hosts=known)
+            self._live = FileSource(path, LIVE_PUSH, growing=True, known_hosts=known)
             self.live = self._live.files(now)
 
     @cached_property
@@ -91,17 +91,17 @@ class ChangeFiles:
         """Tell whether files of Data Push have come that a note does not know."""
         return bool(files_seen.history_of(noted, "push").due(self.push))
 
-    def appeared(self, push: Iterable[File], live: Iterable[File]) -> Appeared:
+    def appeared(self, push: Iterable[File], live: Iterable[File]) -> MembersInFiles:
         """Read who appears in some of the files.
 
         Raises:
-            FeedError: a file cannot be read to its end.
+            FileError: a file cannot be read to its end.
         """
-        appeared = Appeared(self._form)
+        appeared = MembersInFiles(self._form)
         if self._live is not None:
             appeared.add_captures(live, self._live.open)
-        days = sorted(push, key=lambda file: file.slot)
-        for _, files in groupby(days, key=lambda file: file.slot):
+        days = sorted(push, key=lambda file: file.period)
+        for _, files in groupby(days, key=lambda file: file.period):
             appeared.add_tables(files, self._push.open)
         return appeared
 
@@ -151,7 +151,7 @@ def changed_roster(
         ) from None
     appeared = feeds.appeared(push.values(), live.values())
     try:
-        found = identified(appeared.nameless, client, run_concurrently)
+        found = look_up_ids(appeared.without_id, client, run_concurrently)
     except FatalApiError:
         raise
     except ApiError as error:
@@ -171,8 +171,8 @@ def changed_roster(
 def newest_roster(feeds: ChangeFiles, settings: Settings) -> Roster:
     """Give the members of the newest day on which anybody appears, to try things with."""
     members = Roster((), "id", settings.shard)
-    for day in sorted({file.slot for file in feeds.push}, reverse=True):
-        appeared = feeds.appeared((file for file in feeds.push if file.slot == day), ())
+    for day in sorted({file.period for file in feeds.push}, reverse=True):
+        appeared = feeds.appeared((file for file in feeds.push if file.period == day), ())
         members = Roster(appeared.numbers, "id", settings.shard)
         if len(members):
             break
@@ -210,14 +210,16 @@ def _list(streams: Sequence[str]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def _check_kept(grammar: Grammar, files: Iterable[File], read: Ledger, begun: Ledger) -> None:
+def _check_kept(
+    naming: FileNaming, files: Iterable[File], read: FileHistory, begun: FileHistory
+) -> None:
     """Insist on the files with which a sweep began that now goes on."""
-    slot = begun.lost(files, read)
-    if slot is not None:
-        since = max(slot, begun.start)
-        said = f"{'of' if slot == since else 'from before'} {_date(grammar, since)}"
+    period = begun.lost(files, read)
+    if period is not None:
+        since = max(period, begun.start)
+        said = f"{'of' if period == since else 'from before'} {_date(naming, since)}"
         raise SettingError(
-            grammar.setting,
+            naming.setting,
             f"has no more files {said}, in the middle of the sweep of the members in them; put "
             f"them back, or else {_ASK}",
         )
@@ -227,7 +229,7 @@ def _check_gap(
     noted: Mapping[str, Any],
     files: Sequence[File],
     due: Sequence[File],
-    read: Ledger,
+    read: FileHistory,
     daily: Sequence[str],
 ) -> None:
     """Insist on a file of each feed for every day since all members were swept.
@@ -240,13 +242,13 @@ def _check_gap(
     if not due:
         return
     feeds = set(daily) or {*_ALWAYS, *noted.get("feeds", ()), *(file.feed for file in files)}
-    there = {(file.slot, file.feed) for file in files}
+    there = {(file.period, file.feed) for file in files}
     since = parse_timestamp(noted.get("all_at"))
-    first = due[0].slot
+    first = due[0].period
     if since is not None:
         rest = DATA_PUSH.number(since) + 1
         first = rest - any(read[day] for day in range(read.start, rest))
-        oldest = min(file.slot for file in files)
+        oldest = min(file.period for file in files)
         if oldest > first and not any(read.sums):
             raise SettingError(
                 "data_push_path",
@@ -254,7 +256,7 @@ def _check_gap(
                 f"the last sweep of all members, on {since:%Y-%m-%d}, is not known; if Data Push "
                 f"was switched on after that, {_ASK}",
             )
-    for day in range(max(first, read.start), due[-1].slot + 1):
+    for day in range(max(first, read.start), due[-1].period + 1):
         lacking = [feed for feed in FEEDS if feed in feeds and (day, feed) not in there]
         if lacking and not read[day]:
             said = " and no ".join(lacking) + " file" if len(lacking) < len(feeds) else "file"
@@ -266,26 +268,26 @@ def _check_gap(
 
 
 def _check_age(
-    noted: Mapping[str, Any], files: Sequence[File], read: Ledger, now: datetime
+    noted: Mapping[str, Any], files: Sequence[File], read: FileHistory, now: datetime
 ) -> None:
     """Insist on newer files from time to time."""
     fresh = parse_timestamp(noted.get("fresh_at"))
-    newer = any(file.slot >= read.end for file in files)
+    newer = any(file.period >= read.end for file in files)
     if not newer and fresh is not None and now - fresh > MAX_FILE_AGE:
         raise SettingError(
             "data_push_path",
-            f"has had no file of a newer day since {format_timestamp(fresh)}, so who changed is not "
-            f"known; see to the delivery, and {_ASK}",
+            f"has had no file of a newer day since {format_timestamp(fresh)}, so who changed is "
+            f"not known; see to the delivery, and {_ASK}",
         )
 
 
-def _date(grammar: Grammar, slot: int) -> str:
-    begins = grammar.begins(slot)
-    return f"{begins:%Y-%m-%d}" if grammar is DATA_PUSH else f"{begins:%Y-%m-%d %H:00}"
+def _date(naming: FileNaming, period: int) -> str:
+    begins = naming.begins(period)
+    return f"{begins:%Y-%m-%d}" if naming is DATA_PUSH else f"{begins:%Y-%m-%d %H:00}"
 
 
 def _marks(files: Iterable[File], kind: str) -> dict[str, Any]:
-    ledger = Ledger(files_seen.KINDS[kind])
+    ledger = FileHistory(files_seen.KINDS[kind])
     for file in files:
-        ledger.add(file.slot, digest(file))
+        ledger.add(file.period, digest_of(file))
     return ledger.dump()

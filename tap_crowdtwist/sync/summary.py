@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tap_crowdtwist.errors import IncompleteError, SettingError
-from tap_crowdtwist.files.paths import named
+from tap_crowdtwist.files.paths import display_name
 from tap_crowdtwist.sync.run import places_of
 from tap_crowdtwist.sync.stats import FORGOTTEN, MAX_SHOWN
 
@@ -97,12 +97,12 @@ def _report_missing(run: SyncRun, logger: logging.Logger) -> None:
         logger.info("%s%s", said, hint if len(places) < len(missing) else "")
         return
     earlier = f", with {listed - len(missing):,} of earlier runs" if listed > len(missing) else ""
-    logger.info("%s; %s names them all%s", said, named(str(path)), earlier)
+    logger.info("%s; %s names them all%s", said, display_name(str(path)), earlier)
     if listed < missing.expected:
         logger.warning(
             "%s is not complete: a run that was killed found at least %d more in this sweep; the "
             "next whole sweep names them",
-            named(str(path)),
+            display_name(str(path)),
             missing.expected - listed,
         )
 

@@ -375,7 +375,7 @@ def test_an_oddity_is_told_once_per_listing() -> None:
 
 
 @dataclass
-class Crew:
+class WorkerPool:
     """Does calls one after the other, and notes how many came at once."""
 
     sizes: list[int] = field(default_factory=list)
@@ -390,7 +390,7 @@ def test_announced_pages_are_fetched_together_after_the_first() -> None:
         target = link(number + 1) if number < 70 else None
         return body([{"id": number}], total=70, pages=70, next_page=target)
 
-    server, crew = Server(answer), Crew()
+    server, crew = Server(answer), WorkerPool()
     assert ids(read_pages(server, crew)) == list(range(1, 71))
     assert crew.sizes == [32, 32, 5]
     assert sorted(server.numbers) == list(range(1, 71))
@@ -400,7 +400,7 @@ def test_pages_that_are_not_announced_are_fetched_one_by_one() -> None:
     def answer(number: int) -> Any:
         return body([{"id": number}], next_page=link(number + 1) if number < 4 else None)
 
-    crew = Crew()
+    crew = WorkerPool()
     assert ids(read_pages(Server(answer), crew)) == [1, 2, 3, 4]
     assert crew.sizes == [1, 1, 1]
 
@@ -478,7 +478,7 @@ def test_every_row_comes_out_once_in_order_and_at_the_cost_of_the_pages(
 ) -> None:
     answer, real = model(count, size, quirk)
     server = Server(answer)
-    listing = read_pages(server, Crew() if together else None)
+    listing = read_pages(server, WorkerPool() if together else None)
     assert ids(listing) == list(range(count))
     assert listing.total == count
     # One page more where the count of pages is too high; side by side, as many as it is too high.

@@ -18,10 +18,10 @@ from harness import DAY, INCREMENTAL, MEMBER_STREAMS, TODAY
 
 from tap_crowdtwist import state
 from tap_crowdtwist.api import endpoints
-from tap_crowdtwist.files.history import Ledger
+from tap_crowdtwist.files.history import FileHistory
 from tap_crowdtwist.members.roster import Roster
 from tap_crowdtwist.state import files_seen
-from tap_crowdtwist.streams import FEED_STREAMS
+from tap_crowdtwist.streams import FILE_STREAMS
 from tap_crowdtwist.streams.data_push import REMEMBERED, DataPushStream
 from tap_crowdtwist.streams.live_push import OPEN, LivePushStream
 from tap_crowdtwist.streams.undated_lists import MEMBERS
@@ -90,19 +90,19 @@ def appearing(brand: Brand) -> set[int]:
 
 
 def full_note(kind: str, first: int) -> dict[str, Any]:
-    extent = files_seen.KINDS[kind]
-    ledger = Ledger(extent)
-    for slot in range(first, first + extent.slots + extent.cells * extent.breadth):
-        ledger.add(slot, 7919 * slot + 1)
+    size = files_seen.KINDS[kind]
+    ledger = FileHistory(size)
+    for period in range(first, first + size.periods + size.cells * size.periods_per_cell):
+        ledger.add(period, 7919 * period + 1)
     return ledger.dump()
 
 
 def feeds_at_their_worst() -> dict[str, Any]:
     bookmarks: dict[str, Any] = {}
-    for feed in FEED_STREAMS:
+    for feed in FILE_STREAMS:
         bookmarks[feed.name] = {
-            "files": Ledger(
-                feed.kept, 480_000, [0xFFFFFF] * feed.kept.slots, [0xFFFFFF] * feed.kept.cells
+            "files": FileHistory(
+                feed.kept, 480_000, [0xFFFFFF] * feed.kept.periods, [0xFFFFFF] * feed.kept.cells
             ).dump(),
             "replication_key": "received_at",
             "replication_key_value": "2_512345_POINTS_EXPIRATION_20261119.zip",

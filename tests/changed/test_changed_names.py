@@ -22,8 +22,8 @@ from tap_crowdtwist.config.settings import Settings
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.files import member_ids
 from tap_crowdtwist.files.folder import File
-from tap_crowdtwist.files.member_ids import Alias, Appeared, Numbers
-from tap_crowdtwist.members.user_ids import identified
+from tap_crowdtwist.files.member_ids import MemberIdentifiers, MemberNumbers, MembersInFiles
+from tap_crowdtwist.members.user_ids import look_up_ids
 from tap_crowdtwist.sync.run import build_client
 from tap_crowdtwist.sync.shutdown import StopSignal
 from tap_crowdtwist.sync.workers import WorkerPool
@@ -46,7 +46,7 @@ def appear(
     redemptions: Iterable[Sequence[str]] = (),
     activities: Iterable[Sequence[str]] = (),
     columns: Sequence[str] = NAMES,
-) -> Appeared:
+) -> MembersInFiles:
     """Who appears in a day's files with these rows."""
     contents = {
         "PROFILE": table(PROFILE, profiles),
@@ -54,7 +54,7 @@ def appear(
         "USER_REDEMPTION": table(columns, redemptions),
     }
     files = [File(f"{feed}.csv", feed, feed, DAY, 0, 0, "") for feed in contents]
-    appeared = Appeared()
+    appeared = MembersInFiles()
     appeared.add_tables(files, lambda file: io.BytesIO(contents[file.feed]))
     return appeared
 
@@ -83,7 +83,7 @@ def test_a_redemption_is_found_by_any_surest_name_of_another_row() -> None:
         activities=[["3", "T3", "c@x.test"]],
         redemptions=[[" A@x.test ", "", ""], ["", "BOB", ""], ["", "", "T3"]],
     )
-    assert appeared.nameless == set()
+    assert appeared.without_id == set()
     assert list(appeared.numbers) == [1, 2, 3]
 
 
@@ -93,7 +93,7 @@ def test_a_redemption_is_found_by_any_surest_name_of_another_row() -> None:
 def test_a_name_that_somebody_shares_is_not_enough(redemption: list[str]) -> None:
     """Ann appears, but the one who redeemed something has a name that is not hers."""
     appeared = appear([["1", "a@x.test", "ann", "T1"]], redemptions=[redemption])
-    assert appeared.nameless == {Alias(*(name or None for name in redemption))}
+    assert appeared.without_id == {MemberIdentifiers(*(name or None for name in redemption))}
 
 
 def test_a_redemption_with_a_number_needs_no_other_name() -> None:
@@ -107,7 +107,7 @@ def test_a_row_of_nobody_stops_the_sweep() -> None:
 
 
 def test_captures_name_members_in_any_of_their_spellings() -> None:
-    appeared = Appeared()
+    appeared = MembersInFiles()
     for feed, event in (
         ("live_users", {"id": 1}),
         ("live_users", {"userId": "2"}),
@@ -119,12 +119,12 @@ def test_captures_name_members_in_any_of_their_spellings() -> None:
         file, opened = capture(feed, event)
         appeared.add_captures([file], opened)
     assert list(appeared.numbers) == [1, 2, 3, 4, 5]
-    assert appeared.nameless == {Alias("e@x.test", None, None)}
+    assert appeared.without_id == {MemberIdentifiers("e@x.test", None, None)}
 
 
 def test_captures_of_nobody_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
     file, opened = capture("live_segments", {"name": "VIP"}, {"user_id": "?", "email_address": " "})
-    appeared = Appeared()
+    appeared = MembersInFiles()
     appeared.add_captures([file], opened)
     assert "2 events of Live Push do not say whose they are" in caplog.text
 
@@ -150,17 +150,17 @@ class Directory(Transport):
         return Response(404, {}, b'{"error": "user_not_found", "message": "?"}')
 
 
-def look_up(directory: Directory, *aliases: Alias) -> list[int]:
+def look_up(directory: Directory, *aliases: MemberIdentifiers) -> list[int]:
     config = {"api_key": "not-a-secret", "client_id": "512"}
     with process_untouched():
         settings = Settings.from_config(TapCrowdTwist(config=config).config)
     client = build_client(settings, directory, StopSignal(), WorkerPool(1))
-    return identified(aliases, client, lambda calls: [call() for call in calls])
+    return look_up_ids(aliases, client, lambda calls: [call() for call in calls])
 
 
 def test_who_has_changed_their_email_is_found_by_another_name() -> None:
     directory = Directory({"id": 5, "email_address": "new@x.test", "username": "eve"})
-    assert look_up(directory, Alias("old@x.test", "eve", None)) == [5]
+    assert look_up(directory, MemberIdentifiers("old@x.test", "eve", None)) == [5]
     assert directory.asked == [("email", "old@x.test"), ("username", "eve")]
 
 
@@ -169,8 +169,8 @@ def test_everybody_who_may_be_meant_by_a_shared_name_is_read() -> None:
         {"id": 1, "email_address": "home@x.test", "username": "ann", "third_party_id": "T"},
         {"id": 2, "email_address": "home@x.test", "username": "bob", "third_party_id": "T"},
     )
-    assert look_up(directory, Alias("home@x.test", "bob", "T")) == [1, 2]
-    assert look_up(directory, Alias("home@x.test", "ann", "T")) == [1]
+    assert look_up(directory, MemberIdentifiers("home@x.test", "bob", "T")) == [1, 2]
+    assert look_up(directory, MemberIdentifiers("home@x.test", "ann", "T")) == [1]
 
 
 @pytest.mark.parametrize("status", [400, 414])
@@ -183,7 +183,9 @@ def test_a_name_that_can_be_nobodys_does_not_end_the_run(status: int) -> None:
             return super().get(url, auth)
 
     directory = Strict({"id": 5, "email_address": "eve@x.test", "username": "eve"})
-    assert look_up(directory, Alias("odd@x.test", None, None), Alias(None, "eve", "..")) == [5]
+    assert look_up(
+        directory, MemberIdentifiers("odd@x.test", None, None), MemberIdentifiers(None, "eve", "..")
+    ) == [5]
     assert ("third_party_id", "..") not in directory.asked
 
 
@@ -194,12 +196,12 @@ def test_a_bad_key_does() -> None:
             return Response(403, {}, b'{"error": "invalid_auth", "message": "?"}')
 
     with pytest.raises(FatalApiError) as caught:
-        look_up(Closed(), Alias("eve@x.test", None, None))
+        look_up(Closed(), MemberIdentifiers("eve@x.test", None, None))
     assert "not-a-secret" not in str(caught.value)
 
 
 def test_a_name_that_many_have_costs_no_more_than_others() -> None:
-    many = [Alias("guest@brand.test", f"user{number}", None) for number in range(3000)]
+    many = [MemberIdentifiers("guest@brand.test", f"user{number}", None) for number in range(3000)]
     wanted = member_ids._Wanted(set(many))  # noqa: SLF001 - its cost is what matters
     began = time.perf_counter()
     for number in range(3000):
@@ -209,7 +211,14 @@ def test_a_name_that_many_have_costs_no_more_than_others() -> None:
 
 
 def test_who_is_not_known_by_any_name_is_counted(caplog: pytest.LogCaptureFixture) -> None:
-    assert look_up(Directory(), Alias("a@x.test", "ann", None), Alias(None, None, "T")) == []
+    assert (
+        look_up(
+            Directory(),
+            MemberIdentifiers("a@x.test", "ann", None),
+            MemberIdentifiers(None, None, "T"),
+        )
+        == []
+    )
     assert "2 members whom files name without a number are not known to CrowdTwist" in caplog.text
     assert "a@x.test" not in caplog.text
 
@@ -218,7 +227,7 @@ def test_numbers_take_eight_bytes_each_and_rows_nothing() -> None:
     members, rows = 100_000, 250_000
     tracemalloc.start()
     try:
-        numbers = Numbers()
+        numbers = MemberNumbers()
         for row in range(rows):
             numbers.append(10**9 + row * 7919 % members)
         _, peak = tracemalloc.get_traced_memory()

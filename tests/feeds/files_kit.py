@@ -14,7 +14,7 @@ from harness import PRESENT, Result, run_cli, select
 from jsonschema import Draft202012Validator, FormatChecker
 
 from tap_crowdtwist.config.schema import FEED_PATHS
-from tap_crowdtwist.files.data_push import Table
+from tap_crowdtwist.files.data_push import CsvTable
 from tap_crowdtwist.files.folder import File
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def read(
 def rows_in(content: bytes, name: str = "2_512_PROFILE_20260310.zip") -> list[Any]:
     """The rows of a file, straight from where they are told apart."""
     file = File(name, name, "PROFILE", PRESENT, 0, len(content), "")
-    with Table(file, lambda _: io.BytesIO(content)) as rows:
+    with CsvTable(file, lambda _: io.BytesIO(content)) as rows:
         return [rows.columns, *rows]
 
 

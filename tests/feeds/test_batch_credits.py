@@ -10,7 +10,7 @@ from files_kit import BATCH, check_valid, put, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_crowdtwist.files.batch_activity import credit, credits_in
+from tap_crowdtwist.files.batch_activity import parse_credit, read_credits
 from tap_crowdtwist.files.folder import File
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def test_a_line_says_who_what_how_much_and_when(tmp_path: Path) -> None:
     "line", [b"a@b.test||||5", b"a@b.test||||5|", b"a@b.test||||5||", b"|||ann|5|1"]
 )
 def test_points_and_date_may_be_left_out(line: bytes) -> None:
-    row = credit(line)
+    row = parse_credit(line)
     assert row["fault"] is None
     assert row["activity_id"] == "5"
     assert row["activity_date"] is None
@@ -86,7 +86,7 @@ def test_points_and_date_may_be_left_out(line: bytes) -> None:
 def test_any_identity_will_do(place: int) -> None:
     cells = [b""] * 4
     cells[place] = b"7"
-    row = credit(b"|".join([*cells, b"5"]))
+    row = parse_credit(b"|".join([*cells, b"5"]))
     assert row["fault"] is None
     assert [name for name in IDENTITIES if row[name]] == [IDENTITIES[place]]
 
@@ -110,7 +110,7 @@ def test_any_identity_will_do(place: int) -> None:
     ],
 )
 def test_a_line_that_would_be_refused_says_why(line: bytes, fault: str) -> None:
-    assert credit(line)["fault"] == fault
+    assert parse_credit(line)["fault"] == fault
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_date_that_is_no_unix_timestamp_is_a_fault_and_is_read(tmp_path: Path,
 
 @pytest.mark.parametrize("date", ["20260309", "2026", "0", "-1", "\u0661" * 10])
 def test_few_or_other_digits_are_no_unix_timestamp(date: str) -> None:
-    assert credit(f"|12|||5||{date}".encode())["fault"] == "bad date"
+    assert parse_credit(f"|12|||5||{date}".encode())["fault"] == "bad date"
 
 
 def test_a_faulty_line_is_a_row_with_what_it_says_beside(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ PIECES = st.one_of(
 def test_any_bytes_give_rows_with_or_without_a_fault(content: bytes) -> None:
 
     file = File(NAME, NAME, "activities", None, 0, 0, "")  # type: ignore[arg-type]
-    rows = list(credits_in(file, lambda _: io.BytesIO(content)))
+    rows = list(read_credits(file, lambda _: io.BytesIO(content)))
     numbers = [number for number, _ in rows]
     lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     assert numbers == [n for n, line in enumerate(lines, start=1) if line.strip()]

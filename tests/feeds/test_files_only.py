@@ -14,7 +14,7 @@ from harness import API_KEY, run_cli, run_process
 
 from crowdtwist_sandbox.cli import main as sandbox_command
 from tap_crowdtwist.config.schema import FEED_PATHS
-from tap_crowdtwist.streams import FEED_STREAMS
+from tap_crowdtwist.streams import FILE_STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +58,7 @@ def test_the_configuration_of_the_readme_runs_as_it_stands(
 def test_without_a_key_the_streams_of_files_are_on_alone(
     tmp_path: Path, path: str, key: dict[str, str]
 ) -> None:
-    of_files = {stream.name for stream in FEED_STREAMS if stream.grammar.setting == path}
+    of_files = {stream.name for stream in FILE_STREAMS if stream.naming.setting == path}
     assert selected(tmp_path, {path: "files", **key}) == of_files
 
 

@@ -27,7 +27,7 @@ from harness import PRESENT
 from typing_extensions import override
 
 from tap_crowdtwist.errors import SettingError
-from tap_crowdtwist.files.folder import Folder
+from tap_crowdtwist.files.folder import FileSource
 from tap_crowdtwist.files.naming import DATA_PUSH
 
 if TYPE_CHECKING:
@@ -393,13 +393,15 @@ def test_a_url_that_cannot_be_opened_is_told_without_what_it_holds(url: str) -> 
 
 def test_slots_are_days_and_back(tmp_path: Path) -> None:
     put_days(tmp_path, 9, 10)
-    first, second = Folder(str(tmp_path), DATA_PUSH).files(PRESENT)
-    assert second.slot == first.slot + 1
-    assert DATA_PUSH.begins(second.slot) == second.moment == first.moment + timedelta(days=1)
+    first, second = FileSource(str(tmp_path), DATA_PUSH).files(PRESENT)
+    assert second.period == first.period + 1
+    assert (
+        DATA_PUSH.begins(second.period) == second.timestamp == first.timestamp + timedelta(days=1)
+    )
 
 
 def test_a_folder_that_goes_is_an_error_of_the_setting(tmp_path: Path) -> None:
-    folder = Folder(str(tmp_path / "in"), DATA_PUSH)
+    folder = FileSource(str(tmp_path / "in"), DATA_PUSH)
     with pytest.raises(SettingError):
         folder.files(PRESENT)
     put_days(tmp_path / "in", 1)

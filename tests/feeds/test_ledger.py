@@ -9,31 +9,31 @@ from harness import PRESENT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_crowdtwist.files.folder import File, digest
-from tap_crowdtwist.files.history import Extent, Ledger, merged
+from tap_crowdtwist.files.folder import File, digest_of
+from tap_crowdtwist.files.history import FileHistory, HistorySize, merged
 
-SMALL = Extent(3, 4, breadth=2)
-LARGE = Extent(48, 120, breadth=24)
-
-
-def file(slot: int, content: str = "", name: str = "") -> File:
-    name = name or f"file {slot}"
-    return File(name, f"path of {name}", "FEED", PRESENT, slot, 1, content)
+SMALL = HistorySize(3, 4, periods_per_cell=2)
+LARGE = HistorySize(48, 120, periods_per_cell=24)
 
 
-def read(ledger: Ledger, *files: File) -> None:
+def file(period: int, content: str = "", name: str = "") -> File:
+    name = name or f"file {period}"
+    return File(name, f"path of {name}", "FEED", PRESENT, period, 1, content)
+
+
+def read(ledger: FileHistory, *files: File) -> None:
     for each in files:
-        ledger.add(each.slot, digest(each))
+        ledger.add(each.period, digest_of(each))
 
 
-def stored(ledger: Ledger) -> Ledger:
+def stored(ledger: FileHistory) -> FileHistory:
     """The ledger as the next run gets it."""
-    return Ledger.load(json.loads(json.dumps(ledger.dump())), ledger.extent)
+    return FileHistory.load(json.loads(json.dumps(ledger.dump())), ledger.size)
 
 
 def test_what_was_read_is_not_due() -> None:
-    ledger = Ledger(LARGE)
-    files = [file(slot) for slot in (3, 5, 9)]
+    ledger = FileHistory(LARGE)
+    files = [file(period) for period in (3, 5, 9)]
     assert ledger.due(files) == files
     read(ledger, *files)
     assert ledger.due(files) == []
@@ -41,8 +41,8 @@ def test_what_was_read_is_not_due() -> None:
 
 
 def test_what_is_late_makes_what_follows_due_only_where_order_matters() -> None:
-    files = [file(slot) for slot in (3, 5, 9)]
-    ledger = Ledger(LARGE)
+    files = [file(period) for period in (3, 5, 9)]
+    ledger = FileHistory(LARGE)
     read(ledger, files[0], files[2])
     assert ledger.due(files) == [files[1]]
     assert ledger.due(files, in_order=True) == files[1:]
@@ -50,7 +50,7 @@ def test_what_is_late_makes_what_follows_due_only_where_order_matters() -> None:
 
 def test_all_files_of_a_day_are_due_when_one_is_new() -> None:
     first, second = file(3, name="a"), file(3, name="b")
-    ledger = Ledger(LARGE)
+    ledger = FileHistory(LARGE)
     read(ledger, first)
     assert ledger.begin([first, second]) == [first, second]
     read(ledger, second, first)
@@ -58,52 +58,52 @@ def test_all_files_of_a_day_are_due_when_one_is_new() -> None:
 
 
 def test_the_name_and_the_content_tell_files_apart() -> None:
-    assert len({digest(file(1, a, b)) for a in ("x", "y") for b in ("n", "m")}) == 4
-    assert digest(file(1, "7")) == digest(file(1, "8"), 7)
-    assert 0 < digest(file(1)) < 1 << 24
+    assert len({digest_of(file(1, a, b)) for a in ("x", "y") for b in ("n", "m")}) == 4
+    assert digest_of(file(1, "7")) == digest_of(file(1, "8"), 7)
+    assert 0 < digest_of(file(1)) < 1 << 24
 
 
 @pytest.mark.parametrize("slot", [-(10**9), -5, 0, 30, 99, 10**9])
-def test_no_slot_makes_a_file_count_as_read(slot: int) -> None:
-    ledger = Ledger(SMALL)
+def test_no_slot_makes_a_file_count_as_read(period: int) -> None:
+    ledger = FileHistory(SMALL)
     files = [file(each) for each in range(100)]
     read(ledger, *files)
-    new = file(slot, name="new")
-    listed = sorted([*files, new], key=lambda each: each.slot)
+    new = file(period, name="new")
+    listed = sorted([*files, new], key=lambda each: each.period)
     due = stored(ledger).begin(listed)
     assert new in due
     read(ledger, *due)
 
 
 def test_what_is_new_among_old_files_is_due_with_its_cell_alone() -> None:
-    ledger = Ledger(SMALL)
-    files = [file(slot) for slot in range(20)]
+    ledger = FileHistory(SMALL)
+    files = [file(period) for period in range(20)]
     read(ledger, *files)
-    listed = sorted([*files, file(2, name="new")], key=lambda each: each.slot)
-    assert [each.slot for each in stored(ledger).begin(listed)] == [2, 2, 3, 10, 11]
+    listed = sorted([*files, file(2, name="new")], key=lambda each: each.period)
+    assert [each.period for each in stored(ledger).begin(listed)] == [2, 2, 3, 10, 11]
 
 
 def test_files_that_were_removed_make_the_rest_of_their_cell_due_once() -> None:
-    ledger = Ledger(SMALL)
-    files = [file(slot) for slot in range(10)]
+    ledger = FileHistory(SMALL)
+    files = [file(period) for period in range(10)]
     read(ledger, *files)
     rest = files[1:]
     due = ledger.begin(rest)
-    assert [each.slot for each in due] == [1]
+    assert [each.period for each in due] == [1]
     read(ledger, *due)
     assert stored(ledger).begin(rest) == []
     assert stored(ledger).begin(rest[1:]) == [], "nothing is left of that cell"
 
 
 @given(
-    slots=st.lists(st.integers(-50, 50) | st.integers(-(10**6), 10**6), unique=True),
+    periods=st.lists(st.integers(-50, 50) | st.integers(-(10**6), 10**6), unique=True),
     cut=st.integers(0, 50),
 )
 def test_a_run_that_is_cut_short_leaves_the_rest_due_and_no_more_than_their_cells(
-    slots: list[int], cut: int
+    periods: list[int], cut: int
 ) -> None:
-    files = [file(slot) for slot in sorted(slots)]
-    ledger = Ledger(SMALL)
+    files = [file(period) for period in sorted(periods)]
+    ledger = FileHistory(SMALL)
     read(ledger, *ledger.begin(files)[:cut])
     ledger = stored(ledger)
     due = ledger.begin(files)
@@ -113,8 +113,8 @@ def test_a_run_that_is_cut_short_leaves_the_rest_due_and_no_more_than_their_cell
 
 
 def test_the_window_comes_back_from_a_date_that_is_not_there() -> None:
-    ledger = Ledger(SMALL)
-    files = [file(slot) for slot in range(10)]
+    ledger = FileHistory(SMALL)
+    files = [file(period) for period in range(10)]
     read(ledger, *files, file(10**6))
     read(ledger, *ledger.begin(files))
     assert ledger.end == 10
@@ -124,25 +124,25 @@ def test_the_window_comes_back_from_a_date_that_is_not_there() -> None:
 
 @given(st.lists(st.tuples(st.integers(-(10**12), 10**12), st.integers(1, (1 << 24) - 1))))
 def test_a_ledger_never_grows(files: list[tuple[int, int]]) -> None:
-    ledger = Ledger(LARGE)
-    for slot, number in files:
-        ledger.add(slot, number)
-    assert len(json.dumps(ledger.dump())) <= 4 * (LARGE.slots + LARGE.cells) + 64
+    ledger = FileHistory(LARGE)
+    for period, number in files:
+        ledger.add(period, number)
+    assert len(json.dumps(ledger.dump())) <= 4 * (LARGE.periods + LARGE.cells) + 64
     assert stored(ledger) == ledger
 
 
 def test_a_state_of_another_extent_makes_no_file_count_as_read() -> None:
-    ledger = Ledger(LARGE)
-    files = [file(slot) for slot in range(200)]
+    ledger = FileHistory(LARGE)
+    files = [file(period) for period in range(200)]
     read(ledger, *files[:-1])
-    other = Ledger.load(ledger.dump(), SMALL)
+    other = FileHistory.load(ledger.dump(), SMALL)
     assert files[-1] in other.due(files)
-    assert not {197, 198} & {each.slot for each in other.due(files)}
+    assert not {197, 198} & {each.period for each in other.due(files)}
 
 
 def test_merged_ledgers_speak_of_the_same_slots() -> None:
-    old, new = Ledger(SMALL), Ledger(SMALL)
-    files = [file(slot) for slot in range(12)]
+    old, new = FileHistory(SMALL), FileHistory(SMALL)
+    files = [file(period) for period in range(12)]
     read(old, *files[:6])
     read(new, *files)
     both = merged(lambda one, other: other or one, old, new)
@@ -151,8 +151,8 @@ def test_merged_ledgers_speak_of_the_same_slots() -> None:
 
 
 def test_a_slot_whose_files_are_lost_is_named() -> None:
-    before, begun = Ledger(SMALL), Ledger(SMALL)
-    files = [file(slot) for slot in range(12)]
+    before, begun = FileHistory(SMALL), FileHistory(SMALL)
+    files = [file(period) for period in range(12)]
     read(before, *files[1:8])
     read(begun, *files)
     assert begun.lost(files, before) is None

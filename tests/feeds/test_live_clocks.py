@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from live_kit import NOW, Captures
 
-from tap_crowdtwist.files.history import Extent
+from tap_crowdtwist.files.history import HistorySize
 from tap_crowdtwist.streams.live_push import LiveSegments
 
 if TYPE_CHECKING:
@@ -295,7 +295,7 @@ class Clocks(RuleBasedStateMachine):
             assert len(json.dumps(entry.get("files", {}))) <= 4 * sum(FEW[:2]) + 64
 
 
-FEW = Extent(6, 4, breadth=24)
+FEW = HistorySize(6, 4, periods_per_cell=24)
 """So few sums that most files share one."""
 
 

@@ -14,7 +14,7 @@ import pytest
 from harness import TODAY, sandbox
 from live_kit import NOW, Captures
 
-from tap_crowdtwist.files.folder import File, Folder
+from tap_crowdtwist.files.folder import File, FileSource
 from tap_crowdtwist.streams import live_push
 
 HOUR = timedelta(hours=1)
@@ -110,12 +110,12 @@ def test_a_file_system_that_fails_ends_the_stream_alone(
     class SessionError(Exception):
         pass
 
-    def fail(_folder: Folder, file: File) -> IO[bytes]:
+    def fail(_folder: FileSource, file: File) -> IO[bytes]:
         if file.feed == STREAM:
             raise SessionError("closed for somebody@example.test")
         return Path(file.path).open("rb")
 
-    monkeypatch.setattr(Folder, "open", fail)
+    monkeypatch.setattr(FileSource, "open", fail)
     captures.add(STREAM, event(1))
     captures.add("live_users", {"id": 1})
 

@@ -14,7 +14,7 @@ from tap_crowdtwist.privacy.policy import EXTRA, published
 from tap_crowdtwist.records import values
 from tap_crowdtwist.records.normalizer import Normaliser
 from tap_crowdtwist.records.values import MisfitError
-from tap_crowdtwist.streams import FEED_STREAMS
+from tap_crowdtwist.streams import FILE_STREAMS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ OBJECTS = [
     ("live_redemptions", "extra_data"),
 ]
 STATEMENT = "Texts that should be JSON objects and are not"
-ALIASES = {stream.name: stream.aliases for stream in FEED_STREAMS}
+ALIASES = {stream.name: stream.aliases for stream in FILE_STREAMS}
 
 ellipses = st.sampled_from(["...", "…", "… … …"])
 names = st.sampled_from(["note", "home_store", "Straße", "größe (cm)", "n"])

@@ -20,7 +20,7 @@ from files_kit import (
     zipped,
 )
 
-from tap_crowdtwist.errors import FeedError
+from tap_crowdtwist.errors import FileError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,7 +119,7 @@ def test_a_zip_cut_short_anywhere_is_refused(tmp_path: Path) -> None:
         assert ids(result) == [1, 101]
     check_mended(tmp_path, result)
     for length in range(len(WHOLE)):
-        with pytest.raises(FeedError, match="is no zip file, or not a whole one"):
+        with pytest.raises(FileError, match="is no zip file, or not a whole one"):
             rows_in(WHOLE[:length])
 
 
@@ -134,7 +134,7 @@ def test_a_byte_that_changed_anywhere_gives_the_right_rows_or_none_that_count(
             changed[at] ^= 1 << bit
             try:
                 rows = rows_in(bytes(changed))
-            except FeedError as error:
+            except FileError as error:
                 assert "2_512_PROFILE_20260310.zip" in str(error)  # noqa: PT017 - either will do
             else:
                 assert rows == right

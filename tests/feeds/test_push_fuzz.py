@@ -11,7 +11,7 @@ from files_kit import profiles, rows_in, zipped
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tap_crowdtwist.errors import FeedError
+from tap_crowdtwist.errors import FileError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 def rows_or_sentence(content: bytes, name: str) -> None:
     try:
         columns, *rows = rows_in(content, name)
-    except FeedError as error:
+    except FileError as error:
         said = str(error)
         assert said.startswith("Setting `data_push_path`: ")
         assert repr(name) in said

@@ -14,8 +14,8 @@ import pytest
 from files_kit import ANYWHERE, name_of
 from harness import PRESENT, select
 
-from tap_crowdtwist.errors import FeedError
-from tap_crowdtwist.files.data_push import Table
+from tap_crowdtwist.errors import FileError
+from tap_crowdtwist.files.data_push import CsvTable
 from tap_crowdtwist.files.folder import File
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ def used(content: bytes) -> tuple[int, int]:
     rows = 0
     tracemalloc.start()
     try:
-        with Table(file, lambda _: BytesIO(content)) as table:
+        with CsvTable(file, lambda _: BytesIO(content)) as table:
             for _ in table:
                 rows += 1
-    except FeedError:
+    except FileError:
         rows = -rows
     finally:
         peak = tracemalloc.get_traced_memory()[1]

@@ -17,16 +17,16 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tap_crowdtwist.files.history import Extent
+from tap_crowdtwist.files.history import HistorySize
 from tap_crowdtwist.streams.batch_activity import BatchActivityCredits
 from tap_crowdtwist.streams.data_push import PushUsers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_crowdtwist.streams.file_stream import FeedStream
+    from tap_crowdtwist.streams.file_stream import FileStream
 
-KEPT = Extent(3, 4)
+KEPT = HistorySize(3, 4)
 """Days that the state tells apart here, so that files soon are older than that."""
 
 OLDEST = 12
@@ -46,7 +46,7 @@ class Feed(RuleBasedStateMachine):
     A file holds one row of its own, by which it is known whether its content was read.
     """
 
-    stream: ClassVar[type[FeedStream]]
+    stream: ClassVar[type[FileStream]]
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class Feed(RuleBasedStateMachine):
         self.state: dict[str, Any] = {}
         self.done = False
         with process_untouched():
-            path = {self.stream.grammar.setting: str(self.folder)}
+            path = {self.stream.naming.setting: str(self.folder)}
             self.tap = TAP(config=path, catalog=select(self.stream.name, paths=ANYWHERE))
 
     def teardown(self) -> None:
@@ -150,7 +150,9 @@ class Feed(RuleBasedStateMachine):
     def the_state_is_small(self) -> None:
         for entry in self.state.get("bookmarks", {}).values():
             sums = entry.get("files", {})
-            assert len(sums.get("sums", "") + sums.get("rest", "")) <= 4 * (KEPT.slots + KEPT.cells)
+            assert len(sums.get("sums", "") + sums.get("rest", "")) <= 4 * (
+                KEPT.periods + KEPT.cells
+            )
 
 
 class Push(Feed):

@@ -32,7 +32,7 @@ from tap_crowdtwist.files.naming import BATCH_ACTIVITY, DATA_PUSH
 )
 def test_what_the_name_of_a_pushed_file_says(name: str, feed: str | None, day: str | None) -> None:
     said = DATA_PUSH.parse(name)
-    assert (said and (said.feed, said.moment.date().isoformat())) == (feed and (feed, day))
+    assert (said and (said.feed, said.timestamp.date().isoformat())) == (feed and (feed, day))
 
 
 DAY = "2_512_PROFILE_20260310.zip"
@@ -79,5 +79,5 @@ def test_a_name_that_is_nearly_right_is_told_from_others(name: str, correct: str
 )
 def test_what_the_name_of_a_batch_file_says(name: str, moment: datetime | None) -> None:
     said = BATCH_ACTIVITY.parse(name)
-    assert (said and said.moment) == moment
+    assert (said and said.timestamp) == moment
     assert said is None or said.feed == "activities"

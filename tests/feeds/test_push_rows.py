@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from files_kit import FEEDS, PUSH, ROWS, check_valid, ids, name_of, one, profiles, put, read, table
 
-from tap_crowdtwist.files.data_push import LONGEST_LINE
+from tap_crowdtwist.files.data_push import MAX_LINE_CHARACTERS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -230,7 +230,7 @@ def test_another_delimiter_and_encoding_may_be_set(
 
 def test_a_cell_may_be_as_long_as_a_line(tmp_path: Path) -> None:
     """The csv module's own limit is 131,072 characters, and anybody may have set another one."""
-    longest = "x" * (LONGEST_LINE - len('1,""\n'))
+    longest = "x" * (MAX_LINE_CHARACTERS - len('1,""\n'))
     before = csv.field_size_limit(10)
     content = f'id,city\n1,"{longest}"\n2,"a\n{longest[1:]}"\n'.encode()
     try:

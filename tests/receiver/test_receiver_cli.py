@@ -27,7 +27,7 @@ from receiver_kit import (
 from crowdtwist_receiver.auth import Credentials
 from crowdtwist_receiver.cli import main
 from crowdtwist_receiver.options import ReceiverOptions
-from crowdtwist_receiver.stats import Tally
+from crowdtwist_receiver.stats import StreamStats
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -282,7 +282,7 @@ def test_secrets_and_persons_appear_nowhere(tmp_path: Path) -> None:
 
 def test_counts_are_said_every_minute(capsys: pytest.CaptureFixture[str]) -> None:
     now = 100.0
-    tally = Tally(lambda: now)
+    tally = StreamStats(lambda: now)
     for now in (130.0, 159.9):  # noqa: B007 - the clock
         tally.answered(200)
         tally.tick()

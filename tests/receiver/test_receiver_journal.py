@@ -19,7 +19,7 @@ from receiver_kit import NAME
 from crowdtwist_receiver.disk import DiskFile
 from crowdtwist_receiver.journal import Journal
 from crowdtwist_receiver.responses import Later
-from crowdtwist_receiver.stats import Tally
+from crowdtwist_receiver.stats import StreamStats
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -91,7 +91,7 @@ class Bench:
     def __init__(self, directory: Path, disk: Disk, *, pause: float, capacity: int) -> None:
         self.directory = directory
         self.disk = disk
-        self.stream_stats = Tally()
+        self.stream_stats = StreamStats()
         self.journal = Journal(
             directory, capacity, self.stream_stats, open_file=disk.open, pause=pause
         )

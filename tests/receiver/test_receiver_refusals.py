@@ -30,7 +30,7 @@ from crowdtwist_receiver.app import Receiver, receiver_app
 from crowdtwist_receiver.auth import Credentials
 from crowdtwist_receiver.body import Bodies
 from crowdtwist_receiver.journal import Journal
-from crowdtwist_receiver.stats import Tally
+from crowdtwist_receiver.stats import StreamStats
 
 if TYPE_CHECKING:
     import socket
@@ -353,7 +353,7 @@ def test_a_fault_of_our_own_is_told_by_its_type_alone(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    tally = Tally()
+    tally = StreamStats()
 
     async def ask() -> None:
         bodies = Bodies(largest=100, seconds=1, at_once=1)

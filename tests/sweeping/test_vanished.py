@@ -144,7 +144,7 @@ def test_not_where_a_listing_disagrees_with_its_total() -> None:
 def test_not_where_rows_without_a_key_were_left_out() -> None:
     subject = program()
     state = after_one(subject)
-    subject.nameless = {4}
+    subject.without_id = {4}
     assert_kept(run(subject, state, now=LATER), "without a key")
 
 

@@ -529,11 +529,11 @@ def test_a_url_of_any_filesystem_is_read() -> None:
 
 def test_a_query_is_no_part_of_a_name() -> None:
     with ExitStack() as inner:
-        name, _ = packing.unpacked("https://host.test/M.csv?sig=a.gz", io.BytesIO(), inner)
+        name, _ = packing.open_unpacked("https://host.test/M.csv?sig=a.gz", io.BytesIO(), inner)
         assert name.endswith("/m.csv")
-        name, _ = packing.unpacked("https://host.test/m.csv.gz?sig=a", io.BytesIO(), inner)
+        name, _ = packing.open_unpacked("https://host.test/m.csv.gz?sig=a", io.BytesIO(), inner)
         assert name.endswith("/m.csv")
-    assert paths.named("sftp://user:word@host.test/in/m.csv?sig=abc") == "'m.csv'"
+    assert paths.display_name("sftp://user:word@host.test/in/m.csv?sig=abc") == "'m.csv'"
 
 
 def test_lines_are_read_as_they_are_needed(folder: Path) -> None:

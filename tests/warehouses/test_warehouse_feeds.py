@@ -16,7 +16,7 @@ from warehouse_database import SCHEMA, Database, column_type
 from warehouse_kit import Expected, texts
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
-from tap_crowdtwist.streams import FEED_STREAMS
+from tap_crowdtwist.streams import FILE_STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +93,7 @@ def test_three_ways_lead_to_the_same_rows_and_only_who_changed_is_asked(
         # The first run has also found out whether redemptions without dates are all.
         assert sandbox.counts()["total"] > whole * 0.6
 
-        for feed in FEED_STREAMS:
+        for feed in FILE_STREAMS:
             assert_shaped(database, feed.name, list(feed.primary_keys))
         assert_three_ways_agree(database, sandbox)
         assert_credits_are_told(database, sandbox)
