@@ -35,8 +35,8 @@ from tap_crowdtwist.api.client import Client
 from tap_crowdtwist.api.endpoints import Host
 from tap_crowdtwist.api.rate_limiter import RateLimiter
 from tap_crowdtwist.api.transport import Transport
-from tap_crowdtwist.privacy.policy import published
-from tap_crowdtwist.records.normalizer import Normaliser
+from tap_crowdtwist.privacy.policy import public_schema
+from tap_crowdtwist.records.normalizer import Normalizer
 from tap_crowdtwist.sync.message_writer import MessageWriter
 from tap_crowdtwist.sync.workers import WorkerPool
 
@@ -158,10 +158,10 @@ class Writing:
 
     def __init__(self, rows: dict[str, list[dict[str, Any]]]) -> None:
         self._rows = rows
-        self._normalisers = {name: Normaliser(name, published(name), ()) for name in rows}
+        self._normalisers = {name: Normalizer(name, public_schema(name), ()) for name in rows}
         self._writer = MessageWriter()
 
-    def normalise(self) -> list[tuple[str, Any]]:
+    def normalize(self) -> list[tuple[str, Any]]:
         """Make records out of all rows."""
         return [
             (name, self._normalisers[name](row))
@@ -205,11 +205,11 @@ def table(server: Server) -> Iterator[tuple[str, float]]:
         }
         wanted = [target for target in wanted if "error" not in ways.plain(target)]
         writing = Writing(_rows(ways, wanted))
-        records = writing.normalise()
+        records = writing.normalize()
         work: dict[str, Callable[[], Any]] = {
             what: partial(_each, ask, wanted) for what, ask in asked.items()
         }
-        work["records out of the rows of one answer"] = writing.normalise
+        work["records out of the rows of one answer"] = writing.normalize
         work["messages out of these records"] = partial(writing.encode, records)
         work["handing out and taking back one errand (32 workers)"] = partial(pool, len(wanted))
         turns: dict[str, list[float]] = {what: [] for what in work}

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from crowdtwist_receiver.events import Event
     from crowdtwist_receiver.hook import Hook
     from crowdtwist_receiver.journal import Journal
-    from crowdtwist_receiver.stats import StreamStats
+    from crowdtwist_receiver.stats import ReceiverStats
 
 _STORED = answer(200, {})
 
@@ -41,7 +41,7 @@ class Receiver:
         credentials: what a request must carry; None for nothing.
         bodies: reads bodies.
         journal: stores events.
-        tally: counts.
+        stats: counts.
         hook: knows third-party ids.
     """
 
@@ -51,14 +51,14 @@ class Receiver:
         credentials: Credentials | None,
         bodies: Bodies,
         journal: Journal,
-        tally: StreamStats,
+        stats: ReceiverStats,
         hook: Hook | None = None,
     ) -> None:
         self._addresses = addresses
         self._credentials = credentials
         self._bodies = bodies
         self._journal = journal
-        self._tally = tally
+        self._stats = stats
         self._hook = hook
 
     async def take(self, feed: str | None, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,7 +80,7 @@ class Receiver:
         except Exception as error:  # noqa: BLE001 - says what it was, without what is in it
             found = answer(500, {"error": "internal error"})
             reason = f"internal error ({type(error).__name__})"
-        self._tally.answered(found.status, reason)
+        self._stats.answered(found.status, reason)
         await found.send(send, close=close)
 
     async def _handle(
@@ -102,7 +102,7 @@ class Receiver:
         feeds = [feed or feed_of(event.members) for event in events]
         await self._store(feeds, events)
         if mended:
-            self._tally.events["mended body"] += 1
+            self._stats.events["mended body"] += 1
         # The answer cannot say whose id it holds, so only a single profile is asked for.
         if self._hook is None or feeds != [USERS]:
             return _STORED
@@ -119,12 +119,12 @@ class Receiver:
                 for feed, event in zip(feeds, events, strict=True)
             ]
         )
-        self._tally.events.update(feeds)
+        self._stats.events.update(feeds)
 
     def refuse(self, status: int) -> Answer:
         """Answer a request for what is not here, and count it."""
         reason = {404: "no such path", 405: "no such method here"}.get(status, "internal error")
-        self._tally.answered(status, reason)
+        self._stats.answered(status, reason)
         return answer(status, {"error": reason})
 
     def health(self) -> Answer:

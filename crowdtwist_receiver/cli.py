@@ -23,7 +23,7 @@ from crowdtwist_receiver.hook import Hook, load_hook
 from crowdtwist_receiver.journal import Journal
 from crowdtwist_receiver.options import ReceiverOptions
 from crowdtwist_receiver.serving import Server, listen
-from crowdtwist_receiver.stats import StreamStats, say
+from crowdtwist_receiver.stats import ReceiverStats, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,11 +142,11 @@ async def _serve(
     bodies = Bodies(
         largest=options.max_body, seconds=options.body_timeout, at_once=options.max_bodies
     )
-    tally = StreamStats()
-    journal = Journal(options.directory, options.max_queue, tally)
+    stats = ReceiverStats()
+    journal = Journal(options.directory, options.max_queue, stats)
     addresses = Addresses(options.allow, options.trusted_proxy)
-    app = receiver_app(Receiver(addresses, credentials, bodies, journal, tally, hook))
-    server = Server(app, options, [bodies.sweep, tally.tick], bodies.stop)
+    app = receiver_app(Receiver(addresses, credentials, bodies, journal, stats, hook))
+    server = Server(app, options, [bodies.sweep, stats.tick], bodies.stop)
     loop = asyncio.get_running_loop()
     stops = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # else `nohup` wants it to go on
@@ -161,7 +161,7 @@ async def _serve(
         await server.serve(sockets=[sock])
     finally:
         journal.close()
-        tally.report()
+        stats.report()
         for number in stops:
             loop.remove_signal_handler(number)
 

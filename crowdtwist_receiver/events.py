@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tap_crowdtwist.api.decoding import decode
-from tap_crowdtwist.privacy.sanitize import cleaned, scrub
+from tap_crowdtwist.privacy.sanitize import cleaned, remove_credentials
 from tap_crowdtwist.schemas import is_credential_name
 
 _ANY = msgspec.json.Decoder()
@@ -123,5 +123,5 @@ def _hides_credential(value: Any) -> bool:
 
 
 def _without_credentials(members: dict[str, Any]) -> dict[str, Any]:
-    clean: dict[str, Any] = scrub(members, is_credential_name)
+    clean: dict[str, Any] = remove_credentials(members, is_credential_name)
     return clean

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from crowdtwist_receiver.stats import StreamStats
+    from crowdtwist_receiver.stats import ReceiverStats
 
 _PAUSE = 1
 _DRAWS = 4
@@ -62,7 +62,7 @@ class Journal:
     Args:
         directory: where the files go.
         capacity: bytes that may wait to be written.
-        tally: counts commits and syncs.
+        stats: counts commits and syncs.
         open_file: opens a new file that belongs to nobody else.
         pause: seconds between tries whether the disk takes something again.
     """
@@ -71,7 +71,7 @@ class Journal:
         self,
         directory: Path,
         capacity: int,
-        tally: StreamStats,
+        stats: ReceiverStats,
         *,
         open_file: Callable[[Path], File] = DiskFile,
         pause: float = _PAUSE,
@@ -81,7 +81,7 @@ class Journal:
         self.last_commit: float | None = None
         self._directory = directory
         self._capacity = capacity
-        self._tally = tally
+        self._stats = stats
         self._open_file = open_file
         self._pause = pause
         self._instance = secrets.token_hex(4)
@@ -239,7 +239,7 @@ class Journal:
             say("the disk takes events again")
 
     def _release(self, batch: list[_Entry], failed: frozenset[str], syncs: int) -> None:
-        self._tally.disk.update({"failed commits" if failed else "commits": 1, "syncs": syncs})
+        self._stats.disk.update({"failed commits" if failed else "commits": 1, "syncs": syncs})
         for entry in batch:
             if entry.stored.done():
                 continue

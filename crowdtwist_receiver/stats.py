@@ -21,7 +21,7 @@ def say(sentence: str) -> None:
         sys.stderr.flush()
 
 
-class StreamStats:
+class ReceiverStats:
     """Counts, and says the counts every minute.
 
     Attributes:

@@ -17,7 +17,7 @@ import yaml
 from docs.faults import faults_table
 from docs.privacy import privacy_rows
 from tap_crowdtwist.api.endpoints import Host
-from tap_crowdtwist.config.schema import DECLARATION
+from tap_crowdtwist.config.schema import CONFIG_SCHEMA
 from tap_crowdtwist.streams import API_STREAMS, FILE_STREAMS, STREAMS
 from tap_crowdtwist.tap import TapCrowdTwist
 
@@ -42,7 +42,7 @@ def all_settings() -> dict[str, Schema]:
 
 def own_settings() -> dict[str, Schema]:
     """Return the settings that the tap declares itself."""
-    properties: dict[str, Schema] = DECLARATION["properties"]
+    properties: dict[str, Schema] = CONFIG_SCHEMA["properties"]
     sdk = _sdk_settings()  # added to the declaration where the tap has run in this process
     return {name: schema for name, schema in properties.items() if name not in sdk}
 

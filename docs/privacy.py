@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist import schemas
-from tap_crowdtwist.privacy.policy import EXTRA, MODES, TAG, Policy, published
+from tap_crowdtwist.privacy.policy import EXTRA, MODES, TAG, Policy, public_schema
 from tap_crowdtwist.streams import STREAMS
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def privacy_rows() -> list[Row]:
 
 def _properties(stream: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     annotated = schemas.annotated(stream)["properties"]
-    modes = [published(stream, Policy(mode, _FOR_THE_TABLE))["properties"] for mode in MODES]
+    modes = [public_schema(stream, Policy(mode, _FOR_THE_TABLE))["properties"] for mode in MODES]
     for name, node in annotated.items():
         if name != EXTRA:
             yield (

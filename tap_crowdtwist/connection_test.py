@@ -23,11 +23,11 @@ from tap_crowdtwist.api.errors import (
     UnavailableError,
 )
 from tap_crowdtwist.errors import SettingError, TapError
-from tap_crowdtwist.members.missing_members import check_place
+from tap_crowdtwist.members.missing_members import check_path
 from tap_crowdtwist.streams.file_stream import FileStream
 from tap_crowdtwist.streams.member_stream import MemberStream
 from tap_crowdtwist.sync import changed_members
-from tap_crowdtwist.sync.run import SyncRun, places_of
+from tap_crowdtwist.sync.run import SyncRun, roster_lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -106,7 +106,7 @@ class _Sample:
         works = len(self.missing) <= tried * run.settings.max_missing_ratio
         places = []
         if not run.settings.only_changed:
-            places = places_of({run.roster[n] for n in self.missing}, run.settings)
+            places = roster_lines_of({run.roster[n] for n in self.missing}, run.settings)
         said = (
             f"{len(self.missing)} of {tried} members tried are not known to CrowdTwist as "
             f"{run.roster.id_type!r}: {', '.join(places) or 'they appear in the files'}; check "
@@ -157,7 +157,7 @@ def run_checks(run: SyncRun, streams: Iterable[Stream]) -> Iterator[Check]:
 
 def _roster(run: SyncRun) -> Check:
     try:
-        check_place(run.settings.missing_members_path, run.settings.user_ids_path)
+        check_path(run.settings.missing_members_path, run.settings.user_ids_path)
         if run.settings.only_changed and run.feeds is not None:
             if run.feeds.problems:
                 raise run.feeds.problems[0]

@@ -17,7 +17,7 @@ REPLACEMENT = "\ufffd"
 _BLANKS = "\ufeff \t\r\n"
 
 
-def decoded(text: str) -> Any:
+def decode(text: str) -> Any:
     """Decode JSON, or what is JSON but for a byte-order mark, raw control characters or `NaN`.
 
     Half a surrogate pair, written as an escape, stays in the outcome.
@@ -28,11 +28,13 @@ def decoded(text: str) -> Any:
     try:
         return msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return relaxed(text)
+        return decode_leniently(text)
 
 
-def relaxed(text: str, members: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
-    """Decode as `decoded` does, with a hook that builds objects from all of their members.
+def decode_leniently(
+    text: str, members: Callable[[list[tuple[str, Any]]], Any] | None = None
+) -> Any:
+    """Decode as `decode` does, with a hook that builds objects from all of their members.
 
     Raises:
         ValueError: the text cannot be decoded.
@@ -43,7 +45,7 @@ def relaxed(text: str, members: Callable[[list[tuple[str, Any]]], Any] | None = 
         raise ValueError("nested too deep") from None
 
 
-def storable(value: Any) -> Any:
+def make_storable(value: Any) -> Any:
     """Copy a value with U+FFFD for each character that no database stores, in names too.
 
     Names that would become equal stay apart.
@@ -51,14 +53,14 @@ def storable(value: Any) -> Any:
     if isinstance(value, str):
         return _UNSTORABLE.sub(REPLACEMENT, value)
     if isinstance(value, list):
-        return [storable(item) for item in value]
+        return [make_storable(item) for item in value]
     if not isinstance(value, dict):
         return value
     result: dict[str, Any] = {}
     for name, member in value.items():
-        mended = storable(name)
+        mended = make_storable(name)
         if mended != name:
             while mended in value or mended in result:
                 mended += REPLACEMENT
-        result[mended] = storable(member)
+        result[mended] = make_storable(member)
     return result

@@ -27,16 +27,16 @@ from typing_extensions import Self, override
 
 from tap_crowdtwist import connection_test, schemas
 from tap_crowdtwist.config.inputs import check_catalog, check_state
-from tap_crowdtwist.config.schema import DECLARATION, SECRETS
+from tap_crowdtwist.config.schema import CONFIG_SCHEMA, SECRETS
 from tap_crowdtwist.config.settings import Settings
 from tap_crowdtwist.config.validation import (
     blank_variables,
-    check,
     check_environment,
     unknown_variables,
+    validate,
 )
 from tap_crowdtwist.errors import SettingError, TapError
-from tap_crowdtwist.members.missing_members import check_place
+from tap_crowdtwist.members.missing_members import check_path
 from tap_crowdtwist.privacy import policy
 from tap_crowdtwist.privacy.log_redaction import REDACTOR
 from tap_crowdtwist.state import resume
@@ -65,7 +65,7 @@ class TapCrowdTwist(Tap):
     """Reads a brand's loyalty program out of Oracle CrowdTwist."""
 
     name = "tap-crowdtwist"
-    config_jsonschema: ClassVar[dict[str, Any]] = copy.deepcopy(DECLARATION)  # the SDK adds to it
+    config_jsonschema: ClassVar[dict[str, Any]] = copy.deepcopy(CONFIG_SCHEMA)  # the SDK adds to it
     message_writer_class = MessageWriter
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         TapCapabilities.CATALOG,
@@ -118,7 +118,7 @@ class TapCrowdTwist(Tap):
         self.mapper = stream_maps.mapper(self.config, self.logger)
         for stream in self.streams.values():
             if stream.selected:
-                stream_maps.of(self.mapper, stream)
+                stream_maps.maps_of(self.mapper, stream)
 
     @cached_property
     def run(self) -> SyncRun:
@@ -151,7 +151,7 @@ class TapCrowdTwist(Tap):
         self.append_builtin_config(self.config_jsonschema)
         try:
             stream_maps.check(self._config)
-            check(self._config, self.config_jsonschema)
+            validate(self._config, self.config_jsonschema)
             Settings.from_config(self._config)
         except SettingError as error:
             if raise_errors:
@@ -264,7 +264,7 @@ class TapCrowdTwist(Tap):
             try:
                 if self.sweeps:
                     settings = self.run.settings
-                    check_place(settings.missing_members_path, settings.user_ids_path)
+                    check_path(settings.missing_members_path, settings.user_ids_path)
                 self._warn()
                 if self.sweeps and self.run.settings.only_changed:
                     self._find_changed()

@@ -28,7 +28,7 @@ from benchmarks.line_up import Result as Run
 from benchmarks.measure import Output, Program
 from benchmarks.server import CompleteLedger, Server, traffic
 from tap_crowdtwist.streams import API_STREAMS
-from tap_crowdtwist.streams.undated_lists import MEMBERS
+from tap_crowdtwist.streams.undated_lists import SAMPLE_SIZE
 
 if TYPE_CHECKING:
     from crowdtwist_sandbox import Sandbox
@@ -56,7 +56,7 @@ class Sync:
         return sum(len(line) for line in lines if json.loads(line)["type"] in kinds)
 
 
-FINDING_OUT = MEMBERS * 8
+FINDING_OUT = SAMPLE_SIZE * 8
 """Requests that it may take to find out whether redemptions without dates are all: a profile, and a
 window for each of a member's years."""
 
@@ -104,7 +104,7 @@ def large() -> Sync:
 def test_it_asks_no_more_than_it_has_to(small: Sync, large: Sync) -> None:
     for done in (small, large):
         assert 0 <= done.asked - done.minimum <= FINDING_OUT
-        assert 0 <= done.asked - done.different <= MEMBERS
+        assert 0 <= done.asked - done.different <= SAMPLE_SIZE
 
 
 def test_one_schema_per_selected_stream_whatever_the_number_of_members(

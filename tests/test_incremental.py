@@ -409,4 +409,4 @@ def test_a_resource_that_some_had_before_the_interruption_is_not_taken_for_lacki
     with sandbox(faults="not_configured=1") as running:
         result = run_tap(running, "user_badges", state=state, user_ids=MEMBERS, code=1)
     assert "members that kept failing: user_badges 1" in result.last_line
-    assert result.state["bookmarks"]["user_badges"]["sweep"]["retry"]["count"] == 1
+    assert result.state["bookmarks"]["user_badges"]["sweep"]["failed"]["count"] == 1

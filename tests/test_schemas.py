@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from tap_crowdtwist import schemas
-from tap_crowdtwist.privacy.policy import published, withheld
+from tap_crowdtwist.privacy.policy import public_schema, withheld
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -289,7 +289,7 @@ def test_there_is_one_schema_per_stream() -> None:
 @every_stream
 def test_a_schema_is_a_valid_json_schema(stream: str) -> None:
     jsonschema.Draft202012Validator.check_schema(schemas.annotated(stream))
-    jsonschema.Draft202012Validator.check_schema(published(stream))
+    jsonschema.Draft202012Validator.check_schema(public_schema(stream))
 
 
 @every_stream
@@ -370,14 +370,14 @@ def test_nested_objects_are_open(stream: str) -> None:
 @every_stream
 def test_objects_in_lists_list_their_properties(stream: str) -> None:
     """The SDK looks for `properties` there when it conforms a record, and fails without."""
-    for schema in subschemas(published(stream)):
+    for schema in subschemas(public_schema(stream)):
         if kind(schema) == "array" and kind(schema["items"]) == "object":
             assert "properties" in schema["items"]
 
 
 @every_stream
 def test_what_the_schema_does_not_know_has_a_place_at_the_end(stream: str) -> None:
-    schema = published(stream)
+    schema = public_schema(stream)
     assert list(schema["properties"])[-1] == "additional_properties"
     assert schema["properties"]["additional_properties"]["type"] == ["object", "null"]
 
@@ -403,7 +403,7 @@ def test_ids_are_numbers_unless_the_tap_makes_them() -> None:
 
 @every_stream
 def test_the_published_schema_lacks_only_what_is_withheld(stream: str) -> None:
-    names = set(published(stream)["properties"])
+    names = set(public_schema(stream)["properties"])
     assert withheld(stream) == WITHHELD.get(stream, set())
     assert names == set(schemas.annotated(stream)["properties"]) - withheld(stream)
     assert set(KEYS[stream]) <= names
@@ -418,7 +418,7 @@ def test_only_top_level_properties_are_withheld(stream: str) -> None:
 
 @every_stream
 def test_the_published_schema_holds_nothing_of_our_own(stream: str) -> None:
-    text = json.dumps(published(stream))
+    text = json.dumps(public_schema(stream))
     assert "x-sensitivity" not in text
     assert "$ref" not in text
     assert not any(f'"{name}"' in text for name in withheld(stream))
@@ -434,9 +434,9 @@ def test_extra_data_of_a_member_is_personal(stream: str) -> None:
 
 def test_a_schema_can_be_changed_without_changing_the_next_one() -> None:
     schemas.annotated("users")["properties"].clear()
-    published("users")["properties"].clear()
+    public_schema("users")["properties"].clear()
     assert schemas.annotated("users")["properties"]
-    assert published("users")["properties"]
+    assert public_schema("users")["properties"]
 
 
 def test_an_unknown_stream_is_an_error() -> None:
@@ -487,7 +487,7 @@ def test_no_column_that_is_published_sounds_like_a_credential() -> None:
     suspects = {
         path[-1]
         for stream in KEYS
-        for path, _ in nodes(published(stream))
+        for path, _ in nodes(public_schema(stream))
         if schemas.is_credential_name(path[-1])
     }
     assert suspects == set()

@@ -156,7 +156,7 @@ class Outcome:
     def vanished(self) -> str:
         """What became of receipts that are no more."""
         tally = self.all_stats.get(RECEIPTS)
-        return tally.vanished if tally else ""
+        return tally.vanished_rows if tally else ""
 
 
 def run(

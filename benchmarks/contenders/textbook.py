@@ -16,7 +16,7 @@ from singer_sdk.authenticators import APIKeyAuthenticator
 from singer_sdk.pagination import PageNumberPaginator
 from typing_extensions import override
 
-from tap_crowdtwist.privacy.policy import published
+from tap_crowdtwist.privacy.policy import public_schema
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ class ProgramStream(RESTStream[int]):
     paged: ClassVar[bool] = True
 
     def __init__(self, tap: Tap) -> None:
-        super().__init__(tap, schema=published(self.name))
+        super().__init__(tap, schema=public_schema(self.name))
 
     @property
     @override

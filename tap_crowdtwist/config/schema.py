@@ -20,7 +20,7 @@ FEED_PATHS = ("data_push_path", "live_push_path", "batch_activity_path")
 """The settings that say where files are; whoever reads only those needs no key."""
 _ID_LIST = {"type": "array", "items": {"type": ["string", "integer"]}}
 
-DECLARATION: dict[str, Any] = th.PropertiesList(
+CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
     th.Property(
         "api_key",
         th.StringType,
@@ -247,7 +247,7 @@ DECLARATION: dict[str, Any] = th.PropertiesList(
         "max_retries",
         th.IntegerType(minimum=0, maximum=100),
         default=5,
-        title="RetryBudget",
+        title="Retries",
         description="How often a failed request is tried again.",
     ),
     th.Property(
@@ -340,5 +340,5 @@ DECLARATION: dict[str, Any] = th.PropertiesList(
 """JSON Schema of the settings, the source of `--about`, the README's table and meltano.yml."""
 
 SECRETS = frozenset(
-    name for name, schema in DECLARATION["properties"].items() if schema.get("secret")
+    name for name, schema in CONFIG_SCHEMA["properties"].items() if schema.get("secret")
 )

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 from tap_crowdtwist.api.endpoints import Host, base_url
 from tap_crowdtwist.api.transport import LOOPBACK
-from tap_crowdtwist.config.schema import DECLARATION, FEED_PATHS
+from tap_crowdtwist.config.schema import FEED_PATHS
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.files.data_push import CsvFormat
-from tap_crowdtwist.members.missing_members import place_of
+from tap_crowdtwist.members.missing_members import path_of_shard
 from tap_crowdtwist.members.roster import Shard
 from tap_crowdtwist.privacy.policy import Policy
 from tap_crowdtwist.records import timestamps, values
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
     from pathlib import Path
-
-__all__ = ["DECLARATION", "Settings", "wants_only_files"]
 
 _VERSION = re.compile(r"/v\d")
 _FOREIGN = re.compile(r"[^!-~]|[?#@\\]")
@@ -182,7 +180,7 @@ def _missing_members_path(config: Mapping[str, Any]) -> Path | None:
         raise SettingError(
             "missing_members_path", "must be a file on this machine, since it holds personal data"
         )
-    return place_of(path, Shard.parse(config.get("shard"))) if path else None
+    return path_of_shard(path, Shard.parse(config.get("shard"))) if path else None
 
 
 def _form(config: Mapping[str, Any]) -> CsvFormat:
@@ -256,8 +254,8 @@ def _instant(name: str, value: str | None) -> datetime | None:
     if not value:
         return None
     try:
-        return timestamps.moment(value.strip())
-    except values.MisfitError:
+        return timestamps.parse_timestamp(value.strip())
+    except values.ConversionError:
         raise SettingError(
             name, "must be a date such as 2026-01-31 or 2026-01-31T00:00:00Z"
         ) from None

@@ -26,7 +26,7 @@ _KINDS = {
 }
 
 
-def check(config: MutableMapping[str, Any], declaration: Mapping[str, Any]) -> None:
+def validate(config: MutableMapping[str, Any], declaration: Mapping[str, Any]) -> None:
     """Fill in defaults and check each setting by itself.
 
     Numbers may come as text, as they do from environment variables.
@@ -51,7 +51,7 @@ def check(config: MutableMapping[str, Any], declaration: Mapping[str, Any]) -> N
         elif name == "client_id" and isinstance(value, int) and not isinstance(value, bool):
             config[name] = str(value)
     for error in Draft202012Validator(dict(declaration)).iter_errors(dict(config)):
-        raise SettingError(str(error.absolute_path[0]), _sentence(error))
+        raise SettingError(str(error.absolute_path[0]), _describe(error))
 
 
 def check_environment(
@@ -110,14 +110,14 @@ def _number(value: Any, *, whole: bool) -> Any:
     if isinstance(value, str):
         try:
             return values.integer(value) if whole else values.number(value)
-        except values.MisfitError:
+        except values.ConversionError:
             return value
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return int(value) if whole and isinstance(value, float) and value.is_integer() else value
 
 
-def _sentence(error: ValidationError) -> str:
+def _describe(error: ValidationError) -> str:
     wanted: Any = error.validator_value
     if error.validator == "type":
         kinds = [wanted] if isinstance(wanted, str) else wanted

@@ -15,7 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist import json_text, schemas
-from tap_crowdtwist.records.normalizer import Normaliser
+from tap_crowdtwist.records.normalizer import Normalizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -108,8 +108,8 @@ def _renamed(row: Row, aliases: Mapping[str, str]) -> Row:
 
 
 @cache
-def _normaliser(stream: str) -> Normaliser:
-    return Normaliser(stream, schemas.tagged(stream), ())
+def _normaliser(stream: str) -> Normalizer:
+    return Normalizer(stream, schemas.tagged(stream), ())
 
 
 @cache
@@ -142,7 +142,7 @@ def _form_of_text(text: str) -> str:
         return "text of a date"
     if stripped[0] in "[{":
         try:
-            json_text.decoded(stripped)
+            json_text.decode(stripped)
         except ValueError:
             return "text"
         return "text of JSON"

@@ -184,7 +184,7 @@ def page_params(form: Form, number: int, size: int | None = None) -> Params:
 def seconds(value: Any) -> int | None:
     """Read an instant in any form as Unix seconds."""
     try:
-        text = timestamps.instant(value) if value is not None else None
-    except values.MisfitError:
+        text = timestamps.normalize_timestamp(value) if value is not None else None
+    except values.ConversionError:
         return None
     return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()) if text else None

@@ -316,7 +316,7 @@ def _number(look: Look) -> int | None:
     """Read a member's number out of its profile."""
     if not look.rows:
         return None
-    with suppress(values.MisfitError):
+    with suppress(values.ConversionError):
         return values.integer(look.rows[0].get("id")) or None
     return None
 

@@ -284,7 +284,7 @@ FEEDS = (
     ),
     Assumption(
         "feeds.live_keys",
-        "RetryBudget are told from new events by CrowdTwist's own number.",
+        "Retries are told from new events by CrowdTwist's own number.",
         partial(_not_asked, "a retried event, caught by crowdtwist-receiver"),
     ),
 )

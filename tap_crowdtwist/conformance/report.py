@@ -128,7 +128,7 @@ def as_markdown(facts: Mapping[str, Any], findings: Sequence[Finding], evidence:
             (
                 "Assumption",
                 "What the pages say",
-                "ResponseAction",
+                "Result",
                 "Seen",
                 "What to do, or what would tell",
             ),

@@ -42,7 +42,7 @@ _TIMESTAMP = re.compile(r"\d{9,10}", re.ASCII)
 
 def _timestamp(value: str) -> int:
     if not _TIMESTAMP.fullmatch(value):
-        raise values.MisfitError
+        raise values.ConversionError
     return int(value)
 
 
@@ -115,5 +115,5 @@ def parse_credit(line: bytes) -> dict[str, Any]:
 def _fits(value: str | None, form: Callable[[Any], Any]) -> bool:
     try:
         return value is None or form(value) is not None
-    except values.MisfitError:
+    except values.ConversionError:
         return False

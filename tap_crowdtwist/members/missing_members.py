@@ -79,7 +79,7 @@ class MissingMembers:
             ) from None
 
     def _write(self, path: Path, roster: Roster, *, changed: bool) -> int:
-        header = roster.id_type + (_HASHED if roster.is_disguised else "")
+        header = roster.id_type + (_HASHED if roster.is_pseudonymized else "")
         known, strangers = bytearray(self._answers.ljust(len(roster), b"\0")), []
         for name in _names(path, header):
             # A numeric id may be unreadable by now only if somebody edited the file.
@@ -102,7 +102,7 @@ class MissingMembers:
         return known.count(_MISSING) + len(strangers)
 
 
-def place_of(path: str, shard: Shard) -> Path:
+def path_of_shard(path: str, shard: Shard) -> Path:
     """Return where the file of a shard is; those of several must not overwrite each other."""
     whole = Path(path)
     if shard.count == 1:
@@ -110,7 +110,7 @@ def place_of(path: str, shard: Shard) -> Path:
     return whole.with_name(f"{whole.stem}-{shard.number}-of-{shard.count}{whole.suffix}")
 
 
-def check_place(path: Path | None, user_ids_path: str | None) -> None:
+def check_path(path: Path | None, user_ids_path: str | None) -> None:
     """Make sure, before hours of reading, that the file can be written and replaces nothing else.
 
     Args:

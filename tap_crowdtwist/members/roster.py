@@ -67,8 +67,8 @@ class Roster:
         members: ids, in any order, repeats allowed; all int or all text.
         id_type: what the ids are.
         shard: the part to keep.
-        disguise: what text ids are called where they must not be seen, such as in the state. The
-            members are then in the order of these names.
+        pseudonymize: names text ids where they must not be seen, such as in the state. The members
+            are then in the order of these names.
     """
 
     def __init__(
@@ -76,11 +76,11 @@ class Roster:
         members: Iterable[Member],
         id_type: str = "id",
         shard: Shard | None = None,
-        disguise: Callable[[str], str] | None = None,
+        pseudonymize: Callable[[str], str] | None = None,
     ) -> None:
         self.id_type = id_type
         self.shard = shard or Shard()
-        self._disguise = disguise if id_type != "id" else None
+        self._pseudonymize = pseudonymize if id_type != "id" else None
         kept = filter(self.shard.holds, members)
         self._members: Sequence[Member]
         if id_type == "id":
@@ -107,13 +107,15 @@ class Roster:
     def kind(self) -> str:
         """What the names of the members are: their `id_type`, and whether it is disguised."""
         return (
-            f"{self.id_type}, hashed {self._disguise('')[:8]}" if self._disguise else self.id_type
+            f"{self.id_type}, hashed {self._pseudonymize('')[:8]}"
+            if self._pseudonymize
+            else self.id_type
         )
 
     @property
-    def is_disguised(self) -> bool:
+    def is_pseudonymized(self) -> bool:
         """Whether members are called something else than what they are asked for by."""
-        return self._disguise is not None
+        return self._pseudonymize is not None
 
     def name(self, position: int) -> Member:
         """Give what a member is called in a state."""
@@ -121,10 +123,10 @@ class Roster:
 
     def names(self) -> Iterator[Member]:
         """Give what the members are called in a state, in their order."""
-        return map(self._name, self._members) if self._disguise else iter(self._members)
+        return map(self._name, self._members) if self._pseudonymize else iter(self._members)
 
     def _name(self, member: Member) -> Member:
-        return self._disguise(str(member)) if self._disguise else member
+        return self._pseudonymize(str(member)) if self._pseudonymize else member
 
     def after(self, cursor: Member | None) -> int:
         """Give the position of the first member after a cursor; 0 where there is none.

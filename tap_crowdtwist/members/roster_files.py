@@ -55,17 +55,17 @@ _GUARDED = re.compile(r"""\s*(?:'(\+?\d.*)|="(.*)")\s*""")
 """Cells that are written so that a spreadsheet takes them for text: `'0049…` and `="0049…"`."""
 
 
-def from_setting(user_ids: Iterable[Any], id_type: str) -> Iterator[Member]:
+def ids_from_setting(user_ids: Iterable[Any], id_type: str) -> Iterator[Member]:
     """Yield the ids of the setting `user_ids`.
 
     Raises:
         SettingError: an entry is not an id of this type.
     """
-    return (member for _, member in placed_in_setting(user_ids, id_type))
+    return (member for _, member in located_in_setting(user_ids, id_type))
 
 
-def placed_in_setting(user_ids: Iterable[Any], id_type: str) -> Iterator[tuple[str, Member]]:
-    """Yield what `from_setting` does, each with its place in words."""
+def located_in_setting(user_ids: Iterable[Any], id_type: str) -> Iterator[tuple[str, Member]]:
+    """Yield what `ids_from_setting` does, each with its place in words."""
     bad = _BadIds(id_type)
     for place, value in enumerate(user_ids, start=1):
         member = parse_id(str(value), id_type)
@@ -77,7 +77,7 @@ def placed_in_setting(user_ids: Iterable[Any], id_type: str) -> Iterator[tuple[s
         raise SettingError("user_ids", bad.told("entry", "entries"))
 
 
-def from_files(
+def ids_from_files(
     path: str, id_type: str, column: str | None = None, known_hosts: str | None = None
 ) -> Iterator[Member]:
     """Yield the ids of every file that a path, glob or URL names, in the order of their names.
@@ -92,13 +92,13 @@ def from_files(
         SettingError: there is no such file, it cannot be read, it holds no id, or a line of it
             is not one.
     """
-    return (member for _, member in placed_in_files(path, id_type, column, known_hosts))
+    return (member for _, member in located_in_files(path, id_type, column, known_hosts))
 
 
-def placed_in_files(
+def located_in_files(
     path: str, id_type: str, column: str | None = None, known_hosts: str | None = None
 ) -> Iterator[tuple[str, Member]]:
-    """Yield what `from_files` does, each with its place in words: line and file."""
+    """Yield what `ids_from_files` does, each with its place in words: line and file."""
     try:
         files = open_files(path, known_hosts, mode="rb")
     except SettingError:

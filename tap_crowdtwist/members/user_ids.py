@@ -168,6 +168,6 @@ def _profile(payload: Any) -> dict[str, Any] | None:
         return None
     try:
         user_id = values.integer(payload["id"])
-    except (KeyError, values.MisfitError):
+    except (KeyError, values.ConversionError):
         return None
     return {**payload, "id": user_id} if user_id else None

@@ -40,17 +40,17 @@ _LINKS = frozenset({"paging", "next_page", "prev_page", "previous_page"})
 """Links of a listing carry the API key."""
 
 
-def may_not_leave(name: str) -> bool:
+def is_withheld_name(name: str) -> bool:
     """Tell whether a property that no schema knows is withheld for its name."""
     return name in _LINKS or schemas.is_credential_name(name)
 
 
-def may_be_spent(name: str) -> bool:
+def is_withheld_or_spendable_name(name: str) -> bool:
     """Tell the same of one in a stream with coupons, where more names are suspicious."""
-    return may_not_leave(name) or bool(_SPENDABLE_NAME.search(schemas.snake_case(name)))
+    return is_withheld_name(name) or bool(_SPENDABLE_NAME.search(schemas.snake_case(name)))
 
 
-class Fate(enum.Enum):
+class Action(enum.Enum):
     """What becomes of a property."""
 
     KEEP = "keep"
@@ -84,20 +84,20 @@ class Policy:
             config.get("spendable_values") == "keep",
         )
 
-    def hashed(self, value: str) -> str:
+    def pseudonymize(self, value: str) -> str:
         """Hash a text: the same for the same value, in every stream and run with this key."""
-        stored: str = json_text.storable(value)
+        stored: str = json_text.make_storable(value)
         return hmac.digest(self.key, stored.encode(), hashlib.sha256).hex()
 
-    def disguised(self, fingerprint: str) -> str:
+    def pseudonymize_digest(self, fingerprint: str) -> str:
         """Hash what was itself made of personal values, unless these are kept."""
-        return fingerprint if self.mode == "keep" else self.hashed(fingerprint)
+        return fingerprint if self.mode == "keep" else self.pseudonymize(fingerprint)
 
     def allows(self, stream: str, name: str) -> bool:
         """Tell whether an open object may leave."""
         return self.mode == "keep" or bool({name, f"{stream}.{name}"} & self.open_objects)
 
-    def fate(self, stream: str, name: str, node: Mapping[str, Any], *, is_key: bool) -> Fate:
+    def action(self, stream: str, name: str, node: Mapping[str, Any], *, is_key: bool) -> Action:
         """Decide about a property.
 
         Args:
@@ -108,28 +108,28 @@ class Policy:
         """
         tag = node.get(TAG)
         if tag == "credential" or (tag == "spendable" and not self.spendable):
-            return Fate.DROP
+            return Action.DROP
         if self.mode == "keep":
-            return Fate.KEEP
+            return Action.KEEP
         if _is_open(node):
-            return Fate.KEEP if self.allows(stream, name) else Fate.DROP
+            return Action.KEEP if self.allows(stream, name) else Action.DROP
         if tag not in _PERSONAL and tag != "spendable":
-            return Fate.KEEP
+            return Action.KEEP
         if node.get("properties"):
-            return Fate.KEEP  # its members have tags of their own
-        return Fate.HASH if self.mode == "hash" or is_key else Fate.DROP
+            return Action.KEEP  # its members have tags of their own
+        return Action.HASH if self.mode == "hash" or is_key else Action.DROP
 
 
 KEEP = Policy()
 
 
-def published(stream: str, policy: Policy = KEEP) -> dict[str, Any]:
+def public_schema(stream: str, policy: Policy = KEEP) -> dict[str, Any]:
     """Give the schema that catalogs and SCHEMA messages carry: what may leave, as it leaves."""
     annotated = schemas.tagged(stream)
-    return shaped(annotated, annotated, stream, policy)
+    return apply_policy(annotated, annotated, stream, policy)
 
 
-def shaped(
+def apply_policy(
     schema: Mapping[str, Any], annotated: Mapping[str, Any], stream: str, policy: Policy
 ) -> dict[str, Any]:
     """Give a schema without what may not leave, and with what is hashed typed as text.
@@ -150,7 +150,7 @@ def enforce(catalog: Catalog, policy: Policy) -> None:
         if entry.tap_stream_id not in schemas.names():
             continue
         annotated = schemas.tagged(entry.tap_stream_id)
-        allowed = shaped(entry.schema.to_dict(), annotated, entry.tap_stream_id, policy)
+        allowed = apply_policy(entry.schema.to_dict(), annotated, entry.tap_stream_id, policy)
         entry.schema = type(entry.schema).from_dict(allowed)
         gone = [at for at in entry.metadata if at and _absent(allowed, at)]
         for breadcrumb in gone:
@@ -167,7 +167,7 @@ def _absent(schema: Mapping[str, Any], breadcrumb: tuple[str, ...]) -> bool:
 def withheld(stream: str, policy: Policy = KEEP) -> frozenset[str]:
     """Give the names of the known top-level properties that are not emitted."""
     return frozenset(schemas.tagged(stream)["properties"]) - frozenset(
-        published(stream, policy)["properties"]
+        public_schema(stream, policy)["properties"]
     )
 
 
@@ -187,8 +187,8 @@ def hasher(policy: Policy, convert: Callable[[Any], Any]) -> Callable[[Any], Any
         if typed is None:
             return None
         if isinstance(typed, bool):
-            return policy.hashed("true" if typed else "false")
-        return policy.hashed(str(typed))
+            return policy.pseudonymize("true" if typed else "false")
+        return policy.pseudonymize(str(typed))
 
     return convert_and_hash
 
@@ -216,23 +216,23 @@ def _object(
     members = {}
     for name, member in node["properties"].items():
         own = tagged.get("properties", {}).get(name) or unknown(name, member)
-        fate = policy.fate(stream, name, own, is_key=name in keys)
-        if fate is not Fate.DROP:
-            members[name] = _member(member, own, stream, policy, fate)
+        action = policy.action(stream, name, own, is_key=name in keys)
+        if action is not Action.DROP:
+            members[name] = _member(member, own, stream, policy, action)
     kept = {name: member for name, member in members.items() if member is not None}
     return {**_untagged(node), "properties": kept}
 
 
 def _member(
-    node: Mapping[str, Any], own: Mapping[str, Any], stream: str, policy: Policy, fate: Fate
+    node: Mapping[str, Any], own: Mapping[str, Any], stream: str, policy: Policy, action: Action
 ) -> dict[str, Any] | None:
     if "items" in node:
-        items = _member(node["items"], own.get("items", node["items"]), stream, policy, fate)
+        items = _member(node["items"], own.get("items", node["items"]), stream, policy, action)
         return None if items is None else {**_untagged(node), "items": items}
     if node.get("properties"):
         inner = _object(node, own, stream, policy, ())
         return inner if inner["properties"] else None
-    if fate is Fate.HASH:
+    if action is Action.HASH:
         nullable = "null" in node.get("type", ())
         said = node.get("description", "")
         return {

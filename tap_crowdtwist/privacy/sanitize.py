@@ -21,7 +21,7 @@ import msgspec
 
 from tap_crowdtwist import json_text
 from tap_crowdtwist.privacy.log_redaction import MASK, REDACTOR
-from tap_crowdtwist.privacy.policy import may_not_leave
+from tap_crowdtwist.privacy.policy import is_withheld_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,8 +55,8 @@ _LOOSE = re.compile(r"""(?:^|[,;\n])[ \t\r]*["']?([\w.$-]{1,128})["']?[ \t]*[:=]
 """A name, quoted or not, where an object can have one."""
 
 
-def scrub(
-    value: Any, forbidden: Forbidden = may_not_leave, masked: Callable[[], Any] | None = None
+def remove_credentials(
+    value: Any, forbidden: Forbidden = is_withheld_name, masked: Callable[[], Any] | None = None
 ) -> Any:
     """Copy a value of unknown shape without the members that may not leave for their names.
 
@@ -69,12 +69,12 @@ def scrub(
     """
     if isinstance(value, dict):
         return {
-            name: scrub(member, forbidden, masked)
+            name: remove_credentials(member, forbidden, masked)
             for name, member in value.items()
             if not forbidden(name)
         }
     if isinstance(value, list):
-        return [scrub(item, forbidden, masked) for item in value]
+        return [remove_credentials(item, forbidden, masked) for item in value]
     if not isinstance(value, str):
         return value
     clean = cleaned(value, forbidden)
@@ -152,10 +152,10 @@ def _cleaned_json(text: str, forbidden: Forbidden, layers: int) -> str:
         changed = changed or kept is not value
         return kept
 
-    value = clean(json_text.relaxed(text, members))
+    value = clean(json_text.decode_leniently(text, members))
     if not changed:
         return text
-    return MASK if value == MASK else msgspec.json.encode(json_text.storable(value)).decode()
+    return MASK if value == MASK else msgspec.json.encode(json_text.make_storable(value)).decode()
 
 
 def _from_percent(text: str) -> str | None:

@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 from tap_crowdtwist import json_text, schemas
 from tap_crowdtwist.privacy import policy as policies
 from tap_crowdtwist.privacy.log_redaction import REDACTOR
-from tap_crowdtwist.privacy.policy import EXTRA, Fate
-from tap_crowdtwist.privacy.sanitize import scrub
+from tap_crowdtwist.privacy.policy import EXTRA, Action
+from tap_crowdtwist.privacy.sanitize import remove_credentials
 from tap_crowdtwist.records import timestamps, values
-from tap_crowdtwist.records.values import MisfitError
+from tap_crowdtwist.records.values import ConversionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -46,15 +46,15 @@ _SCALARS: dict[tuple[str, str | None], Converter] = {
     ("number", None): values.number,
     ("boolean", None): values.boolean,
     ("string", None): _text,
-    ("string", "date-time"): timestamps.instant,
-    ("string", "date"): timestamps.day,
+    ("string", "date-time"): timestamps.normalize_timestamp,
+    ("string", "date"): timestamps.normalize_date,
 }
 
 
 _UNTAGGED: dict[str, Any] = {"properties": {}}
 
 
-class Normaliser:
+class Normalizer:
     """Makes records of one stream out of raw rows.
 
     Args:
@@ -85,11 +85,13 @@ class Normaliser:
         self._selected = selected
         self._policy = policy
         guarded = not policy.spendable and policies.has_spendable(stream)
-        self._forbidden = policies.may_be_spent if guarded else policies.may_not_leave
+        self._forbidden = (
+            policies.is_withheld_or_spendable_name if guarded else policies.is_withheld_name
+        )
         self._unknown = policy.allows(stream, EXTRA)
         self._tagged = schemas.tagged(stream) if stream in schemas.names() else _UNTAGGED
-        self._misfits: list[str] = []
-        self._strangers: dict[str, tuple[str, bool, Callable[[], None]]] = {}
+        self._conversion_errors: list[str] = []
+        self._unknown_properties: dict[str, tuple[str, bool, Callable[[], None]]] = {}
         self.counts: Counter[str] = Counter()
         columns = self._members(schema, ())
         self._aliases = dict(aliases or {})
@@ -117,10 +119,10 @@ class Normaliser:
             elif value is not None:
                 try:
                     record[name] = convert(value)
-                except MisfitError:
-                    self._misfits.append(name)
-                if self._misfits:
-                    self._misfitting(name, value, extra)
+                except ConversionError:
+                    self._conversion_errors.append(name)
+                if self._conversion_errors:
+                    self._conversion_failed(name, value, extra)
         if self._extra and extra:
             record[EXTRA] = extra
         lacking = next((key for key in self._keys if record[key] in {None, ""}), None)
@@ -137,16 +139,16 @@ class Normaliser:
         return row
 
     def _unknown_property(self, name: str, value: Any, extra: Row) -> None:
-        stranger = self._strangers.get(name)
+        stranger = self._unknown_properties.get(name)
         if stranger is None:
             leaves = self._may_leave(name)
-            self._note("unknown property", name, self._fate(leaves=leaves))
+            self._note("unknown property", name, self._action(leaves=leaves))
             stranger = f"unknown property: {name}", leaves, self._masked(name)
-            self._strangers[name] = stranger
+            self._unknown_properties[name] = stranger
         else:
             self.counts[stranger[0]] += 1
         if stranger[1]:
-            extra[name] = scrub(value, self._forbidden, stranger[2])
+            extra[name] = remove_credentials(value, self._forbidden, stranger[2])
 
     def _may_leave(self, name: str) -> bool:
         """Tell whether a property that no schema knows may leave."""
@@ -158,38 +160,38 @@ class Normaliser:
 
     def _open(self, at: Breadcrumb) -> Converter:
         masked = self._masked(*at)
-        return lambda value: scrub(values.open_object(value), self._forbidden, masked)
+        return lambda value: remove_credentials(values.open_object(value), self._forbidden, masked)
 
-    def _misfitting(self, name: str, value: Any, extra: Row) -> None:
+    def _conversion_failed(self, name: str, value: Any, extra: Row) -> None:
         """Count what does not fit, and keep it raw, unless it is sensitive and not to be kept."""
         kept = self._policy.mode == "keep"
         if self._texts is not None and name in self._objects and isinstance(value, str):
             self._texts[name] = self._texts.get(name, 0) + 1
         else:
-            for path in self._misfits:
-                self._note("value that does not fit its type", path, self._fate(leaves=kept))
-        self._misfits.clear()
+            for path in self._conversion_errors:
+                self._note("value that does not fit its type", path, self._action(leaves=kept))
+        self._conversion_errors.clear()
         if kept:
             node = self._schema["properties"][name]
             extra[name] = self._raw(value, node, ("properties", name))
 
-    def _fate(self, *, leaves: bool) -> str:
+    def _action(self, *, leaves: bool) -> str:
         """Say whether what has no column of its own is in the output."""
         return ", kept in `additional_properties`" if leaves and self._extra else ", withheld"
 
-    def _note(self, what: str, path: str, fate: str = "") -> None:
+    def _note(self, what: str, path: str, action: str = "") -> None:
         first = not self.counts[f"{what}: {path}"]
         self.counts[f"{what}: {path}"] += 1
         if first:
             said = "%s: %s: `%s`%s (further ones not logged)"
-            logger.warning(said, self._stream, what, path, fate)
+            logger.warning(said, self._stream, what, path, action)
 
     def _raw(self, value: Any, node: Mapping[str, Any], at: Breadcrumb) -> Any:
         """Copy a value that does not fit, without what is deselected or a credential by name."""
         members = node.get("properties")
         if members and isinstance(value, str):
             with suppress(ValueError):
-                value = json_text.decoded(value)
+                value = json_text.decode(value)
         if members and isinstance(value, dict):
             return {
                 name: self._raw(member, members.get(name, {}), (*at, "properties", name))
@@ -203,7 +205,7 @@ class Normaliser:
         if isinstance(value, list):
             items = node.get("items") or {}
             return [self._raw(item, items, (*at, "items")) for item in value]
-        return scrub(value, self._forbidden, self._masked(*at))
+        return remove_credentials(value, self._forbidden, self._masked(*at))
 
     def _members(self, schema: Mapping[str, Any], at: Breadcrumb) -> dict[str, Converter]:
         return {
@@ -219,11 +221,11 @@ class Normaliser:
             own = policies.unknown(name, node)
         is_key = len(at) == len(("properties", name)) and name in self._keys
         if own is not None:
-            fate = self._policy.fate(self._stream, name, own, is_key=is_key)
-            if fate is Fate.HASH and "items" in own:
+            action = self._policy.action(self._stream, name, own, is_key=is_key)
+            if action is Action.HASH and "items" in own:
                 item = self._converter(own["items"], (*at, "items"))
                 return self._array(policies.hasher(self._policy, item), at)
-            if fate is Fate.HASH:
+            if action is Action.HASH:
                 return policies.hasher(self._policy, self._converter(own, at))
         return self._converter(node, at)
 
@@ -236,7 +238,7 @@ class Normaliser:
         if kind == "object":
             return self._object(node, at) if node.get("properties") else self._open(at)
         if kind is None:
-            return partial(scrub, forbidden=self._forbidden, masked=self._masked(*at))
+            return partial(remove_credentials, forbidden=self._forbidden, masked=self._masked(*at))
         return _SCALARS.get((kind, node.get("format"))) or _SCALARS[kind, None]
 
     def _object(self, node: Mapping[str, Any], at: Breadcrumb) -> Converter:
@@ -253,7 +255,9 @@ class Normaliser:
                 if inner is not None:
                     result[name] = self._nested(inner, member, at, name)
                 elif name not in ignored and self._may_leave(name):
-                    result[name] = scrub(member, self._forbidden, self._masked(*at, name))
+                    result[name] = remove_credentials(
+                        member, self._forbidden, self._masked(*at, name)
+                    )
             return result
 
         return convert
@@ -261,7 +265,7 @@ class Normaliser:
     def _array(self, item: Converter, at: Breadcrumb) -> Converter:
         def convert(value: Any) -> list[Any]:
             if not isinstance(value, list):
-                raise MisfitError
+                raise ConversionError
             return [self._nested(item, element, at, "[]") for element in value]
 
         return convert
@@ -271,8 +275,8 @@ class Normaliser:
             return None
         try:
             return convert(value)
-        except MisfitError:
-            self._misfits.append(_dotted((*at, name)))
+        except ConversionError:
+            self._conversion_errors.append(_dotted((*at, name)))
             return None
 
 

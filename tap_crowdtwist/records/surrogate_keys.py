@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tap_crowdtwist.records import timestamps, values
-from tap_crowdtwist.records.values import MisfitError
+from tap_crowdtwist.records.values import ConversionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -31,7 +31,7 @@ _UNDATED = "undated"
 _MONTH = len("2026-05")
 
 
-def assign(rows: Iterable[Row], own: str, stable: Mapping[str, Callable[[Any], Any]]) -> None:
+def assign_ids(rows: Iterable[Row], own: str, stable: Mapping[str, Callable[[Any], Any]]) -> None:
     """Set `id` on each row: the API's own id as text, else a hash.
 
     The outcome does not depend on the order of the rows, nor on which of its forms a value has.
@@ -80,8 +80,8 @@ def _period_end(row: Row) -> str:
     """Return when a redemption period ends; "" where no date is usable, or for another rule."""
     if row["rule_type"] == INACTIVITY:
         return ""
-    with suppress(MisfitError):
-        return timestamps.instant(row.get("expiration_date") or "") or ""
+    with suppress(ConversionError):
+        return timestamps.normalize_timestamp(row.get("expiration_date") or "") or ""
     return ""
 
 
@@ -96,18 +96,20 @@ def own_id(value: Any) -> str:
 
 def _rest(row: Row, stable: Mapping[str, Any]) -> Any:
     """Give what orders rows that are equal in their stable fields: the other ones, in one form."""
-    return _loose({name: value for name, value in row.items() if name not in {*stable, "id"}})
+    return _normalize_unknown(
+        {name: value for name, value in row.items() if name not in {*stable, "id"}}
+    )
 
 
-def _loose(value: Any) -> Any:
+def _normalize_unknown(value: Any) -> Any:
     """Bring a value of unknown type into one form, whichever of its forms it came in."""
     if isinstance(value, dict):
-        loose = {name: _loose(member) for name, member in value.items()}
+        loose = {name: _normalize_unknown(member) for name, member in value.items()}
         return {name: member for name, member in loose.items() if member is not None} or None
     if isinstance(value, list):
-        return [_loose(item) for item in value] or None
+        return [_normalize_unknown(item) for item in value] or None
     flag = _form(value, values.boolean)
-    return flag if isinstance(flag, bool) else _form(value, timestamps.instant)
+    return flag if isinstance(flag, bool) else _form(value, timestamps.normalize_timestamp)
 
 
 def _hash(row: Row, stable: Mapping[str, Callable[[Any], Any]]) -> bytes:
@@ -118,7 +120,7 @@ def _hash(row: Row, stable: Mapping[str, Callable[[Any], Any]]) -> bytes:
 def _form(value: Any, convert: Callable[[Any], Any]) -> Any:
     if value is None:
         return None
-    with suppress(MisfitError):
+    with suppress(ConversionError):
         value = convert(value)
     return (value.strip() or None) if isinstance(value, str) else value
 

@@ -3,7 +3,7 @@
 Samples and tables of the Help Center disagree about types: ids come as ints and as text, booleans
 as true, 1 and "1", instants as epoch seconds (int, text, negative) and as ISO 8601 with any
 offset. Each function takes a value that is not null and returns the typed one, or None for a
-blank text, or raises `MisfitError`. All of them are pure.
+blank text, or raises `ConversionError`. All of them are pure.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import re
 from typing import Any
 
-from tap_crowdtwist.json_text import decoded
+from tap_crowdtwist.json_text import decode
 
 _ENCODED = 3
 """How often an object that comes as text may have been encoded as JSON."""
@@ -24,7 +24,7 @@ NUMBER_PATTERN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASC
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
-class MisfitError(ValueError):
+class ConversionError(ValueError):
     """A value does not fit the type of its property."""
 
 
@@ -36,7 +36,7 @@ def text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, (int, float)):
         return str(value)
-    raise MisfitError
+    raise ConversionError
 
 
 def integer(value: Any) -> int | None:
@@ -48,17 +48,17 @@ def integer(value: Any) -> int | None:
         if not stripped:
             return None
         if not INTEGER_PATTERN.fullmatch(stripped):
-            raise MisfitError
+            raise ConversionError
         value = int(stripped.partition(".")[0])
     elif isinstance(value, float):
         if not value.is_integer():
-            raise MisfitError
+            raise ConversionError
         value = int(value)
     elif type(value) is not int:
-        raise MisfitError
+        raise ConversionError
     if _SMALLEST <= value <= _LARGEST:
         return int(value)
-    raise MisfitError
+    raise ConversionError
 
 
 def number(value: Any) -> float | None:
@@ -68,19 +68,19 @@ def number(value: Any) -> float | None:
         if not stripped:
             return None
         if not NUMBER_PATTERN.fullmatch(stripped):
-            raise MisfitError
+            raise ConversionError
         value = float(stripped)
     elif isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise MisfitError
+        raise ConversionError
     try:
         if isinstance(value, float) or not _SMALLEST <= value <= _LARGEST:
             value = float(value)
     except OverflowError:
-        raise MisfitError from None
+        raise ConversionError from None
     if math.isfinite(value):
         finite: float = value
         return finite
-    raise MisfitError
+    raise ConversionError
 
 
 def boolean(value: Any) -> bool | None:
@@ -90,14 +90,14 @@ def boolean(value: Any) -> bool | None:
     if isinstance(value, (int, float)):
         if value in (0, 1):
             return bool(value)
-        raise MisfitError
+        raise ConversionError
     if isinstance(value, str):
         word = value.strip().lower()
         if not word:
             return None
         if word in _BOOLEANS:
             return _BOOLEANS[word]
-    raise MisfitError
+    raise ConversionError
 
 
 def open_object(value: Any) -> dict[str, Any] | None:
@@ -111,13 +111,13 @@ def open_object(value: Any) -> dict[str, Any] | None:
         if not value.strip():
             return None
         try:
-            value = decoded(value)
+            value = decode(value)
         except ValueError:
-            raise MisfitError from None
+            raise ConversionError from None
     if isinstance(value, dict):
         return value
     if value is None:
         return None
     if value == []:
         return {}
-    raise MisfitError
+    raise ConversionError

@@ -44,7 +44,7 @@ def room(bookmarks: Mapping[str, Any], stream: str, streams: Iterable[str]) -> i
         stream: whose list it is.
         streams: all that are read in this run.
     """
-    listed = bookmarks.get(stream, {}).get("sweep", {}).get("retry", {}).get("ids", "")
+    listed = bookmarks.get(stream, {}).get("sweep", {}).get("failed", {}).get("ids", "")
     size = len(msgspec.json.encode(bookmarks)) - len(listed)
     to_come = sum(not bookmarks.get(name) for name in streams)
     return MAX_STATE_BYTES - _UNDER_WAY - _BEGUN * to_come - size
@@ -95,10 +95,10 @@ class FailedMembers:
         since = self.new_since if self.new else self.earlier_since
         if self.new and self.earlier:
             since = lower_bound(self.earlier_since, self.new_since)
-        debts: dict[str, Any] = {"retry": _encode(tokens)}
+        failed: dict[str, Any] = {"failed": _encode(tokens)}
         if since is not None:
-            debts["retry_since"] = format_timestamp(since)
-        return debts
+            failed["failed_since"] = format_timestamp(since)
+        return failed
 
     @classmethod
     def load(cls, stored: Mapping[str, Any], *, overflowed: bool = False) -> FailedMembers:
@@ -108,8 +108,8 @@ class FailedMembers:
             ValueError: it is none.
             TypeError: likewise.
         """
-        tokens = _decode(stored["retry"]) if stored.get("retry") else set()
-        since = parse_timestamp(stored.get("retry_since")) if tokens else None
+        tokens = _decode(stored["failed"]) if stored.get("failed") else set()
+        since = parse_timestamp(stored.get("failed_since")) if tokens else None
         return cls(tokens, since, overflowed=overflowed)
 
 

@@ -1,7 +1,7 @@
 """The note in a stream's state of the files that its sweeps have taken into account.
 
     {"push": {"first": 20523, "sums": "…", "rest": "…"}, "live": {…}, "feeds": ["PROFILE", …],
-     "all_at": "…", "fresh_at": "…", "members": "changed", "lacking": true}
+     "all_at": "…", "fresh_at": "…", "members": "changed", "lacks_resource": true}
 
 `push` and `live` are histories (`files.history`) of the files that were there when the last
 complete sweep began, and of those that were read before; `feeds` is what Data Push brings. `all_at`
@@ -100,7 +100,7 @@ def record_complete(
         "all_at": noted.get("all_at") if changed else began,
         "fresh_at": (noted.get("fresh_at") if same else None) or began,
         **({"members": "changed"} if changed else {}),
-        **({"lacking": True} if lacks_resource else {}),
+        **({"lacks_resource": True} if lacks_resource else {}),
     }
 
 
@@ -111,7 +111,7 @@ def is_of_changed(state: Mapping[str, Any]) -> bool:
 
 def lacks_resource(state: Mapping[str, Any]) -> bool:
     """Tell whether the program lacked the resource when members were asked for it last."""
-    return bool((state.get("files") or {}).get("lacking"))
+    return bool((state.get("files") or {}).get("lacks_resource"))
 
 
 def history_of(note: Mapping[str, Any] | None, kind: str) -> FileHistory:

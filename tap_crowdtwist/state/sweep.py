@@ -4,25 +4,29 @@ One entry per stream, whatever the number of members:
 
     {"replication_key": "last_date_purchased", "replication_key_value": "2026-11-19T02:00:00Z",
      "start_date": "2025-01-01T00:00:00Z",
-     "roster": {"id_type": "id", "shard": "1/1", "swept": "…", "members": 200000,
+     "roster": {"id_type": "id", "shard": "1/1", "swept_at": "…", "members": 200000,
                 "found": 199990, "sums": "…", "largest": 1200999},
-     "sweep": {"started_at": "…", "since": "…", "after": 1200345, "read": {…},
-               "retry": {"count": 1, "ids": "…"}, "check": 2849711623, …}}
+     "sweep": {"started_at": "…", "since": "…", "after": 1200345, "read_digest": {…},
+               "failed": {"count": 1, "ids": "…"}, "check": 2849711623, …}}
 
 `after` moves only past members whose rows are all written. A run that finds a sweep resumes it with
-the same bounds. When the sweep is complete its start becomes the bookmark, since every member was
-read after that moment. Members that kept failing stay in `retry` (`debts`), with the bound they are
-owed from, and are asked again by the next run. `roster` tells whom the last complete sweep read;
-`read`, `joined` and `fell` whom this one asked so far (`known`), so that whoever was not read is
-read from `start_date`. `start_date` is from when on everybody in there was read, null for
-everything; where an earlier one is wanted by now, the bookmark does not count. `files` tells in
-which files of Data Push and Live Push nobody has to be looked for any more (`notes`).
-`whole_since`, of a full table, is the start of the last sweep of all in which nobody failed: a row
-that was last read before it is no more, if its member was asked since.
+the same bounds. When the sweep is complete, its start becomes the bookmark, since every member was
+read after that moment. Members that kept failing stay in `failed` (see `failed_members`) with their
+lower bound, and the next run asks for them again.
 
-Meltano may merge a state into an older one (`--full-refresh`, `--merge-state`), and what is merged
-never loses a key: a `sweep` that is over comes back, or shows through the next one. So `swept` is
-the start of the last sweep that is over, and `check` the checksum of the others' content.
+`roster` holds a digest of the members that the last complete sweep read (see `roster_digest`). The
+digests of the sweep under way (`read_digest`, `new_members`, `failed_digest`) are compared with it,
+so that members that the last sweep did not read are read from `start_date`.
+
+* `start_date`: all members in that digest were read from this date on; null for everything. If a
+  user wants an earlier date now, the bookmark does not count.
+* `files`: the Data Push and Live Push files that are already accounted for (see `files_seen`).
+* `whole_since`, full tables only: the start of the last sweep of all members without a failure. A
+  row that was last read before it no longer exists, if its member was asked since.
+
+Meltano may merge a state into an older one (`--full-refresh`, `--merge-state`), and a merge never
+removes a key: a `sweep` that is over comes back, or shows through the next one. Therefore
+`swept_at` is the start of the last sweep that is over, and `check` a checksum of the other keys.
 """
 
 from __future__ import annotations
@@ -62,53 +66,53 @@ class SweepState:
         started_at: when it began, the future bookmark; aware, UTC, whole seconds.
         since: rows dated earlier are not needed; None for everything.
         after: the last member whose rows are all written.
-        failed: members that it could not read, and that are owed their rows.
-        known: whom the last complete sweep read; None where everybody is read from `start_date`,
-            or where nobody knows.
-        read: whom this one has read so far, but for those in `joined`; None where that is lost.
-        joined: whom it has read, and does not compare with `known`: members whose number is above
-            all in there, and members who were owed.
-        unsure: whether a member that it read, and the last one perhaps not, may lack older rows:
-            the run was cut short, or the member failed when it was read again.
-        fell: who failed in their turn, to be compared with `known` as if they had been read.
+        failed: members whose rows could not be read.
+        previous_digest: members that the last complete sweep read; None if everybody is read from
+            `start_date`, or if that is unknown.
+        read_digest: members that this sweep read, except `new_members`; None if that is lost.
+        new_members: members it read that are not compared with `previous_digest`: those with a
+            larger number than any in it, and those that had failed before.
+        failed_digest: members that failed in their turn, compared as if they had been read.
+        is_uncertain: whether a member that only this sweep read may lack older rows, because the
+            run was cut short or the member failed when it was read again.
         asked: members asked so far, by all runs that had a part in the sweep.
-        missing: those of them whom CrowdTwist did not know.
-        files: which files were there when it began (`notes`); None where there are none.
-        changed: whether only members who changed are swept.
-        lacking: whether everybody so far lacked the resource; None where nobody tells.
-        version: the table version of its records (`tables`); None where they have none.
-        names: checksum of the roster that it began with, where it has a version.
-        doubt: why a run that was cut short may have missed a row of a table with versions, or "".
+        missing: those of them that CrowdTwist did not know.
+        files: the files that were there when it began (see `files_seen`); None if there are none.
+        changed: whether only members that changed are swept.
+        lacks_resource: whether everybody so far lacked the resource; None if that is unknown.
+        version: the table version of its records (see `table_version`); None if they have none.
+        names: checksum of the roster that it began with, if it has a version.
+        doubt: why an interrupted run may have missed a row of a table with versions, or "".
     """
 
     started_at: datetime
     since: datetime | None
     after: Member | None = None
     failed: FailedMembers = field(default_factory=FailedMembers)
-    known: RosterDigest | None = None
-    read: RosterDigest | None = field(default_factory=RosterDigest)
-    joined: RosterDigest = field(default_factory=RosterDigest)
-    fell: RosterDigest = field(default_factory=RosterDigest)
-    unsure: bool = False
+    previous_digest: RosterDigest | None = None
+    read_digest: RosterDigest | None = field(default_factory=RosterDigest)
+    new_members: RosterDigest = field(default_factory=RosterDigest)
+    failed_digest: RosterDigest = field(default_factory=RosterDigest)
+    is_uncertain: bool = False
     asked: int = 0
     missing: int = 0
     files: dict[str, Any] | None = None
     changed: bool = False
-    lacking: bool | None = None
+    lacks_resource: bool | None = None
     version: int | None = None
     names: int | None = None
     doubt: str = ""
 
-    def is_joined(self, user_id: int) -> bool:
+    def is_new_member(self, user_id: int) -> bool:
         """Return whether a member is new for certain, so that it is read from `start_date`."""
-        return self.known is not None and user_id > self.known.largest
+        return self.previous_digest is not None and user_id > self.previous_digest.largest
 
     def was_read(self, user_id: int, *, owed: bool = False) -> None:
         """Note that a member has been read."""
-        if owed or self.is_joined(user_id):
-            self.joined.add(user_id)
-        elif self.read is not None:
-            self.read.add(user_id)
+        if owed or self.is_new_member(user_id):
+            self.new_members.add(user_id)
+        elif self.read_digest is not None:
+            self.read_digest.add(user_id)
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,7 @@ def begin(state: MutableMapping[str, Any], plan: SweepPlan, roster: Roster) -> S
             else files_seen.files_at_start(state.get("files"), plan.files),
             changed=plan.changed,
         )
-        overflowed = resumed is not None and bool(stored.get("unlisted"))
+        overflowed = resumed is not None and bool(stored.get("overflowed"))
         sweep.failed = FailedMembers.load(stored, overflowed=overflowed)
         if plan.versioned:
             _give_version(state, sweep, stored if resumed else None, roster)
@@ -173,7 +177,7 @@ def begin(state: MutableMapping[str, Any], plan: SweepPlan, roster: Roster) -> S
             "to read the stream from the start"
         ) from None
     if sweep.since != plan.start_date:
-        sweep.known = RosterDigest.load(state.get("roster"))
+        sweep.previous_digest = RosterDigest.load(state.get("roster"))
     return sweep
 
 
@@ -204,12 +208,12 @@ def _give_version(
 def stored_sweep(state: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the sweep that a state holds; only what it owes where it is over or not whole."""
     stored: Mapping[str, Any] = state.get("sweep") or {}
-    over = parse_timestamp((state.get("roster") or {}).get("swept"))
+    over = parse_timestamp((state.get("roster") or {}).get("swept_at"))
     began = parse_timestamp(stored.get("started_at"))
     whole = stored.get("check") in {None, _check(stored)}
     if whole and (over is None or began is None or began > over):
         return stored
-    return {name: stored[name] for name in ("retry", "retry_since") if name in stored}
+    return {name: stored[name] for name in ("failed", "failed_since") if name in stored}
 
 
 def _check(stored: Mapping[str, Any]) -> int:
@@ -261,15 +265,15 @@ def _resumed(
         parse_timestamp(stored["started_at"]) or plan.now,
         resumed,
         stored.get("after"),
-        read=RosterDigest.load(stored.get("read")),
-        joined=RosterDigest.load(stored.get("joined")) or RosterDigest(),
-        fell=RosterDigest.load(stored.get("fell")) or RosterDigest(),
-        unsure=True,
+        read_digest=RosterDigest.load(stored.get("read_digest")),
+        new_members=RosterDigest.load(stored.get("new_members")) or RosterDigest(),
+        failed_digest=RosterDigest.load(stored.get("failed_digest")) or RosterDigest(),
+        is_uncertain=True,
         asked=int(stored.get("asked", 0)),
         missing=int(stored.get("missing", 0)),
         files=files,
         changed=plan.changed,
-        lacking=stored.get("lacking"),
+        lacks_resource=stored.get("lacks_resource"),
     )
 
 
@@ -292,13 +296,13 @@ def save(
     if plan.replication_key is not None and not sweep.changed:
         stored |= _digests(sweep)
     if sweep.failed.overflowed:
-        stored["unlisted"] = True
+        stored["overflowed"] = True
     if sweep.files is not None:
         stored["files"] = sweep.files
     if sweep.changed:
         stored["members"] = "changed"
-    if sweep.lacking is not None:
-        stored["lacking"] = sweep.lacking
+    if sweep.lacks_resource is not None:
+        stored["lacks_resource"] = sweep.lacks_resource
     if sweep.version is not None and not sweep.changed:
         stored |= {"version": sweep.version, "names": sweep.names}
         if sweep.doubt:
@@ -313,16 +317,20 @@ def shorten(state: MutableMapping[str, Any]) -> None:
 
     The next sweep then reads everybody from `start_date`.
     """
-    for name in ("read", "joined", "fell"):
+    for name in ("read_digest", "new_members", "failed_digest"):
         state["sweep"].pop(name, None)
     state["sweep"]["check"] = _check(state["sweep"])
 
 
 def _digests(sweep: SweepState) -> dict[str, Any]:
     """Return what a state says of whom a sweep has asked."""
-    further = {"joined": sweep.joined, "fell": sweep.fell}
+    further = {"new_members": sweep.new_members, "failed_digest": sweep.failed_digest}
     digests = {name: digest.dump() for name, digest in further.items() if digest.largest}
-    return digests if sweep.read is None else {**digests, "read": sweep.read.dump()}
+    return (
+        digests
+        if sweep.read_digest is None
+        else {**digests, "read_digest": sweep.read_digest.dump()}
+    )
 
 
 def finish(
@@ -338,7 +346,7 @@ def finish(
     everybody from the same bound.
     """
     forget(state, sweep)
-    names = {**roster_identity(roster), "swept": format_timestamp(sweep.started_at)}
+    names = {**roster_identity(roster), "swept_at": format_timestamp(sweep.started_at)}
     state["roster"] = {**(state.get("roster") or {}), **names}
     if sweep.failed.overflowed:
         return
@@ -360,11 +368,13 @@ def finish(
 
 def _known_after(sweep: SweepState) -> RosterDigest:
     """Return whom a complete sweep leaves as known."""
-    if sweep.read is None:
+    if sweep.read_digest is None:
         return RosterDigest()
-    digest = sweep.read | sweep.joined
-    if sweep.unsure and sweep.known is not None:
-        return digest.without_changed_buckets(sweep.known, sweep.read | sweep.fell)
+    digest = sweep.read_digest | sweep.new_members
+    if sweep.is_uncertain and sweep.previous_digest is not None:
+        return digest.without_changed_buckets(
+            sweep.previous_digest, sweep.read_digest | sweep.failed_digest
+        )
     return digest
 
 
@@ -407,8 +417,8 @@ def record_files(state: MutableMapping[str, Any], sweep: SweepState) -> None:
         sweep.files,
         sweep.started_at,
         changed=sweep.changed,
-        lacks_resource=bool(sweep.lacking)
-        or (sweep.lacking is None and files_seen.lacks_resource(state)),
+        lacks_resource=bool(sweep.lacks_resource)
+        or (sweep.lacks_resource is None and files_seen.lacks_resource(state)),
     )
 
 

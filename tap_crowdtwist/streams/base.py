@@ -15,8 +15,8 @@ from typing_extensions import override
 
 from tap_crowdtwist.config.settings import wants_only_files
 from tap_crowdtwist.errors import TapError
-from tap_crowdtwist.privacy.policy import published
-from tap_crowdtwist.records.normalizer import Normaliser
+from tap_crowdtwist.privacy.policy import public_schema
+from tap_crowdtwist.records.normalizer import Normalizer
 from tap_crowdtwist.streams import stream_maps
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class CrowdTwistStream(Stream):
     """Whether its rows are asked of the API, which takes a key."""
 
     def __init__(self, tap: Tap, run: Callable[[], SyncRun], policy: Policy) -> None:
-        super().__init__(tap, schema=published(self.name, policy))
+        super().__init__(tap, schema=public_schema(self.name, policy))
         self._get_run = run
         self._policy = policy
         if self.asks_api and wants_only_files(tap.config):
@@ -78,7 +78,7 @@ class CrowdTwistStream(Stream):
         return self._get_run()
 
     @cached_property
-    def normaliser(self) -> Normaliser:
+    def normalizer(self) -> Normalizer:
         """Makes this stream's records; compiled from the catalog's schema and selection."""
         lacking = [
             key for key in self.primary_keys if key not in self.effective_schema["properties"]
@@ -89,7 +89,7 @@ class CrowdTwistStream(Stream):
                 "catalog anew with `--discover`"
             )
         self._warn_of_an_old_catalog()
-        return Normaliser(
+        return Normalizer(
             self.name,
             self.effective_schema,
             self.primary_keys,
@@ -101,7 +101,7 @@ class CrowdTwistStream(Stream):
 
     def _warn_of_an_old_catalog(self) -> None:
         """Warn of columns that a catalog lacks, as one does that was kept over an upgrade."""
-        known = published(self.name, self._policy)["properties"]
+        known = public_schema(self.name, self._policy)["properties"]
         if lacking := [name for name in known if name not in self.effective_schema["properties"]]:
             self.logger.warning(
                 "Catalog: the schema of `%s` lacks %d columns (first: `%s`), which are not read; "
@@ -157,7 +157,7 @@ class CrowdTwistStream(Stream):
     @override
     def stream_maps(self) -> list[StreamMap]:
         """The maps of this stream; there is at least one."""
-        return stream_maps.of(self._tap.mapper, self)
+        return stream_maps.maps_of(self._tap.mapper, self)
 
     @cached_property
     def _mapped(self) -> bool:
@@ -177,10 +177,10 @@ class CrowdTwistStream(Stream):
             version: the table version of the records, where the stream replaces the table.
         """
         stats = self.run.stream_stats(self.name)
-        normalise, send = self.normaliser, self._tap.write_message
+        normalize, send = self.normalizer, self._tap.write_message
         for row in rows:
             try:
-                record = normalise(row)
+                record = normalize(row)
             except RecursionError:  # nested deeper than anything that is data
                 record = None
             if record is None:
@@ -189,7 +189,7 @@ class CrowdTwistStream(Stream):
             self._check_max_record_limit(stats.records)
             if write:
                 if self._mapped:
-                    for alias, mapped in stream_maps.mapped(self, record):
+                    for alias, mapped in stream_maps.apply_maps(self, record):
                         send(RecordMessage(alias, mapped, version, extracted))
                 else:
                     send(RecordMessage(self.name, record, version, extracted))

@@ -84,11 +84,11 @@ class FailurePolicy:
             self._count_missing(request, sweep)
         elif isinstance(error, NotConfiguredError):
             stats.failed_in_row = 0
-            stats.unconfigured += 1
-            if stats.unconfigured == 1:
+            stats.not_configured += 1
+            if stats.not_configured == 1:
                 self.logger.warning("%s: %s (further ones not logged)", self.stream, error)
-            if stats.unconfigured == _known(sweep) >= MIN_UNAVAILABLE:
-                stats.skipped = error.sentence
+            if stats.not_configured == _known(sweep) >= MIN_UNAVAILABLE:
+                stats.skip_reason = error.sentence
         else:
             self._fail(error, request, result.since, sweep)
 
@@ -112,7 +112,7 @@ class FailurePolicy:
         """
         stats = self.stats
         stats.failed += 1
-        stats.reason = str(error)
+        stats.last_error = str(error)
         if len(stats.failed_positions) < MAX_SHOWN:
             stats.failed_positions.append(request.position)
         self.logger.debug("%s: a member failed: %s", self.stream, error)
@@ -122,9 +122,9 @@ class FailurePolicy:
         stats.failed_in_row += 1
         user_id = self.user_ids.known_id(request.position)
         if request.kind is RequestKind.REREAD:
-            sweep.unsure = True
-        elif user_id and not sweep.is_joined(user_id):
-            sweep.fell.add(user_id)
+            sweep.is_uncertain = True
+        elif user_id and not sweep.is_new_member(user_id):
+            sweep.failed_digest.add(user_id)
         if isinstance(error, UnavailableError) and request.kind is RequestKind.IN_ORDER:
             stats.unavailable += 1
             if stats.unavailable == stats.asked - stats.missing >= MIN_UNAVAILABLE:
@@ -149,10 +149,10 @@ class FailurePolicy:
         )  # of one who changed, one may be deleted
         if not few and sweep.missing > sweep.asked * self.settings.max_missing_ratio:
             self._wrong_roster(sweep)
-        nobody = 0 < stats.unconfigured == _known(sweep) and not stats.failed
-        if stats.skipped or nobody:
-            stats.skipped = stats.skipped or "no member has this resource"
-            self.logger.warning("%s has no rows: %s", self.stream, stats.skipped)
+        nobody = 0 < stats.not_configured == _known(sweep) and not stats.failed
+        if stats.skip_reason or nobody:
+            stats.skip_reason = stats.skip_reason or "no member has this resource"
+            self.logger.warning("%s has no rows: %s", self.stream, stats.skip_reason)
             return False
         return True
 

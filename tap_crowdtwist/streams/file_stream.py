@@ -119,7 +119,7 @@ class FileStream(CrowdTwistStream):
     ) -> Generator[Row, Any, Any]:
         stats = self.run.stream_stats(self.name)
         if self.run.settings.shard.number > 1:
-            stats.skipped = "files are read by the first shard"
+            stats.skip_reason = "files are read by the first shard"
             return
         with self.get_record_counter() as records, self.get_sync_timer():
             try:

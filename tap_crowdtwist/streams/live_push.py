@@ -122,7 +122,7 @@ class LivePushStream(FileStream):
 
     def _event_id(self, row: Row, content: str) -> str:
         own = surrogate_keys.own_id(row.get(self.own)) if self.own else ""
-        return own if own not in _NONE else self._policy.disguised(content)
+        return own if own not in _NONE else self._policy.pseudonymize_digest(content)
 
     def _is_new(self, content: str) -> bool:
         """Tell whether an event is not equal to one of those before it."""

@@ -76,9 +76,12 @@ def new_member_test(sweep: SweepState) -> Callable[[int], bool] | None:
     Returns:
         The test, by CrowdTwist's number; None where there is nobody.
     """
-    if sweep.known is None or sweep.read is None:
+    if sweep.previous_digest is None or sweep.read_digest is None:
         return None
-    is_new, largest = sweep.known.new_member_test(sweep.read | sweep.fell), sweep.known.largest
+    is_new, largest = (
+        sweep.previous_digest.new_member_test(sweep.read_digest | sweep.failed_digest),
+        sweep.previous_digest.largest,
+    )
     if is_new is None:
         return None
     # Whoever has a larger number was read from `start_date` in the first place.

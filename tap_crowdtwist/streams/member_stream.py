@@ -117,7 +117,9 @@ class MemberStream(CrowdTwistStream):
     def shares_table(self) -> bool:
         """Whether a stream map sends another selected stream under the same name."""
         streams = [s for s in self._tap.streams.values() if s.selected and s is not self]
-        return any(stream_maps.tables(stream) & stream_maps.tables(self) for stream in streams)
+        return any(
+            stream_maps.table_names(stream) & stream_maps.table_names(self) for stream in streams
+        )
 
     @property
     def forgets_rows(self) -> bool:
@@ -175,10 +177,10 @@ class MemberStream(CrowdTwistStream):
     ) -> Generator[Row, Any, Any]:
         run, stats = self.run, self.run.stream_stats(self.name)
         if run.skip_reason:
-            stats.skipped = run.skip_reason
+            stats.skip_reason = run.skip_reason
             return
         if self.is_complete:
-            stats.skipped = "complete since the run that was cut short"
+            stats.skip_reason = "complete since the run that was cut short"
             return
         active = self.begin()
         with self.measured() as count, run.progress(self):
@@ -213,7 +215,7 @@ class MemberStream(CrowdTwistStream):
         for request, result in self._results(active):
             self.failure_policy.record_result(request, result, active.state)
             self._learn(result, active.state)
-            if stats.skipped:
+            if stats.skip_reason:
                 return
             rows = [row for row in result.rows if self.wanted(row, result.since)]
             before = stats.records
@@ -235,9 +237,9 @@ class MemberStream(CrowdTwistStream):
         Where it did not when all members were asked, those who are asked now are too few.
         """
         if isinstance(result.error, NotConfiguredError):
-            sweep.lacking = sweep.lacking is not False
+            sweep.lacks_resource = sweep.lacks_resource is not False
         elif result.error is None:
-            sweep.lacking = False
+            sweep.lacks_resource = False
             if sweep.changed and files_seen.lacks_resource(self.stream_state):
                 del self.stream_state["files"]
                 sweep.files = None
@@ -261,7 +263,7 @@ class MemberStream(CrowdTwistStream):
             state.forget(own, sweep)
         if write and self.forgets_rows:
             self._forget_vanished(sweep)
-        doubted = sweep.changed and sweep.lacking and not files_seen.lacks_resource(own)
+        doubted = sweep.changed and sweep.lacks_resource and not files_seen.lacks_resource(own)
         if doubted and sweep.asked < MIN_UNAVAILABLE:
             state.forget(own, sweep)
         elif has_rows:
@@ -282,8 +284,8 @@ class MemberStream(CrowdTwistStream):
         the message again.
         """
         stats = self.run.stream_stats(self.name)
-        reason = "the stream was skipped" if stats.skipped else self._why_kept(sweep)
-        stats.vanished = reason or FORGOTTEN
+        reason = "the stream was skipped" if stats.skip_reason else self._why_kept(sweep)
+        stats.vanished_rows = reason or FORGOTTEN
         if not reason and sweep.version is not None:
             self._write_activate_version_message(sweep.version)
 
@@ -308,7 +310,7 @@ class MemberStream(CrowdTwistStream):
             fetch = self._fetcher(active.state)
             yield from ((request, fetch(request)) for request in self._requests(active.state))
             return
-        is_last = active.state.known is None
+        is_last = active.state.previous_digest is None
         yield from self._results_of(active.under_way, last=is_last)
         # All of them were asked; whoever failed again is noted anew.
         active.state.failed.earlier.clear()
@@ -400,10 +402,10 @@ class MemberStream(CrowdTwistStream):
         That is `start_date` for one whose number says that it is new, and for one that failed
         before its number was known.
         """
-        if sweep.known is None or request.kind is not RequestKind.IN_ORDER:
+        if sweep.previous_digest is None or request.kind is not RequestKind.IN_ORDER:
             return request.since
         user_id = self.run.user_ids.known_id(request.position)
-        is_new = user_id is None or sweep.is_joined(user_id)
+        is_new = user_id is None or sweep.is_new_member(user_id)
         return self.run.settings.start_date if is_new else request.since
 
     def room(self) -> int:

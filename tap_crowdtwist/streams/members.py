@@ -13,7 +13,7 @@ from tap_crowdtwist.records import surrogate_keys, timestamps, values
 from tap_crowdtwist.state.timestamps import format_timestamp, parse_timestamp
 from tap_crowdtwist.streams.member_request import DELETED_AT
 from tap_crowdtwist.streams.member_stream import MemberStream
-from tap_crowdtwist.streams.undated_lists import EARLIEST, Undated
+from tap_crowdtwist.streams.undated_lists import EARLIEST_DATE, UndatedLists
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,8 +77,8 @@ class Users(MemberStream):
         if since is None or self.replication_method != REPLICATION_INCREMENTAL:
             return True
         try:
-            updated = timestamps.instant(row["date_last_updated"])
-        except (KeyError, values.MisfitError):
+            updated = timestamps.normalize_timestamp(row["date_last_updated"])
+        except (KeyError, values.ConversionError):
             return True
         moment = parse_timestamp(updated)
         return moment is None or moment >= since
@@ -108,7 +108,7 @@ class UserActivityHistory(MemberStream):
     @override
     def fetch(self, position: int, since: datetime | None, until: datetime) -> list[Row]:
         rows = super().fetch(position, since, until)
-        surrogate_keys.assign(rows, "user_activity_id", _COMPLETION)
+        surrogate_keys.assign_ids(rows, "user_activity_id", _COMPLETION)
         return rows
 
 
@@ -154,23 +154,25 @@ class Redemptions(MemberStream):
                 lambda: read(position, self._joined(position), until),
                 until,
             )
-        surrogate_keys.assign(rows, "order_id", _REDEMPTION)
+        surrogate_keys.assign_ids(rows, "order_id", _REDEMPTION)
         return rows
 
     @override
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._undated = Undated(self.endpoint)
+        self._undated = UndatedLists(self.endpoint)
 
     def _joined(self, position: int) -> datetime:
         """Return when a member joined, by its profile; the earliest day if that does not tell."""
         try:
-            created = timestamps.instant(self.run.user_ids.profile(position)["date_created"])
-        except (KeyError, values.MisfitError):
-            return EARLIEST
+            created = timestamps.normalize_timestamp(
+                self.run.user_ids.profile(position)["date_created"]
+            )
+        except (KeyError, values.ConversionError):
+            return EARLIEST_DATE
         except (MemberMissingError, NotConfiguredError, RejectedError):
-            return EARLIEST  # a key may read redemptions and no profiles
-        return parse_timestamp(created) or EARLIEST
+            return EARLIEST_DATE  # a key may read redemptions and no profiles
+        return parse_timestamp(created) or EARLIEST_DATE
 
 
 class PointsExpiration(MemberStream):
@@ -246,14 +248,14 @@ _AWAITING = ("total_points_awaiting_fulfillment", "bonus_points_awaiting_fulfill
 _COMPLETION = {
     "user_id": values.integer,
     "activity_id": values.integer,
-    "date_created": timestamps.instant,
-    "date_awarded": timestamps.instant,
-    "activity_date": timestamps.instant,
+    "date_created": timestamps.normalize_timestamp,
+    "date_awarded": timestamps.normalize_timestamp,
+    "activity_date": timestamps.normalize_timestamp,
     "num_points": values.integer,
 }
 _REDEMPTION = {
     "user_id": values.integer,
-    "order_date": timestamps.instant,
+    "order_date": timestamps.normalize_timestamp,
     "reward_id": values.integer,
     "title": values.text,
     "reward_title": values.text,
@@ -270,8 +272,8 @@ _RULES = {
 
 def _moment(step: Row) -> str | None:
     try:
-        return timestamps.instant(step.get("date") or "")
-    except values.MisfitError:
+        return timestamps.normalize_timestamp(step.get("date") or "")
+    except values.ConversionError:
         return None
 
 

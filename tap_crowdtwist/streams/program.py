@@ -40,7 +40,7 @@ class ProgramStream(CrowdTwistStream):
                 rows = self.run.pool.run_in_worker(partial(client.rows, self.endpoint))
             except NotConfiguredError as error:
                 self.logger.warning("%s: %s; it has no rows", self.name, error)
-                self.run.stream_stats(self.name).skipped = error.sentence
+                self.run.stream_stats(self.name).skip_reason = error.sentence
                 return
             except (ExhaustedError, RejectedError) as error:
                 if not client.stats.answered:

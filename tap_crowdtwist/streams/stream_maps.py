@@ -80,7 +80,7 @@ def mapper(config: Mapping[str, Any], logger: logging.Logger) -> PluginMapper:
         ) from None
 
 
-def of(mapper: PluginMapper, stream: Stream) -> list[StreamMap]:
+def maps_of(mapper: PluginMapper, stream: Stream) -> list[StreamMap]:
     """Return the maps of a stream, made when they are first asked for.
 
     Only of what is selected, that is. The SDK makes maps for every stream of the catalog, and a
@@ -113,7 +113,7 @@ def of(mapper: PluginMapper, stream: Stream) -> list[StreamMap]:
     return mapper.stream_maps[name]
 
 
-def tables(stream: Stream) -> set[str]:
+def table_names(stream: Stream) -> set[str]:
     """Return the names under which the records of a stream are sent."""
     return {
         each.stream_alias
@@ -122,7 +122,7 @@ def tables(stream: Stream) -> set[str]:
     }
 
 
-def mapped(stream: Stream, record: Row) -> Iterator[tuple[str, Row]]:
+def apply_maps(stream: Stream, record: Row) -> Iterator[tuple[str, Row]]:
     """Yield what the maps of a stream make of a record: under which name, and the row.
 
     A row has exactly the columns of its SCHEMA. Flattening by itself leaves a null object a column
@@ -153,7 +153,7 @@ def _without_unknown(record: Row, schema: Mapping[str, Any], options: Flattening
     """
     unknown: Row = {}
 
-    def known(value: Row, node: Mapping[str, Any], path: tuple[str, ...]) -> Row:
+    def keep_known(value: Row, node: Mapping[str, Any], path: tuple[str, ...]) -> Row:
         result = {}
         for name, member in value.items():
             child, at = node["properties"].get(name), (*path, name)
@@ -164,12 +164,12 @@ def _without_unknown(record: Row, schema: Mapping[str, Any], options: Flattening
                 and child.get("properties")
                 and len(at) <= options.max_level
             ):
-                result[name] = known(member, child, at)
+                result[name] = keep_known(member, child, at)
             else:
                 result[name] = member
         return result
 
-    result = known(record, schema, ())
+    result = keep_known(record, schema, ())
     if unknown and EXTRA in record:
         result[EXTRA] = {**(record[EXTRA] or {}), **unknown}
     return result

@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MEMBERS = 20
+SAMPLE_SIZE = 20
 """Members that are read both ways before the answer without dates is taken for the whole."""
 
-EARLIEST = datetime(2009, 1, 1, tzinfo=timezone.utc)
+EARLIEST_DATE = datetime(2009, 1, 1, tzinfo=timezone.utc)
 """From when on members are read who do not say when they joined: CrowdTwist was founded then."""
 
 _YEAR = timedelta(days=366)
 
 
-class Undated:
+class UndatedLists:
     """What one run knows about answers without dates. Safe to share between threads.
 
     Until it knows enough, members are read one at a time, since rows of somebody who was read in
@@ -79,6 +79,6 @@ class Undated:
                 "and one for each further year)",
                 self._endpoint.name,
             )
-        elif self._tried >= MEMBERS:
+        elif self._tried >= SAMPLE_SIZE:
             self._is_whole = True
         return everything

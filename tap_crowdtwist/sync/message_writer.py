@@ -55,7 +55,7 @@ class MessageWriter(MsgSpecWriter):
 
     def _mended(self, message: Message) -> bytearray:
         if isinstance(message, RecordMessage):
-            record = json_text.storable(message.record)
+            record = json_text.make_storable(message.record)
             if record != message.record:  # else it holds the six letters of the escape
                 message.record = record
                 if not self.mended[message.stream]:

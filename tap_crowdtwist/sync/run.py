@@ -16,7 +16,7 @@ from tap_crowdtwist.api.transport import Transport
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.members.missing_members import MissingMembers
 from tap_crowdtwist.members.roster import Roster
-from tap_crowdtwist.members.roster_files import placed_in_files, placed_in_setting
+from tap_crowdtwist.members.roster_files import located_in_files, located_in_setting
 from tap_crowdtwist.members.user_ids import UserIdLookup
 from tap_crowdtwist.sync.changed_members import ChangeFiles
 from tap_crowdtwist.sync.progress import Progress
@@ -182,28 +182,28 @@ def build_roster(settings: Settings) -> Roster:
             "no members are given; CrowdTwist cannot list them, so name a file here or ids in "
             "`user_ids`, or select only activities, rewards and badges",
         )
-    disguise = settings.policy.hashed if settings.policy.mode != "keep" else None
-    members = (member for _, member in _placed_members(settings))
-    return Roster(members, settings.id_type, settings.shard, disguise)
+    pseudonymize = settings.policy.pseudonymize if settings.policy.mode != "keep" else None
+    members = (member for _, member in _located_members(settings))
+    return Roster(members, settings.id_type, settings.shard, pseudonymize)
 
 
-def _placed_members(settings: Settings) -> Iterator[tuple[str, Member]]:
+def _located_members(settings: Settings) -> Iterator[tuple[str, Member]]:
     """Yield the members that settings name, each with its place in words."""
     chosen = settings.id_type
-    yield from placed_in_setting(settings.user_ids, chosen)
+    yield from located_in_setting(settings.user_ids, chosen)
     if settings.user_ids_path is not None:
         path, column = settings.user_ids_path, settings.user_ids_column
-        yield from placed_in_files(path, chosen, column, settings.sftp_known_hosts)
+        yield from located_in_files(path, chosen, column, settings.sftp_known_hosts)
 
 
-def places_of(members: Collection[Member], settings: Settings) -> list[str]:
+def roster_lines_of(members: Collection[Member], settings: Settings) -> list[str]:
     """Return where the roster names some members, in words that hold none of their ids.
 
     The roster is read anew, since it keeps no lines. One that can be read only once has none.
     """
     places: dict[Member, str] = {}
     with suppress(SettingError):
-        for place, member in _placed_members(settings):
+        for place, member in _located_members(settings):
             if member in members:
                 places.setdefault(member, place)
                 if len(places) == len(members):

@@ -23,14 +23,14 @@ class StreamStats:
         failed: members that kept failing.
         failed_in_row: the last of them, without a success between; owed members do not count.
         failed_positions: places in the roster of the first of them.
-        unconfigured: members for whom the program lacks the resource.
+        not_configured: members for whom the program lacks the resource.
         unavailable: members that failed because the key may not read the resource, or the like.
         rejected_rows: rows left out for want of a key.
         texts: by property, texts that stood where an object should, and were kept as they came.
-        skipped: why the stream was not read at all, or "".
-        reason: why the last member that failed did, or "".
+        skip_reason: why the stream was not read at all, or "".
+        last_error: why the last member that failed did, or "".
         wrong_roster: whether so many members are missing that the roster must be wrong.
-        vanished: where `vanished_rows` is forget, "forgotten" or why rows that are no more stay.
+        vanished_rows: if that setting is forget, "forgotten" or why rows that no longer exist stay.
     """
 
     records: int = 0
@@ -40,11 +40,11 @@ class StreamStats:
     failed: int = 0
     failed_in_row: int = 0
     failed_positions: list[int] = field(default_factory=list)
-    unconfigured: int = 0
+    not_configured: int = 0
     unavailable: int = 0
     rejected_rows: int = 0
     texts: dict[str, int] = field(default_factory=dict)
-    skipped: str = ""
-    reason: str = ""
+    skip_reason: str = ""
+    last_error: str = ""
     wrong_roster: bool = False
-    vanished: str = ""
+    vanished_rows: str = ""

@@ -12,7 +12,7 @@ import msgspec
 
 from tap_crowdtwist.errors import IncompleteError, SettingError
 from tap_crowdtwist.files.paths import display_name
-from tap_crowdtwist.sync.run import places_of
+from tap_crowdtwist.sync.run import roster_lines_of
 from tap_crowdtwist.sync.stats import FORGOTTEN, MAX_SHOWN
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def report(run: SyncRun, logger: logging.Logger) -> None:
     logger.info("%s  %s", "stream".ljust(width), "  ".join(name.rjust(9) for name in _COLUMNS))
     for stream, row in rows.items():
         cells = "  ".join(f"{row[name]:9,}" for name in _COLUMNS)
-        note = f"  ({row['skipped']})" if row["skipped"] else ""
+        note = f"  ({row['skip_reason']})" if row["skip_reason"] else ""
         logger.info("%s  %s%s", stream.ljust(width), cells, note)
     _report_missing(run, logger)
     texts = {
@@ -88,7 +88,7 @@ def _report_missing(run: SyncRun, logger: logging.Logger) -> None:
         return
     places: list[str] = []
     if not run.settings.only_changed and not run.stop.is_requested:  # reading anew may take long
-        places = places_of({run.roster[n] for n in islice(missing, MAX_SHOWN)}, run.settings)
+        places = roster_lines_of({run.roster[n] for n in islice(missing, MAX_SHOWN)}, run.settings)
     among = f"{', among them' if len(places) < len(missing) else ':'} {', '.join(places)}"
     who = "1 member is" if len(missing) == 1 else f"{len(missing):,} members are"
     said = f"{who} not known to CrowdTwist{among if places else ''}"
@@ -111,8 +111,8 @@ def _kept(run: SyncRun) -> dict[str, list[str]]:
     """Return why streams did not forget vanished rows, where that was wanted: reason -> streams."""
     kept: dict[str, list[str]] = {}
     for stream, stats in run.all_stats.items():
-        if stats.vanished not in {"", FORGOTTEN}:
-            kept.setdefault(stats.vanished, []).append(stream)
+        if stats.vanished_rows not in {"", FORGOTTEN}:
+            kept.setdefault(stats.vanished_rows, []).append(stream)
     return kept
 
 
@@ -121,7 +121,7 @@ def _public_stats(stats: StreamStats) -> dict[str, Any]:
     return {
         name: value
         for name, value in asdict(stats).items()
-        if name not in _PRIVATE and value != {} and (name != "vanished" or value)
+        if name not in _PRIVATE and value != {} and (name != "vanished_rows" or value)
     }
 
 
@@ -141,16 +141,16 @@ def check(run: SyncRun, bookmarks: Mapping[str, Any]) -> None:
         IncompleteError: rows or members are missing; the message says how many and what follows.
     """
     owed = {
-        stream: retry["count"]
+        stream: failed["count"]
         for stream in run.all_stats
-        if (retry := bookmarks.get(stream, {}).get("sweep", {}).get("retry"))
+        if (failed := bookmarks.get(stream, {}).get("sweep", {}).get("failed"))
     }
     refused = {
         name: stats.rejected_rows for name, stats in run.all_stats.items() if stats.rejected_rows
     }
     problems = list(run.failures)
     if owed:
-        reasons = [stats.reason for stats in run.all_stats.values() if stats.reason]
+        reasons = [stats.last_error for stats in run.all_stats.values() if stats.last_error]
         because = f" (the last one because: {reasons[-1]})" if reasons else ""
         problems.append(
             f"members that kept failing: {_counts(owed)}{because}; they are noted in the state and "
@@ -167,7 +167,7 @@ def _places(run: SyncRun) -> str:
     positions = {n for stats in run.all_stats.values() for n in stats.failed_positions}
     if not positions or run.settings.only_changed:  # whose roster has no lines
         return ""
-    shown = places_of({run.roster[n] for n in sorted(positions)[:MAX_SHOWN]}, run.settings)
+    shown = roster_lines_of({run.roster[n] for n in sorted(positions)[:MAX_SHOWN]}, run.settings)
     return f"; among them {', '.join(shown)}" if shown else ""
 
 

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.members.roster import Roster
-from tap_crowdtwist.members.roster_files import from_files
+from tap_crowdtwist.members.roster_files import ids_from_files
 from tap_crowdtwist.records.member_id import ID_TYPES
 from tap_crowdtwist.sync.stats import StreamStats
 
@@ -59,7 +59,7 @@ def test_members_are_counted_as_the_tap_counts_them(
         packed_path.write_bytes(gzip.compress(path.read_bytes()))
         path = packed_path
 
-    expected = len(Roster(from_files(str(path), "id")))
+    expected = len(Roster(ids_from_files(str(path), "id")))
 
     assert CODE.count_members(str(path)) == expected > 0
 
@@ -68,7 +68,7 @@ def test_members_are_counted_as_the_tap_counts_them(
 def test_members_are_counted_by_any_id(tmp_path: Path, id_type: str) -> None:
     path = tmp_path / "members.csv"
     path.write_text(f"a,{id_type}\n1,x@example.test\n2,y@example.test\n3,x@example.test \n")
-    expected = len(Roster(from_files(str(path), id_type), id_type))
+    expected = len(Roster(ids_from_files(str(path), id_type), id_type))
 
     assert CODE.count_members(str(path), id_type) == expected == 2
     assert CODE.count_members(str(path), "username", "a") == 3
@@ -160,7 +160,7 @@ def test_a_roster_is_refused_where_the_tap_refuses_it(
     path = tmp_path_factory.getbasetemp() / f"roster.{ending}"
     path.write_bytes(packed)
 
-    expected = outcome(lambda *of: len(Roster(from_files(*of), id_type)), path, id_type, column)
+    expected = outcome(lambda *of: len(Roster(ids_from_files(*of), id_type)), path, id_type, column)
 
     assert outcome(CODE.count_members, path, id_type, column) == expected
 
@@ -266,7 +266,7 @@ def test_the_tap_reads_every_member_of_a_roster_that_was_written(
     CODE.write_roster(path, ids, id_type, column)
 
     kept = int if id_type == "id" else str
-    assert list(from_files(path, id_type, column)) == [kept(value) for value in ids]
+    assert list(ids_from_files(path, id_type, column)) == [kept(value) for value in ids]
 
 
 @pytest.mark.parametrize("name", ["", "*.txt", "none/members.txt", "a.xlsx", "a.csv.zip"])
@@ -473,7 +473,7 @@ def test_the_tap_says_what_a_run_listens_for(world: Sandbox) -> None:
     run.raise_if_stopped(entry("Extractor failed", "error"), lambda *_: None)
 
     assert run.members == 6, ended.stderr
-    assert set(run.summary["users"]) >= {*CODE.verdict.COUNTS, "asked", "skipped"}
+    assert set(run.summary["users"]) >= {*CODE.verdict.COUNTS, "asked", "skip_reason"}
     assert run.code == 1
     assert run.is_over, ended.stderr
 
@@ -554,7 +554,7 @@ def test_what_does_not_stop_in_time_is_killed(fake: str) -> None:
     assert alive(fake) == []
 
 
-@pytest.mark.skipif(not shutil.which("setpriv"), reason="setpriv is a program of Linux")
+@pytest.mark.skipif(not shutil.which("setpriv"), last_error="setpriv is a program of Linux")
 def test_meltano_does_not_outlive_a_task_that_is_killed(fake: str) -> None:
     with call(fake) as process:
         (meltano,) = [pid for pid, parent, _ in processes() if parent == process.pid]
@@ -669,7 +669,7 @@ def test_members_asked_by_earlier_attempts_count() -> None:
     bookmarks = {
         "users": {"completed_at": "2026-11-20T02:00:00Z"},
         "purchases": {
-            "sweep": {"started_at": "2026-11-20T02:00:00Z", "asked": 4, "retry": {"count": 1}}
+            "sweep": {"started_at": "2026-11-20T02:00:00Z", "asked": 4, "failed": {"count": 1}}
         },
         "redemptions": {"replication_key_value": "2026-11-19T02:00:00Z"},
     }
@@ -677,7 +677,7 @@ def test_members_asked_by_earlier_attempts_count() -> None:
         PARTS[0],
         6,
         bookmarks,
-        users=StreamStats(skipped="complete since the run that was cut short"),
+        users=StreamStats(skip_reason="complete since the run that was cut short"),
         purchases=StreamStats(asked=3),
         redemptions=StreamStats(asked=6),
     )
@@ -724,7 +724,7 @@ def test_whatever_is_incomplete_is_told_with_numbers() -> None:
 
 
 def test_a_resource_that_the_program_lacks_is_not_incomplete() -> None:
-    account = done(PARTS[0], 30, receipts=StreamStats(asked=25, skipped="not configured"))
+    account = done(PARTS[0], 30, receipts=StreamStats(asked=25, skip_reason="not configured"))
 
     assert CODE.judge(30, PARTS[:1], [account]) == []
     assert CODE.table(30, [account])[1].endswith("not configured")
@@ -737,7 +737,7 @@ def test_catalogs_alone_need_no_member() -> None:
 
 
 def test_accounts_are_plain_json() -> None:
-    account = done(PARTS[0], 3, users=StreamStats(asked=3, reason="a member's id, perhaps"))
+    account = done(PARTS[0], 3, users=StreamStats(asked=3, last_error="a member's id, perhaps"))
 
     assert json.loads(json.dumps(account)) == account
     assert "perhaps" not in json.dumps(account)

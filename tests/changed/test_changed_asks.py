@@ -64,7 +64,7 @@ def test_streams_that_are_no_sweeps_are_read_all_the_same(fresh: Brand) -> None:
     assert outcome.records["activities"]
     assert outcome.records["push_users"]
     assert "users" not in outcome.records
-    assert outcome.summary["users"]["skipped"] == "who changed is not known"
+    assert outcome.summary["users"]["skip_reason"] == "who changed is not known"
 
 
 def test_a_full_sweep_without_files_leaves_no_note(fresh: Brand) -> None:

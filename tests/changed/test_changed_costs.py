@@ -24,7 +24,7 @@ from tap_crowdtwist.state import files_seen
 from tap_crowdtwist.streams import FILE_STREAMS
 from tap_crowdtwist.streams.data_push import REMEMBERED, DataPushStream
 from tap_crowdtwist.streams.live_push import OPEN, LivePushStream
-from tap_crowdtwist.streams.undated_lists import MEMBERS
+from tap_crowdtwist.streams.undated_lists import SAMPLE_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -63,7 +63,7 @@ def finds_out(requests: int, members: set[int]) -> bool:
 
     A member who is read for the first time may need a profile, and a window for each of its years.
     """
-    return 0 <= requests <= min(MEMBERS, len(members)) * 8
+    return 0 <= requests <= min(SAMPLE_SIZE, len(members)) * 8
 
 
 def expected(brand: Brand, members: set[int]) -> int:
@@ -136,8 +136,13 @@ def add_owing(
             sweep = state.begin(entry, plan, roster)
             for read, owed in ((5, False), (10**6 + day, False), (17, True)):
                 sweep.was_read(read, owed=owed)
-            sweep.fell.add(9)
-            sweep.after, sweep.asked, sweep.missing, sweep.lacking = 10**9 + 2999, 3000, 17, False
+            sweep.failed_digest.add(9)
+            sweep.after, sweep.asked, sweep.missing, sweep.lacks_resource = (
+                10**9 + 2999,
+                3000,
+                17,
+                False,
+            )
             state.save(entry, sweep, plan, roster, plan.now)
             for member in members if day else ():
                 room = partial(state.room, bookmarks, stream, streams)
@@ -159,7 +164,7 @@ def test_each_stream_may_owe_two_thousand_members_of_a_million() -> None:
     bookmarks: dict[str, Any] = {}
     members = random.Random(1).sample(range(1, 1_000_001), 2000)  # noqa: S311 - a drawing
     add_owing(bookmarks, MEMBER_STREAMS, members, files=False)
-    *others, last = [bookmarks[name]["sweep"]["retry"]["count"] for name in MEMBER_STREAMS]
+    *others, last = [bookmarks[name]["sweep"]["failed"]["count"] for name in MEMBER_STREAMS]
     assert set(others) == {2000}
     assert last >= 1200
     assert len(json.dumps({"bookmarks": bookmarks})) <= LARGEST_STATE

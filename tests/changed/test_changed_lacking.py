@@ -105,7 +105,7 @@ def test_many_who_lack_a_resource_speak_for_the_program(brand: Brand) -> None:
     for _ in range(12):
         brand.pass_day()
         assert not brand.run(streams=("receipts",)).said
-    assert brand.note("receipts")["lacking"]
+    assert brand.note("receipts")["lacks_resource"]
     assert brand.run(streams=("receipts",)).requests["receipts"] == 0
     scan(brand, receipts=True)
     brand.pass_day()
@@ -117,4 +117,4 @@ def test_those_who_are_deleted_say_nothing_of_the_program(brand: Brand) -> None:
     scan(brand, receipts=False)
     roster = ["999999999", *brand.running.roster()]
     assert not brand.run("all", user_ids=roster).said
-    assert brand.note("receipts")["lacking"]
+    assert brand.note("receipts")["lacks_resource"]

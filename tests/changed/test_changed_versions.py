@@ -42,14 +42,14 @@ def test_sweeps_of_the_changed_forget_nothing_and_carry_the_last_version(tmp_pat
 
         brand.pass_day()
         outcome = brand.run("changed", **settings)
-        assert outcome.summary["users"]["vanished"] == "only members who changed were swept"
+        assert outcome.summary["users"]["vanished_rows"] == "only members who changed were swept"
         assert brand.versions("RECORD", "users") == {first}
         assert not brand.versions("ACTIVATE_VERSION", "users")
         assert brand.entry("users")["roster"]["version"] == first
 
         brand.pass_day()
         again = brand.run("all", **settings)
-        assert again.summary["users"]["vanished"] == "forgotten"
+        assert again.summary["users"]["vanished_rows"] == "forgotten"
         (second,) = brand.versions("RECORD", "users")
         assert brand.versions("ACTIVATE_VERSION", "users") == {second}
         assert second is not None

@@ -238,7 +238,7 @@ def test_at_most_twenty_members_are_read_both_ways(monkeypatch: pytest.MonkeyPat
     with sandbox(members=60) as running:
         assert sync(running, REDEMPTIONS, max_concurrency=8).exit_code == 0
         (profiles,) = running.counts()["requests"]
-        assert profiles["count"] == undated_lists.MEMBERS
+        assert profiles["count"] == undated_lists.SAMPLE_SIZE
 
 
 class PassingRefusal(Host):

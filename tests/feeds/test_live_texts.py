@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from live_kit import LIVE, Captures
 
-from tap_crowdtwist.privacy.policy import EXTRA, published
+from tap_crowdtwist.privacy.policy import EXTRA, public_schema
 from tap_crowdtwist.records import values
-from tap_crowdtwist.records.normalizer import Normaliser
-from tap_crowdtwist.records.values import MisfitError
+from tap_crowdtwist.records.normalizer import Normalizer
+from tap_crowdtwist.records.values import ConversionError
 from tap_crowdtwist.streams import FILE_STREAMS
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ def shortened(draw: st.DrawFn, content: st.SearchStrategy[Row]) -> str:
     return text[: draw(st.integers(1, len(text) - 1))] + draw(ellipses)
 
 
-def normalise(stream: str, row: Row) -> tuple[Row, dict[str, int], Normaliser]:
+def normalise(stream: str, row: Row) -> tuple[Row, dict[str, int], Normalizer]:
     texts: dict[str, int] = {}
-    normaliser = Normaliser(
-        stream, published(stream), ["event_id"], aliases=ALIASES[stream], texts=texts
+    normaliser = Normalizer(
+        stream, public_schema(stream), ["event_id"], aliases=ALIASES[stream], texts=texts
     )
     record = normaliser({"event_id": "1", **row})
     assert record is not None
@@ -66,7 +66,7 @@ def test_any_text_that_is_no_object_is_kept_as_it_came_and_counted(
     text = data.draw(shortened(st.dictionaries(names, members, min_size=1)) | st.text(min_size=1))
     try:
         values.open_object(text)
-    except MisfitError:
+    except ConversionError:
         pass
     else:
         return

@@ -17,9 +17,14 @@ from hypothesis import strategies as st
 
 from crowdtwist_receiver.events import events_of
 from tap_crowdtwist.privacy.log_redaction import MASK
-from tap_crowdtwist.privacy.policy import EXTRA, Policy, may_be_spent, published
-from tap_crowdtwist.privacy.sanitize import LAYERS, scrub
-from tap_crowdtwist.records.normalizer import Normaliser
+from tap_crowdtwist.privacy.policy import (
+    EXTRA,
+    Policy,
+    is_withheld_or_spendable_name,
+    public_schema,
+)
+from tap_crowdtwist.privacy.sanitize import LAYERS, remove_credentials
+from tap_crowdtwist.records.normalizer import Normalizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -130,20 +135,20 @@ MANY = settings(max_examples=300, deadline=None)
 @given(text=coded(holding(HELD)))
 @MANY
 def test_no_encoding_carries_a_withheld_name_out(text: str) -> None:
-    assert not stands_in(scrub(text))
+    assert not stands_in(remove_credentials(text))
 
 
 @given(text=coded(holding([*HELD, *SPENDABLE])))
 @MANY
 def test_no_encoding_carries_what_can_be_spent_out(text: str) -> None:
-    assert not stands_in(scrub(text, may_be_spent))
+    assert not stands_in(remove_credentials(text, is_withheld_or_spendable_name))
 
 
 @given(text=coded(st.dictionaries(st.sampled_from(HARMLESS), values, max_size=4)))
 @MANY
 def test_text_without_a_withheld_name_passes_byte_for_byte(text: str) -> None:
-    assert scrub(text) == text
-    assert scrub(text, may_be_spent) == text
+    assert remove_credentials(text) == text
+    assert remove_credentials(text, is_withheld_or_spendable_name) == text
 
 
 PROSE = [
@@ -160,9 +165,9 @@ PROSE = [
 
 @pytest.mark.parametrize("text", PROSE)
 def test_text_that_only_mentions_a_withheld_name_is_left_as_it_is(text: str) -> None:
-    assert scrub(text) == text
+    assert remove_credentials(text) == text
     inside = json.dumps({"review": text})
-    assert scrub(inside) == inside
+    assert remove_credentials(inside) == inside
 
 
 @pytest.mark.parametrize(
@@ -180,7 +185,7 @@ def test_text_that_only_mentions_a_withheld_name_is_left_as_it_is(text: str) -> 
     ],
 )
 def test_what_can_be_decoded_loses_the_withheld_member_alone(text: str, left: str) -> None:
-    assert scrub(text) == left
+    assert remove_credentials(text) == left
 
 
 @pytest.mark.parametrize(
@@ -188,11 +193,11 @@ def test_what_can_be_decoded_loses_the_withheld_member_alone(text: str, left: st
 )
 @pytest.mark.timeout(60)
 def test_no_text_takes_long(piece: str) -> None:
-    scrub(piece * 300_000 + "{")
+    remove_credentials(piece * 300_000 + "{")
 
 
-def record_of(stream: str, row: Row, policy: Policy) -> tuple[Normaliser, Row]:
-    normalise = Normaliser(stream, published(stream, policy), KEYS[stream], policy=policy)
+def record_of(stream: str, row: Row, policy: Policy) -> tuple[Normalizer, Row]:
+    normalise = Normalizer(stream, public_schema(stream, policy), KEYS[stream], policy=policy)
     record = normalise(dict.fromkeys(KEYS[stream], "1") | row)
     assert record is not None
     return normalise, record

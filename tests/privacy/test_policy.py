@@ -14,8 +14,15 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from tap_crowdtwist import schemas
-from tap_crowdtwist.privacy.policy import EXTRA, MODES, Policy, published, shaped, withheld
-from tap_crowdtwist.records.normalizer import Normaliser
+from tap_crowdtwist.privacy.policy import (
+    EXTRA,
+    MODES,
+    Policy,
+    apply_policy,
+    public_schema,
+    withheld,
+)
+from tap_crowdtwist.records.normalizer import Normalizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,8 +47,8 @@ def policy(mode: str, *open_objects: str, spendable: bool = False) -> Policy:
     return Policy(mode, KEY.encode(), frozenset(open_objects), spendable)
 
 
-def normaliser(stream: str, chosen: Policy) -> Normaliser:
-    return Normaliser(stream, published(stream, chosen), KEYS[stream], policy=chosen)
+def normaliser(stream: str, chosen: Policy) -> Normalizer:
+    return Normalizer(stream, public_schema(stream, chosen), KEYS[stream], policy=chosen)
 
 
 def canary(node: Row, path: str) -> Any:
@@ -123,7 +130,7 @@ def test_kept_data_is_all_there_but_for_credentials_and_what_can_be_spent(stream
 def test_records_fit_the_schema_of_the_mode(stream: str, mode: str) -> None:
     chosen = policy(mode)
     record = normaliser(stream, chosen)(canaries(stream))
-    schema = published(stream, chosen)
+    schema = public_schema(stream, chosen)
     validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
     assert list(validator.iter_errors(record)) == []
     assert record is not None
@@ -151,17 +158,19 @@ def test_keys_are_there_and_tell_rows_apart_in_every_mode(stream: str, mode: str
 
 def test_dropped_properties_are_gone_from_the_schema() -> None:
     gone = {"first_name", "email_address", "date_of_birth", "custom_data", EXTRA}
-    assert not gone & published("users", policy("drop"))["properties"].keys()
-    assert gone - {"custom_data", EXTRA} <= published("users", policy("hash"))["properties"].keys()
+    assert not gone & public_schema("users", policy("drop"))["properties"].keys()
+    assert (
+        gone - {"custom_data", EXTRA} <= public_schema("users", policy("hash"))["properties"].keys()
+    )
 
 
 def test_hashed_properties_are_texts_in_the_schema() -> None:
-    properties = published("users", policy("hash"))["properties"]
+    properties = public_schema("users", policy("hash"))["properties"]
     assert properties["date_of_birth"]["type"] == ["string", "null"]
     assert "format" not in properties["date_of_birth"]
     assert properties["gender_id"]["type"] == ["string", "null"]
     assert properties["total_points"]["type"] == ["integer", "null"]
-    key = published("purchases", policy("hash"))["properties"]["purchase_id"]
+    key = public_schema("purchases", policy("hash"))["properties"]["purchase_id"]
     assert key["type"] == "string"
 
 
@@ -187,7 +196,7 @@ def test_the_same_person_has_the_same_hash_in_every_stream() -> None:
 
 def test_another_key_gives_other_hashes() -> None:
     other = Policy("hash", b"another long hash key")
-    assert other.hashed("Lovelace") != policy("hash").hashed("Lovelace")
+    assert other.pseudonymize("Lovelace") != policy("hash").pseudonymize("Lovelace")
 
 
 @pytest.mark.parametrize("mode", ["hash", "drop"])
@@ -244,8 +253,8 @@ def test_spendable_values_that_are_asked_for_are_personal_data(mode: str, expect
     if expected == "gone":
         assert not {"codes", "digital_download"} & record.keys()
     else:
-        assert record["codes"] == [chosen.hashed("A-1"), chosen.hashed("A-2")]
-        assert record["digital_download"] == chosen.hashed("https://x.test/1")
+        assert record["codes"] == [chosen.pseudonymize("A-1"), chosen.pseudonymize("A-2")]
+        assert record["digital_download"] == chosen.pseudonymize("https://x.test/1")
 
 
 JSON = st.recursive(
@@ -270,7 +279,7 @@ def test_whatever_the_api_sends_the_record_fits_the_schema_of_the_mode(
     record = normaliser(stream, chosen)(row)
     if record is not None:
         Draft202012Validator(
-            published(stream, chosen), format_checker=Draft202012Validator.FORMAT_CHECKER
+            public_schema(stream, chosen), format_checker=Draft202012Validator.FORMAT_CHECKER
         ).validate(record)
 
 
@@ -307,14 +316,14 @@ def test_a_link_with_the_key_in_it_stays_out_of_records() -> None:
 @pytest.mark.parametrize("mode", MODES)
 def test_a_property_that_a_catalog_adds_is_personal_or_a_credential(mode: str) -> None:
     chosen = policy(mode)
-    schema = published("users", policy("keep"))
+    schema = public_schema("users", policy("keep"))
     for name in ("nickname", "session_token"):
         schema["properties"][name] = {"type": ["string", "null"]}
-    allowed = shaped(schema, schemas.annotated("users"), "users", chosen)
-    record = Normaliser("users", allowed, KEYS["users"], policy=chosen)(
+    allowed = apply_policy(schema, schemas.annotated("users"), "users", chosen)
+    record = Normalizer("users", allowed, KEYS["users"], policy=chosen)(
         {"id": 1, "nickname": "Ada", "session_token": "SECRET"}
     )
     assert record is not None
     assert "SECRET" not in json.dumps(record)
-    expected = {"keep": "Ada", "hash": chosen.hashed("Ada"), "drop": None}
+    expected = {"keep": "Ada", "hash": chosen.pseudonymize("Ada"), "drop": None}
     assert record.get("nickname") == expected[mode]

@@ -51,7 +51,7 @@ def test_an_id_that_names_somebody_is_hashed_in_the_state(id_type: str) -> None:
         )
     states = json.dumps(result.states)
     assert '"after": "' in states
-    assert '"retry": {"count": 1' in states
+    assert '"failed": {"count": 1' in states
     assert not [member for member in ids if member in states]
     assert f'"id_type": "{id_type}, hashed ' in states
 

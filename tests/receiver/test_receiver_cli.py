@@ -27,7 +27,7 @@ from receiver_kit import (
 from crowdtwist_receiver.auth import Credentials
 from crowdtwist_receiver.cli import main
 from crowdtwist_receiver.options import ReceiverOptions
-from crowdtwist_receiver.stats import StreamStats
+from crowdtwist_receiver.stats import ReceiverStats
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -282,20 +282,20 @@ def test_secrets_and_persons_appear_nowhere(tmp_path: Path) -> None:
 
 def test_counts_are_said_every_minute(capsys: pytest.CaptureFixture[str]) -> None:
     now = 100.0
-    tally = StreamStats(lambda: now)
+    stats = ReceiverStats(lambda: now)
     for now in (130.0, 159.9):  # noqa: B007 - the clock
-        tally.answered(200)
-        tally.tick()
+        stats.answered(200)
+        stats.tick()
     assert capsys.readouterr().err == ""
     now = 160.0
-    tally.events["live_users"] += 3
-    tally.tick()
-    tally.tick()
+    stats.events["live_users"] += 3
+    stats.tick()
+    stats.tick()
     assert capsys.readouterr().err == (
         "crowdtwist-receiver: in 60 s stored: 3 x live_users; answered: 2 x 200\n"
     )
     now = 220.0
-    tally.tick()
+    stats.tick()
     assert capsys.readouterr().err == "crowdtwist-receiver: in 60 s nothing\n"
 
 

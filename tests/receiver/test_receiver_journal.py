@@ -19,7 +19,7 @@ from receiver_kit import NAME
 from crowdtwist_receiver.disk import DiskFile
 from crowdtwist_receiver.journal import Journal
 from crowdtwist_receiver.responses import Later
-from crowdtwist_receiver.stats import StreamStats
+from crowdtwist_receiver.stats import ReceiverStats
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -91,10 +91,8 @@ class Bench:
     def __init__(self, directory: Path, disk: Disk, *, pause: float, capacity: int) -> None:
         self.directory = directory
         self.disk = disk
-        self.stream_stats = StreamStats()
-        self.journal = Journal(
-            directory, capacity, self.stream_stats, open_file=disk.open, pause=pause
-        )
+        self.stats = ReceiverStats()
+        self.journal = Journal(directory, capacity, self.stats, open_file=disk.open, pause=pause)
 
     async def store(self, *lines: tuple[str, bytes]) -> bool:
         """Whether it was acknowledged."""
@@ -173,7 +171,7 @@ def test_what_comes_while_the_disk_is_busy_is_synced_at_once(tmp_path: Path) -> 
         await asyncio.gather(*waiting)
         assert [what for what, _ in bench.disk.done].count("sync") == 3
         # The directory too, for each of the two commits in which a file was new.
-        assert bench.stream_stats.disk == {"commits": 2, "syncs": 5}
+        assert bench.stats.disk == {"commits": 2, "syncs": 5}
 
     with_journal(tmp_path, use)
     assert complete(tmp_path) == [*range(1, 40, 2), "first", *range(0, 40, 2)]

@@ -30,7 +30,7 @@ from crowdtwist_receiver.app import Receiver, receiver_app
 from crowdtwist_receiver.auth import Credentials
 from crowdtwist_receiver.body import Bodies
 from crowdtwist_receiver.journal import Journal
-from crowdtwist_receiver.stats import StreamStats
+from crowdtwist_receiver.stats import ReceiverStats
 
 if TYPE_CHECKING:
     import socket
@@ -353,13 +353,13 @@ def test_a_fault_of_our_own_is_told_by_its_type_alone(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    tally = StreamStats()
+    stats = ReceiverStats()
 
     async def ask() -> None:
         bodies = Bodies(largest=100, seconds=1, at_once=1)
-        never_started = Journal(tmp_path, 1000, tally)
+        never_started = Journal(tmp_path, 1000, stats)
         credentials = Credentials.of("", "", KEY)
-        app = receiver_app(Receiver(Addresses(), credentials, bodies, never_started, tally))
+        app = receiver_app(Receiver(Addresses(), credentials, bodies, never_started, stats))
         headers = [(b"x-api-key", KEY.encode()), (b"content-type", b"application/json")]
         scope = {"type": "http", "method": "POST", "path": "/live", "headers": headers}
         await app(scope, receive, send)
@@ -367,7 +367,7 @@ def test_a_fault_of_our_own_is_told_by_its_type_alone(
     asyncio.run(ask())
     assert sent[0]["status"] == 500
     assert sent[1]["body"] == b'{"error":"internal error"}'
-    assert tally.answers == {"500 internal error (AttributeError)": 1}
+    assert stats.answers == {"500 internal error (AttributeError)": 1}
     assert not capsys.readouterr().err  # it is one of the counts: no line for each request
 
 

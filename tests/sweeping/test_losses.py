@@ -259,7 +259,7 @@ def test_one_empty_word_with_200_is_no_lack_of_purchases() -> None:
 
     outcome = run(Glitch(purchases(1, 2, 3), set()), [1, 2, 3])
     assert isinstance(outcome.error, IncompleteError)
-    assert outcome.state["bookmarks"]["purchases"]["sweep"]["retry"]["count"] == 1
+    assert outcome.state["bookmarks"]["purchases"]["sweep"]["failed"]["count"] == 1
 
 
 def test_a_stream_that_is_given_up_does_not_take_the_others_with_it() -> None:

@@ -58,7 +58,7 @@ def test_a_rejected_request_is_the_failure_of_its_member_alone(status: int, body
         assert isinstance(outcome.error, IncompleteError)
         assert "members that kept failing: purchases 1" in str(outcome.error)
         assert "among them entry 3 of `user_ids`" in str(outcome.error)
-        assert outcome.state["bookmarks"]["purchases"]["sweep"]["retry"]["count"] == 1
+        assert outcome.state["bookmarks"]["purchases"]["sweep"]["failed"]["count"] == 1
     first = days(host, everybody, 1)[0]
     assert first.bought == [f"p{n}" for n in everybody if n != 3]
     mended = run(Host(purchases(*everybody), set()), everybody, first.state, now=NOW + DAY)
@@ -97,8 +97,8 @@ def test_chronic_failures_never_stop_the_rest() -> None:
         assert isinstance(outcome.error, IncompleteError)
         assert len(set(outcome.bought)) == len(everybody) - len(CHRONIC)
         entry = outcome.state["bookmarks"]["purchases"]
-        assert entry["sweep"].keys() == {"retry"}
-        assert entry["sweep"]["retry"]["count"] == len(CHRONIC)
+        assert entry["sweep"].keys() == {"failed"}
+        assert entry["sweep"]["failed"]["count"] == len(CHRONIC)
 
 
 def test_failures_in_a_row_stop_a_sweep_and_the_next_run_goes_on_behind_them() -> None:
@@ -122,7 +122,7 @@ def test_where_too_many_fail_the_rest_is_read_and_the_bookmark_stays() -> None:
         entry = outcome.state["bookmarks"]["purchases"]
         assert len(outcome.bought) == len(everybody) - len(failing)
         assert "replication_key_value" not in entry
-        assert entry["sweep"]["retry"]["count"] == 2000
+        assert entry["sweep"]["failed"]["count"] == 2000
         assert "more members failed than the state can list (2,000 a stream at most)" in str(
             outcome.error
         )
@@ -153,7 +153,7 @@ def test_a_state_that_is_nearly_full_stays_below_its_limit_and_loses_nobody() ->
     cut = run(
         Host(purchases(*everybody, 31), set()), range(1, 32), first.state, now=NOW + DAY, life=20
     )
-    assert "read" not in cut.state["bookmarks"]["purchases"]["sweep"]
+    assert "read_digest" not in cut.state["bookmarks"]["purchases"]["sweep"]
     state, bought = cut.state, {*first.bought}
     for n in (1, 2):
         outcome = run(

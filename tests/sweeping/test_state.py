@@ -88,7 +88,7 @@ def test_an_interrupted_sweep_goes_on_with_its_own_bounds() -> None:
     assert (resumed.failed.earlier, resumed.failed.earlier_since) == ({5}, START)
     resumed.failed.new, resumed.failed.new_since = sweep.failed.new, sweep.failed.new_since
     sweep.failed.earlier, sweep.failed.earlier_since = {5}, START
-    sweep.unsure = True
+    sweep.is_uncertain = True
     assert resumed == sweep
 
 
@@ -142,9 +142,9 @@ def test_owed_members_outlive_the_sweep_with_the_earliest_bound() -> None:
     sweep.failed.add(4, START, room_enough)
     sweep.failed.add(9, NOW, room_enough)
     state.finish(stored, sweep, plan(), ROSTER, NOW)
-    assert stored["sweep"].keys() == {"retry", "retry_since"}
-    assert stored["sweep"]["retry"]["count"] == 2
-    assert stored["sweep"]["retry_since"] == "2025-01-01T00:00:00Z"
+    assert stored["sweep"].keys() == {"failed", "failed_since"}
+    assert stored["sweep"]["failed"]["count"] == 2
+    assert stored["sweep"]["failed_since"] == "2025-01-01T00:00:00Z"
     following = state.begin(through_a_file(stored), plan(now=NOW + DAY), ROSTER)
     assert (following.failed.earlier, following.failed.earlier_since) == ({4, 9}, START)
     following.failed.add(2, None, room_enough)
@@ -171,7 +171,7 @@ def test_two_thousand_owed_members_of_a_million_take_6_kb() -> None:
         sweep.failed.add(token, NOW, room_enough)
     assert not sweep.failed.overflowed
     state.finish(stored, sweep, plan(), ROSTER, NOW)
-    assert stored["sweep"]["retry"]["count"] == 2000
+    assert stored["sweep"]["failed"]["count"] == 2000
     assert len(json.dumps(stored["sweep"])) < 6000
 
 
@@ -190,9 +190,9 @@ def test_where_more_fail_than_can_be_listed_nothing_moves(members: int, room: in
     assert resumed.failed.overflowed
     state.finish(stored, resumed, plan(now=NOW + DAY), ROSTER, NOW + DAY)
     assert stored["replication_key_value"] == bookmark
-    assert stored["roster"] == {**digest, "swept": "2026-11-21T02:00:00Z"}
-    assert stored["sweep"].keys() == {"retry", "retry_since"}
-    assert len(stored["sweep"]["retry"]["ids"]) <= room + 50
+    assert stored["roster"] == {**digest, "swept_at": "2026-11-21T02:00:00Z"}
+    assert stored["sweep"].keys() == {"failed", "failed_since"}
+    assert len(stored["sweep"]["failed"]["ids"]) <= room + 50
 
 
 @pytest.mark.parametrize(
@@ -212,10 +212,10 @@ def test_a_state_of_another_part_or_kind_is_refused(other: Roster, setting: str)
         {"sweep": {"started_at": 7}},
         {"sweep": {"started_at": "2026-01-01T00:00:00Z", "since": "?"}},
         {"sweep": {"started_at": "2026-01-01T00:00:00Z", "asked": "many"}},
-        {"sweep": {"retry": 7}},
-        {"sweep": {"retry": [7]}},
-        {"sweep": {"retry": {"count": 1}}},
-        {"sweep": {"retry": {"ids": "?"}}},
+        {"sweep": {"failed": 7}},
+        {"sweep": {"failed": [7]}},
+        {"sweep": {"failed": {"count": 1}}},
+        {"sweep": {"failed": {"ids": "?"}}},
         {"sweep": [1]},
         {"sweep": "?"},
     ],

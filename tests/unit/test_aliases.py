@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_crowdtwist import schemas
-from tap_crowdtwist.privacy.policy import KEEP, Policy, published
-from tap_crowdtwist.records.normalizer import Normaliser
+from tap_crowdtwist.privacy.policy import KEEP, Policy, public_schema
+from tap_crowdtwist.records.normalizer import Normalizer
 from tap_crowdtwist.streams import STREAMS
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ VALUES: dict[str, Any] = {"string": "2026-03-10T00:00:00Z", "array": [], "object
 
 def record(stream: type[CrowdTwistStream], row: dict[str, Any], policy: Policy = KEEP) -> Any:
     keys: tuple[str, ...] = tuple(stream.primary_keys)  # type: ignore[arg-type]  # a property of the SDK
-    make = Normaliser(
-        stream.name, published(stream.name, policy), keys, policy=policy, aliases=stream.aliases
+    make = Normalizer(
+        stream.name, public_schema(stream.name, policy), keys, policy=policy, aliases=stream.aliases
     )
     return make({**dict.fromkeys(keys, "7"), **row})
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 STABLE = {
     "user_id": values.integer,
-    "at": timestamps.instant,
+    "at": timestamps.normalize_timestamp,
     "points": values.integer,
     "title": values.text,
 }
@@ -24,7 +24,7 @@ STABLE = {
 def ids(*rows: dict[str, Any]) -> list[str]:
     """Give the ids that copies of the rows get, in the order of the rows."""
     copies = [dict(row) for row in rows]
-    surrogate_keys.assign(copies, "order_id", STABLE)
+    surrogate_keys.assign_ids(copies, "order_id", STABLE)
     return [row["id"] for row in copies]
 
 

@@ -21,15 +21,15 @@ from tap_crowdtwist.privacy.policy import (
     EXTRA,
     Policy,
     has_spendable,
-    may_be_spent,
-    may_not_leave,
-    published,
+    is_withheld_name,
+    is_withheld_or_spendable_name,
+    public_schema,
     withheld,
 )
-from tap_crowdtwist.privacy.sanitize import scrub
+from tap_crowdtwist.privacy.sanitize import remove_credentials
 from tap_crowdtwist.records import normalizer, timestamps, values
-from tap_crowdtwist.records.normalizer import Normaliser
-from tap_crowdtwist.records.values import MisfitError
+from tap_crowdtwist.records.normalizer import Normalizer
+from tap_crowdtwist.records.values import ConversionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -55,17 +55,17 @@ KEYS = {
 STREAMS = sorted(KEYS)
 
 
-def normaliser(stream: str = "users", **options: Any) -> Normaliser:
-    return Normaliser(stream, published(stream), KEYS[stream], **options)
+def normaliser(stream: str = "users", **options: Any) -> Normalizer:
+    return Normalizer(stream, public_schema(stream), KEYS[stream], **options)
 
 
-def toy(properties: Row, keys: Iterable[str] = (), **options: Any) -> Normaliser:
+def toy(properties: Row, keys: Iterable[str] = (), **options: Any) -> Normalizer:
     """Make a normaliser of a schema made for one test."""
     schema = {"properties": {**properties, EXTRA: {"type": ["object", "null"]}}}
-    return Normaliser("toys", schema, keys, **options)
+    return Normalizer("toys", schema, keys, **options)
 
 
-def made(normalise: Normaliser, row: Row) -> Row:
+def made(normalise: Normalizer, row: Row) -> Row:
     record = normalise(row)
     assert record is not None
     return record
@@ -98,7 +98,7 @@ def logged() -> Iterator[list[str]]:
 
 def test_every_column_is_there_null_where_the_row_has_nothing() -> None:
     record = made(normaliser(), {"id": 1})
-    assert record.keys() == published("users")["properties"].keys()
+    assert record.keys() == public_schema("users")["properties"].keys()
     assert {name for name, value in record.items() if value is not None} == {"id"}
 
 
@@ -305,8 +305,8 @@ def test_a_warning_says_whether_what_has_no_column_is_in_the_output(
 ) -> None:
     policy = Policy(mode, b"a key of 16 chars", data.draw(st.sampled_from([frozenset(), {EXTRA}])))
     chosen = data.draw(st.sampled_from([deselect(), deselect(EXTRA)]))
-    normalise = Normaliser(
-        stream, published(stream, policy), KEYS[stream], selected=chosen, policy=policy
+    normalise = Normalizer(
+        stream, public_schema(stream, policy), KEYS[stream], selected=chosen, policy=policy
     )
     drawn = st.dictionaries(property_names | credentials, st.just("text"), max_size=4)
     row = data.draw(drawn) | dict.fromkeys(KEYS[stream], 1)
@@ -423,7 +423,7 @@ def test_credentials_are_left_out_by_name_at_any_depth() -> None:
     ids=lambda value: str(value)[:9].encode("ascii", "replace").decode(),
 )
 def test_text_that_is_json_is_searched_for_credentials(value: Any, outcome: Any) -> None:
-    assert scrub(value) == outcome
+    assert remove_credentials(value) == outcome
 
 
 # Selection
@@ -474,7 +474,7 @@ def test_additional_properties_can_be_deselected() -> None:
 # Other names
 
 
-def aliased(**options: Any) -> Normaliser:
+def aliased(**options: Any) -> Normalizer:
     return normaliser("activities", aliases={"activity_tag": "activity_tags"}, **options)
 
 
@@ -520,8 +520,8 @@ CONVERTERS: tuple[Callable[[Any], Any], ...] = (
     values.integer,
     values.number,
     values.boolean,
-    timestamps.instant,
-    timestamps.day,
+    timestamps.normalize_timestamp,
+    timestamps.normalize_date,
 )
 
 
@@ -529,7 +529,7 @@ def forms(value: Any) -> set[str]:
     """Give the texts of what a scalar may have become."""
     texts = {str(value)}
     for convert in CONVERTERS:
-        with suppress(MisfitError):
+        with suppress(ConversionError):
             texts.add(str(convert(value)))
     return texts
 
@@ -615,7 +615,7 @@ def test_any_row_makes_a_valid_record_without_credentials_and_without_a_loss(
     record = made(normaliser(stream), row)
     assert row == before
 
-    schema = published(stream)
+    schema = public_schema(stream)
     validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
     assert [error.message for error in validator.iter_errors(record)] == []
     assert msgspec.json.decode(msgspec.json.encode(record)) == record
@@ -624,7 +624,7 @@ def test_any_row_makes_a_valid_record_without_credentials_and_without_a_loss(
     assert not record.keys() & withheld(stream)
 
     found = {str(leaf) for leaf in leaves(record)}
-    forbidden = may_be_spent if has_spendable(stream) else may_not_leave
+    forbidden = is_withheld_or_spendable_name if has_spendable(stream) else is_withheld_name
     rest = {name: value for name, value in row.items() if name not in withheld(stream)}
     for leaf in leaves(without_the_forbidden(rest, forbidden, schema["properties"])):
         assert leaf is None or not str(leaf).strip() or forms(leaf) & found

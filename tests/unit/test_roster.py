@@ -141,7 +141,7 @@ def test_members_with_names_are_found_again_by_what_a_state_calls_them(
     data: st.DataObject,
     hashed: bool,  # noqa: FBT001 - drawn
 ) -> None:
-    roster = Roster(members, "username", disguise=(lambda name: name[::-1]) if hashed else None)
+    roster = Roster(members, "username", pseudonymize=(lambda name: name[::-1]) if hashed else None)
     places = data.draw(st.lists(st.integers(0, len(roster) - 1))) if len(roster) else []
     assert roster.with_tokens({roster.token(n) for n in places}) == sorted(set(places))
 

@@ -11,16 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_crowdtwist.api.endpoints import Host
-from tap_crowdtwist.config.schema import DECLARATION, SECRETS
+from tap_crowdtwist.config.schema import CONFIG_SCHEMA, SECRETS
 from tap_crowdtwist.config.settings import Settings
-from tap_crowdtwist.config.validation import check, check_environment
+from tap_crowdtwist.config.validation import check_environment, validate
 from tap_crowdtwist.errors import SettingError
 
 CANARY = "canary-value-7391"
 KEY = "key-of-a-test"
 UTC = timezone.utc
 
-PROPERTIES: dict[str, Any] = DECLARATION["properties"]
+PROPERTIES: dict[str, Any] = CONFIG_SCHEMA["properties"]
 WHOLE = sorted(name for name, schema in PROPERTIES.items() if "integer" in schema["type"])
 TEXTS = sorted(name for name, schema in PROPERTIES.items() if "string" in schema["type"])
 
@@ -28,7 +28,7 @@ TEXTS = sorted(name for name, schema in PROPERTIES.items() if "string" in schema
 def built(**config: Any) -> Settings:
     """Build settings as the tap does."""
     config = {"api_key": KEY, "client_id": "512"} | config
-    check(config, DECLARATION)
+    validate(config, CONFIG_SCHEMA)
     return Settings.from_config(config)
 
 
@@ -47,7 +47,7 @@ def refusal(**config: Any) -> str:
 
 def test_defaults_are_filled_in() -> None:
     config: dict[str, Any] = {}
-    check(config, DECLARATION)
+    validate(config, CONFIG_SCHEMA)
     assert config == {
         "environment": "production",
         "auth_method": "query",
@@ -75,16 +75,16 @@ def test_defaults_are_filled_in() -> None:
 
 def test_null_is_the_same_as_not_set() -> None:
     nulls: dict[str, Any] = dict.fromkeys(PROPERTIES)
-    check(nulls, DECLARATION)
+    validate(nulls, CONFIG_SCHEMA)
     fresh: dict[str, Any] = {}
-    check(fresh, DECLARATION)
+    validate(fresh, CONFIG_SCHEMA)
     assert {name: value for name, value in nulls.items() if value is not None} == fresh
 
 
 @pytest.mark.parametrize("name", [*WHOLE, "max_missing_ratio"])
 def test_a_blank_number_is_the_same_as_not_set(name: str) -> None:
     config: dict[str, Any] = {name: " "}
-    check(config, DECLARATION)
+    validate(config, CONFIG_SCHEMA)
     assert config[name] == PROPERTIES[name]["default"]
 
 
@@ -92,7 +92,7 @@ def test_a_blank_number_is_the_same_as_not_set(name: str) -> None:
 @pytest.mark.parametrize("form", ["12", " 12 ", "+12", "12.0", 12.0, 12])
 def test_whole_numbers_may_come_as_text(name: str, form: Any) -> None:
     config: dict[str, Any] = {name: form}
-    check(config, DECLARATION)
+    validate(config, CONFIG_SCHEMA)
     assert config[name] == 12
     assert type(config[name]) is int
 
@@ -200,14 +200,14 @@ def test_member_ids_are_a_list(value: Any) -> None:
 def test_a_check_without_words_of_its_own_points_to_the_description() -> None:
     declaration = {"properties": {"name": {"type": ["string"], "pattern": "^a"}}}
     with pytest.raises(SettingError) as caught:
-        check({"name": CANARY}, declaration)
+        validate({"name": CANARY}, declaration)
     assert str(caught.value) == ("Setting `name`: is not as `tap-crowdtwist --about` describes it")
 
 
 def test_a_type_may_be_declared_as_one_word() -> None:
     declaration = {"properties": {"name": {"type": "string"}}}
     with pytest.raises(SettingError) as caught:
-        check({"name": 5}, declaration)
+        validate({"name": 5}, declaration)
     assert str(caught.value) == "Setting `name`: must be text"
 
 
@@ -227,7 +227,7 @@ def test_secrets_are_the_keys() -> None:
 def test_a_variable_that_the_sdk_cannot_convert_is_named(name: str, value: str) -> None:
     variable = f"TAP_CROWDTWIST_{name.upper()}"
     with pytest.raises(SettingError) as caught:
-        check_environment({variable: value}, "TAP_CROWDTWIST_", DECLARATION)
+        check_environment({variable: value}, "TAP_CROWDTWIST_", CONFIG_SCHEMA)
     assert str(caught.value) == f"Setting `{name}`: must be a whole number (as {variable} too)"
 
 
@@ -243,7 +243,7 @@ def test_a_variable_that_the_sdk_cannot_convert_is_named(name: str, value: str) 
     ],
 )
 def test_any_other_variable_is_left_to_the_check_of_the_settings(environ: dict[str, str]) -> None:
-    check_environment(environ, "TAP_CROWDTWIST_", DECLARATION)
+    check_environment(environ, "TAP_CROWDTWIST_", CONFIG_SCHEMA)
 
 
 # Keys

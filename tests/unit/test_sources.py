@@ -41,7 +41,7 @@ def put(folder: Path, name: str, content: str | bytes) -> str:
 
 
 def read(path: str, id_type: str = "id", column: str | None = None) -> list[Any]:
-    return list(roster_files.from_files(path, id_type, column))
+    return list(roster_files.ids_from_files(path, id_type, column))
 
 
 def refusal(path: str, id_type: str = "id", column: str | None = None) -> str:
@@ -54,8 +54,8 @@ def refusal(path: str, id_type: str = "id", column: str | None = None) -> str:
 
 
 def test_the_setting_holds_ids_as_numbers_or_text() -> None:
-    assert list(roster_files.from_setting([3, "1", " 2 "], "id")) == [3, 1, 2]
-    assert list(roster_files.from_setting(["a-b", 5], "username")) == ["a-b", "5"]
+    assert list(roster_files.ids_from_setting([3, "1", " 2 "], "id")) == [3, 1, 2]
+    assert list(roster_files.ids_from_setting(["a-b", 5], "username")) == ["a-b", "5"]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,9 @@ def test_the_setting_holds_ids_as_numbers_or_text() -> None:
 )
 def test_an_entry_that_is_no_id_is_told_by_its_place(entry: Any, id_type: str, wanted: str) -> None:
     with pytest.raises(SettingError) as caught:
-        list(roster_files.from_setting(["a@b.test" if id_type == "email" else 1, entry], id_type))
+        list(
+            roster_files.ids_from_setting(["a@b.test" if id_type == "email" else 1, entry], id_type)
+        )
     assert str(caught.value) == f"Setting `user_ids`: entry 2 {wanted}"
 
 
@@ -390,7 +392,7 @@ def test_several_bad_entries_are_counted() -> None:
     with pytest.raises(
         SettingError, match=r"`user_ids`: 2 entries are not e-mail addr.* \(1, 3\)$"
     ):
-        list(roster_files.from_setting(["x", "a@b.test", "y"], "email"))
+        list(roster_files.ids_from_setting(["x", "a@b.test", "y"], "email"))
 
 
 @given(
@@ -537,7 +539,7 @@ def test_a_query_is_no_part_of_a_name() -> None:
 
 
 def test_lines_are_read_as_they_are_needed(folder: Path) -> None:
-    ids = roster_files.from_files(put(folder, "members.txt", "1\n2\nx\n"), "id")
+    ids = roster_files.ids_from_files(put(folder, "members.txt", "1\n2\nx\n"), "id")
     assert [next(ids), next(ids)] == [1, 2]
 
 

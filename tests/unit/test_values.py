@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tap_crowdtwist.records import timestamps, values
-from tap_crowdtwist.records.values import MisfitError
+from tap_crowdtwist.records.values import ConversionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ few = settings(max_examples=60, deadline=None)
 def fits(convert: Callable[[Any], Any], value: Any) -> bool:
     try:
         convert(value)
-    except MisfitError:
+    except ConversionError:
         return False
     return True
 
@@ -64,8 +64,8 @@ anything = st.recursive(
         values.integer,
         values.number,
         values.boolean,
-        timestamps.instant,
-        timestamps.day,
+        timestamps.normalize_timestamp,
+        timestamps.normalize_date,
     ],
 )
 @few
@@ -78,7 +78,14 @@ def test_a_value_is_converted_or_a_misfit_and_nothing_else(
 
 
 @pytest.mark.parametrize(
-    "convert", [values.integer, values.number, values.boolean, timestamps.instant, timestamps.day]
+    "convert",
+    [
+        values.integer,
+        values.number,
+        values.boolean,
+        timestamps.normalize_timestamp,
+        timestamps.normalize_date,
+    ],
 )
 @pytest.mark.parametrize("blank", ["", " ", "\t\r\n"])
 def test_a_blank_text_is_none(convert: Callable[[Any], Any], blank: str) -> None:
@@ -86,7 +93,8 @@ def test_a_blank_text_is_none(convert: Callable[[Any], Any], blank: str) -> None
 
 
 @pytest.mark.parametrize(
-    "convert", [values.text, values.integer, values.number, values.boolean, timestamps.instant]
+    "convert",
+    [values.text, values.integer, values.number, values.boolean, timestamps.normalize_timestamp],
 )
 @pytest.mark.parametrize("value", [[], {}, [1], {"a": 1}])
 def test_arrays_and_objects_are_no_scalars(convert: Callable[[Any], Any], value: Any) -> None:
@@ -286,7 +294,7 @@ def test_an_instant_has_one_outcome_in_all_of_its_iso_spellings(
         plain,
         spelled(moment),
     ]
-    assert {timestamps.instant(form) for form in forms} == {spelled(moment)}
+    assert {timestamps.normalize_timestamp(form) for form in forms} == {spelled(moment)}
     assert RFC_3339.fullmatch(spelled(moment))
 
 
@@ -303,7 +311,7 @@ def test_an_epoch_has_one_outcome_in_all_of_its_spellings(seconds: int) -> None:
         f"{seconds}.",
         float(seconds),
     ):
-        assert timestamps.instant(form) == moment
+        assert timestamps.normalize_timestamp(form) == moment
 
 
 @few
@@ -311,8 +319,8 @@ def test_an_epoch_has_one_outcome_in_all_of_its_spellings(seconds: int) -> None:
 def test_an_epoch_in_milliseconds_is_exact(milliseconds: int) -> None:
     assume(not reads_as_a_date(milliseconds))
     moment = spelled(EPOCH + timedelta(milliseconds=milliseconds))
-    assert timestamps.instant(milliseconds) == moment
-    assert timestamps.instant(str(milliseconds)) == moment
+    assert timestamps.normalize_timestamp(milliseconds) == moment
+    assert timestamps.normalize_timestamp(str(milliseconds)) == moment
 
 
 @few
@@ -322,8 +330,8 @@ def test_whole_seconds_of_early_years_may_come_in_milliseconds(second: int) -> N
     assume(not reads_as_a_date(second * 1000))
     moment = spelled(EPOCH + timedelta(seconds=second))
     for form in (second * 1000, f"{second}000", float(second * 1000)):
-        assert timestamps.instant(form) == moment
-        assert timestamps.day(form) == moment[:10]
+        assert timestamps.normalize_timestamp(form) == moment
+        assert timestamps.normalize_date(form) == moment[:10]
 
 
 @few
@@ -331,7 +339,7 @@ def test_whole_seconds_of_early_years_may_come_in_milliseconds(second: int) -> N
 def test_a_fraction_of_an_epoch_is_kept_to_the_microsecond(microseconds: int) -> None:
     assume(not reads_as_a_date(microseconds // 10**6))
     seconds = microseconds / 10**6
-    outcome = timestamps.instant(seconds)
+    outcome = timestamps.normalize_timestamp(seconds)
     assert outcome is not None
     told = datetime.fromisoformat(outcome.replace("Z", "+00:00"))
     assert abs(told - (EPOCH + timedelta(microseconds=microseconds))) <= timedelta(microseconds=2)
@@ -372,7 +380,7 @@ def test_a_fraction_of_an_epoch_is_kept_to_the_microsecond(microseconds: int) ->
     ],
 )
 def test_instants_as_they_are_seen(value: Any, outcome: str) -> None:
-    assert timestamps.instant(value) == outcome
+    assert timestamps.normalize_timestamp(value) == outcome
 
 
 @pytest.mark.parametrize(
@@ -415,7 +423,7 @@ def test_instants_as_they_are_seen(value: Any, outcome: str) -> None:
     ],
 )
 def test_what_is_no_instant_is_a_misfit(value: Any) -> None:
-    assert not fits(timestamps.instant, value)
+    assert not fits(timestamps.normalize_timestamp, value)
 
 
 @few
@@ -425,10 +433,10 @@ def test_an_instant_is_accepted_exactly_if_the_calendar_has_it(day: str, clock: 
     try:
         there = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S")  # noqa: DTZ007 - it has no offset
     except ValueError:
-        assert not fits(timestamps.instant, f"{text}Z")
+        assert not fits(timestamps.normalize_timestamp, f"{text}Z")
     else:
         if int(clock[4:6]) < 60:  # strptime alone knows leap seconds
-            assert timestamps.instant(f"{text}Z") == spelled(there.replace(tzinfo=UTC))
+            assert timestamps.normalize_timestamp(f"{text}Z") == spelled(there.replace(tzinfo=UTC))
 
 
 # Dates in digits
@@ -450,8 +458,8 @@ def test_a_date_in_digits_is_that_date_and_no_epoch(moment: datetime) -> None:
     ):
         digits = moment.strftime(form)
         for spelling in (digits, f" {digits} ", int(digits), f"{digits}.0", float(digits)):
-            assert timestamps.instant(spelling) == spelled(since)
-            assert timestamps.day(spelling) == since.date().isoformat()
+            assert timestamps.normalize_timestamp(spelling) == spelled(since)
+            assert timestamps.normalize_date(spelling) == since.date().isoformat()
 
 
 @few
@@ -459,8 +467,8 @@ def test_a_date_in_digits_is_that_date_and_no_epoch(moment: datetime) -> None:
 def test_a_year_or_a_month_in_digits_is_a_misfit_and_no_invented_day(month: date) -> None:
     for digits in (f"{month:%Y}", f"{month:%Y%m}"):
         for spelling in (digits, int(digits), float(digits)):
-            assert not fits(timestamps.day, spelling)
-            assert not fits(timestamps.instant, spelling)
+            assert not fits(timestamps.normalize_date, spelling)
+            assert not fits(timestamps.normalize_timestamp, spelling)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -468,12 +476,12 @@ def test_a_birthday_in_epoch_seconds_never_reads_as_a_date(sign: int) -> None:
     """Midnight in any time zone is a multiple of 900 seconds, and what ends in 00 is no day."""
     for seconds in range(0, 10**8, 900):
         midnight = EPOCH + timedelta(seconds=sign * seconds)
-        assert timestamps.day(sign * seconds) == midnight.date().isoformat()
+        assert timestamps.normalize_date(sign * seconds) == midnight.date().isoformat()
 
 
 @pytest.mark.parametrize("number", [20261301, 20260230, 20260100, 18991231, 21010101, 202613])
 def test_a_number_that_the_calendar_does_not_have_is_an_epoch(number: int) -> None:
-    assert timestamps.instant(number) == spelled(EPOCH + timedelta(seconds=number))
+    assert timestamps.normalize_timestamp(number) == spelled(EPOCH + timedelta(seconds=number))
 
 
 # Days
@@ -482,7 +490,7 @@ def test_a_number_that_the_calendar_does_not_have_is_an_epoch(number: int) -> No
 @few
 @given(day=st.dates(), clock=st.sampled_from(["", "T00:00:00Z", " 23:59:59.999-11:00", "T12:00"]))
 def test_a_day_is_the_one_that_is_written(day: date, clock: str) -> None:
-    assert timestamps.day(f" {day.isoformat()}{clock}") == day.isoformat()
+    assert timestamps.normalize_date(f" {day.isoformat()}{clock}") == day.isoformat()
 
 
 @few
@@ -490,14 +498,14 @@ def test_a_day_is_the_one_that_is_written(day: date, clock: str) -> None:
 def test_a_day_comes_as_an_epoch(day: date) -> None:
     seconds = (day - date(1970, 1, 1)) // timedelta(seconds=1)
     for form in (seconds, seconds + 86_399, str(seconds), f"{seconds}.0", float(seconds)):
-        assert timestamps.day(form) == day.isoformat()
+        assert timestamps.normalize_date(form) == day.isoformat()
 
 
 @pytest.mark.parametrize(
     "value", ["1990-02-30", "1990-1-1", "31.01.1990", "1990-01-01T25:00", "1e400", True, [], "x"]
 )
 def test_what_is_no_day_is_a_misfit(value: Any) -> None:
-    assert not fits(timestamps.day, value)
+    assert not fits(timestamps.normalize_date, value)
 
 
 # Open objects

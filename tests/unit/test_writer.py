@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from singer_sdk.singerlib import RecordMessage
 
-from tap_crowdtwist.json_text import storable
+from tap_crowdtwist.json_text import make_storable
 from tap_crowdtwist.privacy.policy import Policy
 from tap_crowdtwist.sync.message_writer import MessageWriter
 
@@ -83,9 +83,13 @@ def test_replaced_characters_are_counted_and_told_once(caplog: pytest.LogCapture
 
 def test_names_that_differ_only_there_stay_apart() -> None:
     value = {f"a{letter}": number for number, letter in enumerate([*UNSTORABLE, "\ufffd"])}
-    assert sorted(storable(value).values()) == [0, 1, 2, 3]
+    assert sorted(make_storable(value).values()) == [0, 1, 2, 3]
 
 
 def test_a_hash_is_of_what_would_be_stored() -> None:
     policy = Policy("hash", b"a long enough hash key")
-    assert policy.hashed("a\0") == policy.hashed("a\ud83d") == policy.hashed("a\ufffd")
+    assert (
+        policy.pseudonymize("a\0")
+        == policy.pseudonymize("a\ud83d")
+        == policy.pseudonymize("a\ufffd")
+    )

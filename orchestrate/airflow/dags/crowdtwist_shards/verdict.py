@@ -56,7 +56,9 @@ def asked_before(bookmarks: Mapping[str, Any]) -> dict[str, int | None]:
         if entry.get("completed_at"):
             before[stream] = None
         elif "started_at" in sweep:
-            before[stream] = int(sweep.get("asked", 0)) - (sweep.get("retry") or {}).get("count", 0)
+            before[stream] = int(sweep.get("asked", 0)) - (sweep.get("failed") or {}).get(
+                "count", 0
+            )
     return before
 
 
@@ -65,7 +67,7 @@ def account(part: Part, run: Run, before: Mapping[str, int | None]) -> dict[str,
     members = run.members or 0
     streams = {}
     for stream, row in (run.summary or {}).items():
-        asked, note = row["asked"], row["skipped"]
+        asked, note = row["asked"], row["skip_reason"]
         if stream in CATALOGS:
             continue
         if asked < members and stream in before:
