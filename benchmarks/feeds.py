@@ -156,7 +156,7 @@ class Warehouse:
         """Count rows of the truth, and those that are missing here or hold other values."""
         count = wrong = 0
         held = self.rows.get(stream, {})
-        for row in sandbox.truth(stream):
+        for row in sandbox.expected_rows(stream):
             count += 1
             mine = held.get(tuple(row[name] for name in self.keys[stream]))
             wrong += mine is None or _comparable(mine) != _comparable(row)

@@ -10,8 +10,8 @@ import statistics
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.environments import ROOT
-from benchmarks.line_up import BARE, CEILING, CONCURRENCY, DLT, EXTRACT, TAP, Result, Setup
 from benchmarks.measure import Usage
+from benchmarks.setups import BARE, CEILING, CONCURRENCY, DLT, EXTRACT, TAP, Result, Setup
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import environments, report
 from benchmarks.environments import ROOT
-from benchmarks.line_up import BARE, NAMES, TAP, Desk, Result, Setup
 from benchmarks.measure import Usage
+from benchmarks.setups import BARE, NAMES, TAP, Result, Runner, Setup
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,20 +62,20 @@ class Benchmark:
         """Run the tap and the bare loop in turn, several times, to compare them closely."""
         setup = Setup(members, latency)
         with setup.server() as server:
-            desk = Desk(self._where, self._folder, server, setup)
-            return [self._told(desk.run(name)) for _ in range(times) for name in (TAP, BARE)]
+            runner = Runner(self._where, self._folder, server, setup)
+            return [self._told(runner.run(name)) for _ in range(times) for name in (TAP, BARE)]
 
     def alone(self, setup: Setup, **settings: Any) -> Result:
         """Run the tap alone."""
         with setup.server() as server:
-            return self._told(Desk(self._where, self._folder, server, setup).run(TAP, **settings))
+            return self._told(Runner(self._where, self._folder, server, setup).run(TAP, **settings))
 
     def memory(self, roster: int) -> Usage:
         """Run the tap on a large roster, stop it early, and give what it took."""
         setup = Setup(roster)
         with setup.server() as server:
-            desk = Desk(self._where, self._folder, server, setup)
-            program = desk.program(TAP, self._only("users"))
+            runner = Runner(self._where, self._folder, server, setup)
+            program = runner.program(TAP, self._only("users"))
             usage = program.stop_after(STOPPED_AFTER, "users", patience=120)
         self._say(f"roster of {roster:,}: {usage.peak / 1e6:.0f} MB, exit code {usage.code}")
         return usage
@@ -93,12 +93,12 @@ class Benchmark:
 
     def _compare(self, setup: Setup) -> Iterator[Result]:
         with setup.server() as server:
-            desk = Desk(self._where, self._folder, server, setup)
+            runner = Runner(self._where, self._folder, server, setup)
             for name in NAMES:
-                why = setup.hindrance(name)
+                why = setup.skip_reason(name)
                 if name.startswith("dlt") and self._where.dlt is None:
                     why = "dlt is not installed"
-                yield self._told(Result(name, setup, why) if why else desk.run(name))
+                yield self._told(Result(name, setup, why) if why else runner.run(name))
 
     def _told(self, result: Result) -> Result:
         usage, setup = result.usage, result.setup

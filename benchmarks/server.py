@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from typing_extensions import override
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
-from crowdtwist_sandbox.request_log import Ledger
+from crowdtwist_sandbox.request_log import RequestLog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ MARGIN = 5.0
 _REFUSED = 429
 
 
-class CompleteLedger(Ledger):
+class CompleteLedger(RequestLog):
     """Books that forget nothing until they are reset."""
 
     def __init__(self) -> None:

@@ -156,7 +156,7 @@ class Demo:
             if not streams and _is_read_whole(stream):  # what was, and is not there now, is no more
                 self.truth[stream.name] = Truth(tuple(stream.primary_keys))
             if not streams or stream.name in streams:
-                self.truth[stream.name].add(sandbox.truth(stream.name))
+                self.truth[stream.name].add(sandbox.expected_rows(stream.name))
         if streams:
             more["TAP_CROWDTWIST__SELECT"] = json.dumps([f"{name}.*" for name in streams])
         sandbox.reset()

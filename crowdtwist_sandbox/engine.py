@@ -8,7 +8,7 @@ from crowdtwist_sandbox import deviations
 from crowdtwist_sandbox.clock import Clock
 from crowdtwist_sandbox.faults.faults import Faults
 from crowdtwist_sandbox.limits import Bucket
-from crowdtwist_sandbox.request_log import Ledger
+from crowdtwist_sandbox.request_log import RequestLog
 from crowdtwist_sandbox.wire.encoder import Encoder
 from crowdtwist_sandbox.wire.fields import FIELDS
 from crowdtwist_sandbox.world.pace import Pace
@@ -27,7 +27,7 @@ class Engine:
         pace = Pace.of(options.daily_changes)
         self.world = World(options.seed, options.members, options.today, pace)
         self.clock = Clock(options.today)
-        self.ledger = Ledger()
+        self.ledger = RequestLog()
         self.faults = Faults(options.seed, options.api_key, self.ledger)
         self.faults.set(options.faults)
         per_minute = options.requests_per_minute

@@ -6,18 +6,18 @@ object with the reasons under `error`.
 
 from __future__ import annotations
 
-from crowdtwist_sandbox.http_exchange import Answer, Refusal
+from crowdtwist_sandbox.http_exchange import Refusal, Response
 
 
-def flat(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Answer:
+def flat(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
     """An error of the main host, or of the gateway before both."""
-    return Answer(status, {"error": code, "message": message}, headers)
+    return Response(status, {"error": code, "message": message}, headers)
 
 
-def nested(status: int, code: str, message: str) -> Answer:
+def nested(status: int, code: str, message: str) -> Response:
     """An error of the POS host's purchase listing."""
     reasons = [{"reason": code, "message": message}]
-    return Answer(status, {"error": {"code": status, "message": message, "errors": reasons}})
+    return Response(status, {"error": {"code": status, "message": message, "errors": reasons}})
 
 
 NOT_FOUND = flat(404, "page_not_found", "The requested page does not exist.")

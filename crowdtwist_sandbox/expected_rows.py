@@ -26,7 +26,7 @@ _OWN_IDS = {"user_activity_history": "user_activity_id", "redemptions": "order_i
 _HIDDEN = CREDENTIALS | SPENDABLE
 
 
-def truth(engine: Engine, stream: str, day: int | None = None) -> Iterator[Row]:
+def expected_rows(engine: Engine, stream: str, day: int | None = None) -> Iterator[Row]:
     """Rows of a stream at the end of a day (today where none is given), in roster order.
 
     Raises:
@@ -43,8 +43,8 @@ def truth(engine: Engine, stream: str, day: int | None = None) -> Iterator[Row]:
 def _rows(engine: Engine, stream: str, day: int) -> Iterator[Row]:
     world, options = engine.world, engine.options
     if stream in PROGRAM_STREAMS:
-        for row, roll in world.catalog(stream, day).rows():
-            yield _canonical(stream, row, roll, None, drift=options.drift)
+        for row, seed in world.catalog(stream, day).rows():
+            yield _canonical(stream, row, seed, None, drift=options.drift)
         return
     if stream == "points_expiration" and not options.expiration_rule:
         return
@@ -52,13 +52,13 @@ def _rows(engine: Engine, stream: str, day: int) -> Iterator[Row]:
         return
     for index in world.population.living(day):
         member = world.member(index, day)
-        for row, roll in world.rows(stream, member):
-            yield _canonical(stream, row, roll, member, drift=options.drift)
+        for row, seed in world.rows(stream, member):
+            yield _canonical(stream, row, seed, member, drift=options.drift)
 
 
-def _canonical(stream: str, row: Row, roll: int, member: Member | None, *, drift: bool) -> Row:
+def _canonical(stream: str, row: Row, seed: int, member: Member | None, *, drift: bool) -> Row:
     kinds = FIELDS[stream]
-    dropped = {drifted.left_out_id(stream, member), drifted.removed(stream, row, roll)}
+    dropped = {drifted.left_out_id(stream, member), drifted.removed(stream, row, seed)}
     true: Row = {}
     if member is not None and stream != "users":
         true["user_id"] = member_id(member.index)
@@ -72,6 +72,6 @@ def _canonical(stream: str, row: Row, roll: int, member: Member | None, *, drift
     if stream in _OWN_IDS:
         own = true[_OWN_IDS[stream]]
         true["id"] = None if own is None else str(own)
-    if drift and (added := drifted.added(stream, row, roll)):
+    if drift and (added := drifted.added(stream, row, seed)):
         true["additional_properties"] = added
     return true

@@ -49,7 +49,7 @@ class Request:
         return ""
 
 
-class Answer:
+class Response:
     """A status, a body (JSON unless it says otherwise), and headers beyond the usual ones."""
 
     __slots__ = ("body", "headers", "media_type", "status")
@@ -70,7 +70,7 @@ class Answer:
         answer.media_type = media_type
         return answer
 
-    def also(self, headers: dict[str, str]) -> Answer:
+    def also(self, headers: dict[str, str]) -> Response:
         """A copy with more headers; some answers are shared."""
         answer = copy(self)
         answer.headers = {**self.headers, **headers}
@@ -88,7 +88,7 @@ class Answer:
 class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault
     """Ends the handling of a request with an answer."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Response) -> None:
         super().__init__(answer.status)
         self.answer = answer
 
@@ -96,11 +96,11 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault
 class Deliver(Protocol):
     """Sends an answer. Every response of both hosts passes through one of these or a fault."""
 
-    async def __call__(self, request: Request, answer: Answer, send: Send) -> None:
+    async def __call__(self, request: Request, answer: Response, send: Send) -> None:
         """Send the answer to the request."""
 
 
-async def deliver(request: Request, answer: Answer, send: Send) -> None:
+async def deliver(request: Request, answer: Response, send: Send) -> None:
     """Send the answer as it is, compressed where the client takes gzip and it pays."""
     body = answer.body
     headers = answer.head()

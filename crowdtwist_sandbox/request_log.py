@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode
 _REMEMBERED = 10_000
 
 
-class Ledger:
+class RequestLog:
     """Written by the server, read by anyone, also from other threads."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 from crowdtwist_sandbox.engine import Engine
-from crowdtwist_sandbox.expected_rows import truth
+from crowdtwist_sandbox.expected_rows import expected_rows
 from crowdtwist_sandbox.feeds.batch import write_batch_activity
 from crowdtwist_sandbox.feeds.data_push import CLIENT, write_data_push
 from crowdtwist_sandbox.feeds.posting import Endpoint, post_live_push
@@ -154,9 +154,9 @@ class Sandbox:
         """The ids of all who ever joined, ascending by numeric id."""
         return list(self.engine.world.population.roster(self.engine.clock.day, id_type))
 
-    def truth(self, stream: str, day: int | None = None) -> Iterator[dict[str, Any]]:
-        """The canonical rows of a stream; see the module `truth`."""
-        return truth(self.engine, stream, day)
+    def expected_rows(self, stream: str, day: int | None = None) -> Iterator[dict[str, Any]]:
+        """The canonical rows of a stream; see the module `expected_rows`."""
+        return expected_rows(self.engine, stream, day)
 
     def write_data_push(
         self,

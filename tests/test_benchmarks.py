@@ -23,10 +23,10 @@ from harness import (
 
 from benchmarks import report
 from benchmarks.environments import Environments
-from benchmarks.line_up import BARE, DLT, NAMES, TAP, TEXTBOOK, TUNED, Desk, Setup
-from benchmarks.line_up import Result as Run
 from benchmarks.measure import Output, Program
 from benchmarks.server import CompleteLedger, Server, traffic
+from benchmarks.setups import BARE, DLT, NAMES, TAP, TEXTBOOK, TUNED, Runner, Setup
+from benchmarks.setups import Result as Run
 from tap_crowdtwist.streams import API_STREAMS
 from tap_crowdtwist.streams.undated_lists import SAMPLE_SIZE
 
@@ -63,7 +63,7 @@ window for each of a member's years."""
 
 def minimum_of(running: Sandbox) -> int:
     """How many requests it takes: a page each, further pages where the rows need them."""
-    rows = {stream: list(running.truth(stream)) for stream in SELECTED}
+    rows = {stream: list(running.expected_rows(stream)) for stream in SELECTED}
     requests = 0
     for stream in SELECTED:
         owner = "id" if stream == "users" else "user_id"
@@ -83,7 +83,7 @@ def sync(members: int) -> Sync:
         ledger = running.engine.ledger = CompleteLedger()
         result = run_tap(running)
         asked = traffic(ledger)
-        rows = sum(1 for stream in SELECTED for _ in running.truth(stream))
+        rows = sum(1 for stream in SELECTED for _ in running.expected_rows(stream))
         minimum = minimum_of(running)
     done = Sync(members, result, minimum, asked.total, asked.distinct, rows)
     for line in result.stdout.encode().splitlines(keepends=True):
@@ -147,8 +147,8 @@ def side_by_side(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     where = Environments(python.parent / "tap-crowdtwist", python, None)
     setup = Setup(8)
     with setup.server() as server:
-        desk = Desk(where, folder, server, setup)
-        found = {name: desk.run(name, patience=60) for name in (TAP, TEXTBOOK, TUNED, BARE)}
+        runner = Runner(where, folder, server, setup)
+        found = {name: runner.run(name, patience=60) for name in (TAP, TEXTBOOK, TUNED, BARE)}
     assert all(run.complete for run in found.values()), (folder / "stderr").read_text()
     return found
 
@@ -183,7 +183,7 @@ def test_the_tables_have_a_row_for_every_contender(side_by_side: dict[str, Run])
 
 
 def test_what_would_take_too_long_is_not_run() -> None:
-    reasons = {name: Setup(1000, 100).hindrance(name) for name in NAMES}
+    reasons = {name: Setup(1000, 100).skip_reason(name) for name in NAMES}
     assert reasons[TEXTBOOK] == "one at a time: about 15 min"
     assert not reasons[TAP]
     assert not reasons[DLT]

@@ -60,7 +60,7 @@ def days(request: pytest.FixtureRequest) -> TwoDays:
     with sandbox(members=60, drift=True, **request.param) as running:
 
         def truth() -> Rows:
-            return {stream: list(running.truth(stream)) for stream in STREAMS}
+            return {stream: list(running.expected_rows(stream)) for stream in STREAMS}
 
         def asked() -> Counter[str]:
             rows = running.counts()["requests"]

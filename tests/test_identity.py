@@ -41,7 +41,7 @@ def test_rows_are_those_of_the_members_whatever_they_are_called(
     found = {row["id"] for row in result.records["users"]}
     assert len(found) > 3
     for stream in MEMBER_STREAMS:
-        true = [row for row in world.truth(stream) if row[own(stream)] in found]
+        true = [row for row in world.expected_rows(stream) if row[own(stream)] in found]
         records = canonical(stream, result.records[stream])
         assert all(type(record[own(stream)]) is int for record in records)
         assert sorted(records, key=itemgetter(own(stream))) == canonical(stream, true)

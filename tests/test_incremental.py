@@ -88,7 +88,7 @@ def test_redemptions_are_asked_for_in_windows_of_a_year_at_most(world: Sandbox) 
 
 def test_windows_that_meet_bring_no_row_twice_and_lose_none(world: Sandbox) -> None:
     result = run_tap(world, "redemptions", start_date="2019-01-01", user_ids=[HEAVY])
-    true = [row for row in world.truth("redemptions") if row["user_id"] == HEAVY]
+    true = [row for row in world.expected_rows("redemptions") if row["user_id"] == HEAVY]
     records = canonical("redemptions", result.records["redemptions"])
     assert len(records) == len(true) > 10
     newest_first = sorted(records, key=itemgetter("order_date"), reverse=True)
@@ -106,7 +106,7 @@ def test_a_first_run_without_a_start_date_asks_for_everything(world: Sandbox, st
     result = run_tap(world, stream, user_ids=MEMBERS)
     assert bounds(world)
     assert not any(bounds(world))
-    true = [row for row in world.truth(stream) if row["user_id"] in MEMBERS]
+    true = [row for row in world.expected_rows(stream) if row["user_id"] in MEMBERS]
     assert canonical(stream, result.records[stream]) == canonical(stream, true)
 
 
@@ -142,7 +142,7 @@ def test_the_start_date_bounds_the_first_run(world: Sandbox, stream: str) -> Non
     result = run_tap(world, stream, user_ids=some, start_date="2026-01-15")
     true = [
         row
-        for row in world.truth(stream)
+        for row in world.expected_rows(stream)
         if row["user_id"] in some and row[INCREMENTAL[stream]] >= "2026-01-15"
     ]
     assert true
@@ -200,7 +200,7 @@ def test_a_full_table_read_of_an_incremental_stream_is_not_bounded_by_its_bookma
     entry_of(catalog, "purchases").update(replication_method="FULL_TABLE", replication_key=None)
     result = run_tap(world, catalog=catalog, state=seeded("purchases"), user_ids=MEMBERS)
     assert not any(bounds(world))
-    true = [row for row in world.truth("purchases") if row["user_id"] in MEMBERS]
+    true = [row for row in world.expected_rows("purchases") if row["user_id"] in MEMBERS]
     assert canonical("purchases", result.records["purchases"]) == canonical("purchases", true)
 
 
@@ -222,7 +222,7 @@ def test_users_can_be_incremental_by_when_they_were_updated(world: Sandbox) -> N
         }
     }
     result = run_tap(world, catalog=incremental_users(), state=state)
-    everyone = list(world.truth("users"))
+    everyone = list(world.expected_rows("users"))
     wanted = [row for row in everyone if row["date_last_updated"] >= "2026-03-01T00:00:00Z"]
     assert canonical("users", result.records["users"]) == canonical("users", wanted)
     assert 0 < len(wanted) < len(everyone)
@@ -232,7 +232,7 @@ def test_users_can_be_incremental_by_when_they_were_updated(world: Sandbox) -> N
 
 def test_the_first_incremental_run_over_users_sends_them_all(world: Sandbox) -> None:
     result = run_tap(world, catalog=incremental_users())
-    assert len(result.records["users"]) == len(list(world.truth("users")))
+    assert len(result.records["users"]) == len(list(world.expected_rows("users")))
     (schema,) = result.schemas["users"]
     assert schema["bookmark_properties"] == ["date_last_updated"]
 
@@ -282,7 +282,7 @@ def test_a_start_date_that_is_moved_back_is_read_from(
     result = run_tap(world, stream, state=state, present=PRESENT + DAY, **settings)
     true = [
         row
-        for row in world.truth(stream)
+        for row in world.expected_rows(stream)
         if row["user_id"] in some and row[INCREMENTAL[stream]] >= (earlier or "")
     ]
     assert canonical(stream, result.records[stream]) == canonical(stream, true)
@@ -339,7 +339,7 @@ def test_a_member_who_is_new_to_the_roster_is_read_from_the_start(world: Sandbox
     bound = {"date_start": "2026-03-04"}
     assert {member for member, query in asked if query == bound} == {ADA, BEN, CLO}
     assert {member for member, query in asked if not query} == {ADA}
-    true = [row for row in world.truth("purchases") if row["user_id"] in MEMBERS]
+    true = [row for row in world.expected_rows("purchases") if row["user_id"] in MEMBERS]
     rows = first.records["purchases"] + second.records["purchases"]
     unique = {(row["user_id"], row["purchase_id_type"], row["purchase_id"]) for row in rows}
     assert len(unique) == len(true)

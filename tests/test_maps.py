@@ -195,7 +195,9 @@ def test_a_null_object_is_null_in_each_of_its_columns(world: Sandbox) -> None:
     columns = set(result.schemas["users"][0]["schema"]["properties"])
     inner = {name for name in columns if name.startswith("tier_info__current_level__")}
     assert inner
-    without = [row["id"] for row in world.truth("users") if not row["tier_info"]["current_level"]]
+    without = [
+        row["id"] for row in world.expected_rows("users") if not row["tier_info"]["current_level"]
+    ]
     assert without
     for record in result.records["users"]:
         assert set(record) == columns
@@ -377,7 +379,7 @@ def test_an_expression_that_fails_on_a_row_is_named_and_tells_nothing_of_the_row
     result = run_tap(world, "users", "activities", user_ids=[ADA], stream_maps=maps, code=1)
     assert "Setting `stream_maps`: `broken` of `users` fails on a row (" in result.last_line
     assert "Traceback" not in result.stderr
-    (ada,) = [row for row in world.truth("users") if row["id"] == ADA]
+    (ada,) = [row for row in world.expected_rows("users") if row["id"] == ADA]
     assert ada["first_name"] not in result.stderr
     assert "users" not in result.records
     assert "replication_key_value" not in result.state["bookmarks"].get("users", {})

@@ -128,7 +128,7 @@ def test_tap_syncs_without_the_sources(bin_directory: Path, tmp_path: Path) -> N
             user_ids=sandbox.roster(),
         )
         output = run([bin_directory / "tap-crowdtwist", "--config", config], tmp_path)
-        members = {row["id"] for row in sandbox.truth("users")}
+        members = {row["id"] for row in sandbox.expected_rows("users")}
 
     messages = [json.loads(line) for line in output.splitlines()]
     records = [message for message in messages if message["type"] == "RECORD"]

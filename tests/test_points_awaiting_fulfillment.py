@@ -26,7 +26,7 @@ def told(world: Sandbox, body: Any, code: int = 0) -> Result:
 def test_each_member_is_one_row_of_the_pos_host(world: Sandbox) -> None:
     result = run_tap(world, STREAM)
     rows = [without_nulls(row) for row in result.records[STREAM]]
-    assert rows == [without_nulls(row) for row in world.truth(STREAM)]
+    assert rows == [without_nulls(row) for row in world.expected_rows(STREAM)]
     assert any(row[TOTAL] for row in rows)
     assert {host for host, _, _ in queries(world)} == {"pos"}
 

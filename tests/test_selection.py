@@ -96,7 +96,8 @@ def test_only_selected_fields_are_sent_and_described(world: Sandbox) -> None:
     (schema,) = result.schemas["purchases"]
     assert set(schema["schema"]["properties"]) == names
     wanted = [
-        {name: row[name] for name in names if name in row} for row in world.truth("purchases")
+        {name: row[name] for name in names if name in row}
+        for row in world.expected_rows("purchases")
     ]
     assert all(set(record) == names for record in result.records["purchases"])
     assert canonical("purchases", result.records["purchases"]) == canonical("purchases", wanted)
@@ -120,7 +121,7 @@ def test_fields_of_objects_can_be_selected_one_by_one(world: Sandbox) -> None:
         }
 
     assert [without_nulls(record) for record in result.records["users"]] == [
-        without_nulls(pruned(row)) for row in world.truth("users")
+        without_nulls(pruned(row)) for row in world.expected_rows("users")
     ]
 
 
@@ -161,7 +162,7 @@ def test_stream_maps_and_flattening_apply_to_what_is_selected(world: Sandbox) ->
         flattening_max_depth=1,
     )
     assert set(result.schemas) == set(result.records) == {"people"}
-    true = [row for row in world.truth("users") if row["id"] < 1000020]
+    true = [row for row in world.expected_rows("users") if row["id"] < 1000020]
     records = result.records["people"]
     assert [record["loud"] for record in records] == [row["username"] for row in true]
     assert [record["tier_info__tier_score"] for record in records] == [

@@ -14,155 +14,155 @@ from urllib.parse import urlencode
 
 from crowdtwist_sandbox import errors
 from crowdtwist_sandbox.faults.fault import COOKIE
-from crowdtwist_sandbox.http_exchange import Answer
+from crowdtwist_sandbox.http_exchange import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Literal
 
-    from crowdtwist_sandbox.faults.fault import Hit
+    from crowdtwist_sandbox.faults.fault import Fault
 
 _HTML = "text/html; charset=iso-8859-1"
 _SORRY = "An internal error occurred."
 
 
-def _page(status: int, headers: dict[str, str] | None = None) -> Answer:
+def _page(status: int, headers: dict[str, str] | None = None) -> Response:
     """What a proxy in front of the API says: HTML that repeats the status."""
     title = f"{status} {HTTPStatus(status).phrase}"
     body = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
-    return Answer.of_bytes(status, body.encode(), _HTML, headers)
+    return Response.of_bytes(status, body.encode(), _HTML, headers)
 
 
-def _too_many(headers: dict[str, str] | None = None) -> Answer:
+def _too_many(headers: dict[str, str] | None = None) -> Response:
     return errors.flat(429, "too_many_requests", "Too many requests.", headers)
 
 
-def rate_limited(_answer: Answer, hit: Hit) -> Answer:
+def rate_limited(_answer: Response, hit: Fault) -> Response:
     """429 with Retry-After in seconds (parameter); recovers by waiting and asking again."""
     return _too_many({"retry-after": str(ceil(hit.amount))})
 
 
-def rate_limited_date(_answer: Answer, hit: Hit) -> Answer:
+def rate_limited_date(_answer: Response, hit: Fault) -> Response:
     """429 with Retry-After as an HTTP date, so many seconds ahead (parameter); recovers alike."""
     return _too_many({"retry-after": formatdate(ceil(time() + hit.amount), usegmt=True)})
 
 
-def rate_limited_bare(_answer: Answer, _hit: Hit) -> Answer:
+def rate_limited_bare(_answer: Response, _hit: Fault) -> Response:
     """429 without Retry-After; recovers by a wait of the client's own choice."""
     return _too_many()
 
 
-def server_error(_answer: Answer, _hit: Hit) -> Answer:
+def server_error(_answer: Response, _hit: Fault) -> Response:
     """500 with an HTML body; recovers by asking again."""
     return _page(500)
 
 
-def bad_gateway(_answer: Answer, _hit: Hit) -> Answer:
+def bad_gateway(_answer: Response, _hit: Fault) -> Response:
     """502 with an HTML body; recovers by asking again."""
     return _page(502)
 
 
-def unavailable(_answer: Answer, _hit: Hit) -> Answer:
+def unavailable(_answer: Response, _hit: Fault) -> Response:
     """503 with an HTML body; recovers by asking again."""
     return _page(503)
 
 
-def unavailable_later(_answer: Answer, hit: Hit) -> Answer:
+def unavailable_later(_answer: Response, hit: Fault) -> Response:
     """503 with an HTML body and Retry-After in seconds (parameter); recovers by waiting."""
     return _page(503, {"retry-after": str(ceil(hit.amount))})
 
 
-def gateway_timeout(_answer: Answer, _hit: Hit) -> Answer:
+def gateway_timeout(_answer: Response, _hit: Fault) -> Response:
     """504 with an HTML body; recovers by asking again."""
     return _page(504)
 
 
-def internal_error(_answer: Answer, _hit: Hit) -> Answer:
+def internal_error(_answer: Response, _hit: Fault) -> Response:
     """500 with the API's own internal_error as JSON; recovers by asking again."""
     return errors.FAILED
 
 
-def invalid_json(answer: Answer, _hit: Hit) -> Answer:
+def invalid_json(answer: Response, _hit: Fault) -> Response:
     """200 whose JSON ends in the middle, though the length is right; recovers by asking again."""
     half = answer.body[: max(1, len(answer.body) // 2)]
-    return Answer.of_bytes(200, half, "application/json")
+    return Response.of_bytes(200, half, "application/json")
 
 
-def login_page(_answer: Answer, _hit: Hit) -> Answer:
+def login_page(_answer: Response, _hit: Fault) -> Response:
     """200 with the HTML of a login page, as of a proxy in between; recovers by asking again."""
     body = b"<!DOCTYPE html><html><title>Sign in</title><form><input name=user></form></html>\n"
-    return Answer.of_bytes(200, body, _HTML)
+    return Response.of_bytes(200, body, _HTML)
 
 
-def empty_body(_answer: Answer, _hit: Hit) -> Answer:
+def empty_body(_answer: Response, _hit: Fault) -> Response:
     """200 with a body of no bytes; recovers by asking again."""
-    return Answer.of_bytes(200, b"", "application/json")
+    return Response.of_bytes(200, b"", "application/json")
 
 
-def envelope_flat(_answer: Answer, _hit: Hit) -> Answer:
+def envelope_flat(_answer: Response, _hit: Fault) -> Response:
     """200 with an internal_error in the main host's form; recovers by asking again."""
     return errors.flat(200, "internal_error", _SORRY)
 
 
-def envelope_system(_answer: Answer, _hit: Hit) -> Answer:
+def envelope_system(_answer: Response, _hit: Fault) -> Response:
     """200 with an internal_error in the form of POS writes; recovers by asking again."""
     told = {"system": "pos", "reason": "internal_error", "description": _SORRY, "message": _SORRY}
-    return Answer(200, told)
+    return Response(200, told)
 
 
-def envelope_nested(_answer: Answer, _hit: Hit) -> Answer:
+def envelope_nested(_answer: Response, _hit: Fault) -> Response:
     """200 with an internal_error in the form of the POS listing; recovers by asking again."""
     reasons = [{"reason": "internal_error", "message": _SORRY}]
-    return Answer(200, {"error": {"code": 500, "message": _SORRY, "errors": reasons}})
+    return Response(200, {"error": {"code": 500, "message": _SORRY, "errors": reasons}})
 
 
-def not_modified(_answer: Answer, _hit: Hit) -> Answer:
+def not_modified(_answer: Response, _hit: Fault) -> Response:
     """304, although nobody asked for it, without a body; recovers by asking again."""
-    return Answer.of_bytes(304, b"", "application/json")
+    return Response.of_bytes(304, b"", "application/json")
 
 
-def cookie(answer: Answer, hit: Hit) -> Answer:
+def cookie(answer: Response, hit: Fault) -> Response:
     """The right answer with a Set-Cookie; nothing to recover, but counted if it is sent back."""
     headers = {**answer.headers, "set-cookie": f"{COOKIE}={hit.number}; Path=/"}
-    return Answer.of_bytes(answer.status, answer.body, answer.media_type, headers)
+    return Response.of_bytes(answer.status, answer.body, answer.media_type, headers)
 
 
-def not_configured(_answer: Answer, _hit: Hit) -> Answer:
+def not_configured(_answer: Response, _hit: Fault) -> Response:
     """500 not_configured; recovers by asking once more."""
     return errors.flat(500, "not_configured", "This feature is not configured.")
 
 
-def access_denied(_answer: Answer, _hit: Hit) -> Answer:
+def access_denied(_answer: Response, _hit: Fault) -> Response:
     """403 access_denied, though the key is good; recovers by asking once more."""
     return errors.flat(403, "access_denied", "Access denied.")
 
 
-def rejected(_answer: Answer, _hit: Hit) -> Answer:
+def rejected(_answer: Response, _hit: Fault) -> Response:
     """400 with an HTML body, as of a proxy for an id with a slash; recovers by asking once more."""
     return _page(400)
 
 
-def firewall(_answer: Answer, _hit: Hit) -> Answer:
+def firewall(_answer: Response, _hit: Fault) -> Response:
     """403 with an HTML body, as of a firewall; recovers by asking once more."""
     return _page(403)
 
 
-def invalid_auth(_answer: Answer, _hit: Hit) -> Answer:
+def invalid_auth(_answer: Response, _hit: Fault) -> Response:
     """403 invalid_auth, as after a key was withdrawn; ends the run, and the next one goes on."""
     return errors.flat(403, "invalid_auth", "Invalid authentication.")
 
 
-def _moved(hit: Hit, host: str) -> Answer:
+def _moved(hit: Fault, host: str) -> Response:
     query = urlencode({**hit.request.params, "redirected": 1, "api_key": hit.api_key})
     return _page(302, {"location": f"http://{host}{hit.request.path}?{query}"})
 
 
-def redirect(_answer: Answer, hit: Hit) -> Answer:
+def redirect(_answer: Response, hit: Fault) -> Response:
     """302 to the same path with `redirected=1`, key and all; recovers by asking once more."""
     return _moved(hit, hit.request.header(b"host"))
 
 
-def redirect_away(_answer: Answer, hit: Hit) -> Answer:
+def redirect_away(_answer: Response, hit: Fault) -> Response:
     """302 to another host name that leads here as well, key and all; likewise."""
     name, _, port = hit.request.header(b"host").partition(":")
     other = "127.0.0.1" if name == "localhost" else "localhost"
@@ -170,7 +170,7 @@ def redirect_away(_answer: Answer, hit: Hit) -> Answer:
 
 
 FAULTS: Mapping[
-    Literal["transient", "persistent", "fatal"], tuple[Callable[[Answer, Hit], Answer], ...]
+    Literal["transient", "persistent", "fatal"], tuple[Callable[[Response, Fault], Response], ...]
 ] = {
     "transient": (
         rate_limited,

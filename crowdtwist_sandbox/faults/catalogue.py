@@ -28,7 +28,7 @@ class Entry(NamedTuple):
 
 ANSWERS = {fault.__name__: fault for faults in answers.FAULTS.values() for fault in faults}
 DELIVERIES = {fault.__name__: fault for fault in deliveries.TRANSIENT}
-LIES = {fault.__name__: fault for fault in paging_faults.LIES}
+PAGING_FAULTS = {fault.__name__: fault for fault in paging_faults.LIES}
 
 PARAMETERS: Mapping[str, float] = {
     "rate_limited": 1,
@@ -52,6 +52,6 @@ CATALOGUE: Mapping[str, Entry] = {
         for fault in faults
     },
     **{name: _entry(fault, "transient") for name, fault in DELIVERIES.items()},
-    **{name: _entry(fault, "lie") for name, fault in LIES.items()},
+    **{name: _entry(fault, "lie") for name, fault in PAGING_FAULTS.items()},
 }
 """Every fault by name."""

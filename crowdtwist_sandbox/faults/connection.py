@@ -12,13 +12,13 @@ from crowdtwist_sandbox.serving import TRANSPORT
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from crowdtwist_sandbox.http_exchange import Answer
+    from crowdtwist_sandbox.http_exchange import Response
 
 _MOMENT = 0.01  # seconds for bytes to reach the client before the connection is torn
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
-class Line:
+class Connection:
     """Sends an answer piece by piece, waits, and ends the connection in the wrong place.
 
     A fault that ends the connection waits until the server has noticed, since the server would
@@ -30,7 +30,7 @@ class Line:
         self._receive = receive
         self.send = send
 
-    async def start(self, answer: Answer, *headers: tuple[bytes, bytes]) -> None:
+    async def start(self, answer: Response, *headers: tuple[bytes, bytes]) -> None:
         """Send status and headers: the answer's own ones and those given."""
         sent = [*answer.head(), *headers]
         await self.send({"type": "http.response.start", "status": answer.status, "headers": sent})

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import TypeAlias
 
-    from crowdtwist_sandbox.faults.connection import Line
-    from crowdtwist_sandbox.faults.fault import Hit
-    from crowdtwist_sandbox.http_exchange import Answer
+    from crowdtwist_sandbox.faults.connection import Connection
+    from crowdtwist_sandbox.faults.fault import Fault
+    from crowdtwist_sandbox.http_exchange import Response
 
-    Delivery: TypeAlias = Callable[[Answer, Hit, Line], Awaitable[None]]
+    Delivery: TypeAlias = Callable[[Response, Fault, Connection], Awaitable[None]]
 
 _DROPS = 50
 _MEGABYTE = 1 << 20
@@ -32,17 +32,17 @@ def _length(size: int) -> tuple[bytes, bytes]:
     return b"content-length", b"%d" % size
 
 
-def _half(answer: Answer) -> bytes:
+def _half(answer: Response) -> bytes:
     return answer.body[: len(answer.body) // 2]
 
 
-async def late(answer: Answer, hit: Hit, line: Line) -> None:
+async def late(answer: Response, hit: Fault, line: Connection) -> None:
     """The right answer after a silence of some seconds (parameter); recovers by asking again."""
     if await line.lasts(hit.amount):
         await deliver(hit.request, answer, line.send)
 
 
-async def refused(_answer: Answer, _hit: Hit, line: Line) -> None:
+async def refused(_answer: Response, _hit: Fault, line: Connection) -> None:
     """The connection is closed before any byte; recovers by asking again, over a new one.
 
     The port itself stays open, since a request has to come in to be numbered: a client sees a
@@ -51,25 +51,25 @@ async def refused(_answer: Answer, _hit: Hit, line: Line) -> None:
     await line.hang_up()
 
 
-async def reset_before(_answer: Answer, _hit: Hit, line: Line) -> None:
+async def reset_before(_answer: Response, _hit: Fault, line: Connection) -> None:
     """The connection is reset (RST) before any byte; recovers by asking again."""
     await line.reset()
 
 
-async def reset_after(answer: Answer, _hit: Hit, line: Line) -> None:
+async def reset_after(answer: Response, _hit: Fault, line: Connection) -> None:
     """The connection is reset (RST) after the headers; recovers by asking again."""
     await line.start(answer, _length(len(answer.body)))
     await line.reset()
 
 
-async def body_cut(answer: Answer, _hit: Hit, line: Line) -> None:
+async def body_cut(answer: Response, _hit: Fault, line: Connection) -> None:
     """Half of the body that Content-Length announces, then a close; recovers by asking again."""
     await line.start(answer, _length(len(answer.body)))
     await line.part(_half(answer))
     await line.hang_up()
 
 
-async def wrong_length(answer: Answer, _hit: Hit, line: Line) -> None:
+async def wrong_length(answer: Response, _hit: Fault, line: Connection) -> None:
     """Content-Length is half the body that follows; recovers by asking again over a new connection.
 
     The JSON is cut, and the rest belongs to no answer, on a connection that stays open.
@@ -81,13 +81,13 @@ async def wrong_length(answer: Answer, _hit: Hit, line: Line) -> None:
     await line.end()
 
 
-async def gzip_garbage(answer: Answer, _hit: Hit, line: Line) -> None:
+async def gzip_garbage(answer: Response, _hit: Fault, line: Connection) -> None:
     """Content-Encoding gzip over bytes that are none; recovers by asking again."""
     await line.start(answer, _GZIP, _length(len(answer.body)))
     await line.end(answer.body)
 
 
-async def gzip_cut(answer: Answer, _hit: Hit, line: Line) -> None:
+async def gzip_cut(answer: Response, _hit: Fault, line: Connection) -> None:
     """Half of a gzip stream, its length right; recovers by asking again, if noticed.
 
     Decoders tend to hand over what there is without a word.
@@ -99,14 +99,14 @@ async def gzip_cut(answer: Answer, _hit: Hit, line: Line) -> None:
     await line.end(packed)
 
 
-async def chunks_cut(answer: Answer, _hit: Hit, line: Line) -> None:
+async def chunks_cut(answer: Response, _hit: Fault, line: Connection) -> None:
     """Chunked, closed after the first chunk without the last; recovers by asking again."""
     await line.start(answer, (b"transfer-encoding", b"chunked"))
     await line.part(_half(answer))
     await line.hang_up()
 
 
-async def drip(answer: Answer, hit: Hit, line: Line) -> None:
+async def drip(answer: Response, hit: Fault, line: Connection) -> None:
     """The right answer in 50 drops over some seconds (parameter); recovers by asking again.
 
     Each drop comes so soon after the other that only a limit for the whole answer helps.
@@ -120,7 +120,7 @@ async def drip(answer: Answer, hit: Hit, line: Line) -> None:
     await line.end()
 
 
-async def bomb(answer: Answer, hit: Hit, line: Line) -> None:
+async def bomb(answer: Response, hit: Fault, line: Connection) -> None:
     """The right answer after megabytes of blanks (parameter); recovers by asking again.
 
     Gzip makes it a thousandth of that on the wire, so the client has to limit what it unpacks.

@@ -11,7 +11,7 @@ COOKIE = "crowdtwist_sandbox"
 """The name of the cookie that no client should send back."""
 
 
-class Hit(NamedTuple):
+class Fault(NamedTuple):
     """The request, its number, the key that the hosts accept, and the fault's parameter."""
 
     request: Request

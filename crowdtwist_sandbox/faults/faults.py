@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from crowdtwist_sandbox.faults.catalogue import ANSWERS, DELIVERIES, LIES
-from crowdtwist_sandbox.faults.fault import COOKIE, Hit
+from crowdtwist_sandbox.faults.catalogue import ANSWERS, DELIVERIES, PAGING_FAULTS
+from crowdtwist_sandbox.faults.fault import COOKIE, Fault
 from crowdtwist_sandbox.faults.paging_faults import Asked
 from crowdtwist_sandbox.faults.plan import Plan
 from crowdtwist_sandbox.faults.spec import parse
@@ -14,9 +14,9 @@ from crowdtwist_sandbox.wire.paging import page_number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crowdtwist_sandbox.faults.connection import Line
-    from crowdtwist_sandbox.http_exchange import Answer, Deliver, Request
-    from crowdtwist_sandbox.request_log import Ledger
+    from crowdtwist_sandbox.faults.connection import Connection
+    from crowdtwist_sandbox.http_exchange import Deliver, Request, Response
+    from crowdtwist_sandbox.request_log import RequestLog
     from crowdtwist_sandbox.wire.paging import Page, Pager
 
 
@@ -24,14 +24,14 @@ class Strike(NamedTuple):
     """A fault on its way to one request."""
 
     name: str
-    hit: Hit
+    hit: Fault
 
-    def spoil(self, answer: Answer) -> Answer:
+    def spoil(self, answer: Response) -> Response:
         """The answer to send in place of the right one, if that is what the fault is about."""
         change = ANSWERS.get(self.name)
         return answer if change is None else change(answer, self.hit)
 
-    async def deliver(self, answer: Answer, line: Line, deliver: Deliver) -> None:
+    async def deliver(self, answer: Response, line: Connection, deliver: Deliver) -> None:
         """Send the answer in the fault's way, or in the usual one."""
         spoilt = DELIVERIES.get(self.name)
         if spoilt is None:
@@ -48,7 +48,7 @@ class Faults:
         spec: what was set last.
     """
 
-    def __init__(self, seed: int, api_key: str, ledger: Ledger) -> None:
+    def __init__(self, seed: int, api_key: str, ledger: RequestLog) -> None:
         self._seed = seed
         self._api_key = api_key
         self._ledger = ledger
@@ -76,7 +76,7 @@ class Faults:
             return None
         name, amount = met
         self._ledger.fault(name)
-        return Strike(name, Hit(request, plan.number, self._api_key, amount))
+        return Strike(name, Fault(request, plan.number, self._api_key, amount))
 
     def page(self, pager: Pager, items: Sequence[Any], page: str | None, size: int) -> Page:
         """A page of a listing, lies included; a lie counts where it tells."""
@@ -86,7 +86,7 @@ class Faults:
             return pager.page(items, page, size)
         turned = plan.turn(listing, onward=page_number(page) > 1)
         asked = Asked(pager, items, page, size, turned)
-        told = LIES[lie](asked)
+        told = PAGING_FAULTS[lie](asked)
         if told != asked.cut():
             self._ledger.fault(lie)
         return told

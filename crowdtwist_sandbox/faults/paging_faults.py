@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from crowdtwist_sandbox.wire.paging import Page, Pager
 
-    Lie: TypeAlias = Callable[["Asked"], Page]
+    PagingFault: TypeAlias = Callable[["Asked"], Page]
 
 
 class Asked(NamedTuple):
@@ -143,7 +143,7 @@ def _on(number: int, pages: int) -> int | None:
     return number + 1 if number < pages else None
 
 
-LIES: tuple[Lie, ...] = (
+LIES: tuple[PagingFault, ...] = (
     total_up,
     total_down,
     pages_up,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crowdtwist_sandbox.faults.catalogue import PARAMETERS
-from crowdtwist_sandbox.world.deterministic_random import key_of, mix, topic
+from crowdtwist_sandbox.world.deterministic_random import mix, seed_of, topic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,17 +23,21 @@ class Plan:
     """
 
     def __init__(self, seed: int, rules: Sequence[Rule]) -> None:
-        self._key = key_of(mix(seed), "faults")
+        self._key = seed_of(mix(seed), "faults")
         ordered = sorted(rules, key=lambda rule: not rule.numbers)
-        self._faults = [rule for rule in (each.only(lies=False) for each in ordered) if rule.names]
-        self._lies = [rule for rule in (each.only(lies=True) for each in ordered) if rule.names]
-        self._liars: dict[int, str] = {}
+        self._faults = [
+            rule for rule in (each.only(paging_faults=False) for each in ordered) if rule.names
+        ]
+        self._paging_faults = [
+            rule for rule in (each.only(paging_faults=True) for each in ordered) if rule.names
+        ]
+        self._faulty_lists: dict[int, str] = {}
         self._turned: set[int] = set()
         self.number = 0
 
     def __bool__(self) -> bool:
         """Whether there is any fault."""
-        return bool(self._faults or self._lies)
+        return bool(self._faults or self._paging_faults)
 
     def next(self) -> tuple[str, float] | None:
         """Number one more request; the fault that it meets and the fault's parameter."""
@@ -47,12 +51,14 @@ class Plan:
     def lie(self, listing: str) -> str | None:
         """The lie that a listing tells, asked for by the latest request."""
         known = topic(listing)
-        for rule in self._lies:
+        for rule in self._paging_faults:
             if self.number in rule.numbers:
-                self._liars[known] = self._pick(rule, known)
-        if known in self._liars:
-            return self._liars[known]
-        drawn = (self._pick(rule, known) for rule in self._lies if self._drawn(rule, known))
+                self._faulty_lists[known] = self._pick(rule, known)
+        if known in self._faulty_lists:
+            return self._faulty_lists[known]
+        drawn = (
+            self._pick(rule, known) for rule in self._paging_faults if self._drawn(rule, known)
+        )
         return next(drawn, None)
 
     def turn(self, listing: str, *, onward: bool) -> bool:
@@ -63,8 +69,8 @@ class Plan:
         return known in self._turned
 
     def _drawn(self, rule: Rule, index: int) -> bool:
-        return key_of(self._key, rule.word, index) < rule.rate * _ALL
+        return seed_of(self._key, rule.word, index) < rule.rate * _ALL
 
     def _pick(self, rule: Rule, index: int) -> str:
-        roll = key_of(self._key, f"one of {rule.word}", index)
-        return rule.names[roll % len(rule.names)]
+        seed = seed_of(self._key, f"one of {rule.word}", index)
+        return rule.names[seed % len(rule.names)]

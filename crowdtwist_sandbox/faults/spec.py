@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from crowdtwist_sandbox.faults.catalogue import CATALOGUE, LIES, PARAMETERS
+from crowdtwist_sandbox.faults.catalogue import CATALOGUE, PAGING_FAULTS, PARAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,9 +34,11 @@ class Rule(NamedTuple):
     rate: float
     numbers: frozenset[int]
 
-    def only(self, *, lies: bool) -> Rule:
+    def only(self, *, paging_faults: bool) -> Rule:
         """The rule, limited to lies or to what is none."""
-        return self._replace(names=tuple(name for name in self.names if (name in LIES) is lies))
+        return self._replace(
+            names=tuple(name for name in self.names if (name in PAGING_FAULTS) is paging_faults)
+        )
 
 
 def parse(spec: str) -> tuple[Rule, ...]:

@@ -67,7 +67,7 @@ def _lines(today: Today) -> Iterator[str]:
         (line.created, seen.index, line.activity, line)
         for seen in today.appearances
         for line in seen.lines
-        if line.activity is not None and (_is_back_dated(line) or mix(line.roll) % _TAKEN == 0)
+        if line.activity is not None and (_is_back_dated(line) or mix(line.seed) % _TAKEN == 0)
     )
     for _, index, activity, line in completions:
         yield _text(_credited(index, activity, line))
@@ -81,15 +81,15 @@ def _is_back_dated(line: Completion) -> bool:
 
 
 def _credited(index: int, activity: int, line: Completion) -> _Credit:
-    roll = mix(line.roll ^ line.number)
-    return _identified(index, roll)._replace(
+    seed = mix(line.seed ^ line.number)
+    return _identified(index, seed)._replace(
         activity=str(activity_id(activity)),
-        points="" if (roll >> 20) % 4 == 0 else str(line.points),
+        points="" if (seed >> 20) % 4 == 0 else str(line.points),
         date=str(line.awarded) if _is_back_dated(line) else "",
     )
 
 
-def _identified(index: int, roll: int) -> _Credit:
+def _identified(index: int, seed: int) -> _Credit:
     """A member by one identity, or by all; who has no third-party id is named by email."""
     known = _Credit(
         identity.email(index),
@@ -97,7 +97,7 @@ def _identified(index: int, roll: int) -> _Credit:
         identity.third_party_id(index) or "",
         identity.username(index),
     )
-    kind = roll % 5
+    kind = seed % 5
     if kind == len(known[:4]):
         return known
     chosen = [each if number == kind else "" for number, each in enumerate(known[:4])]

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from crowdtwist_sandbox.clock import LAST_DAY
-from crowdtwist_sandbox.world.deterministic_random import key_of, mix
+from crowdtwist_sandbox.world.deterministic_random import mix, seed_of
 from crowdtwist_sandbox.world.expiration import lapse_after, last_qualified
 from crowdtwist_sandbox.world.member_rows import has_receipt
 from crowdtwist_sandbox.world.timestamps import DAY, date_of
@@ -158,22 +158,22 @@ def _appearances(engine: Engine, day: int) -> Iterator[Appearance]:
 def _last_scan(member: Member, midnight: int) -> int | None:
     """When the last receipt of the day before was scanned, in the small hours."""
     scans = [
-        midnight + _FIRST_SCAN + mix(item.roll) % _SCANS
+        midnight + _FIRST_SCAN + mix(item.seed) % _SCANS
         for item in member.life.purchases
         if midnight - DAY <= item.first < midnight
         and has_receipt(item)
-        and not member.was_taken(item.roll)
+        and not member.was_taken(item.seed)
     ]
     return max(scans, default=None)
 
 
 def _reminder(world: World, index: int, day: int, life: Timeline) -> Reminder | None:
     """The message of the day to a member who did nothing, if the dice say so."""
-    roll = key_of(key_of(world.key, "reminder", index), "day", day)
-    if roll % world.pace.remind_every:
+    seed = seed_of(seed_of(world.key, "reminder", index), "day", day)
+    if seed % world.pace.remind_every:
         return None
     qualified = last_qualified(life)
     if qualified is None:
         return None
-    at = (world.first_day + day) * DAY + (roll >> 20) % _SECONDS
+    at = (world.first_day + day) * DAY + (seed >> 20) % _SECONDS
     return Reminder(at, qualified, lapse_after(qualified), life.redeemable_points)

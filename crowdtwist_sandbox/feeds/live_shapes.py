@@ -17,7 +17,7 @@ from crowdtwist_sandbox.wire.drift import canaries
 from crowdtwist_sandbox.wire.encodings import BIRTHDAY, EPOCH, TEXT
 from crowdtwist_sandbox.wire.fields import FIELDS
 from crowdtwist_sandbox.world import identity, words
-from crowdtwist_sandbox.world.deterministic_random import Dice, key_of
+from crowdtwist_sandbox.world.deterministic_random import DeterministicRandom, seed_of
 from crowdtwist_sandbox.world.expiration import expirations
 from crowdtwist_sandbox.world.member_rows import history_row
 from crowdtwist_sandbox.world.profile import place_of
@@ -104,14 +104,14 @@ def _json_text(value: Any) -> str | None:
     return None if value is None else msgspec.json.encode(value).decode()
 
 
-def _extra_text(value: Row | None, roll: int) -> str | None:
+def _extra_text(value: Row | None, seed: int) -> str | None:
     """Extra data as JSON text, some of it so long that it is cut."""
-    if value is not None and roll % _LONG == 0:
+    if value is not None and seed % _LONG == 0:
         value = value | {"basket": [f"article {number}" for number in range(400)]}
     text = _json_text(value)
     if text is None or len(text) <= _LONGEST:
         return text
-    ellipsis = "..." if roll // _LONG % 2 else "…"
+    ellipsis = "..." if seed // _LONG % 2 else "…"
     return text[: _LONGEST - len(ellipsis)] + ellipsis
 
 
@@ -123,7 +123,7 @@ def user(today: Today, seen: Appearance) -> Row:
     """
     world, options = today.engine.world, today.engine.options
     profile = profile_of(today, seen)
-    roll = key_of(world.key, "live", seen.index)
+    seed = seed_of(world.key, "live", seen.index)
     row = {name: profile.get(name) for name in _PROFILE}
     row |= _beyond_the_api(profile, seen, world.key)
     row |= {
@@ -141,10 +141,10 @@ def user(today: Today, seen: Appearance) -> Row:
             sent[_camel(name)] = str(value)
         else:
             sent[_camel(name)] = _camelled(kind.plain(value))
-    sent["tierInfo"] = _tier_info(profile["tier_info"], roll)
-    sent["customData"] = _custom_data(profile.get("custom_data"), roll)
+    sent["tierInfo"] = _tier_info(profile["tier_info"], seed)
+    sent["customData"] = _custom_data(profile.get("custom_data"), seed)
     if options.drift:
-        secrets = canaries(world.profile_roll(world.member(seen.index, today.day)))
+        secrets = canaries(world.profile_seed(world.member(seen.index, today.day)))
         secrets |= dict.fromkeys(_ALWAYS_NULL)
         sent |= {_camel(name): value for name, value in secrets.items()}
     return sent
@@ -153,8 +153,8 @@ def user(today: Today, seen: Appearance) -> Row:
 def _beyond_the_api(profile: Row, seen: Appearance, key: int) -> Row:
     """What the page has, and the API's profile has not or calls otherwise."""
     number = profile["mobile_phone_number"]
-    contact = key_of(key, "contact", seen.index)
-    dice = Dice(key_of(key, "live profile", seen.index))
+    contact = seed_of(key, "contact", seen.index)
+    dice = DeterministicRandom(seed_of(key, "live profile", seen.index))
 
     def maybe(value: Any) -> Any:
         return value if dice.one_in(2) else None
@@ -182,7 +182,7 @@ def _beyond_the_api(profile: Row, seen: Appearance, key: int) -> Row:
     }
 
 
-def _tier_info(tiers: Row, roll: int) -> Row:
+def _tier_info(tiers: Row, seed: int) -> Row:
     """The standing of a member; the page spells one name in two ways."""
     spelled = {_camel(name): _camelled(_level(tiers[name])) for name in _TIERS}
     for name in _TIER_DATES:
@@ -190,7 +190,7 @@ def _tier_info(tiers: Row, roll: int) -> Row:
             spelled[_camel(name)] = str(tiers[name])
     score = tiers["timeframe_score"]
     spelled["score"] = score
-    spelled["timeframe_score" if roll % 2 else "timeframeScore"] = score
+    spelled["timeframe_score" if seed % 2 else "timeframeScore"] = score
     return spelled
 
 
@@ -201,11 +201,11 @@ def _level(value: Any) -> Any:
     return {name: each for name, each in value.items() if name != "image_url"}
 
 
-def _custom_data(value: Row | None, roll: int) -> Any:
+def _custom_data(value: Row | None, seed: int) -> Any:
     """Custom data as an object, as JSON text, or as the page prints it: text that is no JSON."""
     if value is None:
         return None
-    form = roll // 2 % 3
+    form = seed // 2 % 3
     if form == 0:
         return value
     text = _json_text(value)
@@ -214,7 +214,7 @@ def _custom_data(value: Row | None, roll: int) -> Any:
 
 def activity(today: Today, seen: Appearance, line: Completion) -> Row:
     """A line of the points ledger."""
-    row, roll = history_row(line)
+    row, seed = history_row(line)
     known = {} if line.activity is None else today.engine.world.program.activity(line.activity)
     return {
         "userId": identity.member_id(seen.index),
@@ -223,8 +223,8 @@ def activity(today: Today, seen: Appearance, line: Completion) -> Row:
         "activityName": row["name"],
         "points": line.points,
         "notes": row["notes"],
-        "referenceId": None if roll % 3 else f"REF-{line.number}",
-        "activityExtraData": _extra_text(row["extra_data"], roll >> 8),
+        "referenceId": None if seed % 3 else f"REF-{line.number}",
+        "activityExtraData": _extra_text(row["extra_data"], seed >> 8),
         "thirdPartyId": identity.third_party_id(seen.index),
         "title": known.get("title", row["name"]),
         "description": known.get("description"),
@@ -238,7 +238,7 @@ def activity(today: Today, seen: Appearance, line: Completion) -> Row:
 def redemption(today: Today, seen: Appearance, order: Redemption) -> Row:
     """An order of a reward."""
     world = today.engine.world
-    row, roll = redemption_row(world, world.member(seen.index, today.day), order)
+    row, seed = redemption_row(world, world.member(seen.index, today.day), order)
     event = {
         "userId": identity.member_id(seen.index),
         "orderId": row["order_id"],
@@ -251,14 +251,14 @@ def redemption(today: Today, seen: Appearance, order: Redemption) -> Row:
         "color": row["color"],
         "size": row["size"],
         "referenceId": row["reference_id"],
-        "rewardExtraData": _extra_text(row["extra_data"], roll >> 8),
+        "rewardExtraData": _extra_text(row["extra_data"], seed >> 8),
         "quantity": order.quantity,
         "totalPointsRedeemed": order.cost,
         "couponCode": next(iter(row["codes"]), None),
         "emailAddress": identity.email(seen.index),
         "userName": identity.username(seen.index),
     }
-    if roll % _UNNAMED:
+    if seed % _UNNAMED:
         event["thirdPartyId"] = identity.third_party_id(seen.index)
     return event
 
@@ -281,7 +281,7 @@ def expiration(today: Today, seen: Appearance, reminder: Reminder) -> Row:
         "points_expiring": reminder.points,
     }
     world = today.engine.world
-    if key_of(world.key, "nested", seen.index) % 2:
+    if seed_of(world.key, "nested", seen.index) % 2:
         return {_camel(name): value for name, value in (whose | idle).items()}
     life = world.timeline(seen.index, today.day)
     entries = expirations(world.key, seen.index, life, world.now(today.day))

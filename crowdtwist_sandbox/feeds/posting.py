@@ -16,7 +16,7 @@ import msgspec
 import requests
 
 from crowdtwist_sandbox.feeds.live_push import FEEDS, live_events
-from crowdtwist_sandbox.world.deterministic_random import key_of
+from crowdtwist_sandbox.world.deterministic_random import seed_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -73,7 +73,7 @@ def post_live_push(
         (feed, msgspec.json.encode(event)) for feed, event in live_events(engine, day)
     )
     if repeats:
-        events = _with_repeats(events, key_of(engine.world.key, "live push repeated", day))
+        events = _with_repeats(events, seed_of(engine.world.key, "live push repeated", day))
     posts = Counter(dict.fromkeys(FEEDS, 0))
     with _session(endpoint) as session:
         for feed, body in events:
@@ -128,9 +128,9 @@ def _with_repeats(events: Iterable[_Event], key: int) -> Iterator[_Event]:
     waiting: list[tuple[int, _Event]] = []
     for number, event in enumerate(events):
         yield event
-        roll = key_of(key, "event", number)
-        if roll % _REPEATED == 0:
-            waiting.append((number + (roll >> 20) % (_MOST_BETWEEN + 1), event))
+        seed = seed_of(key, "event", number)
+        if seed % _REPEATED == 0:
+            waiting.append((number + (seed >> 20) % (_MOST_BETWEEN + 1), event))
         yield from (each for due, each in waiting if due <= number)
         waiting = [(due, each) for due, each in waiting if due > number]
     yield from (each for _, each in waiting)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from crowdtwist_sandbox.feeds.days import has_periods
 from crowdtwist_sandbox.world import expiration, identity, words
-from crowdtwist_sandbox.world.deterministic_random import key_of
+from crowdtwist_sandbox.world.deterministic_random import seed_of
 from crowdtwist_sandbox.world.member_rows import history_row
 from crowdtwist_sandbox.world.profile import place_of, profile
 from crowdtwist_sandbox.world.redemption_rows import redemption_row
@@ -118,15 +118,15 @@ def profiles(today: Today) -> Iterator[Row]:
     """Everyone of whom a row changed, in order of the last change; about one in twenty twice."""
     order: list[tuple[int, int, Appearance]] = []
     world_key = today.engine.world.key
-    key = key_of(world_key, "repeated", today.day)
+    key = seed_of(world_key, "repeated", today.day)
     end = today.midnight + DAY - 1
     for seen in today.appearances:
         if seen.changed_at is None:
             continue
         order.append((seen.changed_at, seen.index, seen))
-        roll = key_of(key, "profile", seen.index)
-        if roll % _REPEATED == 0:
-            again = min(seen.changed_at + (roll >> 20) % _LATER, end)
+        seed = seed_of(key, "profile", seen.index)
+        if seed % _REPEATED == 0:
+            again = min(seen.changed_at + (seed >> 20) % _LATER, end)
             order.append((again, seen.index, seen))
     order.sort(key=lambda entry: entry[:2])
     for _, _, seen in order:
@@ -143,14 +143,14 @@ def profiles(today: Today) -> Iterator[Row]:
 def _contact(person: Row, index: int, key: int) -> Row:
     """Columns that the file spells or names in another way than the API."""
     number = person["mobile_phone_number"]
-    roll = key_of(key, "contact", index)
+    seed = seed_of(key, "contact", index)
     return {
         "email_is_verified": int(person["email_is_verified"]),
         "receive_email_updates": int(person["receive_email_updates"]),
-        "receive_sms_messages": int(number is not None and roll % 2 == 0),
+        "receive_sms_messages": int(number is not None and seed % 2 == 0),
         "fan_rank": person["rank"],
         "mobile_number": number,
-        "date_mobile_verified": None if number is None or roll % 3 else person["date_created"],
+        "date_mobile_verified": None if number is None or seed % 3 else person["date_created"],
     }
 
 
@@ -227,7 +227,7 @@ def _has_periods(today: Today, seen: Appearance) -> bool:
     engine = today.engine
     if not engine.options.expiration_rule or not has_periods(today.day) or not seen.lines:
         return False
-    return key_of(engine.world.key, "periods", seen.index) % _TOLD == 0
+    return seed_of(engine.world.key, "periods", seen.index) % _TOLD == 0
 
 
 def _periods(today: Today, seen: Appearance) -> Iterator[tuple[int, Row]]:

@@ -10,12 +10,12 @@ from time import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from crowdtwist_sandbox import auth, errors
-from crowdtwist_sandbox.faults.connection import Line
+from crowdtwist_sandbox.faults.connection import Connection
 from crowdtwist_sandbox.hosts import main, pos
 from crowdtwist_sandbox.hosts.call import Call
 from crowdtwist_sandbox.hosts.deviant import changed
 from crowdtwist_sandbox.hosts.routes import Match, Routes
-from crowdtwist_sandbox.http_exchange import Answer, Deliver, Refusal, Request, deliver
+from crowdtwist_sandbox.http_exchange import Deliver, Refusal, Request, Response, deliver
 from crowdtwist_sandbox.limits import retry_after
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Host(NamedTuple):
     allows: Callable[[Request], bool]
 
 
-class Front:
+class HostApp:
     """One host. Order of refusals: too many, not GET, not allowed, not found, wrong parameters."""
 
     def __init__(
@@ -81,9 +81,9 @@ class Front:
         if strike is None:
             await self._deliver(request, answer, send)
         else:
-            await strike.deliver(answer, Line(scope, receive, send), self._deliver)
+            await strike.deliver(answer, Connection(scope, receive, send), self._deliver)
 
-    def _answer(self, request: Request, match: Match) -> Answer:
+    def _answer(self, request: Request, match: Match) -> Response:
         turned_away = self._turn_away(request)
         if turned_away is not None:
             return turned_away
@@ -91,7 +91,7 @@ class Front:
             return errors.NOT_FOUND
         try:
             call = Call(self._engine, request, match.ident)
-            return Answer(200, changed(call, match.template, match.handler(call)))
+            return Response(200, changed(call, match.template, match.handler(call)))
         except Refusal as refusal:
             return refusal.answer
         except Exception:  # noqa: BLE001 - a fault of ours is answered like one of theirs
@@ -107,7 +107,7 @@ class Front:
             headers |= {"x-ratelimit-limit": "10000", "x-ratelimit-remaining": "9000"}
         return headers
 
-    def _turn_away(self, request: Request) -> Answer | None:
+    def _turn_away(self, request: Request) -> Response | None:
         """The answer to a request that no endpoint gets to see."""
         bucket = self._engine.bucket
         if bucket is not None and (wait := bucket.take()):
@@ -119,7 +119,7 @@ class Front:
         return None if self._allows(request) else errors.NO_AUTH
 
 
-def main_host(engine: Engine, control: ASGIApp, deliver: Deliver = deliver) -> Front:
+def main_host(engine: Engine, control: ASGIApp, deliver: Deliver = deliver) -> HostApp:
     """The main host; the control surface lives on its port."""
     options = engine.options
     public, private = options.hmac_public_key, options.hmac_private_key
@@ -135,14 +135,14 @@ def main_host(engine: Engine, control: ASGIApp, deliver: Deliver = deliver) -> F
             )
         return auth.key_anywhere(request, options.api_key)
 
-    return Front(engine, Host("api", main.HANDLERS, allows), control=control, deliver=deliver)
+    return HostApp(engine, Host("api", main.HANDLERS, allows), control=control, deliver=deliver)
 
 
-def pos_host(engine: Engine, deliver: Deliver = deliver) -> Front:
+def pos_host(engine: Engine, deliver: Deliver = deliver) -> HostApp:
     """The POS host: it takes the key in the header only, signed requests or not."""
     key = engine.options.api_key
 
     def allows(request: Request) -> bool:
         return auth.key_in_header(request, key)
 
-    return Front(engine, Host("pos", pos.HANDLERS, allows), deliver=deliver)
+    return HostApp(engine, Host("pos", pos.HANDLERS, allows), deliver=deliver)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from crowdtwist_sandbox import errors
 from crowdtwist_sandbox.http_exchange import Refusal
 from crowdtwist_sandbox.wire.paging import NONE, Pager, Quirks
-from crowdtwist_sandbox.world.deterministic_random import key_of
+from crowdtwist_sandbox.world.deterministic_random import seed_of
 from crowdtwist_sandbox.world.identity import index_of
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Call:
     def array(self, stream: str, listing: Listing, member: Member) -> list[dict[str, Any]]:
         """Rows as sent, without an envelope."""
         encode = self.engine.encoders[stream].encode
-        return [encode(row, roll, member) for row, roll in listing.rows()]
+        return [encode(row, seed, member) for row, seed in listing.rows()]
 
     def envelope(
         self,
@@ -99,23 +99,23 @@ class Call:
         """A page of rows and its paging object."""
         options = self.engine.options
         index = member.index if member else 0
-        roll = key_of(self.world.key, "envelope " + stream, index)
+        seed = seed_of(self.world.key, "envelope " + stream, index)
         params = self.request.params
         pager = Pager(
             f"http://{self.request.header(b'host')}{self.request.path}",
             {name: text for name, text in params.items() if name not in {page_name, "api_key"}},
             options.api_key,
             "previous_page" if options.drift and stream == "activities" else "prev_page",
-            Quirks.of(roll) if options.quirks else NONE,
+            Quirks.of(seed) if options.quirks else NONE,
             page_name,
         )
         page = self.engine.faults.page(pager, listing.items, params.get(page_name), size)
         encode = self.engine.encoders[stream].encode
         rows = [encode(*listing.row(item), member) for item in page.items]
         paging: Any = page.paging
-        if options.drift and stream in {"redemptions", "user_rewards"} and roll % 2:
+        if options.drift and stream in {"redemptions", "user_rewards"} and seed % 2:
             paging = [paging]
-        if options.quirks and stream == "redemptions" and (roll >> 4) % 2:
+        if options.quirks and stream == "redemptions" and (seed >> 4) % 2:
             key = "redemptions"
         return {"paging": paging, key: rows}
 

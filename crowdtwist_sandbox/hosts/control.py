@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from crowdtwist_sandbox.expected_rows import truth
+from crowdtwist_sandbox.expected_rows import expected_rows
 from crowdtwist_sandbox.world.identity import ID_TYPES, email, member_id
 
 if TYPE_CHECKING:
@@ -97,12 +97,12 @@ class Control:
             return _refuse("id_type or format: unknown")
         return _stream(roster_lines(self._engine, id_type, form), media[form])
 
-    async def truth(self, request: Request) -> Response:
+    async def expected_rows(self, request: Request) -> Response:
         """GET truth/{stream}, with `day` if not today's."""
         text = request.query_params.get("day")
         try:
             day = None if text is None else int(text)
-            rows = truth(self._engine, request.path_params["stream"], day)
+            rows = expected_rows(self._engine, request.path_params["stream"], day)
         except ValueError as error:
             return _refuse(str(error))
         return _stream(map(_encode, rows), "application/jsonl")
@@ -144,7 +144,7 @@ def control_app(engine: Engine) -> Starlette:
             Route("/_sandbox/clock", control.clock),
             Route("/_sandbox/advance", control.advance, methods=["POST"]),
             Route("/_sandbox/roster", control.roster),
-            Route("/_sandbox/truth/{stream}", control.truth),
+            Route("/_sandbox/truth/{stream}", control.expected_rows),
             Route("/_sandbox/faults", control.faults, methods=["GET", "POST"]),
             Route("/_sandbox/counts", control.counts),
             Route("/_sandbox/requests", control.requests),

@@ -98,8 +98,8 @@ def profile(call: Call) -> Any:
     """Page "User Profile"; `pii` present without a value means false."""
     pii = call.request.params.get("pii", "true").lower() in _TRUE
     member = call.member(MAIN_ID_TYPES if pii else _ANONYMOUS_ID_TYPES)
-    row, roll = call.world.profile(member)
-    sent = call.engine.encoders["users"].encode(row, roll, member)
+    row, seed = call.world.profile(member)
+    sent = call.engine.encoders["users"].encode(row, seed, member)
     return sent if pii else {name: sent[name] for name in sent if name not in _PERSONAL}
 
 
@@ -184,8 +184,8 @@ def points_expiration(call: Call) -> Any:
         "redemption_period_points_expiration": [],
         "inactivity_points_expiration": [],
     }
-    for row, roll in call.world.expirations(member):
-        sent = encode(row, roll)
+    for row, seed in call.world.expirations(member):
+        sent = encode(row, seed)
         del sent["entry"]
         answer[sent.pop("rule_type") + "_points_expiration"].append(sent)
     if call.engine.options.drift and member.index % 2:

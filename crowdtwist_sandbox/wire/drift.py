@@ -46,47 +46,47 @@ def left_out_id(stream: str, member: Member | None) -> str | None:
     return name if member.index % 7 == rest else None
 
 
-def added(stream: str, row: Row, roll: int) -> Row:
+def added(stream: str, row: Row, seed: int) -> Row:
     """Properties that no documentation knows, as they are sent."""
     extra: Row = {}
-    if roll % 11 == 0:
-        extra[NEW_PROPERTY] = _VALUES[(roll >> 8) % len(_VALUES)]
-    if stream == "points_expiration" and _is_misspelt(row, roll):
+    if seed % 11 == 0:
+        extra[NEW_PROPERTY] = _VALUES[(seed >> 8) % len(_VALUES)]
+    if stream == "points_expiration" and _is_misspelt(row, seed):
         extra[MISSPELT] = row["points_expiring"]
     return extra
 
 
-def removed(stream: str, row: Row, roll: int) -> str | None:
+def removed(stream: str, row: Row, seed: int) -> str | None:
     """The documented property that a misspelt one replaces."""
-    return "points_expiring" if stream == "points_expiration" and _is_misspelt(row, roll) else None
+    return "points_expiring" if stream == "points_expiration" and _is_misspelt(row, seed) else None
 
 
-def canaries(roll: int) -> Row:
+def canaries(seed: int) -> Row:
     """Secrets on a profile: each starts with CANARY-, so that a leak is easy to find."""
     filled: Row = {}
-    if roll % 3 == 0:
+    if seed % 3 == 0:
         for number, name in enumerate(_SLOTS):
-            filled[name] = f"CANARY-{name}-{mix(roll + number):x}"
-    if roll % 5 == 0:
-        filled["some_token"] = f"CANARY-some-token-{roll:x}"
-        filled["partner_secret"] = f"CANARY-partner-secret-{roll:x}"
+            filled[name] = f"CANARY-{name}-{mix(seed + number):x}"
+    if seed % 5 == 0:
+        filled["some_token"] = f"CANARY-some-token-{seed:x}"
+        filled["partner_secret"] = f"CANARY-partner-secret-{seed:x}"
     return filled
 
 
-def apply(stream: str, row: Row, sent: Row, roll: int, member: Member | None) -> Row:
+def apply(stream: str, row: Row, sent: Row, seed: int, member: Member | None) -> Row:
     """Change the properties of a row that is about to be sent, and return it."""
-    for name in (left_out_id(stream, member), removed(stream, row, roll)):
+    for name in (left_out_id(stream, member), removed(stream, row, seed)):
         if name is not None:
             del sent[name]
     if stream == "users":
-        sent.update(canaries(roll))
+        sent.update(canaries(seed))
     elif stream in NAMES:
         name, names = NAMES[stream]
         if name in sent:
-            sent[names[(roll >> 16) % len(names)]] = sent.pop(name)
-    sent.update(added(stream, row, roll))
+            sent[names[(seed >> 16) % len(names)]] = sent.pop(name)
+    sent.update(added(stream, row, seed))
     return sent
 
 
-def _is_misspelt(row: Row, roll: int) -> bool:
-    return "points_redeemed" in row and (roll >> 20) % 12 == 0
+def _is_misspelt(row: Row, seed: int) -> bool:
+    return "points_redeemed" in row and (seed >> 20) % 12 == 0

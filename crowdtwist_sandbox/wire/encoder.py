@@ -29,7 +29,7 @@ class Encoder:
             for number, (name, kind) in enumerate(FIELDS[stream].items())
         }
 
-    def encode(self, row: Row, roll: int, member: Member | None = None) -> Row:
+    def encode(self, row: Row, seed: int, member: Member | None = None) -> Row:
         """The row as sent."""
         if not self._drift:
             plain = self._plain
@@ -40,14 +40,14 @@ class Encoder:
             }
         sent: dict[str, Any] = {}
         drifts = self._drifts
-        keep_nulls = roll % _NULLS_LEFT_OUT != 0
+        keep_nulls = seed % _NULLS_LEFT_OUT != 0
         for name, value in row.items():
             if value is None:
                 if keep_nulls:
                     sent[name] = None
             elif name in drifts:
                 factor, forms = drifts[name]
-                sent[name] = forms[((roll * factor & MASK) >> 40) % len(forms)](value)
+                sent[name] = forms[((seed * factor & MASK) >> 40) % len(forms)](value)
             else:
                 sent[name] = value
-        return drift.apply(self._stream, row, sent, roll, member)
+        return drift.apply(self._stream, row, sent, seed, member)

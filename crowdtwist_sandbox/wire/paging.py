@@ -27,15 +27,15 @@ class Quirks(NamedTuple):
     total_as_text: bool = False
 
     @classmethod
-    def of(cls, roll: int) -> Quirks:
+    def of(cls, seed: int) -> Quirks:
         """The oddities that a listing's roll gives it; few have none."""
         return cls(
-            foreign_host=bool(roll >> 8 & 1),
-            last_points_to=("", "itself", "first", "")[roll >> 16 & 3],
-            empty_middle=roll >> 24 & 3 == 0,
-            no_total=roll >> 32 & 3 == 0,
-            overlap=bool(roll >> 40 & 1),
-            total_as_text=roll >> 48 & 3 == 0,
+            foreign_host=bool(seed >> 8 & 1),
+            last_points_to=("", "itself", "first", "")[seed >> 16 & 3],
+            empty_middle=seed >> 24 & 3 == 0,
+            no_total=seed >> 32 & 3 == 0,
+            overlap=bool(seed >> 40 & 1),
+            total_as_text=seed >> 48 & 3 == 0,
         )
 
 

@@ -33,12 +33,12 @@ def topic(name: str) -> int:
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big")
 
 
-def key_of(key: int, name: str, index: int = 0) -> int:
+def seed_of(key: int, name: str, index: int = 0) -> int:
     """The key of one thing: a topic and an index under a parent key."""
     return mix(mix(key ^ topic(name)) + index * STEP)
 
 
-class Dice:
+class DeterministicRandom:
     """A stream of rolls from one key."""
 
     __slots__ = ("_state",)

@@ -13,7 +13,7 @@ class Completion(NamedTuple):
     awarded: int
     activity: int | None
     points: int
-    roll: int
+    seed: int
 
 
 class Purchase(NamedTuple):
@@ -25,7 +25,7 @@ class Purchase(NamedTuple):
     cents: int
     earned: int
     awarded: int
-    roll: int
+    seed: int
 
 
 class Redemption(NamedTuple):
@@ -37,7 +37,7 @@ class Redemption(NamedTuple):
     quantity: int
     cost: int
     balance: int
-    roll: int
+    seed: int
 
 
 class Timeline(NamedTuple):

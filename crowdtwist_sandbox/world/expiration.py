@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crowdtwist_sandbox.world.deterministic_random import STEP, key_of, mix
+from crowdtwist_sandbox.world.deterministic_random import STEP, mix, seed_of
 from crowdtwist_sandbox.world.timestamps import DAY, clock_text, date_of, month_end
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _STOPS_IN = 9
 def last_qualified(life: Timeline) -> int | None:
     """When the member last earned points, unless that stopped the inactivity rule for a while."""
     earned = next((line for line in reversed(life.completions) if line.points > 0), None)
-    if earned is None or mix(earned.roll) % _STOPS_IN == 0:
+    if earned is None or mix(earned.seed) % _STOPS_IN == 0:
         return None
     return earned.created
 
@@ -38,15 +38,15 @@ def expirations(key: int, index: int, life: Timeline, now: int) -> list[Row]:
     """
     today = date_of(now // DAY)
     this_month = today.year * 12 + today.month - 1
-    roll = key_of(key, "expiration", index)
-    clock = (0, 14_400, 86_399)[roll % 3]
+    seed = seed_of(key, "expiration", index)
+    clock = (0, 14_400, 86_399)[seed % 3]
     rows: list[Row] = []
     left = life.redeemable_points
     for month in range(this_month - _PAST, this_month + _AHEAD + 1):
         start = month_end(month // 12, month % 12) + DAY
         end = month_end(month // 12, month % 12 + 1)
         past = month < this_month
-        expiring = 0 if past else min(left, mix(roll + month * STEP) % 200)
+        expiring = 0 if past else min(left, mix(seed + month * STEP) % 200)
         left -= expiring
         rows.append(
             {

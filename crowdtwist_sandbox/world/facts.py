@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from crowdtwist_sandbox.world.absences import is_away
-from crowdtwist_sandbox.world.deterministic_random import key_of, mix
+from crowdtwist_sandbox.world.deterministic_random import mix, seed_of
 from crowdtwist_sandbox.world.pace import USUAL, Pace
 from crowdtwist_sandbox.world.population import Population
 from crowdtwist_sandbox.world.program import Program
@@ -44,7 +44,7 @@ class Facts:
 
     def member(self, index: int, day: int) -> Member:
         """A member, who must exist on that day."""
-        return Member(self, index, day, key_of(self.key, "member", index))
+        return Member(self, index, day, seed_of(self.key, "member", index))
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Member:
     world: Facts
     index: int
     day: int
-    roll: int
+    seed: int
 
     @property
     def life(self) -> Timeline:
@@ -69,7 +69,7 @@ class Member:
     @property
     def is_barred(self) -> bool:
         """Whether the member may do and redeem nothing on that day."""
-        return is_away(key_of(self.roll, "barred"), self.day)
+        return is_away(seed_of(self.seed, "barred"), self.day)
 
     def was_taken(self, key: int) -> bool:
         """Return whether a row is away by something that happened to the member.
@@ -77,4 +77,4 @@ class Member:
         A feed tells of that, so it is as it was on the day of the member's last change.
         """
         changed = self.life.updated_at // DAY - self.world.first_day
-        return is_away(key_of(key, "taken"), changed)
+        return is_away(seed_of(key, "taken"), changed)

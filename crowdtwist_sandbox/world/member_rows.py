@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from crowdtwist_sandbox.world import words
 from crowdtwist_sandbox.world.absences import is_away
-from crowdtwist_sandbox.world.deterministic_random import key_of, mix
+from crowdtwist_sandbox.world.deterministic_random import mix, seed_of
 from crowdtwist_sandbox.world.identity import member_id
 from crowdtwist_sandbox.world.listing import Listing
 from crowdtwist_sandbox.world.program import BADGES, Row, activity_count, activity_id
@@ -45,11 +45,11 @@ _AVAILABLE = (
 
 def _available(world: Facts, member: Member) -> Listing:
     """Activities the member may do: about a third of the catalog, but for those over for now."""
-    barred, done = member.is_barred, key_of(member.roll, "done")
+    barred, done = member.is_barred, seed_of(member.seed, "done")
     indexes = [
         index
         for index in range(activity_count(member.day))
-        if (member.roll >> (index % 61)) % 3 == 0
+        if (member.seed >> (index % 61)) % 3 == 0
         and not barred
         and not is_away(mix(done + index), member.day)
     ]
@@ -57,7 +57,7 @@ def _available(world: Facts, member: Member) -> Listing:
     def row(index: int) -> tuple[Row, int]:
         full = world.program.activity(index)
         variant = index * _VARIANTS + member.index % _VARIANTS
-        return {name: full[name] for name in _AVAILABLE}, key_of(world.key, "available", variant)
+        return {name: full[name] for name in _AVAILABLE}, seed_of(world.key, "available", variant)
 
     return Listing(indexes, row)
 
@@ -71,19 +71,19 @@ def _visible_rewards(world: Facts, member: Member) -> Listing:
         if not barred
         and world.rewards.is_active(index)
         and world.rewards.is_in_stock(index, member.day)
-        and (member.roll >> (index % 59)) % 4 == 1
+        and (member.seed >> (index % 59)) % 4 == 1
     ]
 
     def row(index: int) -> tuple[Row, int]:
         variant = index * _VARIANTS + member.index % _VARIANTS
-        return world.rewards.reward(index, member.day), key_of(world.key, "visible", variant)
+        return world.rewards.reward(index, member.day), seed_of(world.key, "visible", variant)
 
     return Listing(indexes, row)
 
 
 def history_row(line: Completion) -> tuple[Row, int]:
     """A line of the points ledger."""
-    roll = mix(line.roll ^ line.number)
+    seed = mix(line.seed ^ line.number)
     if line.activity is not None:
         name, activity = f"activity {line.activity:03d}", activity_id(line.activity)
     elif line.points > 0:
@@ -95,17 +95,17 @@ def history_row(line: Completion) -> tuple[Row, int]:
         "activity_id": activity,
         "name": name,
         "num_points": line.points,
-        "notes": f"Café <b>№{roll % 100}</b> & more" if roll % 4 == 0 else None,
+        "notes": f"Café <b>№{seed % 100}</b> & more" if seed % 4 == 0 else None,
         "date_created": line.created,
         "date_awarded": line.awarded,
         "activity_date": line.awarded,
-        "show_as_locked_by_tier": (roll >> 8) % 9 == 0,
-        "min_tier_id": 1 + (roll >> 12) % 4 if (roll >> 16) % 5 == 0 else None,
-        "extra_data": {"channel": "app", "n": roll % 7} if (roll >> 20) % 4 == 0 else None,
+        "show_as_locked_by_tier": (seed >> 8) % 9 == 0,
+        "min_tier_id": 1 + (seed >> 12) % 4 if (seed >> 16) % 5 == 0 else None,
+        "extra_data": {"channel": "app", "n": seed % 7} if (seed >> 20) % 4 == 0 else None,
     }
-    if (roll >> 24) % 4 == 0:
+    if (seed >> 24) % 4 == 0:
         built["activity_name"] = name
-    return built, roll
+    return built, seed
 
 
 def _history(_world: Facts, member: Member) -> Listing:
@@ -117,7 +117,7 @@ def _purchases(_world: Facts, member: Member) -> Listing:
     """Orders and receipts, in no useful order; the two types may share an id."""
 
     def row(item: Purchase) -> tuple[Row, int]:
-        is_order = item.roll % 4 != 0
+        is_order = item.seed % 4 != 0
         number = f"{item.sequence:05d}"
         if not is_order:  # odd ones carry the id of the order before them, if that is one
             odd = item.sequence % 2
@@ -130,40 +130,40 @@ def _purchases(_world: Facts, member: Member) -> Listing:
             "total_points_awarded": item.awarded,
             "total_points_earned": item.earned,
         }
-        if (item.roll >> 50) % 5 == 0:
+        if (item.seed >> 50) % 5 == 0:
             built["points_awaiting_fulfillment"] = item.earned - item.awarded
-        return built, mix(item.roll ^ item.sequence)
+        return built, mix(item.seed ^ item.sequence)
 
-    return Listing(sorted(member.life.purchases, key=lambda item: item.roll), row)
+    return Listing(sorted(member.life.purchases, key=lambda item: item.seed), row)
 
 
 def has_receipt(item: Purchase) -> bool:
     """Whether the member submitted the receipt of a purchase for scanning."""
-    return item.roll % 3 == 0
+    return item.seed % 3 == 0
 
 
 def _receipts(_world: Facts, member: Member) -> Listing:
     """Receipts of a third of the purchases; scanned on the day after, and some taken back."""
 
     def row(item: Purchase) -> tuple[Row, int]:
-        roll = mix(item.roll ^ 7)
+        seed = mix(item.seed ^ 7)
         scanned = item.first // DAY < member.now // DAY
-        result, text = words.SCAN_RESULTS[roll % len(words.SCAN_RESULTS)]
-        file_id = f"{mix(roll):016x}"
+        result, text = words.SCAN_RESULTS[seed % len(words.SCAN_RESULTS)]
+        file_id = f"{mix(seed):016x}"
         return {
             "id": (member.index + 1) * 100_000 + item.sequence,
             "date_submitted": item.first,
             "file_id": file_id,
             "file_name": f"reçu {item.sequence}.jpg",
-            "file_url": f"https://receipts.example.test/{file_id}.jpg?sig={roll % 999}",
+            "file_url": f"https://receipts.example.test/{file_id}.jpg?sig={seed % 999}",
             "scan_result": result if scanned else "NOT_SCANNED",
             "scan_result_text": text if scanned else None,
-        }, roll
+        }, seed
 
     items = [
         item
         for item in member.life.purchases
-        if has_receipt(item) and not member.was_taken(item.roll)
+        if has_receipt(item) and not member.was_taken(item.seed)
     ]
     return Listing(items, row)
 
@@ -182,7 +182,7 @@ def badge_counts(member: Member) -> dict[str, int]:
 
 
 def _badges_met(member: Member) -> list[int]:
-    return [index for index in range(BADGES) if (member.roll >> (index % 53)) % 3 != 0]
+    return [index for index in range(BADGES) if (member.seed >> (index % 53)) % 3 != 0]
 
 
 def _badges(world: Facts, member: Member) -> Listing:
@@ -190,10 +190,10 @@ def _badges(world: Facts, member: Member) -> Listing:
     counts = badge_counts(member)
 
     def row(index: int) -> tuple[Row, int]:
-        roll = key_of(member.roll, "badge", index)
-        return world.program.badge(index) | {"user_counts": counts}, roll
+        seed = seed_of(member.seed, "badge", index)
+        return world.program.badge(index) | {"user_counts": counts}, seed
 
-    key = key_of(member.roll, "lost badge")
+    key = seed_of(member.seed, "lost badge")
     kept = [index for index in _badges_met(member) if not member.was_taken(mix(key + index))]
     return Listing(kept, row)
 
@@ -202,12 +202,12 @@ def _awaiting(_world: Facts, member: Member) -> Listing:
     """Return the one row of a member: what purchases have earned and not yet been awarded."""
 
     def row(waiting: int) -> tuple[Row, int]:
-        roll = key_of(member.roll, "points_awaiting_fulfillment")
+        seed = seed_of(member.seed, "points_awaiting_fulfillment")
         return {
             "user_id": member_id(member.index),
             "total_points_awaiting_fulfillment": waiting,
             "bonus_points_awaiting_fulfillment": waiting // 4,
-        }, roll
+        }, seed
 
     return Listing([sum(item.earned - item.awarded for item in member.life.purchases)], row)
 

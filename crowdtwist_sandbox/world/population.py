@@ -6,7 +6,7 @@ from math import log
 from typing import TYPE_CHECKING
 
 from crowdtwist_sandbox.world import identity
-from crowdtwist_sandbox.world.deterministic_random import MASK, key_of
+from crowdtwist_sandbox.world.deterministic_random import MASK, seed_of
 from crowdtwist_sandbox.world.pace import USUAL, Pace
 
 if TYPE_CHECKING:
@@ -44,15 +44,15 @@ class Population:
         late = index - self._founders + 1
         if late > 0:
             return _MILLION * (late - 1) // (self._founders * self._pace.growth) + 1
-        roll = key_of(self._key, "joined", index)
-        return -(900 + roll % 300) if is_heavy(index) else -(3 + roll % 1100)
+        seed = seed_of(self._key, "joined", index)
+        return -(900 + seed % 300) if is_heavy(index) else -(3 + seed % 1100)
 
     def deleted(self, index: int) -> int:
         """The day from which every endpoint answers that it does not know the member."""
-        roll = key_of(self._key, "deleted", index)
+        seed = seed_of(self._key, "deleted", index)
         if index < self._founders and index % _GONE_EVERY == _GONE_REST and not is_heavy(index):
-            return -(roll % 3)
-        wait = int(log((roll + 1) / (MASK + 2)) / log(1 - self._pace.loss))
+            return -(seed % 3)
+        wait = int(log((seed + 1) / (MASK + 2)) / log(1 - self._pace.loss))
         return max(self.joined(index), 0) + 1 + wait
 
     def has(self, index: int, day: int) -> bool:

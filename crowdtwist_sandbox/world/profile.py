@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from crowdtwist_sandbox.world import identity, words
-from crowdtwist_sandbox.world.deterministic_random import Dice, key_of
+from crowdtwist_sandbox.world.deterministic_random import DeterministicRandom, seed_of
 from crowdtwist_sandbox.world.timestamps import DAY
 
 if TYPE_CHECKING:
@@ -25,39 +25,39 @@ def profile(key: int, index: int, life: Timeline, now: int) -> Row:
 
     The key `custom_data` is missing for members who have none, as on the live service.
     """
-    dice = Dice(key_of(key, "profile", index))
+    random = DeterministicRandom(seed_of(key, "profile", index))
 
     def maybe(value: Any) -> Any:
-        return value if dice.one_in(2) else None
+        return value if random.one_in(2) else None
 
     place = place_of(life)
     city, state, postal_code = words.CITIES[place]
-    opted_in = dice.one_in(2)
-    opted_at = life.joined_at if dice.one_in(3) else None
+    opted_in = random.one_in(2)
+    opted_at = life.joined_at if random.one_in(3) else None
     facebook = identity.facebook_user_id(index)
     row: Row = {
         "id": identity.member_id(index),
-        "first_name": dice.pick(words.FIRST_NAMES),
+        "first_name": random.pick(words.FIRST_NAMES),
         "middle_name": maybe("J."),
-        "last_name": dice.pick(words.LAST_NAMES),
-        "date_of_birth": maybe((dice.below(24_000) - 10_000) * DAY),
+        "last_name": random.pick(words.LAST_NAMES),
+        "date_of_birth": maybe((random.below(24_000) - 10_000) * DAY),
         "email_address": identity.email(index),
-        "email_is_verified": dice.one_in(2),
-        "is_active": not dice.one_in(20),
+        "email_is_verified": random.one_in(2),
+        "is_active": not random.one_in(20),
         "username": identity.username(index),
         "mobile_phone_number": identity.mobile_phone_number(index),
         "third_party_id": identity.third_party_id(index),
-        "gender_id": (gender := maybe(dice.pick((1, 2)))),
+        "gender_id": (gender := maybe(random.pick((1, 2)))),
         "gender": None if gender is None else ("Male", "Female")[gender - 1],
-        "extra_data": maybe({"wave": dice.below(9), "note": "ça va"}),
+        "extra_data": maybe({"wave": random.below(9), "note": "ça va"}),
         "continent": "Europe" if words.COUNTRIES[place] in {"France", "Germany"} else "Americas",
         "country": words.COUNTRIES[place],
         "us_region": "Northeast" if state == "NY" else None,
         "ca_province": None,
         "state": state,
         "city": city,
-        "street_address_1": maybe(f"{dice.between(1, 999)} Rue de l'Église"),
-        "street_address_2": None if dice.below(4) else "#4 B",
+        "street_address_1": maybe(f"{random.between(1, 999)} Rue de l'Église"),
+        "street_address_2": None if random.below(4) else "#4 B",
         "postal_code": maybe(postal_code),
         "receive_email_updates": opted_in,
         "date_receive_email_opt_in": opted_at if opted_in else None,
@@ -75,8 +75,8 @@ def profile(key: int, index: int, life: Timeline, now: int) -> Row:
         "inst_username": maybe(f"insta.{index}"),
         "inst_user_id": None,
         "inst_access_token": None,
-        "activity_stream_opt_in": dice.one_in(3),
-        "store_id": maybe(f"{dice.below(90):04d}"),
+        "activity_stream_opt_in": random.one_in(3),
+        "store_id": maybe(f"{random.below(90):04d}"),
         "date_last_login": maybe(life.updated_at),
         "date_last_updated": life.updated_at,
         "date_created": life.joined_at,
@@ -87,16 +87,16 @@ def profile(key: int, index: int, life: Timeline, now: int) -> Row:
         "salt": None,
         "hash_algorithm_id": "4",
         "password_generated": "0",
-        "lang_pref": maybe(dice.pick(("en_US", "fr_FR", "de_DE"))),
-        "sign_up_channel_id": maybe(dice.between(1, 9)),
-        "referral_url": f"https://join.example.test/r/{key_of(key, 'invite', index):x}",
+        "lang_pref": maybe(random.pick(("en_US", "fr_FR", "de_DE"))),
+        "sign_up_channel_id": maybe(random.between(1, 9)),
+        "referral_url": f"https://join.example.test/r/{seed_of(key, 'invite', index):x}",
         "fan_level": words.TIERS[life.tier][0],
-        "tier_info": _tier_info(dice, life, now),
-        "segments": [{"name": "VIP", "subscription_id": 33}] if dice.one_in(5) else [],
+        "tier_info": _tier_info(random, life, now),
+        "segments": [{"name": "VIP", "subscription_id": 33}] if random.one_in(5) else [],
         "household_id": maybe(50_000 + index // 3),
     }
-    if dice.one_in(3):
-        row["custom_data"] = {"home_store": str(dice.below(40)), "größe": "M"}
+    if random.one_in(3):
+        row["custom_data"] = {"home_store": str(random.below(40)), "größe": "M"}
     return row
 
 
@@ -106,13 +106,13 @@ def _level(tier: int) -> Row:
     return {"title": title, "min_value": low or None, "max_value": high, "image_url": image}
 
 
-def _tier_info(dice: Dice, life: Timeline, now: int) -> Row:
+def _tier_info(random: DeterministicRandom, life: Timeline, now: int) -> Row:
     """The member's standing; a member outside tiering has nearly all of it null."""
     top = len(words.TIERS) - 1
     tier = life.tier
     following = None if tier == top else words.TIERS[tier + 1][1]
     expires = life.tier_since + 365 * DAY
-    outside = dice.one_in(15)
+    outside = random.one_in(15)
     row = {
         "timeframe_score": life.total_points,
         "tier_score": life.total_points,

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from crowdtwist_sandbox.world import words
-from crowdtwist_sandbox.world.deterministic_random import Dice, key_of
+from crowdtwist_sandbox.world.deterministic_random import DeterministicRandom, seed_of
 from crowdtwist_sandbox.world.timestamps import DAY
 
 Row = dict[str, Any]
@@ -42,33 +42,33 @@ class Program:
         self.activity_points = lru_cache(maxsize=2048)(self._activity_points)
 
     def _activity_points(self, index: int) -> int:
-        return 10 + 5 * (key_of(self._key, "activity points", index) % 49)
+        return 10 + 5 * (seed_of(self._key, "activity points", index) % 49)
 
     def _activity(self, index: int) -> Row:
         """One activity with all its attributes; treat the row as read-only."""
-        dice = Dice(key_of(self._key, "activity", index))
+        random = DeterministicRandom(seed_of(self._key, "activity", index))
 
         def maybe(value: Any) -> Any:
-            absent = dice.one_in(3)
+            absent = random.one_in(3)
             return value if index == _FULL or (index != _BARE and not absent) else None
 
         day = self._first_day + (index - FIRST_ACTIVITIES + 1 if index >= FIRST_ACTIVITIES else 0)
         if index < FIRST_ACTIVITIES:
-            day -= 1300 + dice.below(200)
-        title = f"{dice.pick(words.VERBS)} {dice.pick(words.THINGS)}"
+            day -= 1300 + random.below(200)
+        title = f"{random.pick(words.VERBS)} {random.pick(words.THINGS)}"
         category, kind, period = (
-            maybe(dice.pick(choices)) or (None, None)
+            maybe(random.pick(choices)) or (None, None)
             for choices in (words.CATEGORIES, words.TYPES, words.PERIODS)
         )
-        channel = maybe(dice.pick(words.CHANNELS)) or (None, None)
-        name, subscription = dice.pick(words.SEGMENTS)
+        channel = maybe(random.pick(words.CHANNELS)) or (None, None)
+        name, subscription = random.pick(words.SEGMENTS)
         return {
             "id": activity_id(index),
             "name": f"activity {index:03d}",
             "title": title,
-            "description": dice.pick(words.DESCRIPTIONS),
+            "description": random.pick(words.DESCRIPTIONS),
             "public_title": maybe(title.upper()),
-            "public_description": maybe(dice.pick(words.DESCRIPTIONS)),
+            "public_description": maybe(random.pick(words.DESCRIPTIONS)),
             "num_points": self.activity_points(index),
             "image": maybe(f"https://cdn.example.test/activity/{index}.png"),
             "category_id": category[0],
@@ -77,44 +77,44 @@ class Program:
             "type_name": kind[1],
             "activity_channel_id": channel[0],
             "activity_channel_name": channel[1],
-            "freq_cap": maybe(dice.between(1, 5)),
+            "freq_cap": maybe(random.between(1, 5)),
             "freq_period_id": period[0],
             "freq_period_name": period[1],
-            "freq_num_required_attempts": maybe(dice.between(1, 3)),
+            "freq_num_required_attempts": maybe(random.between(1, 3)),
             "redirect_url": maybe(f"https://www.example.test/?from={index}&x=ü"),
-            "points_on_click": dice.one_in(2),
+            "points_on_click": random.one_in(2),
             "action_tags": maybe(words.ACTION_TAG),
-            "date_start": maybe(day * DAY + dice.below(DAY)),
-            "date_end": maybe((day + 1500 + dice.below(400)) * DAY),
-            "min_tier_id": maybe(dice.between(1, 4)),
-            "show_as_locked_by_tier": dice.one_in(4),
-            "partner_info": maybe({"id": dice.between(1, 90), "name": "Pärtner & Co"}),
+            "date_start": maybe(day * DAY + random.below(DAY)),
+            "date_end": maybe((day + 1500 + random.below(400)) * DAY),
+            "min_tier_id": maybe(random.between(1, 4)),
+            "show_as_locked_by_tier": random.one_in(4),
+            "partner_info": maybe({"id": random.between(1, 90), "name": "Pärtner & Co"}),
             "segment": maybe(
                 {
                     "name": name,
                     "subscription_id": subscription,
-                    "eligibility_type": dice.pick(("inclusion", "exclusion")),
+                    "eligibility_type": random.pick(("inclusion", "exclusion")),
                 }
             ),
             "activity_tags": [
-                {"tag_name": dice.pick(("Video", "Été", "Sale")), "tag_id": 9 + tag}
-                for tag in range(2 if index == _FULL else dice.below(3))
+                {"tag_name": random.pick(("Video", "Été", "Sale")), "tag_id": 9 + tag}
+                for tag in range(2 if index == _FULL else random.below(3))
             ],
             "extra_data": maybe({"campaign": f"c{index}", "weights": [1, 2.5], "ends": None}),
         }
 
     def badge(self, index: int) -> Row:
         """One badge."""
-        dice = Dice(key_of(self._key, "badge", index))
-        start = (self._first_day - 1000 + dice.below(800)) * DAY
-        shown = index != _BARE and (index == _FULL or not dice.one_in(3))
+        random = DeterministicRandom(seed_of(self._key, "badge", index))
+        start = (self._first_day - 1000 + random.below(800)) * DAY
+        shown = index != _BARE and (index == _FULL or not random.one_in(3))
         return {
             "id": 400 + 3 * index,
             "name": f"badge_{index}",
-            "title": f"{dice.pick(words.VERBS)}er №{index}",
+            "title": f"{random.pick(words.VERBS)}er №{index}",
             "date_start": start,
             "date_end": start + 2000 * DAY if shown else None,
             "display_date_start": start - DAY if shown else None,
             "display_date_end": start + 2100 * DAY if shown else None,
-            "is_enabled": not dice.one_in(8),
+            "is_enabled": not random.one_in(8),
         }

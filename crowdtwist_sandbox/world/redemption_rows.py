@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from crowdtwist_sandbox.world import identity, words
-from crowdtwist_sandbox.world.deterministic_random import Dice, mix
+from crowdtwist_sandbox.world.deterministic_random import DeterministicRandom, mix
 from crowdtwist_sandbox.world.listing import Listing
 from crowdtwist_sandbox.world.rewards import group_id, reward_id
 from crowdtwist_sandbox.world.timestamps import DAY
@@ -25,12 +25,12 @@ _VALID = 90 * DAY
 
 def redemption_row(world: Facts, member: Member, order: Redemption) -> tuple[Row, int]:
     """An order of a reward."""
-    roll = mix(order.roll ^ order.number)
-    dice = Dice(roll)
+    seed = mix(order.seed ^ order.number)
+    random = DeterministicRandom(seed)
     reward = world.rewards.reward(order.reward, member.day)
     user_id = identity.member_id(member.index)
     has_coupon = _has_coupon(order)
-    shipped = not has_coupon and dice.one_in(2)
+    shipped = not has_coupon and random.one_in(2)
 
     def if_shipped(value: Any) -> Any:
         return value if shipped else None
@@ -42,8 +42,8 @@ def redemption_row(world: Facts, member: Member, order: Redemption) -> tuple[Row
         "reward_group_id": group_id(order.reward),
         "title": reward["title"],
         "description": reward["description"],
-        "category": dice.pick((None, "Vouchers")),
-        "category_name": dice.pick((None, "Vouchers")),
+        "category": random.pick((None, "Vouchers")),
+        "category_name": random.pick((None, "Vouchers")),
         "color": reward["color"],
         "size": reward["size"],
         "reference_id": reward["reference_id"],
@@ -51,14 +51,14 @@ def redemption_row(world: Facts, member: Member, order: Redemption) -> tuple[Row
         "quantity": order.quantity,
         "total_points_redeemed": order.cost,
         "ending_balance": order.balance,
-        "codes": [f"CODE-{roll:x}-{number}" for number in range(order.quantity)]
+        "codes": [f"CODE-{seed:x}-{number}" for number in range(order.quantity)]
         if has_coupon
         else [],
         "digital_download": "https://dl.example.test/x" if reward["is_digital_download"] else None,
         "shipping_first_name": if_shipped("Ada"),
         "shipping_last_name": if_shipped("Sample"),
         "shipping_street_address_1": if_shipped("1 Straße"),
-        "shipping_street_address_2": if_shipped(dice.pick((None, "c/o Ng"))),
+        "shipping_street_address_2": if_shipped(random.pick((None, "c/o Ng"))),
         "shipping_city": if_shipped("Köln"),
         "shipping_state": None,
         "shipping_postal_code": if_shipped("00501"),
@@ -67,14 +67,14 @@ def redemption_row(world: Facts, member: Member, order: Redemption) -> tuple[Row
     }
     if has_coupon:
         built["expiration_date"] = expires(order)
-    if dice.one_in(3):
+    if random.one_in(3):
         built["reward_title"] = reward["title"]
-    if dice.one_in(4):
+    if random.one_in(4):
         built["custom_data"] = {"gift": "ja", "lines": ["1", "2"]}
-    if dice.one_in(5):
+    if random.one_in(5):
         built["redeeming_user_id"] = user_id
         built["household_breakdown"] = [{"user_id": user_id, "num_points": order.cost}]
-    return built, roll
+    return built, seed
 
 
 def redemptions(world: Facts, member: Member) -> Listing:
@@ -83,7 +83,7 @@ def redemptions(world: Facts, member: Member) -> Listing:
 
 
 def _has_coupon(order: Redemption) -> bool:
-    return order.roll % 2 == 0
+    return order.seed % 2 == 0
 
 
 def expires(order: Redemption) -> int:
@@ -95,23 +95,23 @@ def coupons(world: Facts, member: Member) -> Listing:
     """Unused coupons, expired ones included; some have been used, and the use may be undone."""
 
     def row(order: Redemption) -> tuple[Row, int]:
-        roll = mix(order.roll ^ 11)
+        seed = mix(order.seed ^ 11)
         reward = world.rewards.reward(order.reward, member.day)
         return {
             "reward_id": reward_id(order.reward),
-            "reward_category_id": words.REWARD_CATEGORIES[roll % 3][0],
+            "reward_category_id": words.REWARD_CATEGORIES[seed % 3][0],
             "redeem_order_id": str(order.number),
             "redeem_order_coupon_id": str(order.number * 10 + 1),
             "total_points_redeemed": order.cost,
             "ending_balance": order.balance,
-            "coupon_code": f"COUPON-{roll:x}",
+            "coupon_code": f"COUPON-{seed:x}",
             "expiration_date": expires(order),
             "extra_data": reward["extra_data"],
-        }, roll
+        }, seed
 
     orders = [
         order
         for order in member.life.redemptions
-        if _has_coupon(order) and order.roll % 5 != 0 and not member.was_taken(order.roll)
+        if _has_coupon(order) and order.seed % 5 != 0 and not member.was_taken(order.seed)
     ]
     return Listing(orders, row)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from crowdtwist_sandbox.world import words
 from crowdtwist_sandbox.world.absences import is_away
-from crowdtwist_sandbox.world.deterministic_random import Dice, key_of
+from crowdtwist_sandbox.world.deterministic_random import DeterministicRandom, seed_of
 from crowdtwist_sandbox.world.timestamps import DAY
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Rewards:
         elif total == _UNLIMITED:
             left = total
         else:
-            left = max(1, total - 5 - key_of(self._key, "sold", index) % 3 * max(day, 0))
+            left = max(1, total - 5 - seed_of(self._key, "sold", index) % 3 * max(day, 0))
         coupons = row["total_coupons"]
         return row | {"current_quantity": left, "remaining_coupons": min(coupons, left)}
 
@@ -64,57 +64,59 @@ class Rewards:
         """Whether there is any left on a day."""
         if self._fixed(index)["total_quantity"] == _UNLIMITED:
             return True
-        return index not in SOLD_OUT and not is_away(key_of(self._key, "stock", index), day)
+        return index not in SOLD_OUT and not is_away(seed_of(self._key, "stock", index), day)
 
     def _build(self, index: int) -> Row:
-        dice = Dice(key_of(self._key, "reward", index))
+        random = DeterministicRandom(seed_of(self._key, "reward", index))
 
         def maybe(value: Any) -> Any:
-            absent = dice.one_in(3)
+            absent = random.one_in(3)
             return value if index == _FULL or (index != _BARE and not absent) else None
 
-        start = (self._first_day - 1300 + dice.below(150)) * DAY + dice.below(DAY)
-        endless = index != _FULL and dice.one_in(2)
-        end = None if endless or index == _BARE else start + (1500 + dice.below(300)) * DAY
-        total = _UNLIMITED if index not in SOLD_OUT and dice.one_in(4) else dice.between(50, 500)
-        period = maybe(dice.pick(words.PERIODS)) or (None, None)
-        name, subscription = dice.pick(words.SEGMENTS)
+        start = (self._first_day - 1300 + random.below(150)) * DAY + random.below(DAY)
+        endless = index != _FULL and random.one_in(2)
+        end = None if endless or index == _BARE else start + (1500 + random.below(300)) * DAY
+        total = (
+            _UNLIMITED if index not in SOLD_OUT and random.one_in(4) else random.between(50, 500)
+        )
+        period = maybe(random.pick(words.PERIODS)) or (None, None)
+        name, subscription = random.pick(words.SEGMENTS)
         return {
             "id": reward_id(index),
             "group_id": group_id(index),
-            "title": f"{dice.pick(words.PRIZES)} {index}",
-            "description": dice.pick(words.DESCRIPTIONS),
-            "num_points": 50 * dice.between(1, 8),
+            "title": f"{random.pick(words.PRIZES)} {index}",
+            "description": random.pick(words.DESCRIPTIONS),
+            "num_points": 50 * random.between(1, 8),
             "current_quantity": total,
             "total_quantity": total,
             "date_start": start,
             "date_end": end,
             "date_end_redeemable": None if end is None else end + 30 * DAY,
             "no_end_date": end is None,
-            "is_enabled": index in {_FULL, *SOLD_OUT} or not dice.one_in(6),
-            "is_shipping_required": dice.one_in(3),
-            "is_phone_number_required": dice.one_in(5),
-            "is_digital_download": dice.one_in(4),
-            "is_min_age_required": dice.one_in(6),
-            "show_as_locked": dice.one_in(7),
+            "is_enabled": index in {_FULL, *SOLD_OUT} or not random.one_in(6),
+            "is_shipping_required": random.one_in(3),
+            "is_phone_number_required": random.one_in(5),
+            "is_digital_download": random.one_in(4),
+            "is_min_age_required": random.one_in(6),
+            "show_as_locked": random.one_in(7),
             "min_age": maybe(18),
-            "sweepstake_winners": maybe(dice.between(1, 9)),
-            "featured_order_num": maybe(dice.between(1, 20)),
-            "max_select_quantity": maybe(dice.between(1, 5)),
-            "max_per_user": maybe(dice.between(1, 10)),
-            "min_tier_id": maybe(dice.between(1, 4)),
-            "category_id": maybe(dice.pick(words.REWARD_CATEGORIES)[0]),
+            "sweepstake_winners": maybe(random.between(1, 9)),
+            "featured_order_num": maybe(random.between(1, 20)),
+            "max_select_quantity": maybe(random.between(1, 5)),
+            "max_per_user": maybe(random.between(1, 10)),
+            "min_tier_id": maybe(random.between(1, 4)),
+            "category_id": maybe(random.pick(words.REWARD_CATEGORIES)[0]),
             "reference_id": maybe(f"SKU-{index:04d} "),
-            "color": maybe(dice.pick(words.COLORS)),
-            "size": maybe(dice.pick(words.SIZES)),
+            "color": maybe(random.pick(words.COLORS)),
+            "size": maybe(random.pick(words.SIZES)),
             "total_coupons": min(total, 1000),
             "remaining_coupons": min(total, 1000),
-            "freq_cap": maybe(dice.between(1, 4)),
+            "freq_cap": maybe(random.between(1, 4)),
             "freq_period_id": period[0],
             "freq_period_name": period[1],
             "additional_images": [
                 f"https://cdn.example.test/reward/{index}/{number}.png"
-                for number in range(dice.below(3))
+                for number in range(random.below(3))
             ],
             "image": maybe(f"https://cdn.example.test/reward/{index}.png"),
             "reward_terms": maybe("<ul><li>Não acumulável</li></ul>"),
@@ -123,7 +125,7 @@ class Rewards:
                 {
                     "name": name,
                     "subscription_id": subscription,
-                    "eligibility_type": dice.pick(("inclusion", "exclusion")),
+                    "eligibility_type": random.pick(("inclusion", "exclusion")),
                 }
             ),
         }

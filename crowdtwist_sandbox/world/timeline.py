@@ -7,7 +7,7 @@ so that no two rows of a listing are equal even without their ids.
 
 from __future__ import annotations
 
-from crowdtwist_sandbox.world.deterministic_random import STEP, key_of, mix
+from crowdtwist_sandbox.world.deterministic_random import STEP, mix, seed_of
 from crowdtwist_sandbox.world.events import Completion, Purchase, Redemption, Timeline
 from crowdtwist_sandbox.world.pace import USUAL, Pace
 from crowdtwist_sandbox.world.population import Population, is_heavy
@@ -45,7 +45,7 @@ class Historian:
     def timeline(self, index: int, day: int) -> Timeline:
         """A member's timeline at the end of a day."""
         joined = self._population.joined(index)
-        joined_at = (self._first_day + joined) * DAY + key_of(self._key, "hour", index) % 60
+        joined_at = (self._first_day + joined) * DAY + seed_of(self._key, "hour", index) % 60
         events = self._before(index, joined)
         moved, moved_at = self._daily(index, joined, day, events)
         if index % 6 == 0:
@@ -58,7 +58,7 @@ class Historian:
     def _before(self, index: int, joined: int) -> list[tuple[int, int, int, int]]:
         """Events between sign-up and the days of daily life."""
         span = _FIRST_DAILY - joined
-        shape = key_of(self._key, "shape", index)
+        shape = seed_of(self._key, "shape", index)
         if span <= 0 or (shape % 12 == 0 and not is_heavy(index)):
             return []
         if is_heavy(index):
@@ -67,47 +67,47 @@ class Historian:
             amounts = ((shape >> 8) % 10, (shape >> 16) % 4, (shape >> 24) % 3)
         events = []
         for kind, amount in zip((_COMPLETION, _RECEIPT, _REDEMPTION), amounts, strict=True):
-            key = key_of(shape, "event", kind)
+            key = seed_of(shape, "event", kind)
             for number in range(amount):
-                roll = mix(key + number * STEP)
-                start = (self._first_day + joined + 1 + roll % span) * DAY
-                at = start + (roll >> 20) % _SECONDS
-                events.append((at, kind, kind * 1000 + number, roll))
+                seed = mix(key + number * STEP)
+                start = (self._first_day + joined + 1 + seed % span) * DAY
+                at = start + (seed >> 20) % _SECONDS
+                events.append((at, kind, kind * 1000 + number, seed))
                 if kind == _RECEIPT:
-                    _add_later_receipt(events, at, kind * 1000 + number, roll)
+                    _add_later_receipt(events, at, kind * 1000 + number, seed)
         return events
 
     def _daily(
         self, index: int, joined: int, day: int, events: list[tuple[int, int, int, int]]
     ) -> tuple[int, int]:
         """Add each day's events; tell the last move to another city (which roll, when)."""
-        key = key_of(self._key, "daily", index)
+        key = seed_of(self._key, "daily", index)
         moved = key
         moved_at = 0
         start = max(joined, _FIRST_DAILY)
-        if joined <= 0 and key_of(self._key, "shape", index) % 12 == 0 and not is_heavy(index):
+        if joined <= 0 and seed_of(self._key, "shape", index) % 12 == 0 and not is_heavy(index):
             start = 1
         for today in range(start, day + 1):
-            roll = mix(key + today * STEP)
+            seed = mix(key + today * STEP)
             midnight = (self._first_day + today) * DAY
-            if (roll >> 32) % self._pace.move_every == 0:
-                moved = roll
-                moved_at = midnight + (roll >> 40) % _SECONDS
-            if roll & 0xFFFF >= self._pace.eager and today != joined:
+            if (seed >> 32) % self._pace.move_every == 0:
+                moved = seed
+                moved_at = midnight + (seed >> 40) % _SECONDS
+            if seed & 0xFFFF >= self._pace.eager and today != joined:
                 continue
             base = 10_000 + (today - _FIRST_DAILY) * 20
-            for number in range(1 + (roll >> 16) % 3):
-                each = mix(roll + number)
+            for number in range(1 + (seed >> 16) % 3):
+                each = mix(seed + number)
                 events.append(
                     (midnight + (each >> 20) % _SECONDS, _COMPLETION, base + number, each)
                 )
-            if (roll >> 20) % 3 == 0:
-                each = mix(roll + 8)
+            if (seed >> 20) % 3 == 0:
+                each = mix(seed + 8)
                 at = midnight + (each >> 20) % _SECONDS
                 events.append((at, _RECEIPT, base + 8, each))
                 _add_later_receipt(events, at, base + 8, each)
-            if (roll >> 24) % 4 == 0:
-                each = mix(roll + 12)
+            if (seed >> 24) % 4 == 0:
+                each = mix(seed + 12)
                 events.append((midnight + (each >> 20) % _SECONDS, _REDEMPTION, base + 12, each))
         return moved, moved_at
 
@@ -120,8 +120,8 @@ class Historian:
         for month in range(months, today.year * 12 + today.month):
             at = month_end(month // 12, month % 12 + 1)
             if at > since:
-                roll = mix(key_of(self._key, "expiry", index) + month * STEP)
-                events.append((at, _EXPIRY, 0, roll))
+                seed = mix(seed_of(self._key, "expiry", index) + month * STEP)
+                events.append((at, _EXPIRY, 0, seed))
         return events
 
     def _walk(
@@ -139,34 +139,34 @@ class Historian:
         total = balance = bought = tier = at = 0
         tier_since = joined_at
         prefix = (index + 1) * _SEQUENCE
-        for time, kind, sequence, roll in events:
+        for time, kind, sequence, seed in events:
             at = max(time, at + 1)
             if kind == _EXPIRY:
-                lapsed = min(balance, roll % 40)
+                lapsed = min(balance, seed % 40)
                 balance -= lapsed
                 expiries.append((at, lapsed))
                 continue
             activity: int | None = None
             awarded = at
             if kind == _COMPLETION:
-                activity = (roll >> 8) % activity_count(at // DAY - self._first_day)
+                activity = (seed >> 8) % activity_count(at // DAY - self._first_day)
                 points = self._program.activity_points(activity)
-                if (roll >> 40) % 10 == 0:
-                    awarded = at - (1 + (roll >> 44) % 4) * DAY
+                if (seed >> 40) % 10 == 0:
+                    awarded = at - (1 + (seed >> 44) % 4) * DAY
             elif kind == _REDEMPTION:
-                reward = (roll >> 8) % REWARDS
-                quantity = 2 if (roll >> 40) % 6 == 0 else 1
+                reward = (seed >> 8) % REWARDS
+                quantity = 2 if (seed >> 40) % 6 == 0 else 1
                 cost = min(balance, quantity * self._rewards.price(reward))
                 points = -cost
                 order = Redemption(
-                    prefix + sequence, at, reward, quantity, cost, balance - cost, roll
+                    prefix + sequence, at, reward, quantity, cost, balance - cost, seed
                 )
                 redemptions.append(order)
             else:
-                cents = 100 + (roll >> (16 if kind == _RECEIPT else 32)) % 20_000
+                cents = 100 + (seed >> (16 if kind == _RECEIPT else 32)) % 20_000
                 earned = cents // 100
                 points = min(earned, 150)
-                old = purchases.get(sequence) or Purchase(sequence, at, at, 0, 0, 0, roll)
+                old = purchases.get(sequence) or Purchase(sequence, at, at, 0, 0, 0, seed)
                 purchases[sequence] = old._replace(
                     last=at,
                     cents=old.cents + cents,
@@ -176,7 +176,7 @@ class Historian:
                 bought += points
             if kind == _LATER_RECEIPT:
                 sequence += _LATER  # noqa: PLW2901 - its own line in the ledger
-            completions.append(Completion(prefix + sequence, at, awarded, activity, points, roll))
+            completions.append(Completion(prefix + sequence, at, awarded, activity, points, seed))
             balance += points
             total += max(points, 0)
             while tier + 1 < len(TIERS) and total >= TIERS[tier + 1][1]:
@@ -199,9 +199,9 @@ class Historian:
 
 
 def _add_later_receipt(
-    events: list[tuple[int, int, int, int]], at: int, sequence: int, roll: int
+    events: list[tuple[int, int, int, int]], at: int, sequence: int, seed: int
 ) -> None:
     """One purchase in four gets another receipt, one to three days later."""
-    if (roll >> 40) % 4 == 0:
-        midnight = at - at % DAY + (1 + (roll >> 44) % 3) * DAY
-        events.append((midnight + (roll >> 30) % _SECONDS, _LATER_RECEIPT, sequence, roll))
+    if (seed >> 40) % 4 == 0:
+        midnight = at - at % DAY + (1 + (seed >> 44) % 3) * DAY
+        events.append((midnight + (seed >> 30) % _SECONDS, _LATER_RECEIPT, sequence, seed))

@@ -2,7 +2,7 @@
 
 Rows of member streams are built one by one from light items (a NamedTuple of the timeline or an
 index of the catalog), so that a page of ten costs ten rows, whatever the listing's length. The
-`roll` that comes with a row is its own random key: the wire takes its drift from it.
+`seed` that comes with a row is its own random key: the wire takes its drift from it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from crowdtwist_sandbox.world import member_rows
-from crowdtwist_sandbox.world.deterministic_random import key_of
+from crowdtwist_sandbox.world.deterministic_random import seed_of
 from crowdtwist_sandbox.world.expiration import expirations
 from crowdtwist_sandbox.world.facts import Facts, Member
 from crowdtwist_sandbox.world.listing import Listing
@@ -52,22 +52,22 @@ class World(Facts):
             "badges": (BADGES, self.program.badge),
         }
         count, build = catalogs[stream]
-        return Listing(range(count), lambda index: (build(index), key_of(self.key, stream, index)))
+        return Listing(range(count), lambda index: (build(index), seed_of(self.key, stream, index)))
 
     def profile(self, member: Member) -> tuple[Row, int]:
         """The member's profile."""
         row = profile(self.key, member.index, member.life, member.now)
-        return row, self.profile_roll(member)
+        return row, self.profile_seed(member)
 
-    def profile_roll(self, member: Member) -> int:
+    def profile_seed(self, member: Member) -> int:
         """The roll of the member's profile."""
-        return key_of(member.roll, "users")
+        return seed_of(member.seed, "users")
 
     def expirations(self, member: Member) -> list[tuple[Row, int]]:
         """Entries of the member's points expiration, each with its rule_type."""
         rows = expirations(self.key, member.index, member.life, member.now)
         return [
-            (row, key_of(member.roll, "points_expiration", number))
+            (row, seed_of(member.seed, "points_expiration", number))
             for number, row in enumerate(rows)
         ]
 

@@ -554,7 +554,7 @@ def test_what_does_not_stop_in_time_is_killed(fake: str) -> None:
     assert alive(fake) == []
 
 
-@pytest.mark.skipif(not shutil.which("setpriv"), last_error="setpriv is a program of Linux")
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="setpriv is a program of Linux")
 def test_meltano_does_not_outlive_a_task_that_is_killed(fake: str) -> None:
     with call(fake) as process:
         (meltano,) = [pid for pid, parent, _ in processes() if parent == process.pid]

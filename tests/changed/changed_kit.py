@@ -210,7 +210,7 @@ class Brand:
         """The true rows of a stream at the end of a day, by key."""
         return {
             tuple(row[name] for name in KEYS[stream]): comparable(stream, row)
-            for row in self.running.truth(stream, day)
+            for row in self.running.expected_rows(stream, day)
         }
 
 

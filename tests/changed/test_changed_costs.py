@@ -71,7 +71,7 @@ def expected(brand: Brand, members: set[int]) -> int:
     rows = Counter(
         (stream, row["user_id"])
         for stream in PAGES
-        for row in brand.running.truth(stream)
+        for row in brand.running.expected_rows(stream)
         if row["user_id"] in members
     )
     further = sum((count - 1) // (PAGES[name].page_size or 10) for (name, _), count in rows.items())

@@ -150,7 +150,7 @@ def test_a_full_sweep_takes_the_place_of_a_changed_one_under_way(brand: Brand) -
 def test_a_full_sweep_asks_streams_that_only_a_changed_one_has_completed(brand: Brand) -> None:
     brand.pass_day()
     whole = brand.run("changed", streams=("users",))
-    everybody = len(list(brand.running.truth("users")))
+    everybody = len(list(brand.running.expected_rows("users")))
     assert len(whole.members("users")) < everybody
     brand.state["bookmarks"]["users"]["completed_at"] = "2026-03-12T01:59:00Z"
     assert len(brand.run("all").members("users")) == everybody

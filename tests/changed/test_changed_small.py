@@ -66,11 +66,11 @@ def test_files_of_strangers_are_taken_for_another_programs(brand: Brand) -> None
 
 
 def test_a_deleted_member_is_told_of(brand: Brand) -> None:
-    while len(list(brand.running.truth("users"))) == len(brand.running.roster()):
+    while len(list(brand.running.expected_rows("users"))) == len(brand.running.roster()):
         brand.running.advance()
     for day in range(1, brand.day + 1):
         brand.deliver(day)
-    living = {row["id"] for row in brand.running.truth("users")}
+    living = {row["id"] for row in brand.running.expected_rows("users")}
     (gone, *_) = sorted(set(map(int, brand.running.roster())) - living)
     only(brand, str(gone))
     outcome = brand.run(deleted_members="tombstone")
@@ -118,7 +118,7 @@ def by_email(email: str) -> list[str]:
 
 
 def test_who_redeemed_something_is_looked_up_where_no_other_row_tells(brand: Brand) -> None:
-    members = brand.running.truth("users")
+    members = brand.running.expected_rows("users")
     member = next(row for row in members if row["email_address"])
     redeem(brand, member["email_address"])
     assert brand.run().members("users") == [member["id"]]

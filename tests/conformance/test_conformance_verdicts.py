@@ -26,16 +26,16 @@ def test_the_tap_adapts_where_the_report_says_so(deviations: str) -> None:
     with plain(deviations) as running:
         ids = running.roster()
         gone = "missing" in deviations or "pos_errors" in deviations or "users" in streams
-        living = [str(row["id"]) for row in running.truth("users")]
+        living = [str(row["id"]) for row in running.expected_rows("users")]
         start = "2025-06-01" if deviations in DATED else None
         result = sync(running, *streams, user_ids=ids if gone else living, start_date=start)
         lost = 0
         for stream in streams:
             if deviations in HASHED:
-                lost += len(result.records[stream]) != len(list(running.truth(stream)))
+                lost += len(result.records[stream]) != len(list(running.expected_rows(stream)))
                 continue
             read = {key_of(stream, row) for row in canonical(stream, result.records[stream])}
-            true = {key_of(stream, row) for row in canonical(stream, running.truth(stream))}
+            true = {key_of(stream, row) for row in canonical(stream, running.expected_rows(stream))}
             lost += not true <= read
     adapts = set(FOUND[deviations].values()) == {ADAPTS}
     assert (result.exit_code == 0 and not lost) == adapts, result.last_line

@@ -85,7 +85,7 @@ def test_a_fault_costs_no_row(
 
 def assert_truth_in_order(running: Sandbox, result: Result, streams: Sequence[str]) -> None:
     for stream in streams:
-        true = canonical(stream, running.truth(stream))
+        true = canonical(stream, running.expected_rows(stream))
         assert canonical(stream, result.records[stream]) == true, stream
 
 

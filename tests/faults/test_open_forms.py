@@ -54,14 +54,16 @@ def test_each_form_of_the_activity_history_gives_every_row(deviations: str) -> N
     with sandbox(members=30, deviations=deviations) as running:
         first = sync(running, HISTORY, max_concurrency=8)
         assert first.exit_code == 0, first.stderr
-        assert rows_of(first.records[HISTORY]) == rows_of(running.truth(HISTORY))
+        assert rows_of(first.records[HISTORY]) == rows_of(running.expected_rows(HISTORY))
         changes = re.findall(r"no longer .*; now (?:paged by `)?([a-z_ ]+)", first.stderr)
         assert changes[-1:] == ([FORMS[deviations]] if FORMS[deviations] else [])
 
         second = sync(running, HISTORY, state=first.states[-1], max_concurrency=8)
         assert second.exit_code == 0, second.stderr
         since = TODAY.isoformat()
-        assert rows_of(second.records[HISTORY], since) == rows_of(running.truth(HISTORY), since)
+        assert rows_of(second.records[HISTORY], since) == rows_of(
+            running.expected_rows(HISTORY), since
+        )
 
 
 @pytest.mark.parametrize("deviations", FORMS)
@@ -76,7 +78,7 @@ def test_each_form_gives_every_row_among_faults(deviations: str) -> None:
             if result.exit_code == 0:
                 break
         assert result.exit_code == 0, result.stderr
-        assert rows_of(read.values()) == rows_of(running.truth(HISTORY))
+        assert rows_of(read.values()) == rows_of(running.expected_rows(HISTORY))
 
 
 class OneRefused(Transport):
@@ -97,7 +99,7 @@ def test_a_member_whom_all_forms_refuse_has_failed_alone(monkeypatch: pytest.Mon
         monkeypatch.setattr(unhurried, "Transport", type("", (OneRefused,), {"refused": refused}))
         result = sync(running, HISTORY)
         assert result.exit_code == 1
-        others = [row for row in running.truth(HISTORY) if row["user_id"] != int(refused)]
+        others = [row for row in running.expected_rows(HISTORY) if row["user_id"] != int(refused)]
         assert rows_of(result.records[HISTORY]) == rows_of(others)
         assert "no longer" not in result.stderr
         assert "user_activity_history 1 (the last one because" in result.stderr
@@ -207,7 +209,7 @@ def test_redemptions_are_whole_where_only_a_year_comes_without_dates(faults: str
             if result.exit_code == 0:
                 break
         assert result.exit_code == 0, result.stderr
-        true = list(running.truth(REDEMPTIONS))
+        true = list(running.expected_rows(REDEMPTIONS))
         assert any(row["order_date"] < f"{TODAY.year - 1}-{TODAY:%m-%d}" for row in true)
         assert in_order(read.values()) == in_order(true)
 
@@ -290,4 +292,4 @@ def test_redemptions_are_read_without_the_permission_to_read_profiles(
     with sandbox(members=30, deviations=deviations) as running:
         result = sync(running, REDEMPTIONS)
         assert result.exit_code == 0, result.stderr
-        assert in_order(result.records[REDEMPTIONS]) == in_order(running.truth(REDEMPTIONS))
+        assert in_order(result.records[REDEMPTIONS]) == in_order(running.expected_rows(REDEMPTIONS))

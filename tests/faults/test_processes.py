@@ -51,7 +51,7 @@ def test_a_process_that_fails_is_continued_by_the_next(running: Sandbox, tmp_pat
     second = run_process(*arguments(tmp_path, running, first.state))
     assert second.exit_code == 0, second.stderr
     rows = canonical(STREAM, [*first.records[STREAM], *second.records[STREAM]])
-    assert rows == canonical(STREAM, running.truth(STREAM))
+    assert rows == canonical(STREAM, running.expected_rows(STREAM))
 
 
 @pytest.mark.parametrize("fault", ["rate_limited:600=1", "unavailable_later:600=1", "late:600=1"])

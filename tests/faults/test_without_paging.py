@@ -86,7 +86,7 @@ def test_listings_without_paging_are_whole(
     result = sync(running, *STREAMS)
     assert result.exit_code == 0, result.stderr
     for stream in STREAMS:
-        true = canonical(stream, running.truth(stream))
+        true = canonical(stream, running.expected_rows(stream))
         assert canonical(stream, result.records[stream]) == true, stream
 
 

@@ -217,7 +217,7 @@ def test_the_receiver_and_the_tap_agree(tmp_path: Path) -> None:
         result = captures.read(present=datetime.now(timezone.utc))
         truth = {
             row["user_activity_id"]: row["num_points"]
-            for row in running.truth("user_activity_history")
+            for row in running.expected_rows("user_activity_history")
             if str(row["date_created"]).startswith("2026-03-11") and row["user_activity_id"]
         }
 

@@ -78,7 +78,7 @@ def test_duckdb_holds_the_truth_of_both_days(project: MeltanoProject, sandbox: S
         sync(project, sandbox, "target-duckdb")
 
         for stream, expected in truth.items():
-            rows = list(sandbox.truth(stream))
+            rows = list(sandbox.expected_rows(stream))
             expected.add(rows)
             assert rows, stream
             assert warehouse.count(stream) == len(expected), stream
@@ -118,13 +118,13 @@ def comparable(row: Row, like: Row) -> Row:
 def test_json_lines_hold_what_each_run_is_about(project: MeltanoProject, sandbox: Sandbox) -> None:
     sync(project, sandbox, "target-jsonl")
     first = read(project.root / "jsonl")
-    before = {stream: list(sandbox.truth(stream)) for stream in KEYS}
+    before = {stream: list(sandbox.expected_rows(stream)) for stream in KEYS}
     sandbox.advance()
     sync(project, sandbox, "target-jsonl")
     second = {
         stream: rows[len(first[stream]) :] for stream, rows in read(project.root / "jsonl").items()
     }
-    after = {stream: list(sandbox.truth(stream)) for stream in KEYS}
+    after = {stream: list(sandbox.expected_rows(stream)) for stream in KEYS}
 
     for stream in KEYS:
         assert_same(stream, first[stream], before[stream])
@@ -197,7 +197,7 @@ def test_a_run_that_is_killed_leaves_a_state_from_which_the_next_goes_on(
         assert len(again) < len(members) * 3 / 4
         stream = "user_activities"
         truth = Truth(KEYS[stream])
-        truth.add(list(sandbox.truth(stream)))
+        truth.add(list(sandbox.expected_rows(stream)))
         assert warehouse.count(stream) == len(truth)
         assert truth.differences(warehouse.keys(stream, KEYS[stream])) == []
 

@@ -17,7 +17,7 @@ IDENTIFIERS = ("first_name", "last_name", "email_address", "username", "mobile_p
 
 def identifiers(world: Sandbox) -> set[str]:
     """Values that name the members of a sandbox."""
-    rows = list(world.truth("users"))
+    rows = list(world.expected_rows("users"))
     return {str(row[name]) for row in rows for name in IDENTIFIERS if row.get(name)} | {
         str(row["third_party_id"]) for row in rows if row.get("third_party_id")
     }

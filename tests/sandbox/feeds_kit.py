@@ -49,7 +49,7 @@ def pushed(running: Sandbox, directory: Path, day: int) -> list[list[dict[str, s
 def of_day(running: Sandbox, stream: str, day: int, name: str) -> list[Row]:
     """True rows of a stream whose date lies in the day."""
     date = date_of(running, day)
-    return [row for row in running.truth(stream, day) if row[name][:10] == date]
+    return [row for row in running.expected_rows(stream, day) if row[name][:10] == date]
 
 
 def date_of(running: Sandbox, day: int) -> str:

@@ -152,7 +152,7 @@ def test_paging_is_a_list_of_one_for_some(client: Client, plain: Client) -> None
 
 def test_points_expiration_misspells_a_key_and_omits_empty_arrays(client: Client) -> None:
     misspelt, shapes = 0, set()
-    for row in client.sandbox.truth("users"):
+    for row in client.sandbox.expected_rows("users"):
         body = client.get(f"/v2/users/{row['id']}/points_expiration").json()
         shapes.add(len(body))
         entries = body["redemption_period_points_expiration"]

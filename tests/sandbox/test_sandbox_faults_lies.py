@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sandbox_kit import FIRST_ID, HEAVY, KEY, Client
 
-from crowdtwist_sandbox.faults.catalogue import LIES
+from crowdtwist_sandbox.faults.catalogue import PAGING_FAULTS
 from crowdtwist_sandbox.faults.paging_faults import Asked
 from crowdtwist_sandbox.wire.paging import Pager
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 HISTORY = f"/v2.1/users/{HEAVY}/activity_history"
 PURCHASES = f"/users/{HEAVY}/purchases"
 MOVING = ("rows_inserted", "rows_removed", "rows_moved")
-PERSISTENT = tuple(name for name in LIES if name not in MOVING)
+PERSISTENT = tuple(name for name in PAGING_FAULTS if name not in MOVING)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def links(client: Client) -> list[int | None]:
 
 
 def true_rows(client: Client) -> list[int]:
-    truth = client.sandbox.truth("user_activity_history")
+    truth = client.sandbox.expected_rows("user_activity_history")
     return [row["user_activity_id"] for row in truth if row["user_id"] == HEAVY]
 
 
@@ -206,7 +206,7 @@ def pages_of(name: str, total: int, size: int) -> list[Any]:
     seen = set()
     while number is not None:
         seen.add(number)
-        page = LIES[name](Asked(pager, range(total), str(number), size, number > 1))
+        page = PAGING_FAULTS[name](Asked(pager, range(total), str(number), size, number > 1))
         pages.append(page)
         link = page.paging["next_page"]
         target = int(parse_qs(urlsplit(link).query)["page"][0]) if link else number + 1
@@ -241,8 +241,12 @@ def test_rows_that_move_are_missed_only_where_the_total_tells(
         assert rows == set(range(total))
 
 
-@given(name=st.sampled_from(list(LIES)), page=st.integers(-3, 60), total=st.integers(0, 40))
+@given(
+    name=st.sampled_from(list(PAGING_FAULTS)), page=st.integers(-3, 60), total=st.integers(0, 40)
+)
 def test_no_page_is_too_odd_to_lie_about(name: str, page: int, total: int) -> None:
-    told = LIES[name](Asked(Pager("http://h/x", {}, KEY), range(total), str(page), 7, turned=True))
+    told = PAGING_FAULTS[name](
+        Asked(Pager("http://h/x", {}, KEY), range(total), str(page), 7, turned=True)
+    )
     assert told.paging["total"] >= 0
     assert told.paging["pages"] >= 0

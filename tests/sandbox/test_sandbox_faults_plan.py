@@ -14,7 +14,7 @@ from sandbox_kit import FIRST_ID, HEAVY, Client, sandbox
 from crowdtwist_sandbox import SandboxOptions
 from crowdtwist_sandbox.cli import main
 from crowdtwist_sandbox.faults import CATALOGUE
-from crowdtwist_sandbox.faults.catalogue import ANSWERS, DELIVERIES, LIES, PARAMETERS
+from crowdtwist_sandbox.faults.catalogue import ANSWERS, DELIVERIES, PAGING_FAULTS, PARAMETERS
 from crowdtwist_sandbox.faults.plan import Plan
 from crowdtwist_sandbox.faults.spec import parse
 
@@ -42,9 +42,9 @@ def hits(spec: str, count: int, seed: int = 3) -> list[int]:
 
 
 def test_the_catalogue_tells_of_each_fault_what_it_is_and_of_which_kind() -> None:
-    assert list(CATALOGUE) == [*ANSWERS, *DELIVERIES, *LIES]
+    assert list(CATALOGUE) == [*ANSWERS, *DELIVERIES, *PAGING_FAULTS]
     assert {kind for _, kind in CATALOGUE.values()} == {"transient", "persistent", "fatal", "lie"}
-    assert {name for name, entry in CATALOGUE.items() if entry.kind == "lie"} == set(LIES)
+    assert {name for name, entry in CATALOGUE.items() if entry.kind == "lie"} == set(PAGING_FAULTS)
     for description, _ in CATALOGUE.values():
         assert description.endswith(".")
         assert "\n" not in description
@@ -97,7 +97,7 @@ def test_a_mixture_has_all_of_its_faults_about_as_often_as_each_other() -> None:
     share = 6000 / len(REQUEST_FAULTS)
     assert all(share / 2 < names.count(name) < share * 2 for name in REQUEST_FAULTS)
     plan = Plan(3, parse("all=1"))
-    assert {plan.lie(f"/listing/{number}") for number in range(300)} == set(LIES)
+    assert {plan.lie(f"/listing/{number}") for number in range(300)} == set(PAGING_FAULTS)
 
 
 @pytest.mark.parametrize("kind", ["transient", "persistent", "fatal"])

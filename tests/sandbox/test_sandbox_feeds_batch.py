@@ -36,7 +36,7 @@ def people(running: Sandbox) -> People:
     """Members by each kind of identity."""
     return {
         (kind, own): row["id"]
-        for row in running.truth("users", DAY)
+        for row in running.expected_rows("users", DAY)
         for kind, own in enumerate(
             (row["email_address"], str(row["id"]), row["third_party_id"], row["username"])
         )
@@ -113,12 +113,12 @@ def test_the_line_without_credit_names_a_member_and_an_activity_that_exist(
 ) -> None:
     done = {
         (row["user_id"], str(row["activity_id"]))
-        for row in running.truth("user_activity_history", DAY)
+        for row in running.expected_rows("user_activity_history", DAY)
     }
     (line,) = (
         line for line in lines if sound(line) and (member_of(people, line), line[4]) not in done
     )
-    assert line[4] in {str(row["id"]) for row in running.truth("activities", DAY)}
+    assert line[4] in {str(row["id"]) for row in running.expected_rows("activities", DAY)}
     assert line[5:] == ["25", "1773230400"]
 
 
@@ -167,7 +167,7 @@ def test_where_nobody_is_left_nothing_is_sent(tmp_path: Path) -> None:
     alone = next(
         each
         for each in (sandbox(members=1, seed=seed) for seed in range(1000))
-        if not list(each.truth("users", 99))
+        if not list(each.expected_rows("users", 99))
     )
     assert alone.write_batch_activity(tmp_path, 99).read_bytes() == b""
 

@@ -104,7 +104,7 @@ def test_a_day_without_anything_has_files_with_a_header_alone(tmp_path: Path) ->
 
 
 def test_profiles_are_those_of_the_api(running: Sandbox, rows: list[list[dict[str, str]]]) -> None:
-    true = {row["id"]: row for row in running.truth("users", DAY)}
+    true = {row["id"]: row for row in running.expected_rows("users", DAY)}
     same = set(rows[0][0]) & set(next(iter(true.values())))
     same -= {*DATES, *FLAGS, "password"}
     assert len(same) == 15
@@ -151,7 +151,7 @@ def test_profiles_come_in_order_of_the_last_change(tmp_path: Path) -> None:
 def test_activities_are_the_lines_of_the_history_of_that_day(
     running: Sandbox, rows: list[list[dict[str, str]]]
 ) -> None:
-    people = {row["id"]: row for row in running.truth("users", DAY)}
+    people = {row["id"]: row for row in running.expected_rows("users", DAY)}
     true = []
     for row in of_day(running, "user_activity_history", DAY, "date_created"):
         person = people[row["user_id"]]
@@ -194,7 +194,7 @@ def test_an_id_that_the_api_leaves_out_is_in_the_file(tmp_path: Path) -> None:
 def test_redemptions_are_those_of_that_day(
     running: Sandbox, rows: list[list[dict[str, str]]]
 ) -> None:
-    people = {row["id"]: row for row in running.truth("users", DAY)}
+    people = {row["id"]: row for row in running.expected_rows("users", DAY)}
     true = {}
     for row in of_day(running, "redemptions", DAY, "order_date"):
         person = people[row["user_id"]]
@@ -212,7 +212,7 @@ def test_a_points_expiration_message_says_what_the_api_does(tmp_path: Path) -> N
     running = sandbox(members=1500)
     true = {
         row["user_id"]: row
-        for row in running.truth("points_expiration", 1)
+        for row in running.expected_rows("points_expiration", 1)
         if row["rule_type"] == "inactivity"
     }
     profiles, _, _, rows = pushed(running, tmp_path, 1)
@@ -237,7 +237,7 @@ def test_the_last_months_of_a_member_are_those_of_the_api(tmp_path: Path) -> Non
     assert len({row["user_id"] for row in rows}) < len(rows), "some stand there more than once"
     assert len({tuple(row.values()) for row in rows}) > len({row["user_id"] for row in rows})
     true: dict[str, list[Any]] = {}
-    for entry in running.truth("points_expiration", 1):
+    for entry in running.expected_rows("points_expiration", 1):
         if entry["rule_type"] == "redemption_period":
             true.setdefault(str(entry["user_id"]), []).append(entry)
     for row in {row["user_id"]: row for row in rows}.values():

@@ -41,7 +41,7 @@ def state(day: int, streams: tuple[str, ...] = STREAMS, **options: Any) -> dict[
     """What the API says of each member at the end of a day, but for what the calendar changes."""
     told: dict[int, list[Any]] = {}
     for stream in streams:
-        for row in world(**options).truth(stream, day):
+        for row in world(**options).expected_rows(stream, day):
             member = row["id"] if stream == "users" else row["user_id"]
             told.setdefault(member, []).append((stream, without_calendar(row)))
     return told
@@ -101,7 +101,7 @@ def test_points_lapse_for_many_at_the_end_of_a_month() -> None:
 
 
 def test_a_scan_is_told_of_although_the_profile_says_nothing(tmp_path: Path) -> None:
-    dates = {row["id"]: row["date_last_updated"][:10] for row in world().truth("users", 2)}
+    dates = {row["id"]: row["date_last_updated"][:10] for row in world().expected_rows("users", 2)}
     scanned = {member for member in changed(2) if dates[member] < "2026-03-12"}
     assert scanned
     assert scanned <= told_of(world(), tmp_path, 2)
@@ -123,7 +123,7 @@ def test_within_a_month_expiring_points_of_the_others_change_by_the_calendar_alo
 def test_the_calendar_alone_changes_some_rows() -> None:
     def rows(stream: str, day: int) -> dict[int, Any]:
         name = "id" if stream == "users" else "user_id"
-        return {row[name]: row for row in world().truth(stream, day)}
+        return {row[name]: row for row in world().expected_rows(stream, day)}
 
     for stream in ("users", "points_expiration"):
         before, after = rows(stream, 1), rows(stream, 2)
@@ -178,7 +178,7 @@ def test_the_last_joiner_of_each_day_joined_on_it() -> None:
 
 def test_members_who_join_are_told_of_on_that_day(tmp_path: Path) -> None:
     running = sandbox(members=300, daily_changes=0.1)
-    ids = [{row["id"] for row in running.truth("users", day)} for day in (3, 4)]
+    ids = [{row["id"] for row in running.expected_rows("users", day)} for day in (3, 4)]
     joined = ids[1] - ids[0]
     assert joined
     assert joined <= told_of(running, tmp_path, 4)

@@ -125,7 +125,7 @@ def test_the_same_day_has_the_same_events(events: Events) -> None:
 def test_profiles_have_the_properties_of_the_page_and_say_what_the_api_says(
     running: Sandbox, events: Events, tmp_path: Path
 ) -> None:
-    true = {row["id"]: row for row in running.truth("users", DAY)}
+    true = {row["id"]: row for row in running.expected_rows("users", DAY)}
     profiles = of(events, "users")
     for event in profiles:
         assert set(event) == PROFILE
@@ -154,7 +154,7 @@ def test_profiles_have_the_properties_of_the_page_and_say_what_the_api_says(
 
 
 def test_the_tiers_of_a_profile_are_those_of_the_page(running: Sandbox, events: Events) -> None:
-    true = {row["id"]: row["tier_info"] for row in running.truth("users", DAY)}
+    true = {row["id"]: row["tier_info"] for row in running.expected_rows("users", DAY)}
     spellings = set()
     for event in of(events, "users"):
         tiers = snaked(event["tierInfo"])
@@ -176,7 +176,7 @@ def test_the_tiers_of_a_profile_are_those_of_the_page(running: Sandbox, events: 
 
 def test_custom_data_comes_in_each_of_its_forms(running: Sandbox, events: Events) -> None:
     true: dict[int, Any] = {
-        row["id"]: row.get("custom_data") for row in running.truth("users", DAY)
+        row["id"]: row.get("custom_data") for row in running.expected_rows("users", DAY)
     }
     forms: Counter[str] = Counter()
     for event in of(events, "users"):
@@ -239,8 +239,8 @@ def test_activities_are_the_lines_of_the_history(running: Sandbox, events: Event
     told = of(events, "activities")
     assert {event["userActivityId"] for event in told} == set(true)
     assert len(told) == len(true)
-    catalog = {row["id"]: row for row in running.truth("activities", DAY)}
-    people = {row["id"]: row for row in running.truth("users", DAY)}
+    catalog = {row["id"]: row for row in running.expected_rows("activities", DAY)}
+    people = {row["id"]: row for row in running.expected_rows("users", DAY)}
     for event in told:
         row = true[event["userActivityId"]]
         assert (
@@ -307,7 +307,9 @@ def test_expirations_are_those_of_the_file_flat_or_in_arrays(
 
 def check_months(running: Sandbox, day: int, member: int, months: list[dict[str, Any]]) -> None:
     """They are the API's, and each has something."""
-    rows = [row for row in running.truth("points_expiration", day) if row["user_id"] == member]
+    rows = [
+        row for row in running.expected_rows("points_expiration", day) if row["user_id"] == member
+    ]
     for month in months:
         told = month | {"expiration_date": instant(month["expiration_date"])}
         assert any(told.items() <= row.items() for row in rows)
@@ -317,7 +319,7 @@ def check_months(running: Sandbox, day: int, member: int, months: list[dict[str,
 def test_segments_say_who_joined_one_and_who_rose() -> None:
     running = sandbox(members=1000)
     before, after = (
-        {row["id"]: row for row in running.truth("users", day)} for day in (DAY - 1, DAY)
+        {row["id"]: row for row in running.expected_rows("users", day)} for day in (DAY - 1, DAY)
     )
     wanted = set()
     for member, row in after.items():

@@ -14,9 +14,9 @@ from sandbox_kit import FIRST_ID, HEAVY, KEY, TODAY
 from crowdtwist_sandbox import SandboxOptions
 from crowdtwist_sandbox.engine import Engine
 from crowdtwist_sandbox.hosts import main, pos
-from crowdtwist_sandbox.hosts.app import Front, Host, main_host, pos_host
+from crowdtwist_sandbox.hosts.app import Host, HostApp, main_host, pos_host
 from crowdtwist_sandbox.hosts.control import control_app
-from crowdtwist_sandbox.http_exchange import Answer, Request, deliver
+from crowdtwist_sandbox.http_exchange import Request, Response, deliver
 
 if TYPE_CHECKING:
     import pytest
@@ -40,7 +40,7 @@ NAMES = st.sampled_from(
 )
 
 
-def ask(front: Front, path: str, query: str = "") -> tuple[int, Any]:
+def ask(front: HostApp, path: str, query: str = "") -> tuple[int, Any]:
     """Status and body of a GET with a good key."""
     key = f"CTApiKey {KEY}".encode()
     scope = {
@@ -79,9 +79,9 @@ def test_no_question_brings_a_host_down(template: str, ident: str, params: dict[
 def test_every_answer_passes_the_one_delivery() -> None:
     passed: list[int] = []
 
-    async def spoil(request: Request, answer: Answer, send: Send) -> None:
+    async def spoil(request: Request, answer: Response, send: Send) -> None:
         passed.append(answer.status)
-        await deliver(request, Answer(503, {"error": "internal_error"}), send)
+        await deliver(request, Response(503, {"error": "internal_error"}), send)
 
     fronts = (main_host(ENGINE, control_app(ENGINE), spoil), pos_host(ENGINE, spoil))
     for front in fronts:
@@ -94,7 +94,7 @@ def test_a_fault_of_its_own_is_answered_and_told(caplog: pytest.LogCaptureFixtur
     def fail(_call: object) -> None:
         raise ZeroDivisionError
 
-    front = Front(ENGINE, Host("api", {"/x": fail}, lambda _request: True))
+    front = HostApp(ENGINE, Host("api", {"/x": fail}, lambda _request: True))
     assert ask(front, "/x") == (
         500,
         {"error": "internal_error", "message": "An internal error occurred."},

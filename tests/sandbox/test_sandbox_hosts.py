@@ -198,7 +198,7 @@ def test_catalog_rows_have_every_null_and_every_value(client: Client) -> None:
 
 def test_the_catalog_has_more_than_two_pages_of_each_and_grows(client: Client) -> None:
     assert client.get("/v2.1/activities/extended").json()["paging"]["total"] == 57
-    assert len(list(client.sandbox.truth("activities", day=2))) == 59
+    assert len(list(client.sandbox.expected_rows("activities", day=2))) == 59
     assert len(list(client.rows("rewards"))) == 61
     assert len(list(client.rows("badges"))) == 33
 

@@ -210,5 +210,5 @@ def test_quirks_change_envelopes_but_lose_no_row() -> None:
             keys |= set(body) - {"paging"}
         assert keys == {"rewards", "redemptions"}
         ids = {row["user_activity_id"] for row in client.rows("user_activity_history", HEAVY)}
-        truth = running.truth("user_activity_history")
+        truth = running.expected_rows("user_activity_history")
         assert ids == {row["user_activity_id"] for row in truth if row["user_id"] == HEAVY}

@@ -39,7 +39,7 @@ def client(request: pytest.FixtureRequest) -> Iterator[Client]:
 
 @pytest.mark.parametrize("stream", STREAMS)
 def test_walking_the_api_gives_the_truth(client: Client, stream: str) -> None:
-    wanted = [without_nulls(row) for row in client.sandbox.truth(stream)]
+    wanted = [without_nulls(row) for row in client.sandbox.expected_rows(stream)]
     assert wanted
     assert list(client.walk(stream)) == wanted
 
@@ -47,14 +47,16 @@ def test_walking_the_api_gives_the_truth(client: Client, stream: str) -> None:
 @pytest.mark.parametrize("stream", STREAMS)
 def test_the_control_surface_tells_the_same_truth(client: Client, stream: str) -> None:
     lines = client.control(f"/truth/{stream}").text.splitlines()
-    assert [json.loads(line) for line in lines] == list(client.sandbox.truth(stream))
+    assert [json.loads(line) for line in lines] == list(client.sandbox.expected_rows(stream))
 
 
 @pytest.mark.parametrize("stream", STREAMS)
 def test_keys_are_unique_and_only_the_ids_that_drift_omits_are_null(
     client: Client, stream: str
 ) -> None:
-    keys = [tuple(row[name] for name in KEYS[stream]) for row in client.sandbox.truth(stream)]
+    keys = [
+        tuple(row[name] for name in KEYS[stream]) for row in client.sandbox.expected_rows(stream)
+    ]
     known = [key for key in keys if None not in key]
     assert len(set(known)) == len(known)
     omits = client.sandbox.options.drift and stream in {"user_activity_history", "redemptions"}
@@ -63,14 +65,14 @@ def test_keys_are_unique_and_only_the_ids_that_drift_omits_are_null(
 
 def test_rows_without_an_id_are_still_all_different(client: Client) -> None:
     for stream in ("user_activity_history", "redemptions"):
-        rows = [json.dumps(row) for row in client.sandbox.truth(stream)]
+        rows = [json.dumps(row) for row in client.sandbox.expected_rows(stream)]
         assert len(set(rows)) == len(rows)
 
 
 @pytest.mark.parametrize("stream", MEMBER_STREAMS)
 def test_rows_come_in_roster_order_without_deleted_members(client: Client, stream: str) -> None:
     own = "id" if stream == "users" else "user_id"
-    ids = [row[own] for row in client.sandbox.truth(stream)]
+    ids = [row[own] for row in client.sandbox.expected_rows(stream)]
     assert ids == sorted(ids)
     deleted = [n for n in client.sandbox.roster() if client.get(f"/v2/users/{n}").status_code > 200]
     assert deleted
@@ -79,7 +81,7 @@ def test_rows_come_in_roster_order_without_deleted_members(client: Client, strea
 
 def test_truth_holds_no_secret(client: Client) -> None:
     for stream in STREAMS:
-        text = json.dumps(list(client.sandbox.truth(stream)))
+        text = json.dumps(list(client.sandbox.expected_rows(stream)))
         assert "CANARY-" not in text
         assert "CODE-" not in text
         assert "COUPON-" not in text
@@ -89,16 +91,18 @@ def test_truth_holds_no_secret(client: Client) -> None:
 def test_truth_of_an_earlier_day_stays(client: Client) -> None:
     with sandbox(members=45, drift=client.sandbox.options.drift) as fresh:
         for stream in STREAMS:
-            assert list(fresh.truth(stream, day=0)) == list(client.sandbox.truth(stream, day=0))
+            assert list(fresh.expected_rows(stream, day=0)) == list(
+                client.sandbox.expected_rows(stream, day=0)
+            )
 
 
 def test_switched_off_features_have_no_rows() -> None:
     running = sandbox(expiration_rule=False, receipt_scanning=False)
-    assert list(running.truth("points_expiration")) == []
-    assert list(running.truth("receipts")) == []
+    assert list(running.expected_rows("points_expiration")) == []
+    assert list(running.expected_rows("receipts")) == []
 
 
 @pytest.mark.parametrize(("stream", "day"), [("nonsense", None), ("users", -1)])
 def test_an_unknown_stream_or_day_is_refused(stream: str, day: int | None) -> None:
     with pytest.raises(ValueError, match="must be"):
-        sandbox().truth(stream, day)
+        sandbox().expected_rows(stream, day)

@@ -25,7 +25,7 @@ ORDERED = ("user_activity_history", "redemptions")
 
 def everything(day: int, **options: Any) -> str:
     with_day = sandbox(members=40, **options)
-    return json.dumps([list(with_day.truth(stream, day)) for stream in STREAMS])
+    return json.dumps([list(with_day.expected_rows(stream, day)) for stream in STREAMS])
 
 
 def test_the_same_seed_and_day_are_the_same_world() -> None:
@@ -94,7 +94,7 @@ def test_some_members_are_heavy_and_some_have_done_nothing() -> None:
 
 
 def member_rows(stream: str, day: int) -> Iterator[dict[str, Any]]:
-    return sandbox().truth(stream, day)
+    return sandbox().expected_rows(stream, day)
 
 
 def test_points_of_profile_and_history_agree() -> None:
@@ -153,10 +153,10 @@ def test_a_purchase_of_the_last_days_may_grow() -> None:
     key = "purchase_id"
     before = {
         row[key] + row["purchase_id_type"]: row
-        for row in sandbox(members=400).truth("purchases", 3)
+        for row in sandbox(members=400).expected_rows("purchases", 3)
     }
     grown = 0
-    for row in sandbox(members=400).truth("purchases", 4):
+    for row in sandbox(members=400).expected_rows("purchases", 4):
         old = before.get(row[key] + row["purchase_id_type"])
         if old is None or old == row:
             continue
@@ -178,9 +178,9 @@ def test_some_awards_are_back_dated_by_up_to_four_days() -> None:
 
 
 def test_profiles_change_with_points_and_moves() -> None:
-    before = {row["id"]: row for row in sandbox(members=400).truth("users", 0)}
+    before = {row["id"]: row for row in sandbox(members=400).expected_rows("users", 0)}
     moved = 0
-    for row in sandbox(members=400).truth("users", 1):
+    for row in sandbox(members=400).expected_rows("users", 1):
         old = before.get(row["id"])
         if old is None or old["date_last_updated"] == row["date_last_updated"]:
             continue
@@ -199,10 +199,12 @@ def test_points_lapse_at_month_ends_for_some() -> None:
 def test_a_submitted_receipt_is_scanned_on_the_next_day() -> None:
     world = sandbox(members=400)
     fresh = {
-        row["id"]: row for row in world.truth("receipts", 2) if row["scan_result"] == "NOT_SCANNED"
+        row["id"]: row
+        for row in world.expected_rows("receipts", 2)
+        if row["scan_result"] == "NOT_SCANNED"
     }
     assert fresh
-    later = {row["id"]: row["scan_result"] for row in world.truth("receipts", 3)}
+    later = {row["id"]: row["scan_result"] for row in world.expected_rows("receipts", 3)}
     assert "NOT_SCANNED" not in {later[number] for number in fresh if number in later}
 
 
@@ -224,11 +226,11 @@ MOVING = (
 @pytest.mark.parametrize("stream", MOVING)
 def test_rows_go_and_come_back_from_day_to_day(stream: str) -> None:
     world = sandbox(members=250, seed=7)
-    members = {row["id"] for row in world.truth("users", 9)}
+    members = {row["id"] for row in world.expected_rows("users", 9)}
     days = [
         {
             tuple(row[part] for part in KEYS[stream])
-            for row in world.truth(stream, day)
+            for row in world.expected_rows(stream, day)
             if row["user_id"] in members
         }
         for day in range(10)
@@ -244,8 +246,8 @@ def test_rows_go_and_come_back_from_day_to_day(stream: str) -> None:
 def test_a_reward_out_of_stock_is_seen_by_nobody_and_has_none_left() -> None:
     world = sandbox(members=40)
     for day in range(1, 4):
-        left = {row["id"]: row["current_quantity"] for row in world.truth("rewards", day)}
-        seen = {row["id"] for row in world.truth("user_rewards", day)}
+        left = {row["id"]: row["current_quantity"] for row in world.expected_rows("rewards", day)}
+        seen = {row["id"] for row in world.expected_rows("user_rewards", day)}
         assert seen <= {number for number, quantity in left.items() if quantity}
     assert sum(not quantity for quantity in left.values()) > 2
 
@@ -253,7 +255,7 @@ def test_a_reward_out_of_stock_is_seen_by_nobody_and_has_none_left() -> None:
 def test_months_leave_the_window_of_points_expiration() -> None:
     world = sandbox(members=40, today=TODAY.replace(day=30))
     march, april = (
-        {row["entry"] for row in world.truth("points_expiration", day)} for day in (1, 2)
+        {row["entry"] for row in world.expected_rows("points_expiration", day)} for day in (1, 2)
     )
     assert march - april == {"2025-12"}
     assert april - march == {"2026-10"}

@@ -30,7 +30,7 @@ def world() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def truth(world: Sandbox) -> dict[str, list[dict[str, Any]]]:
-    return {stream: canonical(stream, world.truth(stream)) for stream in STREAMS}
+    return {stream: canonical(stream, world.expected_rows(stream)) for stream in STREAMS}
 
 
 def in_order(rows: list[dict[str, Any]]) -> list[str]:

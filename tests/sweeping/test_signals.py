@@ -50,7 +50,7 @@ def test_a_signal_ends_the_run_with_its_cursor_written(
     rest = run_and_kill(tmp_path, config, attempt.last_state, catalog=catalog)
     assert rest.exit_code == 0
     again = [m["record"]["id"] for m in rest.messages if m["type"] == "RECORD"]
-    alive = [row["id"] for row in slow.truth("users")]
+    alive = [row["id"] for row in slow.expected_rows("users")]
     assert set(alive) <= set(users + again)
     assert users + again == sorted(users + again)
 

@@ -225,6 +225,13 @@ def test_a_state_that_makes_no_sense_ends_with_one_sentence(broken: dict[str, An
         state.begin(broken, plan(), ROSTER)
 
 
+@pytest.mark.parametrize("name", ["retry", "joined", "fell", "lacking", "unlisted", "read"])
+def test_a_state_with_names_of_an_older_version_is_refused(name: str) -> None:
+    old = {"sweep": {"started_at": "2026-01-01T00:00:00Z", name: {}}}
+    with pytest.raises(TapError, match="written by an older version of it; remove the entries"):
+        state.begin(old, plan(), ROSTER)
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [

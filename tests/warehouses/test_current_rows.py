@@ -112,10 +112,10 @@ class Warehouse:
             )
 
     def _note(self, asked: set[str], failed: set[tuple[str, ...]]) -> None:
-        living = {str(row["id"]) for row in self.running.truth("users")}
+        living = {str(row["id"]) for row in self.running.expected_rows("users")}
         for stream in TABLES:
             now: dict[str, set[Key]] = {}
-            for row in self.running.truth(stream):
+            for row in self.running.expected_rows(stream):
                 now.setdefault(str(row["user_id"]), set()).add(key_text(stream, row))
             for member in asked:
                 if member not in living:

@@ -177,7 +177,7 @@ def test_only_the_catalogs(pipeline: Project, sandbox: Sandbox) -> None:
 
     assert set(found) == set(PROGRAM_STREAMS)
     for stream, rows in found.items():
-        assert texts(stream, rows) == texts(stream, sandbox.truth(stream))
+        assert texts(stream, rows) == texts(stream, sandbox.expected_rows(stream))
 
 
 def test_everything_but_without_email_addresses(pipeline: Project, sandbox: Sandbox) -> None:
@@ -215,7 +215,7 @@ def test_personal_data_as_hashes(pipeline: Project, sandbox: Sandbox) -> None:
 
     found = emitted(pipeline, TAP_CROWDTWIST__SELECT='["users.*"]')
 
-    truth = {row["id"]: row for row in sandbox.truth("users")}
+    truth = {row["id"]: row for row in sandbox.expected_rows("users")}
     assert len(found["users"]) == len(truth)
     for row in found["users"]:
         before = truth[row["id"]]["email_address"]
@@ -238,7 +238,7 @@ def test_members_by_email_address_from_a_file(pipeline: Project, sandbox: Sandbo
     found = emitted(pipeline, TAP_CROWDTWIST__SELECT='["users.*", "purchases.*"]')
 
     for stream in ("users", "purchases"):
-        assert texts(stream, found[stream]) == texts(stream, sandbox.truth(stream))
+        assert texts(stream, found[stream]) == texts(stream, sandbox.expected_rows(stream))
 
 
 def test_a_local_dump(pipeline: Project, loaders: Path, sandbox: Sandbox) -> None:
@@ -260,7 +260,7 @@ def test_a_local_dump(pipeline: Project, loaders: Path, sandbox: Sandbox) -> Non
     for stream in ("activities", "users", "user_rewards"):
         (file,) = pipeline.root.glob(f"{stream}-*.jsonl")
         lines = file.read_text(encoding="utf-8").splitlines()
-        assert texts(stream, map(json.loads, lines)) == texts(stream, sandbox.truth(stream))
+        assert texts(stream, map(json.loads, lines)) == texts(stream, sandbox.expected_rows(stream))
 
     pipeline.command(["sh", "-eu", "-c", dump_with_state], PATH=path)
 

@@ -73,7 +73,7 @@ def test_three_ways_lead_to_the_same_rows_and_only_who_changed_is_asked(
             sandbox.write_batch_activity(folders["batch_activity"])
             sandbox.post_live_push(url, api_key=KEY)
             for stream in CHANGED:
-                expected[stream].add(list(sandbox.truth(stream)))
+                expected[stream].add(list(sandbox.expected_rows(stream)))
 
         day(passes=False)
         pipeline.read_from(sandbox)

@@ -49,7 +49,7 @@ def test_flattened_and_mapped_rows_are_loaded(pipeline: Project, postgres: Postg
         pipeline.read_from(sandbox)
         select = json.dumps([f"{stream}.*" for stream in SELECTED])
         pipeline.sync("target-postgres", TAP_CROWDTWIST__SELECT=select)
-        truth = {stream: list(sandbox.truth(stream)) for stream in SELECTED}
+        truth = {stream: list(sandbox.expected_rows(stream)) for stream in SELECTED}
 
     for stream in SELECTED:
         flat = flatten_schema(entry_of(discover(), stream)["schema"], 10)["properties"]

@@ -170,7 +170,7 @@ def texts(stream: str, rows: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def truth_of(sandbox: Sandbox) -> dict[str, list[Row]]:
     """The truth of every stream on the present day."""
-    return {stream: list(sandbox.truth(stream)) for stream in KEYS}
+    return {stream: list(sandbox.expected_rows(stream)) for stream in KEYS}
 
 
 def kill_tap(process: subprocess.Popen[str], sig: signal.Signals) -> None:

@@ -63,7 +63,7 @@ class Setup:
             drift=False,
         )
 
-    def hindrance(self, name: str) -> str:
+    def skip_reason(self, name: str) -> str:
         """Say why a contender is not run in this configuration, or give ""."""
         if self.ceiling and name in {BARE, EXTRACT}:
             return "knows no limit" if name == BARE else "as the row above"
@@ -112,7 +112,7 @@ class Result:
         )
 
 
-class Desk:
+class Runner:
     """Prepares and runs contenders against one sandbox.
 
     Args:
