@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from harness import (
+from support.harness import (
     MEMBER_STREAMS,
     OFF_BY_DEFAULT,
     PROGRAM_STREAMS,

@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import (
+from support.harness import (
     DAY,
     INCREMENTAL,
     PRESENT,

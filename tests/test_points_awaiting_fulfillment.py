@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import Result, queries, run_tap, without_nulls
-from scripted import Server, answer
+from support.harness import Result, queries, run_tap, without_nulls
+from support.scripted_server import Server, answer
 
 if TYPE_CHECKING:
     from crowdtwist_sandbox import Sandbox

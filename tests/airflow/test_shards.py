@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow_kit import DAGS, shards, wait_for
 from fsspec.implementations.memory import MemoryFileSystem
-from harness import PROGRAM_STREAMS
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.airflow_project import DAGS, shards, wait_for
+from support.harness import PROGRAM_STREAMS
 
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.members.roster import Roster

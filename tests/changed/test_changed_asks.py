@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from changed_kit import FEEDS, STREAMS, Brand, rewrite
-from harness import DAY, PRESENT
+from support.changed_members import FEEDS, STREAMS, Brand, rewrite
+from support.harness import DAY, PRESENT
 
 from tap_crowdtwist.files.naming import DATA_PUSH
 from tap_crowdtwist.state import files_seen

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
-from harness import process_untouched
+from support.harness import process_untouched
 from typing_extensions import override
 
 from tap_crowdtwist.api.errors import FatalApiError

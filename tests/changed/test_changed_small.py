@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from changed_kit import STREAMS, Brand, rewrite
-from harness import DAY, PRESENT, TODAY, config_of, run_cli
+from support.changed_members import STREAMS, Brand, rewrite
+from support.harness import DAY, PRESENT, TODAY, config_of, run_cli
 
 from tap_crowdtwist.state.failed_members import FailedMembers
 

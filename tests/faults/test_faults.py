@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import MEMBER_STREAMS, STREAMS, Result, canonical, sandbox
-from journeys import spec_of, travel
+from support.fault_scenarios import spec_of, travel
+from support.harness import MEMBER_STREAMS, STREAMS, Result, canonical, sandbox
 
 from crowdtwist_sandbox.faults import CATALOGUE
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from harness import STREAMS, sandbox
-from journeys import travel
+from support.fault_scenarios import travel
+from support.harness import STREAMS, sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

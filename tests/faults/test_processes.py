@@ -10,8 +10,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import canonical, config_of, run_process, sandbox, select
-from journeys import check
+from support.fault_scenarios import check
+from support.harness import canonical, config_of, run_process, sandbox, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

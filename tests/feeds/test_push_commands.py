@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from files_kit import (
+from support.harness import discover, run_cli, run_tap, select
+from support.push_files import (
     ANYWHERE,
     BATCH,
     PUSH,
@@ -19,7 +20,6 @@ from files_kit import (
     read,
     table,
 )
-from harness import discover, run_cli, run_tap, select
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from files_kit import (
+from support.harness import select
+from support.push_files import (
     ANYWHERE,
     ids,
     name_of,
@@ -22,7 +23,6 @@ from files_kit import (
     read,
     table,
 )
-from harness import select
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,7 @@ from crowdtwist_sandbox.demo_warehouse import CURRENT, Truth, table
 if TYPE_CHECKING:
     from crowdtwist_sandbox.demo_project import MeltanoProject
 
-pytest_plugins = ["meltano_fixtures"]
+pytest_plugins = ["support.meltano_fixtures"]
 pytestmark = pytest.mark.timeout(240)
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Row = dict[str, Any]
 
-pytest_plugins = ["meltano_fixtures"]
+pytest_plugins = ["support.meltano_fixtures"]
 MEMBERS = 25
 KEYS = {stream.name: tuple(stream.primary_keys) for stream in API_STREAMS}
 ACTIVITIES = re.compile(r"/users/(\d+)/activities$")

@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from faults_kit import Heard, faulty, once
-from sandbox_kit import FIRST_ID, KEY, Client
+from support.sandbox_client import FIRST_ID, KEY, Client
+from support.sandbox_faults import Heard, faulty, once
 
 from crowdtwist_sandbox.faults.catalogue import ANSWERS
 

@@ -7,10 +7,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from faults_kit import faulty
 from hypothesis import given
 from hypothesis import strategies as st
-from sandbox_kit import FIRST_ID, HEAVY, KEY, Client
+from support.sandbox_client import FIRST_ID, HEAVY, KEY, Client
+from support.sandbox_faults import faulty
 
 from crowdtwist_sandbox.faults.catalogue import PAGING_FAULTS
 from crowdtwist_sandbox.faults.paging_faults import Asked

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from faults_kit import faulty
 from hypothesis import given
 from hypothesis import strategies as st
-from sandbox_kit import FIRST_ID, HEAVY, Client, sandbox
+from support.sandbox_client import FIRST_ID, HEAVY, Client, sandbox
+from support.sandbox_faults import faulty
 
 from crowdtwist_sandbox import SandboxOptions
 from crowdtwist_sandbox.cli import main

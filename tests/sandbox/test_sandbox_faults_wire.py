@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
-from faults_kit import Heard, ask, faulty, hear, line, once
-from sandbox_kit import FIRST_ID
+from support.sandbox_client import FIRST_ID
+from support.sandbox_faults import Heard, ask, faulty, hear, line, once
 
 from crowdtwist_sandbox.faults.catalogue import DELIVERIES
 

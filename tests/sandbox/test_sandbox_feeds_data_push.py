@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from feeds_kit import COUNTRIES, FEEDS, of_day, pushed, rows_of, text
-from sandbox_kit import FIRST_ID, instant, sandbox
+from support.sandbox_client import FIRST_ID, instant, sandbox
+from support.sandbox_feeds import COUNTRIES, FEEDS, of_day, pushed, rows_of, text
 
 from crowdtwist_sandbox.feeds.files import whole_file
 from crowdtwist_sandbox.world.words import FIRST_NAMES

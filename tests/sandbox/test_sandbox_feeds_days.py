@@ -6,8 +6,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from feeds_kit import pushed
-from sandbox_kit import FIRST_ID, TODAY, sandbox
+from support.sandbox_client import FIRST_ID, TODAY, sandbox
+from support.sandbox_feeds import pushed
 
 from crowdtwist_sandbox import SandboxOptions
 from crowdtwist_sandbox.feeds.days import today_of

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from hypothesis import given
 from hypothesis import strategies as st
-from sandbox_kit import FIRST_ID, HEAVY, KEY, TODAY
+from support.sandbox_client import FIRST_ID, HEAVY, KEY, TODAY
 
 from crowdtwist_sandbox import SandboxOptions
 from crowdtwist_sandbox.engine import Engine

@@ -7,10 +7,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import KEYS
 from hypothesis import given
 from hypothesis import strategies as st
-from sandbox_kit import HEAVY, TODAY, sandbox
+from support.harness import KEYS
+from support.sandbox_client import HEAVY, TODAY, sandbox
 
 from crowdtwist_sandbox.world.identity import ID_TYPES, index_of
 from crowdtwist_sandbox.world.population import Population

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from canaries import API_KEY, HMAC, SECRETS, forms, leaks
-from harness import Result, config_of, run_process, sandbox
-from unhurried import run_main, sync
+from support.canaries import API_KEY, HMAC, SECRETS, forms, leaks
+from support.fake_clock_tap import run_main, sync
+from support.harness import Result, config_of, run_process, sandbox
 
 from crowdtwist_sandbox.demo_project import MeltanoProject
 from crowdtwist_sandbox.faults import CATALOGUE

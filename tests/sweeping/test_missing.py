@@ -7,13 +7,12 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from crashes import run_and_kill
-from harness import config_of, run_tap, sandbox, select
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_losses import DAY, NOW, Outcome, purchases, run
-from test_model import Host
-from test_persons import NAMES, Program, day
+from support.crashes import run_and_kill
+from support.harness import config_of, run_tap, sandbox, select
+from support.persons import NAMES, Program, day
+from support.scripted_host import DAY, NOW, Host, Outcome, purchases, run
 from typing_extensions import override
 
 from tap_crowdtwist.errors import IncompleteError

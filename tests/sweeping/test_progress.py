@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
-from clocks import FakeClock
+from support.clocks import FakeClock
 
 from tap_crowdtwist.api.client import RequestStats
 from tap_crowdtwist.sync.progress import INTERVAL_SECONDS, Progress

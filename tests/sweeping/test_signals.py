@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from crashes import run_and_kill
-from harness import config_of, sandbox, select
+from support.crashes import run_and_kill
+from support.harness import config_of, sandbox, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from harness import select
-from test_losses import DAY, NOW, Outcome, purchases, run
-from test_model import Host
+from support.harness import select
+from support.scripted_host import DAY, NOW, Host, Outcome, purchases, run
 from typing_extensions import override
 
 from tap_crowdtwist.api.errors import FatalApiError

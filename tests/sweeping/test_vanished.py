@@ -6,8 +6,18 @@ import json
 from typing import Any
 
 import pytest
-from harness import entry_of, select
-from vanish_kit import DAY, NOW, PURCHASES, RECEIPTS, CrashError, Outcome, Program, Target, run
+from support.harness import entry_of, select
+from support.vanished_rows import (
+    DAY,
+    NOW,
+    PURCHASES,
+    RECEIPTS,
+    CrashError,
+    Outcome,
+    Program,
+    Target,
+    run,
+)
 
 MEMBERS = 20
 LATER = NOW + DAY

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
-from harness import (
+from support.harness import (
     DAY,
     KEYS,
     PRESENT,
@@ -19,17 +19,17 @@ from harness import (
     sandbox,
     select,
 )
-from test_recipes import block
+from support.readme import block
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from postgres_server import PostgresServer
+    from support.postgres_server import PostgresServer
 
     from crowdtwist_sandbox import Sandbox
 
-pytest_plugins = ["warehouse_fixtures"]
+pytest_plugins = ["support.warehouse_fixtures"]
 pytestmark = pytest.mark.timeout(280)
 
 TABLES = (

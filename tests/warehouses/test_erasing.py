@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
-from harness import PROGRAM_STREAMS
-from test_recipes import block
+from support.harness import PROGRAM_STREAMS
+from support.readme import block
 
 from tap_crowdtwist import schemas
 from tap_crowdtwist.streams import STREAMS
@@ -15,9 +15,9 @@ from tap_crowdtwist.streams import STREAMS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from postgres_server import PostgresServer
+    from support.postgres_server import PostgresServer
 
-pytest_plugins = ["warehouse_fixtures"]
+pytest_plugins = ["support.warehouse_fixtures"]
 pytestmark = pytest.mark.timeout(280)
 
 TABLES = [stream.name for stream in STREAMS if stream.name not in PROGRAM_STREAMS]

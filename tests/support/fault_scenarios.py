@@ -8,17 +8,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness import canonical, key_of
-from unhurried import sync
-
 from crowdtwist_sandbox.faults import CATALOGUE
+from support.fake_clock_tap import sync
+from support.harness import canonical, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from harness import Result
-
     from crowdtwist_sandbox import Sandbox
+    from support.harness import Result
 
 Row = dict[str, Any]
 
