@@ -17,8 +17,8 @@ owed from, and are asked again by the next run. `roster` tells whom the last com
 read from `start_date`. `start_date` is from when on everybody in there was read, null for
 everything; where an earlier one is wanted by now, the bookmark does not count. `files` tells in
 which files of Data Push and Live Push nobody has to be looked for any more (`notes`).
-`whole_since`, of a full table, is the start of the last sweep of all in which nobody failed: a row
-that was last read before it is no more, if its member was asked since.
+`whole_since`, of a full table, is the start of the last sweep of all in which nobody failed and
+nothing was in doubt: a row that was last read before it is no more, if its member was asked since.
 
 Meltano may merge a state into an older one (`--full-refresh`, `--merge-state`), and what is merged
 never loses a key: a `sweep` that is over comes back, or shows through the next one. So `swept` is
@@ -81,8 +81,8 @@ class Sweep:
         changed: whether only members who changed are swept.
         lacking: whether everybody so far lacked the resource; None where nobody tells.
         version: the table version of its records (`tables`); None where they have none.
-        names: checksum of the roster that it began with, where it has a version.
-        doubt: why a run that was cut short may have missed a row of a table with versions, or "".
+        names: checksum of the roster that a sweep of all for a full table goes through.
+        doubt: why it may have missed a row of the members in the roster, or "".
     """
 
     started_at: datetime
@@ -170,8 +170,10 @@ def begin(state: MutableMapping[str, Any], plan: Plan, roster: Roster) -> Sweep:
             changed=plan.changed,
         )
         sweep.retry, sweep.retry_since = debts_of.load(stored)
+        if plan.replication_key is None and not sweep.changed:
+            _take_over_doubt(sweep, stored if resumed else None, roster)
         if plan.versioned:
-            _give_version(state, sweep, stored if resumed else None, roster)
+            _give_version(state, sweep, stored if resumed else None)
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         raise TapError(
             f"The state given to the tap cannot be read: the entry of `{plan.stream}`; remove it "
@@ -182,8 +184,21 @@ def begin(state: MutableMapping[str, Any], plan: Plan, roster: Roster) -> Sweep:
     return sweep
 
 
+def _take_over_doubt(sweep: Sweep, stored: Mapping[str, Any] | None, roster: Roster) -> None:
+    """Note the roster of a sweep, and what earlier runs of it may have missed.
+
+    Members who are in the roster only now, before the cursor, are not asked by this sweep.
+    """
+    sweep.names = roster.checksum
+    if stored is None:
+        return
+    sweep.doubt = str(stored.get("doubt") or "")
+    if stored.get("names") != sweep.names:
+        sweep.doubt = sweep.doubt or "the roster changed while the sweep was interrupted"
+
+
 def _give_version(
-    state: Mapping[str, Any], sweep: Sweep, stored: Mapping[str, Any] | None, roster: Roster
+    state: Mapping[str, Any], sweep: Sweep, stored: Mapping[str, Any] | None
 ) -> None:
     """Give a sweep its table version.
 
@@ -192,18 +207,11 @@ def _give_version(
     """
     if sweep.changed:
         sweep.version = tables.last_version(state)
-        return
-    sweep.names = roster.checksum
-    if stored is None:
+    elif stored is None:
         sweep.version = tables.next_version(state, sweep.started_at)
-        return
-    # Rows of a run without versions would be forgotten, and so would those of members who are in
-    # the roster only now, before the cursor.
-    version = stored.get("version")
-    sweep.version = None if version is None else int(version)
-    sweep.doubt = str(stored.get("doubt") or "")
-    if stored.get("names") != sweep.names:
-        sweep.doubt = sweep.doubt or "the roster changed while the sweep was interrupted"
+    else:  # rows of a run without versions would be forgotten
+        version = stored.get("version")
+        sweep.version = None if version is None else int(version)
 
 
 def under_way(state: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -299,7 +307,9 @@ def save(
     if sweep.lacking is not None:
         stored["lacking"] = sweep.lacking
     if sweep.version is not None and not sweep.changed:
-        stored |= {"version": sweep.version, "names": sweep.names}
+        stored["version"] = sweep.version
+    if sweep.names is not None:
+        stored["names"] = sweep.names
         if sweep.doubt:
             stored["doubt"] = sweep.doubt
     stored |= owed(sweep)
@@ -344,7 +354,7 @@ def finish(
     names["members"] = len(roster)
     names |= tables.completed(state, sweep.version, found(sweep, roster))
     state["roster"].update(names)
-    if plan.replication_key is None and "sweep" not in state:  # nobody is owed
+    if plan.replication_key is None and "sweep" not in state and not sweep.doubt:  # nobody is owed
         state["whole_since"] = spell(sweep.started_at)
     if plan.replication_key is not None:
         state["start_date"] = _start(state, sweep, plan)

@@ -218,6 +218,7 @@ class MemberStream(CrowdTwistStream):
         """
         run, own, sweep = self.run, self.stream_state, walk.state
         has_rows = judge_all(self, sweep)
+        sweep.doubt = vanished.doubt(self, sweep)
         if write and vanished.may_vanish(self):
             self._forget_vanished(sweep)
         doubted = sweep.changed and sweep.lacking and not notes.lacking(own)

@@ -33,11 +33,16 @@ def has_versions(stream: MemberStream) -> bool:
 
 
 def doubt(stream: MemberStream, sweep: state.Sweep) -> str:
-    """Return why a row may be missing that a sweep should have brought, or ""."""
+    """Return why a row may be missing that a sweep should have brought, or "".
+
+    A program that lacks a resource for some members may be about to lose it, or to get it back.
+    """
     if sweep.doubt:
         return sweep.doubt
     if stream.run.tally(stream.name).refused:
         return "rows without a key were left out"
+    if stream.run.tally(stream.name).unconfigured:
+        return "some members were told that the program lacks this"
     if not stream.run.client.is_proven(stream.endpoint):
         return "a list is not certain to be whole"
     return ""
@@ -61,8 +66,8 @@ def _reasons(stream: MemberStream, sweep: state.Sweep) -> Iterator[str]:
         yield "the sweep began without table versions"
     if sweep.failed or sweep.unlisted:
         yield "members failed"
-    if reason := doubt(stream, sweep):
-        yield reason
+    if sweep.doubt:
+        yield sweep.doubt
     if stream.shares_table:
         yield "a stream map writes another stream into the same table"
     if not state.found_before(own):

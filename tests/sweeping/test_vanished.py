@@ -222,6 +222,27 @@ def test_not_where_the_stream_was_skipped() -> None:
     assert_kept(run(subject, state, now=LATER), "the stream was skipped")
 
 
+def test_not_where_the_program_lost_the_stream_under_way() -> None:
+    """Receipts that are switched off for an hour are still there when they are back."""
+    subject = program(30)
+    state = after_one(subject)
+    subject.lacking = set(subject.receipts) - {1}
+    assert_kept(run(subject, state, now=LATER), "told that the program lacks this")
+
+
+def test_not_where_all_lacked_the_stream_in_a_sweep_that_was_cut_short() -> None:
+    """Too few are asked by each run to take the stream for one that the program lacks."""
+    subject, target = program(30), Target(hard=True)
+    first = run(subject)
+    target.load(first.messages)
+    subject.lacking = set(subject.receipts)
+    cut = run(subject, first.state, life=10, now=LATER)
+    resumed = run(subject, cut.state, now=LATER)
+    target.load([*cut.messages, *resumed.messages])
+    assert_kept(resumed, "told that the program lacks this")
+    assert target.rows() == subject.rows
+
+
 def test_not_with_another_roster_than_the_sweep_began_with() -> None:
     """Who is back in the roster, before the cursor, was not read by this sweep."""
     subject, target = program(), Target()
