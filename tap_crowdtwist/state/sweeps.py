@@ -197,9 +197,7 @@ def _take_over_doubt(sweep: Sweep, stored: Mapping[str, Any] | None, roster: Ros
         sweep.doubt = sweep.doubt or "the roster changed while the sweep was interrupted"
 
 
-def _give_version(
-    state: Mapping[str, Any], sweep: Sweep, stored: Mapping[str, Any] | None
-) -> None:
+def _give_version(state: Mapping[str, Any], sweep: Sweep, stored: Mapping[str, Any] | None) -> None:
     """Give a sweep its table version.
 
     Members who changed get the version of the last complete sweep of all: the next one finds their
@@ -306,15 +304,19 @@ def save(
         stored["members"] = "changed"
     if sweep.lacking is not None:
         stored["lacking"] = sweep.lacking
-    if sweep.version is not None and not sweep.changed:
-        stored["version"] = sweep.version
     if sweep.names is not None:
-        stored["names"] = sweep.names
-        if sweep.doubt:
-            stored["doubt"] = sweep.doubt
+        stored |= _of_table(sweep)
     stored |= owed(sweep)
     state["sweep"] = {**stored, "check": _check(stored)}
     state["roster"] = {**(state.get("roster") or {}), **names_of(roster)}
+
+
+def _of_table(sweep: Sweep) -> dict[str, Any]:
+    """Return what a state says of a sweep that decides which rows of a table are no more."""
+    told: dict[str, Any] = {"names": sweep.names}
+    if sweep.version is not None:
+        told["version"] = sweep.version
+    return {**told, "doubt": sweep.doubt} if sweep.doubt else told
 
 
 def shorten(state: MutableMapping[str, Any]) -> None:
