@@ -354,7 +354,8 @@ def finish(
     if sweep.changed:  # the bookmark is of a sweep of all members, and so is who was known
         return
     names["members"] = len(roster)
-    names |= tables.completed(state, sweep.version, found(sweep, roster))
+    counted = found(sweep, roster)
+    names |= tables.completed(state, sweep.version, counted, versioned=plan.versioned)
     state["roster"].update(names)
     if plan.replication_key is None and "sweep" not in state and not sweep.doubt:  # nobody is owed
         state["whole_since"] = spell(sweep.started_at)

@@ -189,6 +189,16 @@ def test_not_where_the_roster_is_smaller_than_nine_tenths(left: int, *, forgets:
     assert run(subject, state, now=LATER + 9 * DAY).vanished == "forgotten"
 
 
+def test_a_mistaken_roster_is_not_accepted_with_a_sweep_that_began_without_versions() -> None:
+    subject = program()
+    state = after_one(subject)
+    state = run(subject, state, life=12, now=LATER, vanished_rows="keep").state
+    for number in range(2):
+        outcome = run(subject, state, roster=[MEMBERS], now=LATER + number * DAY)
+        state = outcome.state
+    assert_kept(outcome, "(1 members, and 20 before)")
+
+
 def test_a_smaller_roster_is_accepted_by_a_run_that_keeps() -> None:
     subject = program()
     state = after_one(subject)
