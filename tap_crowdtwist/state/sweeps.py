@@ -357,8 +357,10 @@ def finish(
     counted = found(sweep, roster)
     names |= tables.completed(state, sweep.version, counted, versioned=plan.versioned)
     state["roster"].update(names)
-    if plan.replication_key is None and "sweep" not in state and not sweep.doubt:  # nobody is owed
-        state["whole_since"] = spell(sweep.started_at)
+    if plan.replication_key is None:
+        state["roster"]["names"] = sweep.names
+        if "sweep" not in state and not sweep.doubt:  # nobody is owed
+            state["whole_since"] = spell(sweep.started_at)
     if plan.replication_key is not None:
         state["start_date"] = _start(state, sweep, plan)
         state["replication_key"] = plan.replication_key
@@ -406,6 +408,17 @@ def members_of(state: Mapping[str, Any]) -> int:
     roster = state.get("roster")
     members = roster.get("members") if isinstance(roster, dict) else None
     return members if isinstance(members, int) else 0
+
+
+def go_without(state: MutableMapping[str, Any], roster: Roster) -> None:
+    """Leave a stream alone that the run before has completed.
+
+    Where it had another roster, members may be asked in other streams who were not asked in this
+    one, so it does not count as whole.
+    """
+    names = (state.get("roster") or {}).get("names")
+    if state.get("whole_since") and names != roster.checksum:
+        state["whole_since"] = None  # where states are merged, one that is gone would stay
 
 
 def note_files(state: MutableMapping[str, Any], sweep: Sweep) -> None:

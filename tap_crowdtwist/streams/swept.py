@@ -140,6 +140,8 @@ class MemberStream(CrowdTwistStream):
             return
         if self.is_complete:
             tally.skipped = "complete since the run that was cut short"
+            if not run.settings.only_changed:
+                state.go_without(self.stream_state, run.roster)
             return
         walk = self.begin()
         with self.measured() as count, run.progress(self):

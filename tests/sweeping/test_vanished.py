@@ -319,3 +319,19 @@ def test_a_roster_of_whom_many_were_always_missing_does_not_count_as_shrunk() ->
     roster = range(1, 2 * MEMBERS)
     state = run(subject, roster=roster, vanished_rows="keep").state
     assert run(subject, state, roster=roster, now=LATER).vanished == "forgotten"
+
+
+@pytest.mark.parametrize(("left", "is_whole"), [(0, True), (1, False)])
+def test_a_stream_that_is_left_alone_with_another_roster_is_not_whole(
+    left: int, *, is_whole: bool
+) -> None:
+    """Who is back in the roster when a run goes on was not asked in what it leaves alone."""
+    subject = program()
+    roster = range(1 + left, MEMBERS + 1)
+    whole = run(subject, roster=roster, vanished_rows="keep")
+    cut = run(subject, roster=roster, vanished_rows="keep", life=len(whole.messages) - 1)
+    assert isinstance(cut.error, CrashError)
+    assert cut.state["bookmarks"][RECEIPTS]["whole_since"]
+    resumed = run(subject, cut.state, vanished_rows="keep")
+    assert resumed.tallies[RECEIPTS].skipped
+    assert bool(resumed.state["bookmarks"][RECEIPTS]["whole_since"]) is is_whole
