@@ -19,6 +19,7 @@ everything; where an earlier one is wanted by now, the bookmark does not count. 
 which files of Data Push and Live Push nobody has to be looked for any more (`notes`).
 `whole_since`, of a full table, is the start of the last sweep of all in which nobody failed and
 nothing was in doubt: a row that was last read before it is no more, if its member was asked since.
+The `names` of its `roster` are the checksum of whom the last complete sweep was to ask.
 
 Meltano may merge a state into an older one (`--full-refresh`, `--merge-state`), and what is merged
 never loses a key: a `sweep` that is over comes back, or shows through the next one. So `swept` is
