@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import fsspec
+
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.files.paths import describe_error, display_name
 from tap_crowdtwist.records.member_id import ID_TYPES, parse_id
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 _SETTING = "missing_members_path"
 _FOUND, _MISSING = 1, 2
 _HASHED = "_hashed"
+_LOCAL = ("file://", "local://")
 _HEADERS = frozenset(ID_TYPES) | {f"{id_type}{_HASHED}" for id_type in ID_TYPES}
 
 
@@ -124,16 +127,26 @@ def check_path(path: Path | None, user_ids_path: str | None) -> None:
         return
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise SettingError(_SETTING, "is in a folder that does not exist or cannot be written to")
-    if user_ids_path:
-        roster = Path(user_ids_path.removeprefix("file://")).absolute()  # may be a glob
-        if path.absolute().match(str(roster)) or path.resolve() == roster.resolve():
-            raise SettingError(_SETTING, "must not be one of the files of `user_ids_path`")
+    if user_ids_path and _is_among(path, user_ids_path):
+        raise SettingError(_SETTING, "must not be one of the files of `user_ids_path`")
     try:
         next(_names(path, ""), None)
     except OSError as error:
         raise SettingError(
             _SETTING, f"cannot read {display_name(str(path))}: {describe_error(error)}"
         ) from None
+
+
+def _is_among(path: Path, roster: str) -> bool:
+    """Return whether a file is one that a path, glob or URL names, or would be if it were there."""
+    if path.absolute().match(str(Path(roster.removeprefix("file://")).absolute())):
+        return True
+    if "://" in roster and not roster.startswith(_LOCAL):
+        return False
+    found: list[str] = []
+    with suppress(OSError, ValueError):  # said when the roster is read
+        found = fsspec.filesystem("file").glob(roster)
+    return path.resolve() in {Path(name).resolve() for name in found}
 
 
 def _names(path: Path, header: str) -> Iterator[str]:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 _SETTING = "user_ids_path"
 _COLUMN = "user_ids_column"
 _DELIMITERS = ",;\t|"
+_CSV = (".csv", ".tsv")
+_JSON = (".jsonl", ".ndjson", ".json")
+_FIELDED = (*_CSV, *_JSON)
 _NUMBERS = ("user_id", "member_id", "id", "CTUserID")
 _ALIASES = {"id": _NUMBERS, "email": ("email_address",)}
 """Columns that are taken for the ids where the user names none, beside the `id_type` itself."""
@@ -120,7 +123,8 @@ def _from_file(file: Any, id_type: str, column: str | None) -> Iterator[tuple[st
         with file as raw, ExitStack() as inner:
             inside, content = open_unpacked(file.path, raw, inner)
             lines = io.TextIOWrapper(content, encoding="utf-8-sig", newline="")
-            yield from _checked(_values(inside, name, lines, id_type, column), name, id_type)
+            values = _values(inside, name, lines, id_type, column)
+            yield from _checked(values, name, id_type, is_text=not inside.endswith(_FIELDED))
     except SettingError:
         raise
     except PackingError as error:
@@ -134,7 +138,7 @@ def _from_file(file: Any, id_type: str, column: str | None) -> Iterator[tuple[st
 
 
 def _checked(
-    values: Iterable[tuple[int, str]], name: str, id_type: str
+    values: Iterable[tuple[int, str]], name: str, id_type: str, *, is_text: bool
 ) -> Iterator[tuple[str, Member]]:
     """Yield the members that lines hold, up to the first that holds none.
 
@@ -153,7 +157,7 @@ def _checked(
         raise SettingError(_SETTING, f"{name} holds no ids")
     if bad:
         told = bad.told(f"line of {name}", f"lines of {name}")
-        raise SettingError(_SETTING, f"{told}{bad.advice}")
+        raise SettingError(_SETTING, f"{told}{bad.advice(is_text=is_text)}")
 
 
 class _BadIds:
@@ -192,10 +196,9 @@ class _BadIds:
             if count
         )
 
-    @property
-    def advice(self) -> str:
-        """What may help with lines of a file."""
-        if self._separated:
+    def advice(self, *, is_text: bool) -> str:
+        """Say what may help with lines of a file, which has fields unless it is text."""
+        if self._separated and is_text:
             return (
                 "; put one id on each line, or give a file that ends in .csv and whose first line "
                 "names the columns"
@@ -214,9 +217,9 @@ def _values(
     inside: str, name: str, lines: Iterable[str], id_type: str, column: str | None
 ) -> Iterator[tuple[int, str]]:
     """Yield ids with their lines; `inside` is the name without packing, `name` what is told."""
-    if inside.endswith((".csv", ".tsv")):
+    if inside.endswith(_CSV):
         return _csv(name, lines, id_type, column)
-    if inside.endswith((".jsonl", ".ndjson", ".json")):
+    if inside.endswith(_JSON):
         return _json_lines(name, lines, id_type, column)
     return _text(lines)
 

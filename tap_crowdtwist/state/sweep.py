@@ -21,8 +21,9 @@ so that members that the last sweep did not read are read from `start_date`.
 * `start_date`: all members in that digest were read from this date on; null for everything. If a
   user wants an earlier date now, the bookmark does not count.
 * `files`: the Data Push and Live Push files that are already accounted for (see `files_seen`).
-* `whole_since`, full tables only: the start of the last sweep of all members without a failure. A
-  row that was last read before it no longer exists, if its member was asked since.
+* `whole_since`, full tables only: the start of the last sweep of all members without a failure and
+  without a doubt. A row that was last read before it no longer exists, if its member was asked
+  since. `names` in `roster` is the checksum of the roster that this sweep was to read.
 
 Meltano may merge a state into an older one (`--full-refresh`, `--merge-state`), and a merge never
 removes a key: a `sweep` that is over comes back, or shows through the next one. Therefore
@@ -81,8 +82,8 @@ class SweepState:
         changed: whether only members that changed are swept.
         lacks_resource: whether everybody so far lacked the resource; None if that is unknown.
         version: the table version of its records (see `table_version`); None if they have none.
-        names: checksum of the roster that it began with, if it has a version.
-        doubt: why an interrupted run may have missed a row of a table with versions, or "".
+        names: checksum of the roster, in a sweep of all members for a full table.
+        doubt: why it may have missed a row of a member of the roster, or "".
     """
 
     started_at: datetime
@@ -169,8 +170,10 @@ def begin(state: MutableMapping[str, Any], plan: SweepPlan, roster: Roster) -> S
         )
         overflowed = resumed is not None and bool(stored.get("overflowed"))
         sweep.failed = FailedMembers.load(stored, overflowed=overflowed)
+        if plan.replication_key is None and not sweep.changed:
+            _inherit_doubt(sweep, stored if resumed else None, roster)
         if plan.versioned:
-            _give_version(state, sweep, stored if resumed else None, roster)
+            _give_version(state, sweep, stored if resumed else None)
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         raise TapError(
             f"The state given to the tap cannot be read: the entry of `{plan.stream}`; remove it "
@@ -181,8 +184,21 @@ def begin(state: MutableMapping[str, Any], plan: SweepPlan, roster: Roster) -> S
     return sweep
 
 
+def _inherit_doubt(sweep: SweepState, stored: Mapping[str, Any] | None, roster: Roster) -> None:
+    """Record the roster of a sweep, and what earlier runs of it may have missed.
+
+    Members that joined the roster before the cursor meanwhile are not read by this sweep.
+    """
+    sweep.names = roster.checksum
+    if stored is None:
+        return
+    sweep.doubt = str(stored.get("doubt") or "")
+    if stored.get("names") != sweep.names:
+        sweep.doubt = sweep.doubt or "the roster changed while the sweep was interrupted"
+
+
 def _give_version(
-    state: Mapping[str, Any], sweep: SweepState, stored: Mapping[str, Any] | None, roster: Roster
+    state: Mapping[str, Any], sweep: SweepState, stored: Mapping[str, Any] | None
 ) -> None:
     """Give a sweep its table version.
 
@@ -191,18 +207,11 @@ def _give_version(
     """
     if sweep.changed:
         sweep.version = table_version.last_version(state)
-        return
-    sweep.names = roster.checksum
-    if stored is None:
+    elif stored is None:
         sweep.version = table_version.next_version(state, sweep.started_at)
-        return
-    # Rows of a run without versions would be forgotten, and so would those of members who are in
-    # the roster only now, before the cursor.
-    version = stored.get("version")
-    sweep.version = None if version is None else int(version)
-    sweep.doubt = str(stored.get("doubt") or "")
-    if stored.get("names") != sweep.names:
-        sweep.doubt = sweep.doubt or "the roster changed while the sweep was interrupted"
+    else:  # rows of a run without versions would be forgotten
+        version = stored.get("version")
+        sweep.version = None if version is None else int(version)
 
 
 def stored_sweep(state: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -303,13 +312,21 @@ def save(
         stored["members"] = "changed"
     if sweep.lacks_resource is not None:
         stored["lacks_resource"] = sweep.lacks_resource
-    if sweep.version is not None and not sweep.changed:
-        stored |= {"version": sweep.version, "names": sweep.names}
-        if sweep.doubt:
-            stored["doubt"] = sweep.doubt
+    if sweep.names is not None:
+        stored |= _table_of(sweep)
     stored |= sweep.failed.dump()
     state["sweep"] = {**stored, "check": _check(stored)}
     state["roster"] = {**(state.get("roster") or {}), **roster_identity(roster)}
+
+
+def _table_of(sweep: SweepState) -> dict[str, Any]:
+    """Return the keys of a sweep that decide which rows of a table no longer exist."""
+    stored: dict[str, Any] = {"names": sweep.names}
+    if sweep.version is not None:
+        stored["version"] = sweep.version
+    if sweep.doubt:
+        stored["doubt"] = sweep.doubt
+    return stored
 
 
 def shorten(state: MutableMapping[str, Any]) -> None:
@@ -355,10 +372,13 @@ def finish(
     if sweep.changed:  # the bookmark is of a sweep of all members, and so is who was known
         return
     names["members"] = len(roster)
-    names |= table_version.completed(state, sweep.version, found_members(sweep, roster))
+    found = found_members(sweep, roster)
+    names |= table_version.completed(state, sweep.version, found, versioned=plan.versioned)
     state["roster"].update(names)
-    if plan.replication_key is None and "sweep" not in state:  # nobody is owed
-        state["whole_since"] = format_timestamp(sweep.started_at)
+    if plan.replication_key is None:
+        state["roster"]["names"] = sweep.names
+        if "sweep" not in state and not sweep.doubt:  # nobody failed
+            state["whole_since"] = format_timestamp(sweep.started_at)
     if plan.replication_key is not None:
         state["start_date"] = _start(state, sweep, plan)
         state["replication_key"] = plan.replication_key
@@ -408,6 +428,17 @@ def roster_size(state: Mapping[str, Any]) -> int:
     roster = state.get("roster")
     members = roster.get("members") if isinstance(roster, dict) else None
     return members if isinstance(members, int) else 0
+
+
+def keep_complete(state: MutableMapping[str, Any], roster: Roster) -> None:
+    """Leave a stream alone that the run before has completed.
+
+    If that run had another roster, other streams may read members that this one did not, so it
+    does not count as whole.
+    """
+    names = (state.get("roster") or {}).get("names")
+    if state.get("whole_since") and names != roster.checksum:
+        state["whole_since"] = None  # a merge of states would bring back a key that is gone
 
 
 def record_files(state: MutableMapping[str, Any], sweep: SweepState) -> None:

@@ -2,8 +2,8 @@
 
 A state's `roster` has the `version` of the last complete sweep of all members, where it had one,
 and how many of them CrowdTwist knew (`found`). That is the measure for the next sweep with a
-version, so one that finds far fewer members does not lower it: two runs of one member, by mistake,
-must not empty a table. A sweep without a version sets it anew.
+version, so a run that wants versions and finds far fewer members does not lower it: two runs of one
+member, by mistake, must not empty a table. A run that keeps vanished rows sets it anew.
 """
 
 from __future__ import annotations
@@ -38,9 +38,18 @@ def has_shrunk(state: Mapping[str, Any], found: int) -> bool:
     return found < found_before(state) * MIN_FOUND_RATIO
 
 
-def completed(state: Mapping[str, Any], version: int | None, found: int) -> dict[str, int | None]:
-    """Return what the `roster` of a state has to say of a sweep of all that is complete."""
-    keeps_measure = version is not None and has_shrunk(state, found)
+def completed(
+    state: Mapping[str, Any], version: int | None, found: int, *, versioned: bool
+) -> dict[str, int | None]:
+    """Return what the `roster` of a state has to say of a sweep of all that is complete.
+
+    Args:
+        state: the state.
+        version: the table version of the sweep, if it has one.
+        found: how many members CrowdTwist knew.
+        versioned: whether the run wants versions, even for a sweep that began without one.
+    """
+    keeps_measure = versioned and has_shrunk(state, found)
     measure: dict[str, int | None] = {"found": found_before(state) if keeps_measure else found}
     if version is None and last_version(state) is None:
         return measure

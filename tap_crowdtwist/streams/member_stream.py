@@ -181,6 +181,8 @@ class MemberStream(CrowdTwistStream):
             return
         if self.is_complete:
             stats.skip_reason = "complete since the run that was cut short"
+            if not run.settings.only_changed:
+                state.keep_complete(self.stream_state, run.roster)
             return
         active = self.begin()
         with self.measured() as count, run.progress(self):
@@ -261,6 +263,7 @@ class MemberStream(CrowdTwistStream):
         has_rows = self.failure_policy.is_whole(sweep)
         if not has_rows:
             state.forget(own, sweep)
+        sweep.doubt = self._doubt(sweep)
         if write and self.forgets_rows:
             self._forget_vanished(sweep)
         doubted = sweep.changed and sweep.lacks_resource and not files_seen.lacks_resource(own)
@@ -295,15 +298,18 @@ class MemberStream(CrowdTwistStream):
             sweep,
             self.stream_state,
             state.found_members(sweep, run.roster),
-            doubt=self._doubt(sweep),
             is_shard=run.settings.shard.count != 1,
             shares_table=self.shares_table,
         )
 
     def _doubt(self, sweep: state.SweepState) -> str:
-        lacks_rows = self.run.stream_stats(self.name).rejected_rows > 0
-        is_proven = self.run.client.is_proven(self.endpoint)
-        return vanished_rows.doubt(sweep, lacks_rows=lacks_rows, is_proven=is_proven)
+        stats = self.run.stream_stats(self.name)
+        return vanished_rows.doubt(
+            sweep,
+            lacks_rows=stats.rejected_rows > 0,
+            lacks_resource=stats.not_configured > 0,
+            is_proven=self.run.client.is_proven(self.endpoint),
+        )
 
     def _results(self, active: ActiveSweep) -> Iterator[tuple[MemberRequest, MemberResult]]:
         if active.under_way is None:  # a dry run, which needs few members

@@ -68,8 +68,8 @@ def report(run: SyncRun, logger: logging.Logger) -> None:
     for reason, streams in _kept(run).items():
         logger.info("Rows that are no more stay in %s: %s", ", ".join(streams), reason)
     logger.info(
-        "%(requests)d requests: %(retried)d sent again, %(rate_limited)d answered 429 (too fast); the "
-        "rate limit held them back for %(seconds_waiting).1f s",
+        "%(requests)d requests: %(retried)d sent again, %(rate_limited)d answered 429 (too fast); "
+        "the rate limit held them back for %(seconds_waiting).1f s",
         totals,
     )
 

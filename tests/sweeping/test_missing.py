@@ -235,7 +235,18 @@ def test_no_other_file_is_replaced(world: Sandbox, tmp_path: Path, content: str)
     assert world.requests() == []
 
 
-@pytest.mark.parametrize("roster", ["members.csv", "*.csv", "file://{}/members.csv", "link.csv"])
+@pytest.mark.parametrize(
+    "roster",
+    [
+        "members.csv",
+        "*.csv",
+        "**/*.csv",
+        "file://{}/members.csv",
+        "file://{}/**",
+        "local://{}/members.csv",
+        "link.csv",
+    ],
+)
 def test_the_roster_is_not_replaced(world: Sandbox, tmp_path: Path, roster: str) -> None:
     path = tmp_path / "members.csv"
     path.write_text("id\n1000003\n", encoding="utf-8")

@@ -135,6 +135,21 @@ def test_a_full_table_is_whole_since_the_last_sweep_of_all_in_which_nobody_faile
     assert swept(4) == timestamps.format_timestamp(NOW + 4 * DAY)
 
 
+@pytest.mark.parametrize(("roster", "moves"), [(ROSTER, True), (Roster(range(1, 51)), False)])
+def test_a_full_table_is_not_whole_where_the_roster_changed_under_way(
+    roster: Roster, *, moves: bool
+) -> None:
+    """Who is in the roster only now, before the cursor, was not asked."""
+    stored: dict[str, Any] = {}
+    sweep = state.begin(stored, plan(key=None), ROSTER)
+    sweep.after = 17
+    state.save(stored, sweep, plan(key=None), ROSTER, NOW)
+    resumed = state.begin(through_a_file(stored), plan(key=None, now=NOW + DAY), roster)
+    assert resumed.after == 17
+    state.finish(stored, resumed, plan(key=None), roster, NOW + DAY)
+    assert ("whole_since" in stored) is moves
+
+
 def test_owed_members_outlive_the_sweep_with_the_earliest_bound() -> None:
     stored: dict[str, Any] = {}
     sweep = state.begin(stored, plan(), ROSTER)

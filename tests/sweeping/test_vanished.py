@@ -199,6 +199,16 @@ def test_not_where_the_roster_is_smaller_than_nine_tenths(left: int, *, forgets:
     assert run(subject, state, now=LATER + 9 * DAY).vanished == "forgotten"
 
 
+def test_a_mistaken_roster_is_not_accepted_with_a_sweep_that_began_without_versions() -> None:
+    subject = program()
+    state = after_one(subject)
+    state = run(subject, state, life=12, now=LATER, vanished_rows="keep").state
+    for number in range(2):
+        outcome = run(subject, state, roster=[MEMBERS], now=LATER + number * DAY)
+        state = outcome.state
+    assert_kept(outcome, "(1 members, and 20 before)")
+
+
 def test_a_smaller_roster_is_accepted_by_a_run_that_keeps() -> None:
     subject = program()
     state = after_one(subject)
@@ -230,6 +240,27 @@ def test_not_where_the_stream_was_skipped() -> None:
     state = after_one(subject)
     subject.lacking = set(subject.receipts)
     assert_kept(run(subject, state, now=LATER), "the stream was skipped")
+
+
+def test_not_where_the_program_lost_the_stream_under_way() -> None:
+    """Receipts that are switched off for an hour are still there when they are back."""
+    subject = program(30)
+    state = after_one(subject)
+    subject.lacking = set(subject.receipts) - {1}
+    assert_kept(run(subject, state, now=LATER), "told that the program lacks this")
+
+
+def test_not_where_all_lacked_the_stream_in_a_sweep_that_was_cut_short() -> None:
+    """Too few are asked by each run to take the stream for one that the program lacks."""
+    subject, target = program(30), Target(hard=True)
+    first = run(subject)
+    target.load(first.messages)
+    subject.lacking = set(subject.receipts)
+    cut = run(subject, first.state, life=10, now=LATER)
+    resumed = run(subject, cut.state, now=LATER)
+    target.load([*cut.messages, *resumed.messages])
+    assert_kept(resumed, "told that the program lacks this")
+    assert target.rows() == subject.rows
 
 
 def test_not_with_another_roster_than_the_sweep_began_with() -> None:
@@ -298,3 +329,19 @@ def test_a_roster_of_whom_many_were_always_missing_does_not_count_as_shrunk() ->
     roster = range(1, 2 * MEMBERS)
     state = run(subject, roster=roster, vanished_rows="keep").state
     assert run(subject, state, roster=roster, now=LATER).vanished == "forgotten"
+
+
+@pytest.mark.parametrize(("left", "is_whole"), [(0, True), (1, False)])
+def test_a_stream_that_is_left_alone_with_another_roster_is_not_whole(
+    left: int, *, is_whole: bool
+) -> None:
+    """Who is back in the roster when a run goes on was not asked in what it leaves alone."""
+    subject = program()
+    roster = range(1 + left, MEMBERS + 1)
+    whole = run(subject, roster=roster, vanished_rows="keep")
+    cut = run(subject, roster=roster, vanished_rows="keep", life=len(whole.messages) - 1)
+    assert isinstance(cut.error, CrashError)
+    assert cut.state["bookmarks"][RECEIPTS]["whole_since"]
+    resumed = run(subject, cut.state, vanished_rows="keep")
+    assert resumed.all_stats[RECEIPTS].skipped
+    assert bool(resumed.state["bookmarks"][RECEIPTS]["whole_since"]) is is_whole

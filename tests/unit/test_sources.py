@@ -427,6 +427,17 @@ def test_a_table_in_place_of_a_list_is_told_how_it_can_be_read(folder: Path) -> 
     assert read(put(folder, "crm.csv", f"Nr;Name;E-Mail\n{text}"), "email") == [PERSONAL]
 
 
+@pytest.mark.parametrize(
+    ("name", "text"), [("crm.csv", 'email\n"a|b@x.test"\n'), ("crm.jsonl", '\n"a|b@x.test"\n')]
+)
+def test_a_file_that_has_columns_is_not_told_to_have_columns(
+    folder: Path, name: str, text: str
+) -> None:
+    assert refusal(put(folder, name, text), "email") == (
+        f"Setting `user_ids_path`: line 2 of '{name}' is not an e-mail address; check `id_type` too"
+    )
+
+
 # Where files are
 
 

@@ -45,7 +45,7 @@ def test_nothing_of_a_deleted_member_is_left_and_all_of_the_others(
     for table in TABLES:
         query(
             f"CREATE TABLE {table} (member int, user_id bigint, id bigint, order_id text, "
-            "email_address text, _sdc_deleted_at timestamp)"
+            "email_address text, _sdc_deleted_at timestamp, deletion_status text)"
         )
     for table in TABLES:
         columns = schemas.annotated(table)["properties"]
@@ -54,7 +54,9 @@ def test_nothing_of_a_deleted_member_is_left_and_all_of_the_others(
             deleted = table == "users" and member == GONE
             row: dict[str, object] = {
                 "member": member,
-                "_sdc_deleted_at": "'2026-03-11'" if deleted else "NULL",
+                # A target that forgets marks the rows of members who left the roster.
+                "_sdc_deleted_at": "'2026-03-11'" if table == "users" else "NULL",
+                "deletion_status": "'completed'" if deleted else "NULL",
             }
             address = {"email_address": f"'{member}@example.test'"}
             if number in columns:
