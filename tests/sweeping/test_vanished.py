@@ -343,5 +343,5 @@ def test_a_stream_that_is_left_alone_with_another_roster_is_not_whole(
     assert isinstance(cut.error, CrashError)
     assert cut.state["bookmarks"][RECEIPTS]["whole_since"]
     resumed = run(subject, cut.state, vanished_rows="keep")
-    assert resumed.all_stats[RECEIPTS].skipped
+    assert resumed.all_stats[RECEIPTS].skip_reason
     assert bool(resumed.state["bookmarks"][RECEIPTS]["whole_since"]) is is_whole
