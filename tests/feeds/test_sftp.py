@@ -388,7 +388,7 @@ def test_a_host_that_falls_silent_ends_the_wait_with_one_sentence(
 ) -> None:
     script = tmp_path / "silent.sh"
     script.write_text("".join(f"printf '{each}'\n" for each in [*answers]) + "cat >/dev/null\n")
-    monkeypatch.setattr(sftp, "SILENCE", 2.0)
+    monkeypatch.setattr(sftp, "TIMEOUT_SECONDS", 2.0)
     (tmp_path / "other").mkdir()
     with SftpServer(tmp_path / "other", f"/bin/sh {script}") as silent:
         (home / "id_ed25519").write_bytes(silent.user_key.read_bytes())
