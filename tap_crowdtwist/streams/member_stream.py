@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from tap_crowdtwist.records.normalizer import Row
-    from tap_crowdtwist.sync.workers import SweepJob
+    from tap_crowdtwist.sync.tasks import SweepJob
 
 
 class ActiveSweep(NamedTuple):
