@@ -224,7 +224,8 @@ class MemberStream(CrowdTwistStream):
             count(stats.records - before)
             if result.was_read and request.kind is not RequestKind.REREAD:
                 user_id = run.user_ids.user_id(request.position)
-                active.state.was_read(user_id, owed=request.kind is RequestKind.FAILED_BEFORE)
+                failed_before = request.kind is RequestKind.FAILED_BEFORE
+                active.state.record_read(user_id, failed_before=failed_before)
             if request.kind is RequestKind.IN_ORDER:
                 active.state.after = run.roster.name(request.position)
             if run.clock() >= due:

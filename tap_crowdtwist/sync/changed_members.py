@@ -146,7 +146,7 @@ def changed_roster(
             owed += FailedMembers.load(sweep).earlier
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         raise TapError(
-            f"The state given to the tap cannot be read: the entry of `{name}`; run once with "
+            f"The state cannot be read: the entry of `{name}`; run once with "
             "`sweep_members` all, which writes it anew"
         ) from None
     appeared = feeds.appeared(push.values(), live.values())

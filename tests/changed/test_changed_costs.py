@@ -135,7 +135,7 @@ def add_owing(
             )
             sweep = state.begin(entry, plan, roster)
             for read, owed in ((5, False), (10**6 + day, False), (17, True)):
-                sweep.was_read(read, owed=owed)
+                sweep.record_read(read, failed_before=owed)
             sweep.failed_digest.add(9)
             sweep.after, sweep.asked, sweep.missing, sweep.lacks_resource = (
                 10**9 + 2999,

@@ -188,7 +188,7 @@ def test_a_killed_run_leaves_no_gap_that_is_not_told(
     path.unlink()  # as if the process had been killed
     swept(known, roster, path, state)
     assert listed(path) == ["3", "4", "6"]
-    assert "is not complete: a run that was killed found at least 1 more" in capsys.readouterr().err
+    assert "which was killed, found at least 1 more; the next" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])

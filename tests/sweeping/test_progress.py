@@ -47,7 +47,7 @@ def test_a_line_every_ten_seconds_says_all_there_is_to_know(
             progress.tick()
     assert lines() == [
         f"purchases: {done} of 1,000 members, {records} records, 720 requests a minute, "
-        f"3 refused and 4 sent again so far, about {left} left in this stream"
+        f"3 rate-limited and 4 retried so far, about {left} left in this stream"
         for done, records, left in ((80, 200, "1 min 55 s"), (160, 400, "1 min 45 s"))
     ]
 
