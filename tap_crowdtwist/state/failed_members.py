@@ -126,9 +126,9 @@ def lower_bound(one: datetime | None, other: datetime | None) -> datetime | None
 def _encode(tokens: Collection[int]) -> dict[str, Any]:
     """Encode the differences of the sorted tokens in a Golomb-Rice code.
 
-    The code suits random numbers. Each difference is split: its high part in unary (as many ones, then a zero), then its lowest
-    `bits` bits. With `bits` close to the logarithm of the mean difference, the unary part has at
-    most two ones on average.
+    The code suits random numbers. Each difference is split: its high part in unary (as many ones,
+    then a zero), then its lowest `bits` bits. With `bits` close to the logarithm of the mean
+    difference, the unary part has at most two ones on average.
     """
     ordered = sorted(tokens)
     bits = (ordered[-1] // len(ordered)).bit_length()

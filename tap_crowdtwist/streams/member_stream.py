@@ -90,7 +90,8 @@ class MemberStream(CrowdTwistStream):
             return False
         if not changed and self.is_incremental and self.starts_later:
             return False
-        if changed and self.run.feeds is not None and self.run.feeds.has_news(own.get("files")):
+        feeds = self.run.feeds if changed else None
+        if feeds is not None and feeds.has_new_files(own.get("files")):
             return False
         state.check_compatible(own, self.run.roster)
         return True

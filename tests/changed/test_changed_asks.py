@@ -94,7 +94,7 @@ def test_a_full_sweep_under_way_has_to_end_first(brand: Brand) -> None:
     assert brand.run("all", streams=("users",), life=14, later=DAY / 24).crashed
     brand.pass_day()
     assert refused(brand).startswith(
-        f"{CHANGED}when the sweep of all members that is under way for `users` is complete; go on"
+        f"{CHANGED}when the sweep of all members that has begun for `users` is complete; continue"
     )
     assert not brand.run("all").said
     assert not brand.run().said
@@ -207,7 +207,7 @@ def test_a_delivery_that_has_ended_is_noticed_after_three_days(brand: Brand) -> 
         assert not brand.run().said
     assert refused(brand, later=timedelta(minutes=1)) == (
         "Incomplete: Setting `data_push_path`: has had no file of a newer day since "
-        "2026-03-12T02:00:00Z, so who changed is not known; see to the delivery, and " + ASK
+        "2026-03-12T02:00:00Z, so who changed is not known; check the delivery, and " + ASK
     )
     assert not brand.run("all").said
     assert not brand.run().said

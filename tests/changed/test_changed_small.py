@@ -134,8 +134,8 @@ def test_a_look_up_that_fails_is_tried_again_by_the_next_run(brand: Brand) -> No
     brand.running.set_faults("bad_gateway@1")
     outcome = brand.run(streams=("activities", "users"))
     assert outcome.said.startswith(
-        "Incomplete: Who changed is not known, since members whom files name without "
-        "a number could not be looked up: "
+        "Incomplete: Who changed is not known, since members that files name without "
+        "a numeric id could not be looked up: "
     )
     assert outcome.records["activities"]
     assert brand.note() == noted

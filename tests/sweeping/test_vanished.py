@@ -24,7 +24,7 @@ def assert_kept(outcome: Outcome, because: str) -> None:
     """Check that nothing is forgotten, and that the summary says why in one sentence."""
     assert not outcome.activated
     assert because in outcome.vanished
-    sentences = [line for line in outcome.said.splitlines() if line.startswith("Rows that are no")]
+    sentences = [line for line in outcome.said.splitlines() if line.startswith("Rows that no")]
     assert sentences == [f"Rows that no longer exist stay in receipts: {outcome.vanished}"]
     assert json.dumps(outcome.vanished) in outcome.said  # the JSON line has it too
 
