@@ -231,7 +231,7 @@ def test_no_other_file_is_replaced(world: Sandbox, tmp_path: Path, content: str)
     before = path.read_bytes()
     world.reset()
     result = run_tap(world, "users", missing_members_path=str(path), code=1)
-    assert "is not a file of missing members; name another one" in result.last_line
+    assert "is not a file of missing members; set another path" in result.last_line
     assert path.read_bytes() == before
     assert world.requests() == []
 
