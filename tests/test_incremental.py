@@ -286,7 +286,7 @@ def test_a_start_date_that_is_moved_back_is_read_from(
         if row["user_id"] in some and row[INCREMENTAL[stream]] >= (earlier or "")
     ]
     assert canonical(stream, result.records[stream]) == canonical(stream, true)
-    said = f"every member is read from there once: {stream}"
+    said = f"every member is read from that date once: {stream}"
     assert result.stderr.count(said) == 1
     world.reset()
     again = run_tap(world, stream, state=result.state, present=PRESENT + 2 * DAY, **settings)

@@ -148,7 +148,7 @@ def test_not_where_rows_without_a_key_were_left_out() -> None:
     assert_kept(run(subject, state, now=LATER), "without a key")
 
 
-@pytest.mark.parametrize("fault", ["cut", "nameless"])
+@pytest.mark.parametrize("fault", ["cut", "without_id"])
 def test_a_doubt_of_an_interrupted_run_holds_for_the_sweep(fault: str) -> None:
     subject = program()
     state = after_one(subject)
