@@ -40,7 +40,7 @@ class MissingMembers:
         self._answers = bytearray()
         self.expected = 0
 
-    def note(self, position: int, *, missing: bool) -> None:
+    def record(self, position: int, *, missing: bool) -> None:
         """Record whether a member, by its position in the roster, is missing."""
         answers = self._answers
         # `max`: a member that is missing in one stream stays missing, whatever other streams say.

@@ -185,7 +185,7 @@ class _BadIds:
 
     @property
     def advice(self) -> str:
-        """What may help with the lines of a file, to end an error message with."""
+        """Advice on the lines of a file, to be added to the error message; may be ""."""
         if self._has_separators:
             return (
                 "; put one id on each line, or give a file that ends in .csv and whose first line "

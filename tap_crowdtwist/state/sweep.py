@@ -15,7 +15,7 @@ read after that moment. Members that kept failing stay in `failed` (see `failed_
 lower bound, and the next run asks for them again.
 
 `roster` holds a digest of the members that the last complete sweep read (see `roster_digest`). The
-digests of the sweep under way (`read_digest`, `new_members`, `failed_digest`) are compared with it,
+digests of the current sweep (`read_digest`, `new_members`, `failed_digest`) are compared with it,
 so that members that the last sweep did not read are read from `start_date`.
 
 * `start_date`: all members in that digest were read from this date on; null for everything. If a
@@ -52,7 +52,7 @@ class SweepState:
         since: rows dated earlier are not needed; None for everything.
         after: the last member whose rows are all written.
         failed: members whose rows could not be read.
-        previous_digest: members that the last complete sweep read; None if everybody is read from
+        previous_digest: members that the last complete sweep read; None if all members are read from
             `start_date`, or if that is unknown.
         read_digest: members that this sweep read, except `new_members`; None if that is lost.
         new_members: members it read that are not compared with `previous_digest`: those with a
@@ -64,7 +64,7 @@ class SweepState:
         missing: those of them that CrowdTwist did not know.
         files: the files that were there when it began (see `files_seen`); None if there are none.
         changed: whether only members that changed are swept.
-        lacks_resource: whether everybody so far lacked the resource; None if that is unknown.
+        lacks_resource: whether the program lacked the resource for all members so far; None if that is unknown.
         version: the table version of its records (see `table_version`); None if they have none.
         names: checksum of the roster that it began with, if it has a version.
         doubt: why an interrupted run may have missed a row of a table with versions, or "".
@@ -115,8 +115,8 @@ class SweepPlan:
         stream: the name of the stream, for errors.
         now: the current time.
         replication_key: the property the bookmark is about, or None for a full table.
-        start_date: the earliest row wanted at all.
-        lookback: how far before the bookmark to read again.
+        start_date: the setting; None for everything.
+        lookback: the time before the bookmark that is read again.
         files: the files that exist now (see `files_seen`); None if that is not known.
         changed: whether only members that changed are swept, from `start_date` on.
         versioned: whether records carry a table version.
@@ -132,7 +132,11 @@ class SweepPlan:
     versioned: bool = False
 
     def since(self, bookmark: datetime | None) -> datetime | None:
-        """Give the lower bound of a new sweep."""
+        """Return the lower bound of a new sweep; None for everything.
+
+        Args:
+            bookmark: the bookmark of the stream, if there is one.
+        """
         if bookmark is None or self.replication_key is None or self.changed:
             return self.start_date
         bound = bookmark - self.lookback

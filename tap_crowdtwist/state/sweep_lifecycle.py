@@ -44,7 +44,7 @@ def begin(state: MutableMapping[str, Any], plan: SweepPlan, roster: Roster) -> S
             f"The state cannot be read: the entry of `{plan.stream}`; remove it "
             "to read the stream from the start"
         ) from None
-    # A sweep that reads everybody from `start_date` has no use for who was read before.
+    # A sweep that reads all members from `start_date` need not know which were read before.
     if sweep.since != plan.start_date:
         sweep.previous_digest = RosterDigest.load(state.get("roster"))
     return sweep

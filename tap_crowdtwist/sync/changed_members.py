@@ -149,7 +149,7 @@ def changed_roster(
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         raise TapError(
             f"The state cannot be read: the entry of `{name}`; run once with "
-            "`sweep_members` all, which writes it anew"
+            "`sweep_members` all, which rewrites it"
         ) from None
     members = feeds.members_in(push.values(), live.values())
     try:

@@ -74,7 +74,8 @@ def check_gap(
         has_read_older = any(read[day] for day in range(read.start, day_after))
         first = day_after - has_read_older
         oldest = min(file.period for file in files)
-        # Nothing read yet, and nothing here from then: nobody can tell whether days are missing.
+        # Without any file of that time, missing days cannot be distinguished from a later start of
+        # Data Push.
         if oldest > first and not any(read.sums):
             raise SettingError(
                 "data_push_path",
@@ -102,12 +103,12 @@ def check_age(
     Raises:
         SettingError: no newer file has come for `MAX_FILE_AGE`.
     """
-    fresh = parse_timestamp(seen.get("fresh_at"))
-    newer = any(file.period >= read.end for file in files)
-    if not newer and fresh is not None and now - fresh > MAX_FILE_AGE:
+    fresh_at = parse_timestamp(seen.get("fresh_at"))
+    has_newer = any(file.period >= read.end for file in files)
+    if not has_newer and fresh_at is not None and now - fresh_at > MAX_FILE_AGE:
         raise SettingError(
             "data_push_path",
-            f"has had no file of a newer day since {format_timestamp(fresh)}, so who changed is "
+            f"has had no file of a newer day since {format_timestamp(fresh_at)}, so who changed is "
             f"not known; check the delivery, and {SWEEP_ALL_ONCE}",
         )
 

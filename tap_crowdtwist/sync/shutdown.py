@@ -22,8 +22,8 @@ class StoppedError(TapError):
     def __init__(self, signum: int = signal.SIGTERM, how: str = "") -> None:
         name = signal.Signals(signum).name
         super().__init__(
-            f"Stopped by {name}{how}; the next run goes on where the last STATE that the target "
-            "confirmed stands"
+            f"Stopped by {name}{how}; the next run resumes from the last STATE that the target "
+            "confirmed"
         )
         self.signum = signum
 

@@ -20,7 +20,7 @@ class Task:
         call: the call.
         subtask: whether it is a subtask; otherwise it is a request.
         done: whether the call has ended.
-        abandoned: whether nobody wants the outcome any more.
+        abandoned: whether the outcome is no longer needed.
         weight: rows that the result holds while it waits to be handed out.
         value: the result, if there is one.
         error: the exception that ended the call, if one did.

@@ -209,7 +209,7 @@ class WorkerPool:
             self._work.notify_all()
 
     def _next_subtask(self, wanted: list[Task]) -> Task | None:
-        """Take a wanted subtask that nobody runs yet, or wait; None if all of them are done."""
+        """Take a wanted subtask that has not started, or wait; None if all of them are done."""
         with self._lock:
             while not all(task.done for task in wanted):
                 if self._closed:

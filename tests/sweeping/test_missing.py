@@ -173,7 +173,7 @@ def test_a_run_of_those_who_changed_keeps_who_was_not_asked(tmp_path: Path) -> N
     path.write_text("id\n1\n5\n7\n", encoding="utf-8")
     missing = MissingMembers()
     for position, unknown in enumerate([True, False]):
-        missing.note(position, missing=unknown)
+        missing.record(position, missing=unknown)
     assert missing.write(path, Roster([3, 5]), changed=True) == 3
     assert sorted(listed(path)) == ["1", "3", "7"]
 
