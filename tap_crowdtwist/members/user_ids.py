@@ -109,7 +109,7 @@ def profile_by(client: Client, member: Member, id_type: str) -> dict[str, Any]:
 def look_up_ids(
     members: Iterable[MemberIdentifiers], client: Client, run_concurrently: RunConcurrently
 ) -> list[int]:
-    """Look up members that files name without a numeric id; warn of those that CrowdTwist does not know.
+    """Look up members that files name without a numeric id; warn of those that are not known.
 
     Several members may share an identifier, and identifiers change hands. So a member is looked up
     by one identifier after the other until a profile has all of them. Every profile found on the

@@ -52,8 +52,8 @@ class SweepState:
         since: rows dated earlier are not needed; None for everything.
         after: the last member whose rows are all written.
         failed: members whose rows could not be read.
-        previous_digest: members that the last complete sweep read; None if all members are read from
-            `start_date`, or if that is unknown.
+        previous_digest: members that the last complete sweep read; None if all members are read
+            from `start_date`, or if that is unknown.
         read_digest: members that this sweep read, except `new_members`; None if that is lost.
         new_members: members it read that are not compared with `previous_digest`: those with a
             larger number than any in it, and those that had failed before.
@@ -64,7 +64,8 @@ class SweepState:
         missing: those of them that CrowdTwist did not know.
         files: the files that were there when it began (see `files_seen`); None if there are none.
         changed: whether only members that changed are swept.
-        lacks_resource: whether the program lacked the resource for all members so far; None if that is unknown.
+        lacks_resource: whether the program lacked the resource for all members so far; None if
+            that is unknown.
         version: the table version of its records (see `table_version`); None if they have none.
         names: checksum of the roster that it began with, if it has a version.
         doubt: why an interrupted run may have missed a row of a table with versions, or "".
