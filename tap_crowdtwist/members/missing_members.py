@@ -134,6 +134,7 @@ def check_path(path: Path | None, user_ids_path: str | None) -> None:
         if path.absolute().match(str(roster)) or path.resolve() == roster.resolve():
             raise SettingError(_SETTING, "must not be one of the files of `user_ids_path`")
     try:
+        # No header equals "", so this reads the first line alone.
         next(_names(path, ""), None)
     except OSError as error:
         raise SettingError(

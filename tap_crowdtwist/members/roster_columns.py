@@ -70,11 +70,13 @@ def _csv(
     name: str, lines: Iterable[str], id_type: str, column: str | None
 ) -> Iterator[tuple[int, str]]:
     where = f"line 1 of {name}"
+    # The header decides on the delimiter, so it is read before there is a CSV reader.
     lines = iter(lines)
     start = list(_up_to_text(lines))
     if start and _DELIMITER_HINT.fullmatch(start[-1].strip()):
         # A blank line in place of the hint keeps the line numbers right.
         start = [*start[:-1], "\n", *_up_to_text(lines)]
+    # `strict`: otherwise a quote that is never closed would swallow the rest of the file.
     reader = csv.reader(
         chain(start, lines), strict=True, delimiter=_delimiter(start[-1] if start else "")
     )

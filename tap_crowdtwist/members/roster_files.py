@@ -98,6 +98,7 @@ def _from_file(file: Any, id_type: str, column: str | None) -> Iterator[tuple[st
         check_regular(file.fs, file.path)
         with file as raw, ExitStack() as inner:
             unpacked_name, content = open_unpacked(file.path, raw, inner)
+            # "-sig": Excel puts a byte order mark first. newline "": line ends are left to csv.
             lines = io.TextIOWrapper(content, encoding="utf-8-sig", newline="")
             values = values_with_lines(unpacked_name, name, lines, id_type, column)
             yield from _checked(values, name, id_type)

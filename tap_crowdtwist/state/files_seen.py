@@ -42,8 +42,10 @@ def files_at_start(last: Mapping[str, Any] | None, present: Mapping[str, Any]) -
 
     def chosen(kind: str) -> dict[str, Any]:
         old, now = history_of(last, kind), history_of(present, kind)
+        # After a clock that was ahead, the old history may end in the future.
         if any((*now.sums, *now.rest)):
             old.retreat(now.end - 1)
+        # A sum of 0 now: the files are gone, and count as read.
         return merged(lambda old, now: now or old, old, now).dump()
 
     return {**{kind: chosen(kind) for kind in KINDS}, "feeds": list(present.get("feeds") or ())}

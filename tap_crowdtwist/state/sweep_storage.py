@@ -116,6 +116,7 @@ def save(
     now: datetime,
 ) -> None:
     """Save a sweep that is not complete in the state of its stream."""
+    # `at` shows the next run that this one was alive then (`resume`).
     stored: dict[str, Any] = {
         "started_at": format_timestamp(sweep.started_at),
         "at": format_timestamp(now),
@@ -124,6 +125,7 @@ def save(
         stored["since"] = format_timestamp(sweep.since)
     if sweep.after is not None:
         stored |= {"after": sweep.after, "asked": sweep.asked, "missing": sweep.missing}
+    # Without a bookmark there are no older rows that a new member may lack.
     if plan.replication_key is not None and not sweep.changed:
         stored |= _digests(sweep)
     if sweep.failed.overflowed:

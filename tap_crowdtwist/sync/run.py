@@ -67,6 +67,7 @@ class SyncRun:
         self.now = now
         self.clock = clock
         self.stop = StopSignal()
+        # A result weighs as much as its rows, so long histories cannot fill the memory.
         self.pool = WorkerPool(
             settings.max_concurrency, self.on_wait, weight_of=lambda result: len(result.rows)
         )

@@ -177,6 +177,7 @@ class WorkerPool:
             self._closed = True
             for condition in (self._work, self._result_ready, self._subtask_done):
                 condition.notify_all()
+        # One budget for all threads, however many hang.
         for thread in self._threads:
             thread.join(_CLOSE_SECONDS / len(self._threads))
 
@@ -192,6 +193,7 @@ class WorkerPool:
                 if sweep.exhausted and not sweep.started:
                     return None
                 self._awaited = sweep.started[0][1] if sweep.started else None
+                # With a timeout: a stop request does not notify this condition.
                 self._result_ready.wait(_POLL_SECONDS)
             self._on_wait()
 
