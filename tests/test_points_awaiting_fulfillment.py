@@ -50,7 +50,7 @@ def test_a_total_may_be_missing(world: Sandbox, body: Any, expected: dict[str, A
 def test_an_answer_without_any_total_is_no_row(world: Sandbox, body: Any) -> None:
     result = told(world, body, code=1)
     assert not result.records
-    assert f"members that kept failing: {STREAM} 1" in result.last_line
+    assert f"1 member failed in `{STREAM}`" in result.last_line
 
 
 def test_a_member_who_is_gone_is_missing_and_not_failed(world: Sandbox) -> None:

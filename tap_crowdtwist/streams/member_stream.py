@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from tap_crowdtwist.records.normalizer import Row
-    from tap_crowdtwist.sync.workers import SweepJob
+    from tap_crowdtwist.sync.tasks import SweepJob
 
 
 class ActiveSweep(NamedTuple):
@@ -90,7 +90,8 @@ class MemberStream(CrowdTwistStream):
             return False
         if not changed and self.is_incremental and self.starts_later:
             return False
-        if changed and self.run.feeds is not None and self.run.feeds.has_news(own.get("files")):
+        feeds = self.run.feeds if changed else None
+        if feeds is not None and feeds.has_new_files(own.get("files")):
             return False
         state.check_compatible(own, self.run.roster)
         return True
@@ -226,7 +227,8 @@ class MemberStream(CrowdTwistStream):
             count(stats.records - before)
             if result.was_read and request.kind is not RequestKind.REREAD:
                 user_id = run.user_ids.user_id(request.position)
-                active.state.was_read(user_id, owed=request.kind is RequestKind.FAILED_BEFORE)
+                failed_before = request.kind is RequestKind.FAILED_BEFORE
+                active.state.record_read(user_id, failed_before=failed_before)
             if request.kind is RequestKind.IN_ORDER:
                 active.state.after = run.roster.name(request.position)
             if run.clock() >= due:

@@ -423,7 +423,7 @@ def test_lines_go_to_the_log_with_their_level_and_origin() -> None:
 def test_a_run_is_over_when_only_members_failed() -> None:
     tap = {"name": "tap-crowdtwist"}
     told = entry(summary(users=StreamStats(asked=5, failed=1)), **tap)
-    owed = entry("Not everything is there: members that kept failing", "critical", **tap)
+    owed = entry("Incomplete: 1 member failed in `users`", "critical", **tap)
 
     assert heard(told).is_over
     assert heard(told, owed, entry("Extractor failed", "error"), code=1).is_over
@@ -465,9 +465,9 @@ def test_the_tap_says_what_a_run_listens_for(world: Sandbox) -> None:
         world.set_faults()
     run = heard(code=ended.returncode)
     for line in ended.stderr.splitlines():
-        for words in ("The roster has ", "Summary: ", "Not everything is there"):
+        for words in ("The roster has ", "Summary: ", "Incomplete: "):
             if words in line:
-                level = "critical" if words.startswith("Not") else "info"
+                level = "critical" if words.startswith("Incomplete") else "info"
                 text = words + line.partition(words)[2]
                 run.raise_if_stopped(entry(text, level, name="tap-crowdtwist"), lambda *_: None)
     run.raise_if_stopped(entry("Extractor failed", "error"), lambda *_: None)

@@ -104,7 +104,7 @@ def test_a_member_whom_all_forms_refuse_has_failed_alone(monkeypatch: pytest.Mon
         others = [row for row in running.expected_rows(HISTORY) if row["user_id"] != int(refused)]
         assert rows_of(result.records[HISTORY]) == rows_of(others)
         assert "no longer" not in result.stderr
-        assert "user_activity_history 1 (the last one because" in result.stderr
+        assert "1 member failed in `user_activity_history` (entry " in result.stderr
 
 
 SIZES = (10, 20, 3, 10, 37, 5, 10, 60, 0, 1, 25, 30, 12)

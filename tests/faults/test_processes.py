@@ -74,4 +74,4 @@ def test_a_process_that_waits_ends_when_told_to(
     running.set_faults("")
     assert process.returncode == 128 + signal.SIGTERM
     assert "Traceback" not in stderr
-    assert "Stopped by SIGTERM; the next run goes on" in stderr.splitlines()[-1]
+    assert "Stopped by SIGTERM; the next run resumes" in stderr.splitlines()[-1]

@@ -28,7 +28,7 @@ OBJECTS = [
     ("live_activities", "extra_data"),
     ("live_redemptions", "extra_data"),
 ]
-STATEMENT = "Texts that should be JSON objects and are not"
+STATEMENT = "Texts that should be JSON objects but are not"
 ALIASES = {stream.name: stream.aliases for stream in FILE_STREAMS}
 
 ellipses = st.sampled_from(["...", "…", "… … …"])

@@ -96,7 +96,7 @@ def test_files_and_the_api_are_read_in_one_run(world: Sandbox, tmp_path: Path) -
         data_push_path=str(tmp_path),
         code=1,
     )
-    check_failure(result, f"Not everything is there: Setting `data_push_path`: {broken.name!r} is")
+    check_failure(result, f"Incomplete: Setting `data_push_path`: {broken.name!r} is")
     assert set(result.records) == {"activities", "push_users"}
 
 

@@ -146,7 +146,7 @@ def test_a_signal_ends_the_run_after_the_last_whole_file(
     tried = attempt(tmp_path, config, None, 3_000_000, sig)
     assert tried.exit_code == 128 + sig
     last = tried.stderr.splitlines()[-1]
-    assert f"Stopped by {sig.name}; the next run goes on where the last STATE that" in last
+    assert f"Stopped by {sig.name}; the next run resumes from the last STATE that" in last
     assert "Traceback" not in tried.stderr
     assert tried.messages[-1]["type"] == "STATE"
     entry = tried.state["bookmarks"]["push_users"]

@@ -43,8 +43,7 @@ def test_a_signal_ends_the_run_with_its_cursor_written(
     assert users[-1] <= after < max(map(int, config["user_ids"]))
     last = attempt.stderr.splitlines()[-1]
     assert last.endswith(
-        f"Stopped by {sig.name}; the next run goes on where the last STATE that the target "
-        "confirmed stands"
+        f"Stopped by {sig.name}; the next run resumes from the last STATE that the target confirmed"
     )
     assert "Traceback" not in attempt.stderr
     rest = run_and_kill(tmp_path, config, attempt.last_state, catalog=catalog)

@@ -81,7 +81,7 @@ def test_an_interrupted_sweep_goes_on_with_its_own_bounds() -> None:
     stored: dict[str, Any] = {}
     sweep = state.begin(stored, plan(), ROSTER)
     sweep.after, sweep.asked, sweep.missing = 17, 17, 2
-    sweep.was_read(17)
+    sweep.record_read(17)
     sweep.failed.add(5, sweep.since, room_enough)
     state.save(stored, sweep, PLAN, ROSTER, NOW)
     resumed = state.begin(through_a_file(stored), plan(now=NOW + DAY), ROSTER)
@@ -243,7 +243,7 @@ def test_a_state_that_makes_no_sense_ends_with_one_sentence(broken: dict[str, An
 @pytest.mark.parametrize("name", ["retry", "joined", "fell", "lacking", "unlisted", "read"])
 def test_a_state_with_names_of_an_older_version_is_refused(name: str) -> None:
     old = {"sweep": {"started_at": "2026-01-01T00:00:00Z", name: {}}}
-    with pytest.raises(TapError, match="written by an older version of it; remove the entries"):
+    with pytest.raises(TapError, match="by an older version of the tap; remove the entries"):
         state.begin(old, plan(), ROSTER)
 
 
@@ -264,7 +264,9 @@ def test_a_bookmark_that_cannot_be_read_is_named_with_its_stream(value: Any, sho
     stored = {"replication_key": "order_date", "replication_key_value": value}
     with pytest.raises(TapError) as caught:
         state.begin(stored, plan(), ROSTER)
-    assert f"cannot be read: the bookmark of `toys`, {shown}, is no instant" in str(caught.value)
+    assert f"cannot be read: the bookmark of `toys`, {shown}, is not a timestamp" in str(
+        caught.value
+    )
 
 
 def test_a_bookmark_of_the_future_is_named_with_its_stream() -> None:

@@ -34,8 +34,8 @@ def assert_kept(outcome: Outcome, because: str) -> None:
     """Check that nothing is forgotten, and that the summary says why in one sentence."""
     assert not outcome.activated
     assert because in outcome.vanished
-    sentences = [line for line in outcome.said.splitlines() if line.startswith("Rows that are no")]
-    assert sentences == [f"Rows that are no more stay in receipts: {outcome.vanished}"]
+    sentences = [line for line in outcome.said.splitlines() if line.startswith("Rows that no")]
+    assert sentences == [f"Rows that no longer exist stay in receipts: {outcome.vanished}"]
     assert json.dumps(outcome.vanished) in outcome.said  # the JSON line has it too
 
 
@@ -51,7 +51,7 @@ def test_a_second_complete_sweep_forgets_what_is_no_more() -> None:
     assert second.versions() == {SECOND}
     assert second.activated == {RECEIPTS: [SECOND]}
     assert second.vanished == "forgotten"
-    assert "Rows that are no more" not in second.said
+    assert "Rows that no longer exist" not in second.said
     kinds = [message["type"] for message in second.messages]
     last = len(kinds) - kinds[::-1].index("RECORD")
     assert kinds[last : last + 3] == ["STATE", "ACTIVATE_VERSION", "STATE"]

@@ -213,7 +213,7 @@ def test_the_first_member_is_not_taken_for_the_name_of_the_only_column(
     path = put(folder, "members.csv", f"{first}\nben\n")
     assert refusal(path, id_type) == (
         "Setting `user_ids_column`: line 1 of 'members.csv' may be a member or the name of the "
-        "column; name the column here, or rename the file to .txt if it has no header"
+        "column; set the column here, or rename the file to .txt if it has no header"
     )
     assert read(path, id_type, column=first) == ["ben"]
     assert read(put(folder, "members.txt", f"{first}\nben\n"), id_type) == [first, "ben"]

@@ -26,7 +26,7 @@ TAP = "tap-crowdtwist"
 GRACE = 3.5
 """Seconds between asking a run to stop and killing it; Airflow kills the task after 5."""
 
-_OWED = "Not everything is there"
+_OWED = "Incomplete: "
 _LEVELS = {
     "debug": logging.DEBUG,
     "warning": logging.WARNING,
