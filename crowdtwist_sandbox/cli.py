@@ -83,8 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM, write or post a day's feeds, or list faults or deviations.
 
     Returns:
-        0 after a quiet end, 1 for a port, an option, a file or an endpoint that cannot be used, 130
-        for SIGINT while writing or posting.
+        0 on success, 1 for a port, option, file or endpoint that cannot be used, 130 for SIGINT
+        while writing or posting.
     """
     given = vars(_parser().parse_args(argv))
     command = given.pop("command")
@@ -111,9 +111,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _serve(given: dict[str, Any]) -> None:
     given["faults"] = ",".join(given["faults"])
-    patience = given.pop("max_seconds")
+    max_seconds = given.pop("max_seconds")
     stopped = Event()
-    before = {
+    previous_handlers = {
         number: signal.signal(number, lambda _number, _frame: stopped.set())
         for number in (signal.SIGINT, signal.SIGTERM)
     }
@@ -126,7 +126,7 @@ def _serve(given: dict[str, Any]) -> None:
             }
             sys.stdout.write(json.dumps(urls) + "\n")
             sys.stdout.flush()
-            stopped.wait(patience)
+            stopped.wait(max_seconds)
     finally:
-        for number, handler in before.items():
+        for number, handler in previous_handlers.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""The table of all faults, written down once: as the functions that cause them."""
+"""The table of all faults, built from the functions that cause them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Kind = Literal["transient", "persistent", "fatal", "lie"]
 class Entry(NamedTuple):
     """A fault as a client sees it.
 
-    `kind` is what a client may take it for: `transient` passes if asked again, `persistent` speaks
-    of this resource and does not sound as if it passed, `fatal` speaks of every request, and `lie`
-    is a wrong word about where a listing goes on or ends.
+    `kind` is how it looks to a client: `transient` goes away on a retry, `persistent` seems to
+    affect this resource for good, `fatal` seems to affect every request, and `lie` is a listing
+    with wrong paging information.
     """
 
     description: str
@@ -28,7 +28,7 @@ class Entry(NamedTuple):
 
 ANSWERS = {fault.__name__: fault for faults in answers.FAULTS.values() for fault in faults}
 DELIVERIES = {fault.__name__: fault for fault in deliveries.TRANSIENT}
-PAGING_FAULTS = {fault.__name__: fault for fault in paging_faults.LIES}
+PAGING_FAULTS = {fault.__name__: fault for fault in paging_faults.PAGING_FAULTS}
 
 PARAMETERS: Mapping[str, float] = {
     "rate_limited": 1,
@@ -38,7 +38,7 @@ PARAMETERS: Mapping[str, float] = {
     "drip": 5,
     "bomb": 65,
 }
-"""The faults that take a number, and what it is if none is given: seconds, or megabytes (bomb)."""
+"""Faults with a parameter, and its default: seconds, or megabytes for `bomb`."""
 
 
 def _entry(fault: Callable[..., Any], kind: Kind) -> Entry:
@@ -54,4 +54,4 @@ CATALOGUE: Mapping[str, Entry] = {
     **{name: _entry(fault, "transient") for name, fault in DELIVERIES.items()},
     **{name: _entry(fault, "lie") for name, fault in PAGING_FAULTS.items()},
 }
-"""Every fault by name."""
+"""All faults, by name."""

@@ -1,4 +1,4 @@
-"""Reads what the option `faults` says; the package's docstring tells the grammar."""
+"""The parser of the option `faults`; the package's docstring describes the grammar."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _RULE = re.compile(r"(?P<name>\w+)(:(?P<amount>[^=@]*))?(=(?P<rate>[^@]*)|@(?P<number>.*))")
-_MOST = 3600  # seconds or megabytes
+_MAX_PARAMETER = 3600  # seconds or megabytes
 _KINDS = tuple(dict.fromkeys(entry.kind for entry in CATALOGUE.values()))
 _MIXTURES: dict[str, tuple[str, ...]] = {
     "all": tuple(CATALOGUE),
@@ -23,9 +23,9 @@ _MIXTURES: dict[str, tuple[str, ...]] = {
 
 
 class Rule(NamedTuple):
-    """One part of a spec: its word, the faults it stands for, and when they come.
+    """One part of a spec: its word, the faults it stands for, and when they occur.
 
-    `amount` is the parameter if one was given; `numbers` are empty where there is a rate.
+    `amount` is the parameter, None for the default; `numbers` is empty where there is a rate.
     """
 
     word: str
@@ -35,23 +35,23 @@ class Rule(NamedTuple):
     numbers: frozenset[int]
 
     def only(self, *, paging_faults: bool) -> Rule:
-        """The rule, limited to lies or to what is none."""
+        """Return the rule for paging faults only, or for all other faults only."""
         return self._replace(
             names=tuple(name for name in self.names if (name in PAGING_FAULTS) is paging_faults)
         )
 
 
 def parse(spec: str) -> tuple[Rule, ...]:
-    """The rules of a spec, in order; none for an empty one.
+    """Return the rules of a spec in order; none for an empty one.
 
     Raises:
-        ValueError: with a sentence that says what is wrong, and with what.
+        ValueError: the spec is invalid; the message says where.
     """
     return tuple(_rule(text) for text in _rules(spec))
 
 
 def _rules(spec: str) -> Iterator[str]:
-    """Split at commas, except between request numbers."""
+    """Split a spec at commas, except between request numbers."""
     rule = ""
     for part in filter(None, map(str.strip, spec.split(","))):
         if part.isdecimal() and "@" in rule:
@@ -85,7 +85,7 @@ def _rule(text: str) -> Rule:
     if read["amount"] is not None:
         if word not in PARAMETERS:
             raise ValueError(f"faults: {word} takes no parameter; {', '.join(PARAMETERS)} do")
-        amount = _number(read["amount"], _MOST, f"the parameter of {word}")
+        amount = _number(read["amount"], _MAX_PARAMETER, f"the parameter of {word}")
     return Rule(word, names, amount, rate, numbers)
 
 

@@ -1,4 +1,4 @@
-"""The control surface under /_sandbox: the sandbox's clock, roster, truth, faults and books."""
+"""The control surface under /_sandbox: clock, roster, expected rows, faults and request log."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 def _chunks(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Join lines into larger pieces, since each piece costs a switch of threads."""
+    """Join lines into larger pieces, since each piece costs a thread switch."""
     rest = iter(lines)
     while chunk := list(islice(rest, _CHUNK)):
         yield b"\n".join(chunk) + b"\n"
 
 
 async def _in_background(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Compute each piece in the loop's own pool of threads, which ends with the loop."""
+    """Compute each piece in a thread of the loop's executor, which ends with the loop."""
     loop = asyncio.get_running_loop()
     while (chunk := await loop.run_in_executor(None, next, chunks, b"")) != b"":
         yield chunk
@@ -48,13 +48,13 @@ def _refuse(message: str) -> Response:
 
 
 def roster_lines(engine: Engine, id_type: str, form: str) -> Iterator[bytes]:
-    """The roster as text, CSV with a header, or JSON lines; ids of `id` are numbers in JSON."""
+    """Yield the roster as text, CSV with a header, or JSON lines; numeric ids are JSON numbers."""
     population, day = engine.world.population, engine.clock.day
-    spell = ID_TYPES[id_type]
+    format_id = ID_TYPES[id_type]
     if form == "csv":
         yield b"member_id,email"
     for index in range(population.size(day)):
-        text = spell(index)
+        text = format_id(index)
         if text is None:
             continue
         if form == "csv":
@@ -73,7 +73,7 @@ class Control:
 
     async def clock(self, _request: Request) -> Response:
         """GET clock."""
-        return JSONResponse(self._engine.clock.face())
+        return JSONResponse(self._engine.clock.reading())
 
     async def advance(self, request: Request) -> Response:
         """POST advance, with `{"days": 1}`; an empty body is one day."""
@@ -86,7 +86,7 @@ class Control:
             self._engine.clock.advance(days)
         except (ValueError, msgspec.DecodeError) as error:
             return _refuse(str(error))
-        return JSONResponse(self._engine.clock.face())
+        return JSONResponse(self._engine.clock.reading())
 
     async def roster(self, request: Request) -> Response:
         """GET roster, with `id_type` and `format` (text, csv, jsonl)."""
@@ -124,20 +124,20 @@ class Control:
 
     async def counts(self, _request: Request) -> Response:
         """GET counts."""
-        return JSONResponse(self._engine.ledger.counts())
+        return JSONResponse(self._engine.request_log.counts())
 
     async def requests(self, _request: Request) -> Response:
         """GET requests."""
-        return JSONResponse(self._engine.ledger.requests())
+        return JSONResponse(self._engine.request_log.requests())
 
     async def reset(self, _request: Request) -> Response:
         """POST reset."""
-        self._engine.ledger.reset()
-        return JSONResponse(self._engine.ledger.counts())
+        self._engine.request_log.reset()
+        return JSONResponse(self._engine.request_log.counts())
 
 
 def control_app(engine: Engine) -> Starlette:
-    """The control surface as an application."""
+    """Build the application of the control surface."""
     control = Control(engine)
     return Starlette(
         routes=[

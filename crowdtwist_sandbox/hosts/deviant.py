@@ -1,4 +1,4 @@
-"""Deviations that change an answer after it was made; the others stand where they happen."""
+"""Deviations that change a finished response; the others are where the response is built."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class Change(NamedTuple):
-    """What a deviation makes of the answers of one endpoint."""
+    """A deviation's change to the responses of one endpoint."""
 
     template: str
     apply: Callable[[Any], Any]
 
 
 def _each(key: str, change: Callable[[Row], Row]) -> Callable[[Any], Any]:
-    """Change each row of a listing."""
+    """Return a function that changes each row of a listing."""
     return lambda answer: {**answer, key: [change(row) for row in answer[key]]}
 
 
@@ -69,7 +69,7 @@ CHANGES: dict[str, Change] = {
 
 
 def changed(call: Call, template: str, answer: Any) -> Any:
-    """Return an answer as the deviations that are switched on would have it."""
+    """Return a response body with the changes of all active deviations."""
     for name, change in CHANGES.items():
         if change.template == template and call.deviates(name):
             answer = change.apply(answer)

@@ -1,1 +1,1 @@
-"""How truth looks on the wire: field forms, drift, unknown properties, paging and its quirks."""
+"""How rows are sent over HTTP: formats of fields, drift, unknown properties, and paging."""

@@ -1,8 +1,8 @@
-"""What one member did up to a day, in order, with the points after each step.
+"""The timeline of a member up to a day: events in order, and the points after each of them.
 
-The walk is causal: a later day adds events, it never changes what an earlier day has shown, but for
-purchases (a later receipt under the same order). Recording times of one member are all different,
-so that no two rows of a listing are equal even without their ids.
+A later day only adds events. It changes nothing that an earlier day has shown, except purchases (by
+a later receipt for the same order). All events of a member have different times, so that no two
+rows of a listing are equal even without their ids.
 """
 
 from __future__ import annotations
@@ -19,12 +19,16 @@ from crowdtwist_sandbox.world.words import TIERS
 _SECONDS = 86_000  # of a day; the rest is room to move a colliding event
 _COMPLETION, _RECEIPT, _LATER_RECEIPT, _REDEMPTION, _EXPIRY = range(5)
 _SEQUENCE = 1_000_000  # room for the events of one member
-_LATER = 500_000  # ledger lines of later receipts
+_LATER = 500_000  # added to the sequence number of a later receipt, for its own history line
 _FIRST_DAILY = -2  # daily life starts a little before day 0, so that day 0 has recent purchases
 
 
-class Historian:
-    """Writes timelines."""
+class TimelineBuilder:
+    """Computes the timelines of members.
+
+    While it does, an event is a tuple (time, kind, sequence, seed), so that sorting orders events
+    by time.
+    """
 
     def __init__(
         self,
@@ -43,20 +47,21 @@ class Historian:
         self._pace = pace
 
     def timeline(self, index: int, day: int) -> Timeline:
-        """A member's timeline at the end of a day."""
-        joined = self._population.joined(index)
+        """Return a member's timeline at the end of a day."""
+        joined = self._population.join_day(index)
         joined_at = (self._first_day + joined) * DAY + seed_of(self._key, "hour", index) % 60
         events = self._before(index, joined)
         moved, moved_at = self._daily(index, joined, day, events)
         if index % 6 == 0:
             events += self._month_ends(index, joined, day)
+        # Later receipts were added with their purchase, and may lie after the end of the day.
         last = (self._first_day + day + 1) * DAY
         events = [event for event in events if event[0] < last]
         events.sort()
         return self._walk(index, max(joined_at, moved_at), joined_at, moved, events)
 
     def _before(self, index: int, joined: int) -> list[tuple[int, int, int, int]]:
-        """Events between sign-up and the days of daily life."""
+        """Return the events between the day of joining and the days computed one by one."""
         span = _FIRST_DAILY - joined
         shape = seed_of(self._key, "shape", index)
         if span <= 0 or (shape % 12 == 0 and not is_heavy(index)):
@@ -80,7 +85,7 @@ class Historian:
     def _daily(
         self, index: int, joined: int, day: int, events: list[tuple[int, int, int, int]]
     ) -> tuple[int, int]:
-        """Add each day's events; tell the last move to another city (which roll, when)."""
+        """Add each day's events; return the seed and the time of the last move to another city."""
         key = seed_of(self._key, "daily", index)
         moved = key
         moved_at = 0
@@ -112,7 +117,7 @@ class Historian:
         return moved, moved_at
 
     def _month_ends(self, index: int, joined: int, day: int) -> list[tuple[int, int, int, int]]:
-        """Days on which points of an expiring member lapse: month ends, from two years ago on."""
+        """Return the expirations of a member's points: month ends, from two years ago on."""
         events = []
         today = date_of(self._first_day + day)
         since = (self._first_day + max(joined, -730)) * DAY
@@ -132,6 +137,15 @@ class Historian:
         moved: int,
         events: list[tuple[int, int, int, int]],
     ) -> Timeline:
+        """Go through the sorted events, and keep the account of points.
+
+        Args:
+            index: index of the member.
+            touched: time of the last change that is not an event.
+            joined_at: time of joining.
+            moved: seed of the last move.
+            events: all events, in order of time.
+        """
         completions: list[Completion] = []
         purchases: dict[int, Purchase] = {}
         redemptions: list[Redemption] = []
@@ -140,7 +154,7 @@ class Historian:
         tier_since = joined_at
         prefix = (index + 1) * _SEQUENCE
         for time, kind, sequence, seed in events:
-            at = max(time, at + 1)
+            at = max(time, at + 1)  # no two events at the same second
             if kind == _EXPIRY:
                 lapsed = min(balance, seed % 40)
                 balance -= lapsed
@@ -175,7 +189,7 @@ class Historian:
                 )
                 bought += points
             if kind == _LATER_RECEIPT:
-                sequence += _LATER  # noqa: PLW2901 - its own line in the ledger
+                sequence += _LATER  # noqa: PLW2901 - its own line in the history
             completions.append(Completion(prefix + sequence, at, awarded, activity, points, seed))
             balance += points
             total += max(points, 0)
@@ -201,7 +215,7 @@ class Historian:
 def _add_later_receipt(
     events: list[tuple[int, int, int, int]], at: int, sequence: int, seed: int
 ) -> None:
-    """One purchase in four gets another receipt, one to three days later."""
+    """Add another receipt, one to three days later, to one purchase in four."""
     if (seed >> 40) % 4 == 0:
         midnight = at - at % DAY + (1 + (seed >> 44) % 3) * DAY
         events.append((midnight + (seed >> 30) % _SECONDS, _LATER_RECEIPT, sequence, seed))

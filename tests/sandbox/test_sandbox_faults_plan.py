@@ -97,7 +97,7 @@ def test_a_mixture_has_all_of_its_faults_about_as_often_as_each_other() -> None:
     share = 6000 / len(REQUEST_FAULTS)
     assert all(share / 2 < names.count(name) < share * 2 for name in REQUEST_FAULTS)
     plan = Plan(3, parse("all=1"))
-    assert {plan.lie(f"/listing/{number}") for number in range(300)} == set(PAGING_FAULTS)
+    assert {plan.paging_fault(f"/listing/{number}") for number in range(300)} == set(PAGING_FAULTS)
 
 
 @pytest.mark.parametrize("kind", ["transient", "persistent", "fatal"])
@@ -110,11 +110,11 @@ def test_a_kind_is_a_mixture_too(kind: str) -> None:
 def test_a_listing_lies_or_not_whatever_the_request() -> None:
     plan = Plan(3, parse("total_up=0.3"))
     listings = [f"/listing/{number}" for number in range(1000)]
-    lies = [plan.lie(listing) for listing in listings]
+    lies = [plan.paging_fault(listing) for listing in listings]
     assert 250 < lies.count("total_up") < 350
     for _ in range(5):
         plan.next()
-    assert [plan.lie(listing) for listing in listings] == lies
+    assert [plan.paging_fault(listing) for listing in listings] == lies
 
 
 def test_a_listing_lies_from_a_numbered_request_on() -> None:
@@ -122,9 +122,11 @@ def test_a_listing_lies_from_a_numbered_request_on() -> None:
     told = []
     for _ in range(4):
         plan.next()
-        told.append((plan.lie("/a"), plan.lie("/b") if plan.number == 1 else None))
+        told.append(
+            (plan.paging_fault("/a"), plan.paging_fault("/b") if plan.number == 1 else None)
+        )
     assert [lie for lie, _ in told] == [None, "next_self", "next_self", "total_up"]
-    assert plan.lie("/b") == "total_up"
+    assert plan.paging_fault("/b") == "total_up"
 
 
 WRONG = [
