@@ -74,6 +74,7 @@ def write_zip(path: Path, header: str, rows: Iterable[str]) -> None:
     """Write a zip with one CSV, as CrowdTwist delivers it."""
     with (
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        # The size is unknown before it is written; ZIP64 allows more than 2 GiB.
         archive.open(f"{path.stem}.csv", "w", force_zip64=True) as raw,
         io.TextIOWrapper(raw, encoding="utf-8") as lines,
     ):
@@ -283,7 +284,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.rows:
         cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, cores[:1])
+        os.sched_setaffinity(0, cores[:1])  # child processes inherit it
         for line in report_reading(given.rows):
             sys.stdout.write(line + "\n")
         os.sched_setaffinity(0, cores)

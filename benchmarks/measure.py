@@ -115,6 +115,7 @@ class Program:
         process = self._start(subprocess.PIPE)
         assert process.stdout is not None  # noqa: S101 - it was asked for
         wanted = re.compile(rb'\{"type": ?"RECORD", ?"stream": ?"%s"' % stream.encode())
+        # Reading blocks for as long as the program writes nothing, so only a timer can end it.
         timer = threading.Timer(timeout_seconds, os.killpg, (process.pid, signal.SIGKILL))
         timer.start()
         with process.stdout:
@@ -134,7 +135,7 @@ class Program:
                 stderr=err,
                 cwd=self.cwd,
                 env={**_environment(), **self.env},
-                start_new_session=True,
+                start_new_session=True,  # its own process group, so that children are killed too
             )
 
     def _wait(

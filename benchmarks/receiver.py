@@ -236,6 +236,7 @@ def measure(options: argparse.Namespace) -> list[tuple[str, str]]:
             stderr=subprocess.PIPE,
             encoding="utf-8",
         )
+        # The receiver gets one core; this process and its child, the load generator, the others.
         os.sched_setaffinity(receiver.pid, cores[:1])
         os.sched_setaffinity(0, cores[1:] or cores)
         try:

@@ -156,6 +156,7 @@ def _against_loop(measured: dict[str, Any]) -> Iterable[list[str]]:
                 _outcome(reached=ratio <= 1.10),  # noqa: PLR2004 - as required
             ]
     close = measured["close"]
+    # Runs of a few seconds vary, so this one is repeated.
     cpu = {
         name: statistics.median(r.usage.cpu for r in close if r.contender == name and r.usage)
         for name in (TAP, BARE)

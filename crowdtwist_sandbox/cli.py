@@ -113,6 +113,7 @@ def _serve(given: dict[str, Any]) -> None:
     given["faults"] = ",".join(given["faults"])
     max_seconds = given.pop("max_seconds")
     stopped = Event()
+    # Handlers, and not KeyboardInterrupt, so that SIGTERM and SIGINT stop the server alike.
     previous_handlers = {
         number: signal.signal(number, lambda _number, _frame: stopped.set())
         for number in (signal.SIGINT, signal.SIGTERM)

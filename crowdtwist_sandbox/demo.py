@@ -129,6 +129,7 @@ class Demo:
                 self._announce("crowdtwist-receiver is ready for what Live Push posts")
                 self.deliveries.deliver(sandbox)
                 self._sync(sandbox, "First run")
+                # Count now: the next run adds and overwrites rows.
                 first = self._counts()
                 days = [self._pass_day(sandbox)]
                 began = datetime.now(timezone.utc)

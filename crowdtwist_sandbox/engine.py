@@ -1,4 +1,4 @@
-"""What the hosts of one sandbox share: world, clock, request limit, faults and request log."""
+"""The state that both hosts of a sandbox share."""
 
 from __future__ import annotations
 

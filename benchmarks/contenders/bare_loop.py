@@ -21,7 +21,7 @@ def fetch(urls: Iterator[str], lock: threading.Lock, key: str) -> None:
     session = requests.Session()
     session.headers["X-CT-Authorization"] = f"CTApiKey {key}"
     while True:
-        with lock:
+        with lock:  # all threads share the iterator
             url = next(urls, None)
         if url is None:
             return

@@ -90,6 +90,7 @@ class Rewards(ProgramStream):
 class Users(ProgramStream):
     """Profiles, one partition per id."""
 
+    # A missing member is 404, which the SDK takes for a fatal error; it has no rows instead.
     name = "users"
     path = "/v2/users/{user_id}"
     primary_keys = ("id",)

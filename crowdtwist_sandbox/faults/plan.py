@@ -56,6 +56,7 @@ class Plan:
                 self._faulty_listings[listing_topic] = self._pick(rule, listing_topic)
         if listing_topic in self._faulty_listings:
             return self._faulty_listings[listing_topic]
+        # Not stored: the same listing always draws the same.
         drawn = (
             self._pick(rule, listing_topic)
             for rule in self._paging_faults

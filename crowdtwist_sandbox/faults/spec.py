@@ -54,7 +54,7 @@ def _rules(spec: str) -> Iterator[str]:
     """Split a spec at commas, except between request numbers."""
     rule = ""
     for part in filter(None, map(str.strip, spec.split(","))):
-        if part.isdecimal() and "@" in rule:
+        if part.isdecimal() and "@" in rule:  # another number of `redirect@3,9`
             rule += f",{part}"
             continue
         if rule:

@@ -63,6 +63,7 @@ def write_batch_activity(
 
 def _lines(today: Today) -> Iterator[str]:
     """Yield the credited lines, with one of the others after each until those are used up."""
+    # Spread over the file, so that good lines follow each bad one.
     others = _not_credited(today)
     completions = sorted(
         (completion.created, member_day.index, completion.activity, completion)
@@ -99,7 +100,7 @@ def _identified(index: int, seed: int) -> _Credit:
         identity.third_party_id(index) or "",
         identity.username(index),
     )
-    kind = seed % 5
+    kind = seed % 5  # 0 to 3: one of the four ids; 4: all of them
     if kind == len(known[:4]):
         return known
     chosen = [each if number == kind else "" for number, each in enumerate(known[:4])]

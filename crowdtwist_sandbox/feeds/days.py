@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from crowdtwist_sandbox.clock import LAST_DAY
 from crowdtwist_sandbox.world.deterministic_random import mix, seed_of
-from crowdtwist_sandbox.world.expiration import lapse_after, last_qualified
+from crowdtwist_sandbox.world.expiration import inactivity_expiry, last_qualified
 from crowdtwist_sandbox.world.member_rows import has_receipt
 from crowdtwist_sandbox.world.timestamps import DAY, date_of
 
@@ -50,13 +50,13 @@ class Reminder(NamedTuple):
 
     at: int
     qualified: int
-    lapses: int
+    expires_at: int
     points: int
 
 
 @dataclass(frozen=True)
 class MemberDay:
-    """What one day brought to one member.
+    """The events of one day for one member.
 
     Attributes:
         index: index of the member.
@@ -142,12 +142,14 @@ def _member_days(engine: Engine, day: int) -> Iterator[MemberDay]:
         changed_at = life.updated_at if life.updated_at >= midnight else None
         if options.receipt_scanning and (scanned := _last_scan(world.member(index, day), midnight)):
             changed_at = max(changed_at or 0, scanned)
+        # Reminders go to members who did nothing else, since a reminder changes no row.
         reminder = None
         if options.expiration_rule and changed_at is None and has_reminders(day):
             reminder = _reminder(world, index, day, life)
         if changed_at is not None or reminder is not None:
             yield MemberDay(
                 index,
+                # Without its lists, since all members of a day are in memory at once.
                 life._replace(completions=[], purchases=[], redemptions=[], expiries=[]),
                 [line for line in life.completions if line.created >= midnight],
                 [order for order in life.redemptions if order.at >= midnight],
@@ -177,4 +179,4 @@ def _reminder(world: World, index: int, day: int, life: Timeline) -> Reminder | 
     if qualified is None:
         return None
     at = (world.first_day + day) * DAY + (seed >> 20) % _SECONDS
-    return Reminder(at, qualified, lapse_after(qualified), life.redeemable_points)
+    return Reminder(at, qualified, inactivity_expiry(qualified), life.redeemable_points)

@@ -43,6 +43,7 @@ def _entries(today: Today, member_day: MemberDay) -> Iterator[_Entry]:
     # Built only when sent, so that a day's events need not all be in memory.
     for completion in member_day.completions:
         yield (
+            # Time, member and feed. The sort is stable: a group is left before the next is entered.
             (completion.created, member_day.index, 0),
             "activities",
             partial(shapes.activity, today, member_day, completion),

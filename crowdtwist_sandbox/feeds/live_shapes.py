@@ -110,7 +110,7 @@ def expiration(today: Today, member_day: MemberDay, reminder: Reminder) -> Row:
     }
     idle = {
         "last_qualified_date": str(reminder.qualified),
-        "expiration_date": str(reminder.lapses),
+        "expiration_date": str(reminder.expires_at),
         "points_expiring": reminder.points,
     }
     world = today.engine.world

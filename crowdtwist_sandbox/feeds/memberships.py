@@ -36,6 +36,7 @@ def memberships(today: Today, member_day: MemberDay) -> list[Membership]:
             Membership(life.joined_at, "segment", each["name"], each["subscription_id"], "entered")
             for each in profile_of(today, member_day)["segments"]
         ]
+    # Only earned points count towards a tier, so the tier before the day follows from the sum.
     earned = sum(max(line.points, 0) for line in member_day.completions)
     before = _tier(life.total_points - earned)
     if before != life.tier:

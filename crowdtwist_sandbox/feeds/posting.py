@@ -104,7 +104,7 @@ def _post(
 ) -> None:
     """Post one event until it is accepted; no error message contains a credential."""
     answer = ""
-    for wait in (*_RETRY_WAITS_SECONDS, None):
+    for wait in (*_RETRY_WAITS_SECONDS, None):  # None: the last attempt
         try:
             response = session.post(url, data=body, timeout=_TIMEOUT_SECONDS, allow_redirects=False)
         except requests.RequestException as error:
@@ -113,7 +113,7 @@ def _post(
             if response.status_code == _OK:
                 return
             answer = f"answered {response.status_code}"
-            if response.status_code in _FINAL:
+            if response.status_code in _FINAL:  # a retry would not help: wrong URL or credentials
                 raise PostingError(
                     f"The endpoint {answer} to an event of {feed}: check its URL (such as "
                     "http://127.0.0.1:8700/live) and the credentials."

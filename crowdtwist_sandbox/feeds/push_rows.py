@@ -223,7 +223,7 @@ def _inactivity(reminder: Reminder) -> Row:
     return {
         "message_date": reminder.at,
         "inactivity_last_qualified_date": reminder.qualified,
-        "inactivity_exp_date": reminder.lapses,
+        "inactivity_exp_date": reminder.expires_at,
         "inactivity_points_exp": reminder.points,
     }
 
@@ -244,6 +244,7 @@ def _periods(today: Today, member_day: MemberDay) -> Iterator[tuple[int, Row]]:
     """Yield the months of a member after each change of their points, with its time."""
     world = today.engine.world
     life = world.timeline(member_day.index, today.day)
+    # The timeline has the balance at the end of the day; subtract what came after each line.
     to_come = sum(completion.points for completion in member_day.completions)
     for completion in member_day.completions:
         to_come -= completion.points

@@ -72,16 +72,16 @@ class Control:
         self._engine = engine
 
     async def clock(self, _request: Request) -> Response:
-        """GET clock."""
+        """Return the clock (GET clock)."""
         return JSONResponse(self._engine.clock.reading())
 
     async def advance(self, request: Request) -> Response:
-        """POST advance, with `{"days": 1}`; an empty body is one day."""
+        """Advance the clock (POST advance, `{"days": 1}`); an empty body means one day."""
         body = await request.body()
         try:
             asked: Any = msgspec.json.decode(body) if body else {}
             days = asked.get("days", 1) if isinstance(asked, dict) else None
-            if not isinstance(days, int) or isinstance(days, bool):
+            if not isinstance(days, int) or isinstance(days, bool):  # in Python, True is an int
                 return _refuse("days: must be a whole number")
             self._engine.clock.advance(days)
         except (ValueError, msgspec.DecodeError) as error:
@@ -89,7 +89,7 @@ class Control:
         return JSONResponse(self._engine.clock.reading())
 
     async def roster(self, request: Request) -> Response:
-        """GET roster, with `id_type` and `format` (text, csv, jsonl)."""
+        """Return the roster (GET roster, with `id_type` and `format`: text, csv or jsonl)."""
         id_type = request.query_params.get("id_type", "id")
         form = request.query_params.get("format", "text")
         media = {"text": "text/plain", "csv": "text/csv", "jsonl": "application/jsonl"}
@@ -98,7 +98,7 @@ class Control:
         return _stream(roster_lines(self._engine, id_type, form), media[form])
 
     async def expected_rows(self, request: Request) -> Response:
-        """GET truth/{stream}, with `day` if not today's."""
+        """Return expected rows as JSON lines (GET truth/{stream}, with `day`, default today)."""
         text = request.query_params.get("day")
         try:
             day = None if text is None else int(text)
@@ -108,7 +108,10 @@ class Control:
         return _stream(map(_encode, rows), "application/jsonl")
 
     async def faults(self, request: Request) -> Response:
-        """GET faults, or POST them with `{"spec": "late:2=0.1"}`; an empty body clears them."""
+        """Return the faults (GET faults) or replace them (POST faults, `{"spec": "late:2=0.1"}`).
+
+        An empty body clears them.
+        """
         faults = self._engine.faults
         if request.method == "POST":
             body = await request.body()
@@ -123,15 +126,15 @@ class Control:
         return JSONResponse({"spec": faults.spec})
 
     async def counts(self, _request: Request) -> Response:
-        """GET counts."""
+        """Return the counts of requests and faults (GET counts)."""
         return JSONResponse(self._engine.request_log.counts())
 
     async def requests(self, _request: Request) -> Response:
-        """GET requests."""
+        """Return the latest requests (GET requests)."""
         return JSONResponse(self._engine.request_log.requests())
 
     async def reset(self, _request: Request) -> Response:
-        """POST reset."""
+        """Clear counts and requests, and return the empty counts (POST reset)."""
         self._engine.request_log.reset()
         return JSONResponse(self._engine.request_log.counts())
 

@@ -1,1 +1,1 @@
-"""How rows are sent over HTTP: formats of fields, drift, unknown properties, and paging."""
+"""The representation of rows in HTTP responses: formats, drift, unknown properties, and paging."""

@@ -39,20 +39,20 @@ def _number_text(value: bool) -> str:  # noqa: FBT001 - it is the value itself
     return "1" if value else "0"
 
 
-def _iso(instant: int) -> str:
-    return clock_text(instant) + "Z"
+def _iso(timestamp: int) -> str:
+    return clock_text(timestamp) + "Z"
 
 
-def _iso_millis(instant: int) -> str:
-    return clock_text(instant) + ".000Z"
+def _iso_millis(timestamp: int) -> str:
+    return clock_text(timestamp) + ".000Z"
 
 
-def _iso_offset(instant: int) -> str:
-    return clock_text(instant) + "+00:00"
+def _iso_offset(timestamp: int) -> str:
+    return clock_text(timestamp) + "+00:00"
 
 
-def _iso_new_york(instant: int) -> str:
-    return clock_text(instant - 4 * 3600) + "-04:00"
+def _iso_new_york(timestamp: int) -> str:
+    return clock_text(timestamp - 4 * 3600) + "-04:00"
 
 
 def _whole(value: float) -> float:
@@ -80,7 +80,7 @@ EPOCH_TEXT = Kind(str, EPOCH.drifts, rfc3339)
 ISO = Kind(_iso, EPOCH.drifts, rfc3339)
 ISO_MILLIS = Kind(_iso_millis, EPOCH.drifts, rfc3339)
 ISO_ONLY = Kind(_iso, _ISOS, rfc3339)
-BIRTHDAY = Kind(_same, (_same, str, _iso), lambda instant: clock_text(instant)[:10])
+BIRTHDAY = Kind(_same, (_same, str, _iso), lambda timestamp: clock_text(timestamp)[:10])
 OPEN = Kind(_same, (_same, _same, _same, _json_text), _same)
 
 
@@ -89,7 +89,7 @@ def nested(fields: dict[str, Kind]) -> Kind:
 
     Under drift, one number selects the formats of all its fields.
     """
-    width = 4
+    width = 4  # number of combined formats
 
     def writer(choose: Callable[[Kind], Form]) -> Form:
         forms = {name: choose(kind) for name, kind in fields.items()}

@@ -69,6 +69,7 @@ class Pager(NamedTuple):
         # With overlap, a page begins with the last item of the page before.
         step = size - 1 if quirks.overlap and size > 1 else size
         total = len(items)
+        # One full page, and a page for each further `step` items or part of it.
         pages = 1 + max(0, -(-(total - size) // step)) if total else 0
         # The number of an additional, empty page; the pages after it shift by one.
         gap = 2 if quirks.empty_middle and pages > 2 else 0  # noqa: PLR2004 - room for a middle

@@ -35,7 +35,7 @@ def topic(name: str) -> int:
 
 def seed_of(key: int, name: str, index: int = 0) -> int:
     """Derive a seed from a parent seed, a topic and an index."""
-    # Changing a topic's name anywhere changes the rows of the world.
+    # Topics are strings all over the package: changing one changes the rows of the world.
     return mix(mix(key ^ topic(name)) + index * STEP)
 
 

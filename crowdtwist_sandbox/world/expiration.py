@@ -24,7 +24,7 @@ def last_qualified(life: Timeline) -> int | None:
     return earned.created
 
 
-def lapse_after(qualified: int) -> int:
+def inactivity_expiry(qualified: int) -> int:
     """Return when all points of a member expire who last earned some at a given time."""
     return qualified + _INACTIVITY_SECONDS
 
@@ -46,6 +46,7 @@ def expirations(key: int, index: int, life: Timeline, now: int) -> list[Row]:
         start = month_end(month // 12, month % 12) + DAY
         end = month_end(month // 12, month % 12 + 1)
         past = month < this_month
+        # Points expire once: no more than are left after the months before.
         expiring = 0 if past else min(left, mix(seed + month * STEP) % 200)
         left -= expiring
         rows.append(
@@ -62,14 +63,14 @@ def expirations(key: int, index: int, life: Timeline, now: int) -> list[Row]:
         )
     qualified = last_qualified(life)
     if qualified is not None:
-        lapse = lapse_after(qualified)
+        expires_at = inactivity_expiry(qualified)
         rows.append(
             {
                 "rule_type": "inactivity",
                 "entry": "1",
                 "last_qualified_date": qualified,
-                "expiration_date": lapse,
-                "days_until_expiry": max(0, (lapse - now) // DAY),
+                "expiration_date": expires_at,
+                "days_until_expiry": max(0, (expires_at - now) // DAY),
                 "points_expiring": life.redeemable_points,
             }
         )

@@ -49,6 +49,7 @@ def _available(world: Facts, member: Member) -> Listing:
     indexes = [
         index
         for index in range(activity_count(member.day))
+        # Bits of the member's seed choose a fixed third of the activities.
         if (member.seed >> (index % 61)) % 3 == 0
         and not barred
         and not is_away(mix(done + index), member.day)
@@ -136,6 +137,7 @@ def _purchases(_world: Facts, member: Member) -> Listing:
             built["points_awaiting_fulfillment"] = item.earned - item.awarded
         return built, mix(item.seed ^ item.sequence)
 
+    # The page promises no order, so a client must not rely on one.
     return Listing(sorted(member.life.purchases, key=lambda item: item.seed), row)
 
 
@@ -172,6 +174,7 @@ def _receipts(_world: Facts, member: Member) -> Listing:
 
 def badge_counts(member: Member) -> dict[str, int]:
     """Return the member's counts of badges, repeats included; they are sent beside the list."""
+    # Counts depend on points, which are never taken back, and not on the badges lost since.
     met = len(_badges_met(member))
     unique = min(member.life.total_points // 500, met)
     total = unique + member.life.total_points // 2000

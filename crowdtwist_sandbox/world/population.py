@@ -52,6 +52,7 @@ class Population:
     def deletion_day(self, index: int) -> int:
         """Return the day from which every endpoint says that there is no such member."""
         seed = seed_of(self._key, "deleted", index)
+        # Some members of day 0 are deleted already, so that the first sweep meets deleted ones.
         if (
             index < self._founders
             and index % _DELETED_EVERY == _DELETED_REST

@@ -35,6 +35,7 @@ def redemption_row(world: Facts, member: Member, order: Redemption) -> tuple[Row
     def if_shipped(value: Any) -> Any:
         return value if shipped else None
 
+    # As in profiles, the order of the draws from `random` is part of the world.
     built: Row = {
         "order_id": str(order.number),
         "order_date": order.at,

@@ -19,15 +19,15 @@ def date_of(number: int) -> date:
     return date.fromordinal(number + _EPOCH_ORDINAL)
 
 
-def clock_text(instant: int) -> str:
+def clock_text(timestamp: int) -> str:
     """Format epoch seconds as UTC without zone, such as `2026-02-03T14:05:00`."""
     # fromtimestamp() fails for times before 1970 on some systems; birthdays are such times.
-    return (_EPOCH + timedelta(seconds=instant)).isoformat()[:19]
+    return (_EPOCH + timedelta(seconds=timestamp)).isoformat()[:19]
 
 
-def rfc3339(instant: int) -> str:
+def rfc3339(timestamp: int) -> str:
     """Format epoch seconds as RFC 3339, such as `2026-02-03T14:05:00Z`."""
-    return clock_text(instant) + "Z"
+    return clock_text(timestamp) + "Z"
 
 
 def month_end(year: int, month: int) -> int:
