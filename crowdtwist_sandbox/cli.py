@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from crowdtwist_sandbox.arguments import add_world_options
 from crowdtwist_sandbox.auth import DIGESTS, TIMESTAMPS
 from crowdtwist_sandbox.deviations import DEVIATIONS
-from crowdtwist_sandbox.faults import CATALOGUE
+from crowdtwist_sandbox.faults import ALL_FAULTS
 from crowdtwist_sandbox.feed_commands import add_commands, run_command
 from crowdtwist_sandbox.feeds.posting import PostingError
 from crowdtwist_sandbox.options import DEFAULT_KEY, SandboxOptions
@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = vars(_parser().parse_args(argv))
     command = given.pop("command")
     if command == "faults":
-        for name, (description, kind) in CATALOGUE.items():
+        for name, (description, kind) in ALL_FAULTS.items():
             sys.stdout.write(f"{name} ({kind}): {description}\n")
         return 0
     if command == "deviations":

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from crowdtwist_sandbox.faults import CATALOGUE
+from crowdtwist_sandbox.faults import ALL_FAULTS
 
 OUTCOMES = Path(__file__).resolve().parents[1] / "tests" / "faults" / "outcomes.json"
 _MIXTURES = {
@@ -36,7 +36,7 @@ def faults_table() -> str:
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     fault = row["fault"]
     is_mixture = row["kind"] == "mixture"
-    description = _MIXTURES[fault] if is_mixture else CATALOGUE[fault].description
+    description = _MIXTURES[fault] if is_mixture else ALL_FAULTS[fault].description
     # After the semicolon, a description says how a client recovers.
     what = description.partition(";")[0].rstrip(".").replace(" (parameter)", "")
     numbers = (f"{row['met']}", f"{row['tries']}", row["end"], f"{row['lost'] + row['wrong']}")

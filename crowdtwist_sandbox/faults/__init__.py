@@ -18,6 +18,6 @@ rate is the probability of any of its faults, each equally likely. With `all=0.0
 requests meet a fault, and 2 % of the listings are faulty.
 """
 
-from crowdtwist_sandbox.faults.catalogue import CATALOGUE, Entry, Kind
+from crowdtwist_sandbox.faults.registry import ALL_FAULTS, Entry, Kind
 
-__all__ = ["CATALOGUE", "Entry", "Kind"]
+__all__ = ["ALL_FAULTS", "Entry", "Kind"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from crowdtwist_sandbox.faults.catalogue import ANSWERS, DELIVERIES, PAGING_FAULTS
 from crowdtwist_sandbox.faults.fault import COOKIE, Fault
 from crowdtwist_sandbox.faults.paging_faults import PageRequest
 from crowdtwist_sandbox.faults.plan import Plan
+from crowdtwist_sandbox.faults.registry import DELIVERY_FAULTS, PAGING_FAULTS, RESPONSE_FAULTS
 from crowdtwist_sandbox.faults.spec import parse
 from crowdtwist_sandbox.wire.paging import page_number
 
@@ -28,12 +28,12 @@ class AppliedFault(NamedTuple):
 
     def change_response(self, response: Response) -> Response:
         """Return the response to send; the correct one if the fault concerns the delivery."""
-        change = ANSWERS.get(self.name)
+        change = RESPONSE_FAULTS.get(self.name)
         return response if change is None else change(response, self.fault)
 
     async def deliver(self, response: Response, connection: Connection, deliver: Deliver) -> None:
         """Send the response in the fault's way; as usual if the fault concerns the response."""
-        send_faulty = DELIVERIES.get(self.name)
+        send_faulty = DELIVERY_FAULTS.get(self.name)
         if send_faulty is None:
             await deliver(self.fault.request, response, connection.send)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crowdtwist_sandbox.faults.catalogue import PARAMETERS
+from crowdtwist_sandbox.faults.registry import PARAMETERS
 from crowdtwist_sandbox.world.deterministic_random import mix, seed_of, topic
 
 if TYPE_CHECKING:

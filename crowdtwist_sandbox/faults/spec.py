@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from crowdtwist_sandbox.faults.catalogue import CATALOGUE, PAGING_FAULTS, PARAMETERS
+from crowdtwist_sandbox.faults.registry import ALL_FAULTS, PAGING_FAULTS, PARAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _RULE = re.compile(r"(?P<name>\w+)(:(?P<amount>[^=@]*))?(=(?P<rate>[^@]*)|@(?P<number>.*))")
 _MAX_PARAMETER = 3600  # seconds or megabytes
-_KINDS = tuple(dict.fromkeys(entry.kind for entry in CATALOGUE.values()))
+_KINDS = tuple(dict.fromkeys(entry.kind for entry in ALL_FAULTS.values()))
 _MIXTURES: dict[str, tuple[str, ...]] = {
-    "all": tuple(CATALOGUE),
+    "all": tuple(ALL_FAULTS),
     **{
-        kind: tuple(name for name, entry in CATALOGUE.items() if entry.kind == kind)
+        kind: tuple(name for name, entry in ALL_FAULTS.items() if entry.kind == kind)
         for kind in _KINDS
     },
 }
@@ -67,9 +67,9 @@ def _rules(spec: str) -> Iterator[str]:
 def _rule(text: str) -> Rule:
     read = _RULE.fullmatch(text)
     word = read["name"] if read else re.split("[:=@]", text, maxsplit=1)[0]
-    names = _MIXTURES.get(word) or ((word,) if word in CATALOGUE else ())
+    names = _MIXTURES.get(word) or ((word,) if word in ALL_FAULTS else ())
     if not names:
-        known = ", ".join(_MIXTURES | dict(CATALOGUE))
+        known = ", ".join(_MIXTURES | dict(ALL_FAULTS))
         raise ValueError(f"faults: {word} is unknown; known are {known}")
     if read is None:
         raise ValueError(f"faults: {word} needs a rate or request numbers, as {word}=0.1 or @3,9")

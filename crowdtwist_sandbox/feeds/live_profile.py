@@ -73,7 +73,7 @@ _TIERS = (
 _TIER_DATES = ("date_assigned", "date_reached", "expiration_date", "reset_date")
 
 
-def user(today: Today, member_day: MemberDay) -> Row:
+def profile_event(today: Today, member_day: MemberDay) -> Row:
     """Return a member's profile at the end of the day, with the page's properties and no others.
 
     With drift, token properties hold the same canaries as the API's profile. Those of the password

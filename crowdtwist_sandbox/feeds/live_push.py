@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from crowdtwist_sandbox.feeds import live_shapes as shapes
 from crowdtwist_sandbox.feeds.days import today_of
-from crowdtwist_sandbox.feeds.live_profile import user
+from crowdtwist_sandbox.feeds.live_profile import profile_event
 from crowdtwist_sandbox.feeds.memberships import memberships
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _entries(today: Today, member_day: MemberDay) -> Iterator[_Entry]:
         yield (
             (member_day.changed_at, member_day.index, 3),
             "users",
-            partial(user, today, member_day),
+            partial(profile_event, today, member_day),
         )
     if member_day.reminder is not None:
         yield (

@@ -13,7 +13,7 @@ from crowdtwist_sandbox import auth, errors
 from crowdtwist_sandbox.faults.connection import Connection
 from crowdtwist_sandbox.hosts import main, pos
 from crowdtwist_sandbox.hosts.call import Call
-from crowdtwist_sandbox.hosts.deviant import changed
+from crowdtwist_sandbox.hosts.deviating_responses import apply_deviations
 from crowdtwist_sandbox.hosts.routes import Match, Routes
 from crowdtwist_sandbox.http_exchange import Deliver, Refusal, Request, Response, deliver
 from crowdtwist_sandbox.limits import retry_after
@@ -97,7 +97,7 @@ class HostApp:
             return errors.NOT_FOUND
         try:
             call = Call(self._engine, request, match.ident)
-            return Response(200, changed(call, match.template, match.handler(call)))
+            return Response(200, apply_deviations(call, match.template, match.handler(call)))
         except Refusal as refusal:
             return refusal.response
         except Exception:  # noqa: BLE001 - a bug of the sandbox looks like one of CrowdTwist

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness import canonical, key_of
 from unhurried import sync
 
-from crowdtwist_sandbox.faults import CATALOGUE
+from crowdtwist_sandbox.faults import ALL_FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -62,7 +62,7 @@ class Journey:
 
 def spec_of(fault: str) -> str:
     """The fault at 10 %; a lie in every listing."""
-    if fault in CATALOGUE and CATALOGUE[fault].kind == "lie":
+    if fault in ALL_FAULTS and ALL_FAULTS[fault].kind == "lie":
         return f"{fault}=1"
     amount = f":{AMOUNTS[fault]}" if fault in AMOUNTS else ""
     return f"{fault}{amount}={RATE}"

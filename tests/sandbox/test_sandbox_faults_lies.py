@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sandbox_kit import FIRST_ID, HEAVY, KEY, Client
 
-from crowdtwist_sandbox.faults.catalogue import PAGING_FAULTS
 from crowdtwist_sandbox.faults.paging_faults import PageRequest
+from crowdtwist_sandbox.faults.registry import PAGING_FAULTS
 from crowdtwist_sandbox.wire.paging import Pager
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """Faults in how a response is delivered: late, slowly, in part, or not at all.
 
 Each function sends the correct response in a wrong way. A retry helps against all of them. The body
-is uncompressed unless the docstring mentions gzip. As in the module `answers`, the name is the
-fault's name and the docstring its description.
+is uncompressed unless the docstring mentions gzip. As in `response_faults`, the function's name is
+the fault's name, and its docstring the fault's description.
 """
 
 from __future__ import annotations

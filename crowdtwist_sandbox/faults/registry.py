@@ -5,7 +5,7 @@ from __future__ import annotations
 from inspect import getdoc
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from crowdtwist_sandbox.faults import answers, deliveries, paging_faults
+from crowdtwist_sandbox.faults import delivery_faults, paging_faults, response_faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,8 +26,10 @@ class Entry(NamedTuple):
     kind: Kind
 
 
-ANSWERS = {fault.__name__: fault for faults in answers.FAULTS.values() for fault in faults}
-DELIVERIES = {fault.__name__: fault for fault in deliveries.TRANSIENT}
+RESPONSE_FAULTS = {
+    fault.__name__: fault for faults in response_faults.FAULTS.values() for fault in faults
+}
+DELIVERY_FAULTS = {fault.__name__: fault for fault in delivery_faults.TRANSIENT}
 PAGING_FAULTS = {fault.__name__: fault for fault in paging_faults.PAGING_FAULTS}
 
 PARAMETERS: Mapping[str, float] = {
@@ -45,13 +47,13 @@ def _entry(fault: Callable[..., Any], kind: Kind) -> Entry:
     return Entry(" ".join((getdoc(fault) or "").split()), kind)
 
 
-CATALOGUE: Mapping[str, Entry] = {
+ALL_FAULTS: Mapping[str, Entry] = {
     **{
         fault.__name__: _entry(fault, kind)
-        for kind, faults in answers.FAULTS.items()
+        for kind, faults in response_faults.FAULTS.items()
         for fault in faults
     },
-    **{name: _entry(fault, "transient") for name, fault in DELIVERIES.items()},
+    **{name: _entry(fault, "transient") for name, fault in DELIVERY_FAULTS.items()},
     **{name: _entry(fault, "lie") for name, fault in PAGING_FAULTS.items()},
 }
-"""All faults, by name."""
+"""All faults."""
