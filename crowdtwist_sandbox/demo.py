@@ -122,19 +122,20 @@ class Demo:
                 f"Installing target-duckdb (Meltano's log: {_relative(self.project.log)})"
             )
             self.project.create()
+            # The pattern also covers the write-ahead log of DuckDB.
             for old in self.project.root.glob(f"{_DATABASE}*"):
                 old.unlink()
             self.project.install()
             with self.deliveries.receiving():
-                self._announce("crowdtwist-receiver is ready for what Live Push posts")
+                self._announce("crowdtwist-receiver is ready for Live Push")
                 self.deliveries.deliver(sandbox)
                 self._sync(sandbox, "First run")
                 # Count now: the next run adds and overwrites rows.
                 first = self._counts()
                 days = [self._pass_day(sandbox)]
-                began = datetime.now(timezone.utc)
+                second_start = datetime.now(timezone.utc)
                 self._sync(sandbox, "Second run")
-                second = self._counts(began)
+                second = self._counts(second_start)
                 days.append(self._pass_day(sandbox))
                 feeds = [stream.name for stream in FILE_STREAMS]
                 self._sync(
@@ -145,7 +146,7 @@ class Demo:
                 )
         finally:
             sandbox.stop()
-        self._conclude(first, second, began)
+        self._conclude(first, second, second_start)
         self._conclude_feeds(days)
 
     def _counts(self, since: datetime | None = None) -> dict[str, int]:
@@ -173,7 +174,7 @@ class Demo:
                 self.expected[stream.name].add(sandbox.expected_rows(stream.name))
         if streams:
             more["TAP_CROWDTWIST__SELECT"] = json.dumps([f"{name}.*" for name in streams])
-        sandbox.reset()
+        sandbox.reset()  # so that the counts are those of this run
         members = sandbox.roster()
         self.roster.write_text("".join(f"{member}\n" for member in members), encoding="utf-8")
         self._announce(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _GZIP_ABOVE = 500  # bytes
-GZIP_WINDOW = 16 + zlib.MAX_WBITS
+GZIP_WINDOW = 16 + zlib.MAX_WBITS  # zlib's way to ask for a gzip header
 _encode = msgspec.json.Encoder().encode
 
 
@@ -33,6 +33,7 @@ class Request:
         self.query: str = scope["query_string"].decode("latin-1")
         self.params = dict(parse_qsl(self.query, keep_blank_values=True)) if self.query else {}
         segments = self.path.strip("/").split("/")
+        # Split before decoding: an id may contain an encoded slash.
         self.segments = [unquote(part) for part in segments] if "%" in self.path else segments
         self._headers: list[tuple[bytes, bytes]] = scope["headers"]
 
@@ -105,6 +106,7 @@ async def deliver(request: Request, response: Response, send: Send) -> None:
     body = response.body
     headers = response.header_list()
     if len(body) > _GZIP_ABOVE and "gzip" in request.header(b"accept-encoding"):
+        # Level 1: the sandbox should be fast rather than its bodies small.
         compressor = zlib.compressobj(1, zlib.DEFLATED, GZIP_WINDOW)
         body = compressor.compress(body) + compressor.flush()
         headers.append((b"content-encoding", b"gzip"))

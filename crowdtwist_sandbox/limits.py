@@ -21,6 +21,7 @@ class Bucket:
 
     def __init__(self, per_minute: int, clock: Callable[[], float] = monotonic) -> None:
         self._rate = per_minute / _MINUTE
+        # A larger bucket would let far more than the limit pass in the minute after a pause.
         self._capacity = max(1.0, self._rate)
         self._tokens = self._capacity
         self._clock = clock

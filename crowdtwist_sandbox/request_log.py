@@ -61,7 +61,7 @@ class RequestLog:
 
     def requests(self) -> list[dict[str, Any]]:
         """Return the latest 10,000 requests, oldest first, without the value of the key."""
-        with self._lock:
+        with self._lock:  # copy only: the server must not wait while the list is built
             latest = list(self._latest)
         return [
             {

@@ -38,6 +38,7 @@ def _bind(port: int) -> socket.socket:
     """
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
+        # Without it, a restarted sandbox could not bind a port with connections in TIME_WAIT.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((_HOST, port))
         sock.listen(2048)
@@ -114,6 +115,7 @@ class Sandbox:
         if self._running is not None:
             thread, loop = self._running
             for server in self._servers:
+                # An asyncio.Event may be set in its loop only.
                 loop.call_soon_threadsafe(server.stop)
             thread.join()
             self._running = None

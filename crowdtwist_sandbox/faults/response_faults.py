@@ -154,6 +154,7 @@ def invalid_auth(_response: Response, _fault: Fault) -> Response:
 
 
 def _moved(fault: Fault, host: str) -> Response:
+    # `redirected` shows in the request log that a client followed.
     query = urlencode({**fault.request.params, "redirected": 1, "api_key": fault.api_key})
     return _page(302, {"location": f"http://{host}{fault.request.path}?{query}"})
 
@@ -165,6 +166,7 @@ def redirect(_response: Response, fault: Fault) -> Response:
 
 def redirect_away(_response: Response, fault: Fault) -> Response:
     """302 to another host name that leads here as well, key and all; likewise."""
+    # Another host name, so that a client would have to drop its credentials.
     name, _, port = fault.request.header(b"host").partition(":")
     other = "127.0.0.1" if name == "localhost" else "localhost"
     return _moved(fault, f"{other}:{port}" if port else other)

@@ -39,7 +39,7 @@ class Call:
     def __init__(self, engine: Engine, request: Request, ident: str) -> None:
         self.engine = engine
         self.world = engine.world
-        self.day = engine.clock.day
+        self.day = engine.clock.day  # read once: the clock may be advanced during the call
         self.request = request
         self.ident = ident
 
@@ -114,6 +114,7 @@ class Call:
         index = member.index if member else 0
         seed = seed_of(self.world.key, "envelope " + stream, index)
         params = self.request.params
+        # Links repeat the host that the client used, as a proxy or another name may be in between.
         pager = Pager(
             f"http://{self.request.header(b'host')}{self.request.path}",
             {name: text for name, text in params.items() if name not in {page_name, "api_key"}},
@@ -124,6 +125,7 @@ class Call:
         )
         page = self.engine.faults.page(pager, listing.items, params.get(page_name), size)
         encode = self.engine.encoders[stream].encode
+        # Only the rows of this page are built.
         rows = [encode(*listing.row(item), member) for item in page.items]
         paging: Any = page.paging
         if options.drift and stream in {"redemptions", "user_rewards"} and seed % 2:

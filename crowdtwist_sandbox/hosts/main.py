@@ -139,6 +139,7 @@ def activity_history(call: Call) -> Any:
     page_name = "page"
     if call.deviates("history_by_page_number"):
         page_name = "page_number"
+        # `pages` is in the order of _PAGE_NAMES, so this is "none or exactly these two".
         if "page" in pages or pages not in ([], ["page_number", "page_size"]):
             raise errors.param_error("page_number and page_size must be used together.")
     size = call.page_size(10, 25)
@@ -200,6 +201,7 @@ def points_expiration(call: Call) -> Any:
         sent = encode(row, seed)
         del sent["entry"]
         answer[sent.pop("rule_type") + "_points_expiration"].append(sent)
+    # Whether a rule without entries is an empty array or missing is not documented.
     if call.engine.options.drift and member.index % 2:
         answer = {name: entries for name, entries in answer.items() if entries}
     return answer
@@ -236,6 +238,7 @@ def user_badges(call: Call) -> Any:
     size = call.page_size(10, 25)
     listing = call.world.listing("user_badges", member)
     answer = call.envelope("user_badges", "badges", listing, size, member)
+    # Rows carry the counts for `expected_rows`; the API sends them beside the list only.
     for badge in answer["badges"]:
         del badge["user_counts"]
     return {"user_counts": badge_counts(member), **answer}

@@ -76,6 +76,7 @@ def canaries(seed: int) -> Row:
 
 def apply(stream: str, row: Row, sent: Row, seed: int, member: Member | None) -> Row:
     """Change the property names of a row that is about to be sent, and return it."""
+    # `row` stays canonical: it may be cached and shared by other members.
     for name in (left_out_id(stream, member), removed(stream, row, seed)):
         if name is not None:
             del sent[name]

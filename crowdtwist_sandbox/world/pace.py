@@ -30,6 +30,7 @@ class Pace(NamedTuple):
         """Return the pace at which about this share of members changes on a day."""
         if daily_changes is None:
             return USUAL
+        # Probabilities scale with the factor, and intervals such as `move_every` inversely.
         factor = daily_changes / _USUAL_SHARE
         return cls(
             eager=round(USUAL.eager * factor),
