@@ -1,4 +1,4 @@
-"""The command line: the SDK's, with every failure told in one last line and an exit code."""
+"""The command line of the SDK, where every failure ends in one last log line and an exit code."""
 
 from __future__ import annotations
 
@@ -26,19 +26,25 @@ if TYPE_CHECKING:
 
 
 def main(args: Sequence[str] | None = None, tap: type[TapCrowdTwist] = TapCrowdTwist) -> None:
-    """Run the tap with the arguments of the command line, or with the given ones."""
-    if sys.stderr is None:  # closed by whoever started us; what is logged goes nowhere then
+    """Run the tap, and exit with 1 if it fails, or with 128 plus the number of a signal.
+
+    Args:
+        args: the arguments; those of the process if not given.
+        tap: the class of the tap.
+    """
+    if sys.stderr is None:  # closed by the parent process, so there is nowhere to log to
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the end
     command = tap.cli
     guard_logging()
     for option in command.params:
-        option.callback = _READERS.get(str(option.name), option.callback)
-        # Click calls back in the order of the command line, eager options first. `--test` and
-        # `--discover` run there, and would not see what stands after them.
-        option.is_eager = option.is_eager or option.name in _READERS
+        option.callback = _OPTION_CALLBACKS.get(str(option.name), option.callback)
+        # Click runs callbacks in the order of the command line, those of eager options first.
+        # `--test` and `--discover` do their work in theirs, so without this they would miss every
+        # file that is named after them.
+        option.is_eager = option.is_eager or option.name in _OPTION_CALLBACKS
     logger = logging.getLogger(tap.name)
     try:
-        _need_output()
+        _check_stdout()
         command.main(args, prog_name=tap.name)
     except StoppedError as error:
         logger.critical("%s", error)
@@ -46,23 +52,32 @@ def main(args: Sequence[str] | None = None, tap: type[TapCrowdTwist] = TapCrowdT
     except (TapError, ApiError) as error:
         logger.critical("%s", error)
     except Exception as error:
-        logger.debug("Where it happened", exc_info=True)
-        said = " ".join(str(error).split())
-        logger.critical("%s: %s (LOGLEVEL=DEBUG shows where)", type(error).__name__, said)
+        # A bug, or something that the SDK raises. Its message may span lines, the last line must
+        # not; and a traceback is only useful to whoever looks for the bug.
+        logger.debug("Traceback", exc_info=True)
+        message = " ".join(str(error).split())
+        logger.critical("%s: %s (LOGLEVEL=DEBUG shows where)", type(error).__name__, message)
     else:
         return
     sys.exit(1)
 
 
-def _need_output() -> None:
+def _check_stdout() -> None:
     if sys.stdout is None:
-        raise TapError("Standard output is closed, so there is no way to write any output")
+        raise TapError("Standard output is closed, so no output can be written")
 
 
 def read_config(
     _ctx: click.Context, _option: click.Parameter, paths: Sequence[str]
 ) -> _ConfigInput:
-    """Merge the files of `--config`, the last one on top; ENV stands for the environment."""
+    """Merge the files given as `--config`, later ones overriding earlier ones.
+
+    Returns:
+        The settings, and whether `ENV` was among the paths: read environment variables too.
+
+    Raises:
+        TapError: a file cannot be read or holds no JSON object.
+    """
     merged: dict[str, Any] = {}
     for path in paths:
         if path != "ENV":
@@ -70,39 +85,51 @@ def read_config(
                 text = Path(path).read_bytes()
             except OSError as error:
                 raise TapError(f"Option `--config`: {path!r}: {error.strerror}") from None
-            merged |= _object("config", path, text)
+            merged |= _parse_object("config", path, text)
     return _ConfigInput(merged, "ENV" in paths)
 
 
-def _file(_ctx: click.Context, option: click.Parameter, file: IO[str] | None) -> IO[str] | None:
-    """Look into the file of `--state` or `--catalog`."""
+def _read_object(
+    _ctx: click.Context, option: click.Parameter, file: IO[str] | None
+) -> IO[str] | None:
+    """Check that the file given as `--state` or `--catalog` holds a JSON object."""
     if file is None:
         return None
     with file:
-        text: bytes = cast("TextIO", file).buffer.read()  # as bytes, json knows its encoding
-    return io.StringIO(json.dumps(_object(str(option.name), file.name, text)))
+        # Click opens it in the locale's encoding; `json` detects UTF-8, UTF-16 or UTF-32 itself.
+        text: bytes = cast("TextIO", file).buffer.read()
+    return io.StringIO(json.dumps(_parse_object(str(option.name), file.name, text)))
 
 
-def _object(option: str, path: str, text: bytes) -> dict[str, Any]:
-    """Read a JSON object; say where it is broken, and nothing of what it holds."""
+def _parse_object(option: str, path: str, text: bytes) -> dict[str, Any]:
+    """Parse a JSON object.
+
+    Raises:
+        TapError: it is none; the message says where it is broken and quotes nothing of it, since
+            it may hold a secret.
+    """
     problem = ""
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
         problem = f": {error.msg} (line {error.lineno}, column {error.colno})"
         if not text.strip():
-            problem = ", since it is empty; leave the option out where there is nothing to give yet"
+            problem = ", since it is empty; omit the option if there is nothing to pass yet"
         elif option == "state" and error.msg == "Extra data":
-            problem = ", but more; of several states, as a target prints them, give the last line"
+            problem = ", but several; a target prints one state a line: keep only the last"
     except UnicodeError:
-        problem = ", and no UTF-8 text either"
+        problem = ": it is not valid UTF-8"
     except RecursionError:
-        problem = " that can be read: it is nested too deeply"
+        problem = ": it is nested too deeply"
     else:
         if isinstance(value, dict):
             return value
     raise TapError(f"Option `--{option}`: {path!r} does not hold a JSON object{problem}")
 
 
-_READERS: dict[str, Any] = {"config": read_config, "state": _file, "catalog": _file}
-"""Read the files that options name, in place of the SDK: its errors do not tell which it was."""
+_OPTION_CALLBACKS: dict[str, Any] = {
+    "config": read_config,
+    "state": _read_object,
+    "catalog": _read_object,
+}
+"""Callbacks that read the files of options before the SDK does: its errors do not name the file."""

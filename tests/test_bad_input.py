@@ -236,8 +236,8 @@ def test_the_installed_command_fails_with_one_line_and_an_exit_code(tmp_path: Pa
         (b'{"a": 1,\n "b": }', "Expecting value (line 2, column 7)"),
         (b'{\n"a": 1,}', "(line 2, column 8)"),
         (b"{'a': 1}", "(line 1, column 2)"),
-        (b'{"a": "\xff\xff"}', ", and no UTF-8 text either"),
-        (b'{"a":' + b"[" * 100_000, "that can be read: it is nested too deeply"),
+        (b'{"a": "\xff\xff"}', ": it is not valid UTF-8"),
+        (b'{"a":' + b"[" * 100_000, ": it is nested too deeply"),
     ],
     ids=["no value", "trailing comma", "quotes", "bytes", "deep"],
 )
@@ -255,8 +255,11 @@ def test_broken_json_is_told_with_its_place(
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b" \n", "since it is empty; leave the option out where there is nothing to give yet"),
-        (b'{"bookmarks": {}}\n{"bookmarks": {}}\n', "of several states, as a target prints them"),
+        (b" \n", "since it is empty; omit the option if there is nothing to pass yet"),
+        (
+            b'{"bookmarks": {}}\n{"bookmarks": {}}\n',
+            ", but several; a target prints one state a line",
+        ),
         (b'{"singer_state": {"bookmarks": {}}}', "pass only what its `singer_state` holds"),
     ],
     ids=["blank", "all that a target printed", "of meltano state get"],

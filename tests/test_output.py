@@ -131,7 +131,7 @@ def test_a_closed_standard_output_is_told_in_one_sentence(
     done = _shell(">&-", *args)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert "Standard output is closed, so there is no way to write any output" in done.stderr
+    assert "Standard output is closed, so no output can be written" in done.stderr
     assert not world.requests()
 
 
