@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from crowdtwist_sandbox import Sandbox
 
 IMPATIENT = """
-from tap_crowdtwist import writer
+from tap_crowdtwist.sync import message_writer
 from tap_crowdtwist.cli import main
-writer.GRACE = 1
+message_writer.WRITE_GRACE_SECONDS = 1
 main()
 """
 
