@@ -1,7 +1,7 @@
-"""`--test`: whether key, hosts, roster and each selected stream work, in a handful of requests.
+"""The checks of `--test`: key, hosts, roster and each selected stream, in a few requests each.
 
-One line per check on standard output, in place of the records that the SDK's `--test` writes, and
-what to do about each that fails.
+Each check prints one line on standard output, in place of the records that the SDK's `--test`
+writes. The line of a failed check says what to do about it.
 """
 
 from __future__ import annotations
@@ -39,83 +39,89 @@ if TYPE_CHECKING:
     from tap_crowdtwist.streams.base import CrowdTwistStream
 
 SAMPLE_SIZE = 5
-"""Members in the sample."""
+"""Members that are tried, spread over the roster."""
 
-_OF_POS = frozenset({PURCHASES.name, POINTS_AWAITING_FULFILLMENT.name})
+_POS_ENDPOINTS = frozenset({PURCHASES.name, POINTS_AWAITING_FULFILLMENT.name})
 
 SAMPLE_PERIOD = timedelta(days=30)
-"""How far back streams that take dates are asked."""
-
+"""Period that is read of streams that can be filtered by date, up to now."""
 
 CONFORMANCE_HINT = (
-    "`crowdtwist-conformance --config … --report FILE` compares what the program does with "
-    "what the tap assumes of it, in at most 300 requests"
+    "`crowdtwist-conformance --config … --report FILE` checks in at most 300 requests whether "
+    "CrowdTwist behaves as the tap assumes"
 )
-"""Said at the end."""
+"""Logged after the checks."""
 
 
 class Check(NamedTuple):
-    """One line of the table, and the API's error behind one that failed."""
+    """The outcome of one check: a line of the table.
+
+    Attributes:
+        error: the API's error that made it fail, if one did.
+        is_warning: whether to print WARN instead of ok, if it passed.
+    """
 
     name: str
-    works: bool
-    said: str
+    has_passed: bool
+    message: str
     error: ApiError | None = None
-    warns: bool = False
+    is_warning: bool = False
 
     def __str__(self) -> str:
-        mark = "WARN" if self.warns else "ok  "
-        return f"{mark if self.works else 'FAIL'}  {self.name:<24}  {self.said}"
+        mark = "WARN" if self.is_warning else "ok  "
+        return f"{mark if self.has_passed else 'FAIL'}  {self.name:<24}  {self.message}"
 
 
 class _Sample:
-    """Members spread over the roster, and what the first stream that answers tells of them."""
+    """Members spread over the roster, and which of them CrowdTwist does not know."""
 
     def __init__(self, run: SyncRun) -> None:
         self._run = run
-        self.positions = spread(len(run.roster))
+        self.positions = _spread_positions(len(run.roster))
         self.missing: list[int] | None = None
-        """Members who are not known; None as long as nobody tells."""
+        """Positions of members that CrowdTwist does not know; None until a stream has shown it."""
 
     def rows(self, stream: MemberStream) -> list[Row] | None:
-        """Read the rows of the first member that is found, or None if nobody is.
+        """Return the rows of the first member that CrowdTwist knows, or None if it knows none.
 
-        The first stream is asked about everybody in the sample, the others about those it found.
+        The first stream reads every member of the sample, the others only one that it knows.
         """
         now = self._run.now()
-        found: list[list[Row]] = []
+        rows_by_member: list[list[Row]] = []
         missing: list[int] = []
         for position in self.positions:
             try:
-                found.append(stream.fetch(position, now - SAMPLE_PERIOD, now))
+                rows_by_member.append(stream.fetch(position, now - SAMPLE_PERIOD, now))
             except MemberMissingError:
                 missing.append(position)
                 continue
             if self.missing is not None:
                 break
+        # Only the stream that gets through the whole sample decides who is missing: one that
+        # raises another error, for want of a permission say, leaves it to the next.
         if self.missing is None:
             self.missing = missing
             self.positions = [p for p in self.positions if p not in missing] or self.positions
-        return found[0] if found else None
+        return rows_by_member[0] if rows_by_member else None
 
     def check(self) -> Check | None:
-        """Judge the roster as a run would; None where nothing speaks against it."""
+        """Check the share of missing members as a run would; return None if none is missing."""
         if not self.missing:
             return None
-        run, tried = self._run, len(spread(len(self._run.roster)))
-        works = len(self.missing) <= tried * run.settings.max_missing_ratio
+        run, tried = self._run, len(_spread_positions(len(self._run.roster)))
+        has_passed = len(self.missing) <= tried * run.settings.max_missing_ratio
         places = []
         if not run.settings.only_changed:
             places = roster_lines_of({run.roster[n] for n in self.missing}, run.settings)
-        said = (
+        message = (
             f"{len(self.missing)} of {tried} members tried are not known to CrowdTwist as "
             f"{run.roster.id_type!r}: {', '.join(places) or 'they appear in the files'}; check "
             "`id_type` and the roster, or raise `max_missing_ratio` if so many are gone"
         )
-        return Check("members", works=works, said=said, warns=True)
+        return Check("members", has_passed=has_passed, message=message, is_warning=True)
 
 
-def spread(members: int) -> list[int]:
+def _spread_positions(members: int) -> list[int]:
     """Return positions in a roster, evenly spread from its first member to its last."""
     if members <= SAMPLE_SIZE:
         return list(range(members))
@@ -126,36 +132,38 @@ def run_checks(run: SyncRun, streams: Iterable[Stream]) -> Iterator[Check]:
     """Yield the outcome of each check as soon as it is known.
 
     Args:
-        run: what the streams share.
-        streams: all of the tap; those that are selected are checked.
+        run: the shared parts of the run.
+        streams: all streams of the tap; the selected ones are checked.
     """
-    wanted = [stream for stream in streams if stream.selected]
-    if any(isinstance(stream, MemberStream) for stream in wanted):
-        roster = _roster(run)
+    selected = [stream for stream in streams if stream.selected]
+    if any(isinstance(stream, MemberStream) for stream in selected):
+        roster = _check_roster(run)
         yield roster
-        if not roster.works:
-            wanted = [stream for stream in wanted if not isinstance(stream, MemberStream)]
+        if not roster.has_passed:
+            selected = [stream for stream in selected if not isinstance(stream, MemberStream)]
     sample: _Sample | None = None
-    refused = False
-    said = ""
-    for stream in wanted:
+    is_signature_rejected = False
+    last_sentence = ""
+    for stream in selected:
         if isinstance(stream, MemberStream) and sample is None:
             sample = _Sample(run)
-        check = _stream(stream, sample)  # type: ignore[arg-type]  # every stream of the tap is one of ours
+        check = _check_stream(stream, sample)  # type: ignore[arg-type]  # every stream of the tap is one of ours
         error = check.error
-        refused |= error is not None and _refuses_signature(error)
-        if isinstance(error, FatalApiError):  # a wrong key, say, fails every stream alike
-            if error.sentence == said:
-                check = check._replace(said=f"as above{check.said.removeprefix(said)}")
-            said = error.sentence
+        is_signature_rejected |= error is not None and _rejects_signature(error)
+        # A wrong key, for example, fails every stream alike: say at length what to do only once.
+        if isinstance(error, FatalApiError):
+            if error.sentence == last_sentence:
+                facts = check.message.removeprefix(last_sentence)
+                check = check._replace(message=f"as above{facts}")
+            last_sentence = error.sentence
         yield check
     if sample is not None and (members := sample.check()):
         yield members
-    if refused and run.settings.auth_method == "hmac":
-        yield _other_signatures(run)
+    if is_signature_rejected and run.settings.auth_method == "hmac":
+        yield _check_signatures(run)
 
 
-def _roster(run: SyncRun) -> Check:
+def _check_roster(run: SyncRun) -> Check:
     try:
         check_path(run.settings.missing_members_path, run.settings.user_ids_path)
         if run.settings.only_changed and run.feeds is not None:
@@ -164,50 +172,59 @@ def _roster(run: SyncRun) -> Check:
             run.roster = changed_members.newest_roster(run.feeds, run.settings)
         members = len(run.roster)
     except TapError as error:
-        return Check("roster", works=False, said=str(error))
+        return Check("roster", has_passed=False, message=str(error))
     if not members and run.settings.only_changed:
-        said = "no member appears in the files: check `data_push_path` and `shard`"
-        return Check("roster", works=False, said=said)
+        message = "no member appears in the files: check `data_push_path` and `shard`"
+        return Check("roster", has_passed=False, message=message)
     if run.settings.only_changed:
-        said = f"{members:,} members in the newest files; a run needs a full sweep before it"
-        return Check("roster", works=True, said=said)
+        message = (
+            f"{members:,} members in the newest files; `sweep_members` changed needs a complete "
+            "run with all members before it"
+        )
+        return Check("roster", has_passed=True, message=message)
     if members:
-        return Check("roster", works=True, said=f"{members:,} members to read")
-    said = f"no member falls into part {run.roster.shard}: check `shard`"
-    return Check("roster", works=False, said=said)
+        return Check("roster", has_passed=True, message=f"{members:,} members to read")
+    message = f"no member belongs to shard {run.roster.shard}: check `shard`"
+    return Check("roster", has_passed=False, message=message)
 
 
-def _stream(stream: CrowdTwistStream, sample: _Sample | None) -> Check:
+def _check_stream(stream: CrowdTwistStream, sample: _Sample | None) -> Check:
     try:
         if isinstance(stream, FileStream):
-            said = _feed(stream)
+            message = _try_file_stream(stream)
         elif isinstance(stream, MemberStream):
             assert sample is not None  # noqa: S101 - made before the first of them
-            said = _member(stream, sample)
+            message = _try_member_stream(stream, sample)
         else:
-            said = _program(stream)
+            message = _try_program_stream(stream)
     except NotConfiguredError as error:
-        return Check(stream.name, works=True, said=f"no rows to be had: {error}")
+        return Check(stream.name, has_passed=True, message=f"has no rows: {error}")
     except ApiError as error:
-        return Check(stream.name, works=False, said=str(error), error=error)
+        return Check(stream.name, has_passed=False, message=str(error), error=error)
     except SettingError as error:
-        return Check(stream.name, works=False, said=str(error))
-    return Check(stream.name, works=True, said=said)
+        return Check(stream.name, has_passed=False, message=str(error))
+    return Check(stream.name, has_passed=True, message=message)
 
 
-def _refuses_signature(error: ApiError) -> bool:
-    """Return whether an answer of the main host is about who asks; the POS host takes the key."""
-    of_credentials = error.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-    of_credentials &= not isinstance(error, UnavailableError)
-    return error.endpoint not in _OF_POS and (of_credentials or error.code == "invalid_auth")
+def _rejects_signature(error: ApiError) -> bool:
+    """Return whether an error may be due to the form of the signature.
+
+    Only the main host takes one: requests to the POS host carry the key itself.
+    """
+    is_about_credentials = error.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+    is_about_credentials &= not isinstance(error, UnavailableError)
+    is_main_host = error.endpoint not in _POS_ENDPOINTS
+    return is_main_host and (is_about_credentials or error.code == "invalid_auth")
 
 
 def accepted_signature(run: SyncRun) -> str:
-    """Try the forms of a signature that are not set, which the vendor's pages leave open.
+    """Try the other forms of the signature, at most five requests.
+
+    The vendor's pages contradict each other about the timestamp and the digest.
 
     Returns:
-        What to set for a form that CrowdTwist accepts, or "" if it accepts none. At most five
-        requests.
+        Which settings to change to which values for a form that CrowdTwist accepts, or "" if it
+        accepts none.
     """
     settings = run.settings
     for timestamp, digest in product(HMAC_TIMESTAMPS, HMAC_DIGESTS):
@@ -223,14 +240,15 @@ def accepted_signature(run: SyncRun) -> str:
     return ""
 
 
-def _other_signatures(run: SyncRun) -> Check:
+def _check_signatures(run: SyncRun) -> Check:
     if changes := accepted_signature(run):
-        return Check("signature", works=False, said=f"accepted in another form: set {changes}")
-    said = (
-        "refused in every form: check that both keys are of one client HMAC key (a user HMAC key "
-        "does not do), `client_id`, `environment`, and the clock of this machine"
-    )
-    return Check("signature", works=False, said=said)
+        message = f"accepted in another form: set {changes}"
+    else:
+        message = (
+            "rejected in every form: check that both keys belong to one client HMAC key (not a "
+            "user HMAC key), `client_id`, `environment`, and the clock of this machine"
+        )
+    return Check("signature", has_passed=False, message=message)
 
 
 def _is_accepted(run: SyncRun, settings: Settings) -> bool:
@@ -238,37 +256,37 @@ def _is_accepted(run: SyncRun, settings: Settings) -> bool:
         try:
             other.client.get(ACTIVITIES)
         except (NotConfiguredError, UnavailableError):
-            return True  # who asks is known, and may not or cannot have it
+            return True  # authenticated, though without the permission or the resource
         except ApiError:
             return False
     return True
 
 
-def _feed(stream: FileStream) -> str:
-    files = stream.files(fail=_refuse)
+def _try_file_stream(stream: FileStream) -> str:
+    files = stream.files(fail=_raise)
     if not files:
-        return "no file of this feed is there yet"
+        return "no file of this feed has arrived yet"
     first = next(iter(stream.read(files[-1])), None)
     rows = "its first row can be read" if first else "it has no rows"
-    return f"{len(files):,} there, the newest {files[-1].name}; {rows}"
+    return f"files: {len(files):,}, newest: {files[-1].name}; {rows}"
 
 
-def _refuse(error: SettingError) -> None:
+def _raise(error: SettingError) -> None:
     raise error
 
 
-def _program(stream: CrowdTwistStream) -> str:
+def _try_program_stream(stream: CrowdTwistStream) -> str:
     return f"{len(stream.run.client.rows(stream.endpoint)):,} rows"
 
 
-def _member(stream: MemberStream, sample: _Sample) -> str:
+def _try_member_stream(stream: MemberStream, sample: _Sample) -> str:
     rows = sample.rows(stream)
     if rows is not None:
         recent = f" of the last {SAMPLE_PERIOD.days} days" if stream.endpoint.dates else ""
-        return f"{len(rows):,} rows{recent} for the first member that was found"
+        return f"{len(rows):,} rows{recent} for the first member known to CrowdTwist"
     run, tried = stream.run, len(sample.positions)
     who = f"None of the {tried} members tried is" if tried > 1 else "The only member is not"
-    said = f"{who} known to CrowdTwist as {run.roster.id_type!r}: check `id_type` and the roster"
+    message = f"{who} known to CrowdTwist as {run.roster.id_type!r}: check `id_type` and the roster"
     if run.settings.max_missing_ratio < 1:
-        raise MemberMissingError(said, endpoint=stream.endpoint.name)
-    return f"not tried. {said}"
+        raise MemberMissingError(message, endpoint=stream.endpoint.name)
+    return f"not tried. {message}"

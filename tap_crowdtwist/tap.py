@@ -1,4 +1,4 @@
-"""The tap: settings in, the shared parts of a run built once, the list of streams."""
+"""The tap: checks its input, builds the streams, and runs a sync from first warning to summary."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ if TYPE_CHECKING:
 
 
 ENV_PREFIX = "TAP_CROWDTWIST_"
-"""What the names of environment variables begin with; the SDK makes it of the tap's name."""
+"""Prefix of environment variables; the SDK derives the same from the tap's name."""
 
 
 class TapCrowdTwist(Tap):
-    """Reads a brand's loyalty program out of Oracle CrowdTwist."""
+    """A Singer tap for the loyalty program of a brand on Oracle CrowdTwist."""
 
     name = "tap-crowdtwist"
     config_jsonschema: ClassVar[dict[str, Any]] = copy.deepcopy(CONFIG_SCHEMA)  # the SDK adds to it
@@ -78,27 +78,30 @@ class TapCrowdTwist(Tap):
     ]
 
     now: Callable[[], datetime] = staticmethod(utc_now)
-    """Tells the present."""
+    """Returns the current UTC time."""
 
     clock: Callable[[], float] = staticmethod(time.monotonic)
-    """Tells seconds that never run backwards."""
+    """Returns the seconds of a monotonic clock."""
 
     def __init__(self, *, parse_env_config: bool = False, **kwargs: Any) -> None:
         if parse_env_config:
             self.append_builtin_config(self.config_jsonschema)
             check_environment(os.environ, ENV_PREFIX, self.config_jsonschema)
             for name in unknown_variables(os.environ, ENV_PREFIX, self.config_jsonschema):
-                self.logger.warning("Environment: %s is no setting of this tap", name)
+                self.logger.warning("Environment: %s is not a setting of this tap", name)
         super().__init__(parse_env_config=parse_env_config, **kwargs)
 
     @classproperty
     @override
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - a property of the class
-        """Read settings from the environment; a blank one is null, which the SDK cannot convert."""
-        # Of the working directory or one above it, as Meltano has it. Not told, the SDK looks above
-        # its own installation (meltano/sdk#2836), where another project's may lie.
+        """Read settings from environment variables and `.env`; a blank one becomes null."""
+        # Use the `.env` of the working directory or its nearest parent, as Meltano does. Without a
+        # path the SDK searches upwards from its own installation (meltano/sdk#2836), where it may
+        # find the file of another project.
         dotenv = find_dotenv(usecwd=True) or os.devnull
-        parse_environment_config({}, ENV_PREFIX, dotenv)  # takes over what it holds
+        # This call only loads `.env` into the environment. Blank variables have to be removed
+        # after that and before the SDK converts: it fails on a blank number.
+        parse_environment_config({}, ENV_PREFIX, dotenv)
         declared = cls.config_jsonschema
         blank = blank_variables(os.environ, ENV_PREFIX, declared)
         given = {n: s for n, s in declared["properties"].items() if n not in blank}
@@ -107,12 +110,12 @@ class TapCrowdTwist(Tap):
 
     @cached_property
     def policy(self) -> policy.Policy:
-        """What the user wants done with sensitive properties."""
+        """How sensitive properties are treated, by the settings."""
         return policy.Policy.of(self.config)
 
     @override
     def setup_mapper(self) -> None:
-        """Bring a given catalog in line with the policy, then make maps for what is selected."""
+        """Apply the privacy policy to the input catalog, then map the selected streams."""
         if self.input_catalog is not None:
             policy.enforce(self.input_catalog, self.policy)
         self.mapper = stream_maps.mapper(self.config, self.logger)
@@ -122,9 +125,9 @@ class TapCrowdTwist(Tap):
 
     @cached_property
     def run(self) -> SyncRun:
-        """What the streams of this run share."""
-        agent = f"{self.name}/{self.plugin_version}"
-        return SyncRun(Settings.from_config(self.config), agent, self.now, self.clock)
+        """The shared parts of this run, built once."""
+        user_agent = f"{self.name}/{self.plugin_version}"
+        return SyncRun(Settings.from_config(self.config), user_agent, self.now, self.clock)
 
     @property
     def sweeps(self) -> list[MemberStream]:
@@ -132,8 +135,8 @@ class TapCrowdTwist(Tap):
         return [s for s in self.streams.values() if isinstance(s, MemberStream) and s.selected]
 
     @cached_property
-    def continues(self) -> bool:
-        """Whether this run goes on with one that was cut short."""
+    def is_resumed(self) -> bool:
+        """Whether this run resumes an interrupted one. Cached, since the sync edits the state."""
         return resume.is_resumable(self.state, self.now())
 
     @override
@@ -146,7 +149,8 @@ class TapCrowdTwist(Tap):
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Check the settings in words that never hold a value, unlike the SDK's."""
+        """Check the settings. Unlike the SDK's, the messages never contain a value."""
+        # First of all, so that no later message can show a secret, the SDK's own included.
         REDACTOR.learn(str(self._config[name]) for name in SECRETS if self._config.get(name))
         self.append_builtin_config(self.config_jsonschema)
         try:
@@ -161,29 +165,34 @@ class TapCrowdTwist(Tap):
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """Stop at the next safe point: rows are whole, the state is written, then the run ends."""
+        """Request a stop: the run ends at its next safe point, between rows, and writes a STATE.
+
+        A second signal kills the process.
+        """
         signal.signal(signum, signal.SIG_DFL)
-        if "run" not in self.__dict__:
-            discard_output()  # nobody may be reading the catalog
+        if "run" not in self.__dict__:  # cached property: no sync, for example `--discover`
+            discard_output()  # flushing it could block for ever if nobody reads the pipe
             raise StoppedError(signum)
         self.run.stop.request_stop(signum)
+        # The main thread may be blocked in a write to a target that has stopped reading; then no
+        # safe point would ever come.
         if isinstance(self.message_writer, MessageWriter):
             self.message_writer.limit_writes(signum)
 
     @classmethod
     @override
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
-        """Check key, hosts, roster and streams, and say what to do about what fails."""
+        """Check key, hosts, roster and streams, and print one line for each (`--test`)."""
         if value != CliTestOptionValue.All.value:
             super().cb_test(ctx, param, value)
             return
-        given, catalog = ctx.params.get("config"), ctx.params.get("catalog")
-        tap = cls.from_input(given, catalog, max_retries=0, request_timeout=20)
+        config, catalog = ctx.params.get("config"), ctx.params.get("catalog")
+        tap = cls.from_input(config, catalog, max_retries=0, request_timeout=20)
         failed = 0
         with closing(tap.run):
-            for check_ in connection_test.run_checks(tap.run, tap.streams.values()):
-                click.echo(str(check_))
-                failed += not check_.works
+            for outcome in connection_test.run_checks(tap.run, tap.streams.values()):
+                click.echo(str(outcome))
+                failed += not outcome.has_passed
         tap.logger.info("%s", connection_test.CONFORMANCE_HINT)
         if failed:
             raise TapError(f"{failed} of the checks failed; the lines above say what to do")
@@ -201,16 +210,18 @@ class TapCrowdTwist(Tap):
         catalog: IO[str] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Run the tap: read what is selected, then say what became of it.
+        """Run the tap from the options of the command line.
 
         Raises:
-            TapError: something is missing from the output, or the run could not go on.
+            TapError: rows are missing from the output, or the run could not go on.
         """
+        # Skip `Tap.invoke` of the SDK: it builds the tap itself, before state and catalog have
+        # been checked.
         super(Tap, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
-        given_state = load_json(state.read()) if state else {}
-        check_state(given_state, schemas.names(), cls.logger)
-        tap = cls.from_input(config, catalog, given_state)
+        initial_state = load_json(state.read()) if state else {}
+        check_state(initial_state, schemas.names(), cls.logger)
+        tap = cls.from_input(config, catalog, initial_state)
         if tap.sweeps and not tap.run.settings.only_changed:
             tap.logger.info("The roster has %d members", len(tap.run.roster))
         tap.sync()
@@ -223,41 +234,48 @@ class TapCrowdTwist(Tap):
         state: dict[str, Any] | None = None,
         **settings: Any,
     ) -> Self:
-        """Build the tap of what the command line gives; `settings` take the place of others.
+        """Build the tap from the options of the command line.
+
+        Args:
+            config: `--config`.
+            catalog: `--catalog`, an open file.
+            state: `--state`, parsed.
+            settings: settings that override those of `config`.
 
         Raises:
-            TapError: the catalog is another tap's, or selects nothing.
+            TapError: the catalog is of another tap or selects no stream, or a setting that its
+                streams need is missing.
         """
-        given = load_json(catalog.read()) if catalog else None
-        if given is not None:
-            check_catalog(given, schemas.names(), cls.logger)
+        input_catalog = load_json(catalog.read()) if catalog else None
+        if input_catalog is not None:
+            check_catalog(input_catalog, schemas.names(), cls.logger)
         config = config or _ConfigInput()
         tap = cls(
             config={**config.config, **settings},
             state=state,
-            catalog=given,
+            catalog=input_catalog,
             parse_env_config=config.parse_env,
         )
         if tap.input_catalog is not None:
             check_file_streams(FILE_STREAMS, tap.input_catalog, tap.config)
         if not any(stream.selected for stream in tap.streams.values()):
             raise TapError(
-                "No stream is selected, so there is nothing to read; check the catalog (streams of "
-                "files are there once a setting says where these are)"
+                "No stream is selected, so there is nothing to read; check the catalog (a stream "
+                "of files exists only if the setting with their path is set)"
             )
         if not all(isinstance(s, FileStream) for s in tap.streams.values() if s.selected):
             tap.run.settings.need_api()
         return tap
 
     def sync(self) -> None:
-        """Read what is selected, and say what became of it.
+        """Read the selected streams, then log the summary.
 
         Raises:
-            TapError: something is missing from the output, or the run could not go on.
+            TapError: rows are missing from the output, or the run could not go on.
         """
-        self.run.is_resumed = self.continues
-        if self.continues:
-            self.logger.info("Going on with the run that was cut short")
+        self.run.is_resumed = self.is_resumed
+        if self.is_resumed:
+            self.logger.info("Resuming the interrupted run")
         else:
             resume.clear_marks(self.state)
         with closing(self.run):
@@ -265,13 +283,15 @@ class TapCrowdTwist(Tap):
                 if self.sweeps:
                     settings = self.run.settings
                     check_path(settings.missing_members_path, settings.user_ids_path)
-                self._warn()
+                self._log_warnings()
                 if self.sweeps and self.run.settings.only_changed:
-                    self._find_changed()
+                    self._find_changed_members()
                 if not self.run.skip_reason:
                     self.run.pool.schedule({s.name: s.begin_early for s in self.sweeps})
                 self.sync_all()
             except Exception as error:
+                # Keep the marks of what is complete, so that the next run resumes this one. A run
+                # that failed before it read anything has nothing to resume.
                 if not isinstance(error, StoppedError) and not summary.has_progressed(self.run):
                     self._close_run()
                 raise
@@ -282,27 +302,30 @@ class TapCrowdTwist(Tap):
                 summary.report(self.run, self.logger)
         summary.check(self.run, self.state.get("bookmarks", {}))
 
-    def _warn(self) -> None:
-        """Warn of what costs rows or hours, before anything is asked; `changed` has no bookmark."""
+    def _log_warnings(self) -> None:
+        """Warn of settings that cost rows or hours, before the first request.
+
+        Runs with `sweep_members` changed use no bookmark, so none of it applies to them.
+        """
         sweeps, settings = self.sweeps, self.run.settings
         if not sweeps or settings.only_changed:
             return
         bookmarks = self.state.get("bookmarks", {})
         states = [bookmarks.get(stream.name, {}) for stream in sweeps]
-        said = list(notices.shrunken_roster(states, len(self.run.roster)))
+        warnings = list(notices.shrunken_roster(states, len(self.run.roster)))
         incremental = [stream for stream in sweeps if stream.is_incremental]
         if incremental:
-            said += notices.short_lookback(settings.lookback)
-        said += notices.earlier_start([s.name for s in incremental if s.starts_later])
-        for sentence in said:
+            warnings += notices.short_lookback(settings.lookback)
+        warnings += notices.earlier_start([s.name for s in incremental if s.starts_later])
+        for sentence in warnings:
             self.logger.warning("%s", sentence)
 
-    def _find_changed(self) -> None:
-        """Find the members who changed; without them nobody is swept, but the rest is read."""
+    def _find_changed_members(self) -> None:
+        """Set the roster to the members that changed; skip member streams if it is unknown who."""
         run = self.run
         states = {stream.name: stream.stream_state for stream in self.sweeps}
         try:
-            assert run.feeds is not None  # noqa: S101 - the settings say so
+            assert run.feeds is not None  # noqa: S101 - ensured by the settings
             run.roster = changed_members.changed_roster(
                 run.feeds, states, run.settings, run.client, run.run_concurrently, run.now()
             )
@@ -313,5 +336,6 @@ class TapCrowdTwist(Tap):
             run.fail(error)
 
     def _close_run(self) -> None:
+        """Write the last STATE, without the marks by which the next run would resume this one."""
         resume.remove_marks(self.state)
         self.state_writer.write_state(self.state)

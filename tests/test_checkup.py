@@ -55,7 +55,7 @@ def test_a_line_for_the_roster_and_each_selected_stream(world: Sandbox, tmp_path
     assert list(table(result)) == ["roster", *ON]
     assert all(said.startswith("ok ") for said in table(result).values())
     assert table(result)["roster"] == f"ok {len(world.roster())} members to read"
-    assert table(result)["users"] == "ok 1 rows for the first member that was found"
+    assert table(result)["users"] == "ok 1 rows for the first member known to CrowdTwist"
 
 
 def test_it_names_the_longer_check_at_its_end(world: Sandbox, tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_the_order_of_options_does_not_matter(
 
 def test_a_shard_without_members_is_told(world: Sandbox, tmp_path: Path) -> None:
     result = checked(world, tmp_path, user_ids=[1_000_003], shard="2/900")
-    assert table(result)["roster"].startswith("FAIL no member falls into part 2/900")
+    assert table(result)["roster"].startswith("FAIL no member belongs to shard 2/900")
 
 
 def test_a_host_that_is_down_fails_only_what_needs_it(world: Sandbox, tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_what_the_program_lacks_is_no_failure(tmp_path: Path) -> None:
     with sandbox(members=5, expiration_rule=False) as world:
         result = checked(world, tmp_path)
     assert result.exit_code == 0
-    assert table(result)["points_expiration"].startswith("ok no rows to be had")
+    assert table(result)["points_expiration"].startswith("ok has no rows: ")
 
 
 @pytest.mark.parametrize("setting", ["api_key", "client_id"])
@@ -249,7 +249,9 @@ def test_keys_that_are_refused_in_every_form_are_told_as_such(tmp_path: Path) ->
         wrong = KEYS | {"hmac_private_key": "private-2"}
         result = checked(world, tmp_path, select("activities"), auth_method="hmac", **wrong)
         tried = len(world.requests())
-    assert table(result)["signature"].startswith("FAIL refused in every form: check that both keys")
+    assert table(result)["signature"].startswith(
+        "FAIL rejected in every form: check that both keys"
+    )
     assert tried == len(FORMS)
 
 

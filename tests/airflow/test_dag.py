@@ -250,7 +250,7 @@ def test_retries_resume_the_sweep(airflow: Airflow, run: str) -> None:
     for place in (0, 3):
         log = airflow.log("sweep", run, 2, place)
         assert "goes on with a sweep that was cut short" in log, place
-        assert "Going on with the run that was cut short" in log, place
+        assert "Resuming the interrupted run" in log, place
 
 
 def test_tables_equal_the_truth(warehouse: PostgresServer, sandbox: Sandbox, run: str) -> None:

@@ -160,7 +160,7 @@ def test_the_check_tries_members_of_the_newest_day_that_names_any(
     only(brand, *brand.running.roster()[:3])
     only(brand)
     table = check(brand, tmp_path)
-    assert "ok    roster                    3 members in the newest files; a run needs" in table
+    assert "ok    roster                    3 members in the newest files; `sweep_members`" in table
     assert "FAIL" not in table
 
 

@@ -118,11 +118,11 @@ def test_the_check_says_of_each_feed_what_is_there(tmp_path: Path) -> None:
     result = read(tmp_path, *PUSH, option="--test", code=1)
     said = lines_of(result.stdout)
     assert said["push_users"] == (
-        "ok 2 there, the newest 2_512_PROFILE_20260302.zip; its first row can be read"
+        "ok files: 2, newest: 2_512_PROFILE_20260302.zip; its first row can be read"
     )
     assert said["push_user_activities"].endswith("_20260302.zip; it has no rows")
     assert said["push_redemptions"].startswith("FAIL Setting `data_push_path`: '2_512_USER_RED")
-    assert said["push_points_expiration"] == "ok no file of this feed is there yet"
+    assert said["push_points_expiration"] == "ok no file of this feed has arrived yet"
     assert "1 of the checks failed; the lines above say what to do" in result.last_line
 
 
@@ -134,4 +134,4 @@ def test_the_check_reads_batch_files_too(tmp_path: Path, content: bytes | None, 
         put(tmp_path / "in", "activities_512_20260310000000.txt", content)
     where: dict[str, Any] = {"setting": "batch_activity_path", "option": "--test"}
     result = read(tmp_path / "in", BATCH, code=code, **where)
-    assert lines_of(result.stdout)[BATCH].startswith("FAIL" if code else "ok 1 there, the newest")
+    assert lines_of(result.stdout)[BATCH].startswith("FAIL" if code else "ok files: 1, newest: ")

@@ -109,7 +109,7 @@ class Sweeping(RuleBasedStateMachine):
         writer = MortalWriter(life)
         tap = self.tap(writer, workers)
         stored = self.state.get("bookmarks", {}).get("purchases", {})
-        if "started_at" not in stored.get("sweep", {}) and not tap.continues:
+        if "started_at" not in stored.get("sweep", {}) and not tap.is_resumed:
             self.begun = len(self.bought)
         ended = True
         with process_untouched(), redirect_stdout(io.StringIO()):
@@ -118,7 +118,7 @@ class Sweeping(RuleBasedStateMachine):
             except CrashError:
                 ended = False
             except IncompleteError:
-                assert self.failing or tap.continues
+                assert self.failing or tap.is_resumed
         messages = writer.messages
         states = [n for n, message in enumerate(messages) if message["type"] == "STATE"]
         if states:

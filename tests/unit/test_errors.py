@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+from itertools import pairwise
 
 import tap_crowdtwist
 from tap_crowdtwist import errors
@@ -37,10 +38,7 @@ def defined() -> dict[str, str]:
                 and value.__module__.startswith("tap_crowdtwist.")
             ):
                 lineage = value.__mro__[: value.__mro__.index(Exception) + 1]
-                parents |= {
-                    child.__name__: parent.__name__
-                    for child, parent in zip(lineage, lineage[1:], strict=False)
-                }
+                parents |= {child.__name__: parent.__name__ for child, parent in pairwise(lineage)}
     return parents
 
 
