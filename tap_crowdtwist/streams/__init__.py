@@ -1,65 +1,12 @@
 """Singer streams: name, keys, schema and replication of each resource."""
 
-from tap_crowdtwist.streams.batch_activity import BatchActivityCredits
-from tap_crowdtwist.streams.data_push import (
-    PushPointsExpiration,
-    PushRedemptions,
-    PushUserActivities,
-    PushUsers,
-)
-from tap_crowdtwist.streams.live_push import (
-    LiveActivities,
-    LivePointsExpiration,
-    LiveRedemptions,
-    LiveSegments,
-    LiveUsers,
-)
-from tap_crowdtwist.streams.members import (
-    Coupons,
-    PointsAwaitingFulfillment,
-    PointsExpiration,
-    Purchases,
-    Receipts,
-    Redemptions,
-    UserActivities,
-    UserActivityHistory,
-    UserBadges,
-    UserRewards,
-    Users,
-)
-from tap_crowdtwist.streams.program import Activities, Badges, Rewards
+from tap_crowdtwist.streams import batch_activity, data_push, live_push, members, program
 
-API_STREAMS = (
-    Activities,
-    Rewards,
-    Badges,
-    Users,
-    UserActivities,
-    UserActivityHistory,
-    Purchases,
-    UserRewards,
-    Redemptions,
-    PointsExpiration,
-    Receipts,
-    Coupons,
-    UserBadges,
-    PointsAwaitingFulfillment,
-)
-"""Streams that are asked of the API, catalogs first."""
+API_STREAMS = (*program.STREAMS, *members.STREAMS)
+"""Streams that are read from the API, those of the program first."""
 
-FILE_STREAMS = (
-    PushUsers,
-    PushUserActivities,
-    PushRedemptions,
-    PushPointsExpiration,
-    LiveUsers,
-    LiveActivities,
-    LiveRedemptions,
-    LivePointsExpiration,
-    LiveSegments,
-    BatchActivityCredits,
-)
-"""Streams that are read from files, where the settings say where these are."""
+FILE_STREAMS = (*data_push.STREAMS, *live_push.STREAMS, *batch_activity.STREAMS)
+"""Streams that are read from files; each exists only if its path is set."""
 
 STREAMS = (*API_STREAMS, *FILE_STREAMS)
-"""Every stream of the tap."""
+"""Every stream of the tap; the SDK reads them in the order of their names."""

@@ -35,3 +35,6 @@ class BatchActivityCredits(FileStream):
         sent_at = format_timestamp(file.timestamp)
         for line, row in read_credits(file, self.source.open):
             yield {**row, "file_name": file.name, "file_line": line, "sent_at": sent_at}
+
+
+STREAMS = (BatchActivityCredits,)

@@ -26,6 +26,10 @@ REMEMBERED = 1000
 """Characters that the names of a file's columns may take in the state."""
 
 
+def _bare(name: str) -> str:
+    return name.lower().replace("_", "")
+
+
 class DataPushStream(FileStream):
     """Rows of one feed of Data Push, file after file in the order of their dates."""
 
@@ -203,5 +207,4 @@ class PushPointsExpiration(DataPushStream):
         return fold(raw)
 
 
-def _bare(name: str) -> str:
-    return name.lower().replace("_", "")
+STREAMS = (PushUsers, PushUserActivities, PushRedemptions, PushPointsExpiration)

@@ -215,3 +215,6 @@ class LiveSegments(LivePushStream):
 
     name = feed = "live_segments"
     aliases: ClassVar[Mapping[str, str]] = {"trigger": "triggered_by"}
+
+
+STREAMS = (LiveUsers, LiveActivities, LiveRedemptions, LivePointsExpiration, LiveSegments)

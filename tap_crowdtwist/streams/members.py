@@ -1,4 +1,4 @@
-"""Streams of members, each one resource of every member in the roster."""
+"""The streams of members: one resource of every member in the roster each."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing_extensions import override
 from tap_crowdtwist.api import endpoints
 from tap_crowdtwist.api.errors import MemberMissingError, NotConfiguredError, RejectedError
 from tap_crowdtwist.records import surrogate_keys, timestamps, values
-from tap_crowdtwist.state.timestamps import format_timestamp, parse_timestamp
-from tap_crowdtwist.streams.member_request import DELETED_AT
+from tap_crowdtwist.state.timestamps import parse_timestamp
+from tap_crowdtwist.streams import member_payloads
 from tap_crowdtwist.streams.member_stream import MemberStream
 from tap_crowdtwist.streams.undated_lists import EARLIEST_DATE, UndatedLists
 
@@ -23,6 +23,28 @@ if TYPE_CHECKING:
     from tap_crowdtwist.records.normalizer import Row
     from tap_crowdtwist.streams.member_request import MemberRequest
 
+_COMPLETION_FIELDS = {
+    "user_id": values.integer,
+    "activity_id": values.integer,
+    "date_created": timestamps.normalize_timestamp,
+    "date_awarded": timestamps.normalize_timestamp,
+    "activity_date": timestamps.normalize_timestamp,
+    "num_points": values.integer,
+}
+"""Fields whose values identify a row that has no id of the API, with what normalizes each."""
+
+_REDEMPTION_FIELDS = {
+    "user_id": values.integer,
+    "order_date": timestamps.normalize_timestamp,
+    "reward_id": values.integer,
+    "title": values.text,
+    "reward_title": values.text,
+    "color": values.text,
+    "size": values.text,
+    "quantity": values.integer,
+    "total_points_redeemed": values.integer,
+}
+
 
 class Users(MemberStream):
     """Profiles of members."""
@@ -32,7 +54,7 @@ class Users(MemberStream):
     primary_keys = ("id",)
     valid_replication_keys = ("date_last_updated",)
     notes = (
-        "Every profile is asked for; incremental by `date_last_updated` only filters the output."
+        "Every profile is requested; incremental by `date_last_updated` only filters the output."
     )
 
     @override
@@ -45,31 +67,24 @@ class Users(MemberStream):
             return [self._tombstone(int(self.run.roster[position]), until)]
 
     def _tombstone(self, user_id: int, until: datetime) -> Row:
-        """Ask what became of a member that is not found (User Deletion Status).
+        """Return the row of a deleted member (User Deletion Status).
 
         Raises:
-            MemberMissingError: nothing is known of a deletion, so there may never have been one.
+            MemberMissingError: CrowdTwist knows of no deletion, so the member may never have
+                existed.
         """
+        parse = member_payloads.parse_deletion
         try:
-            told = self.run.client.get(endpoints.DELETION, user_id, parse=_deletion)
+            deletion = self.run.client.get(endpoints.DELETION, user_id, parse=parse)
         except (NotConfiguredError, RejectedError) as error:
             raise MemberMissingError(error.sentence, endpoint=self.endpoint.name) from None
-        steps = [
-            (_moment(step), str(step.get("status")).lower()) for step in told["status_history"]
-        ]
-        dates = [moment for moment, _ in steps if moment]
-        done = [moment for moment, status in steps if moment and "completed" in status]
-        return {
-            "id": user_id,
-            DELETED_AT: max(done or dates, default=format_timestamp(until)),
-            "deletion_status": told.get("status"),
-            "deletion_status_history": told["status_history"],
-            "deletion_initiated_by": told.get("initiated_by"),
-        }
+        return member_payloads.tombstone(user_id, deletion, until)
 
     @override
     def _read(self, request: MemberRequest, sweep: state.SweepState) -> list[Row]:
-        # The profile tells the number, and must not be asked for twice; `wanted` filters.
+        # The base class looks the number up first, which for other kinds of id takes the profile:
+        # it would be requested twice. New members need no earlier bound here, since a profile is
+        # never filtered by the request, only by `wanted`.
         return self.fetch(request.position, request.since, sweep.started_at)
 
     @override
@@ -80,12 +95,12 @@ class Users(MemberStream):
             updated = timestamps.normalize_timestamp(row["date_last_updated"])
         except (KeyError, values.ConversionError):
             return True
-        moment = parse_timestamp(updated)
-        return moment is None or moment >= since
+        updated_at = parse_timestamp(updated)
+        return updated_at is None or updated_at >= since
 
 
 class UserActivities(MemberStream):
-    """What each member may do: the activities open to them, done or not."""
+    """Activities that are open to each member, done or not."""
 
     name = "user_activities"
     endpoint = endpoints.USER_ACTIVITIES
@@ -93,7 +108,7 @@ class UserActivities(MemberStream):
 
 
 class UserActivityHistory(MemberStream):
-    """What each member did: completed activities and the points for them."""
+    """Activities that each member completed, and the points for them."""
 
     name = "user_activity_history"
     notes = (
@@ -108,7 +123,7 @@ class UserActivityHistory(MemberStream):
     @override
     def fetch(self, position: int, since: datetime | None, until: datetime) -> list[Row]:
         rows = super().fetch(position, since, until)
-        surrogate_keys.assign_ids(rows, "user_activity_id", _COMPLETION)
+        surrogate_keys.assign_ids(rows, "user_activity_id", _COMPLETION_FIELDS)
         return rows
 
 
@@ -144,26 +159,27 @@ class Redemptions(MemberStream):
     valid_replication_keys = ("order_date",)
 
     @override
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._undated = UndatedLists(self.endpoint)
+
+    @override
     def fetch(self, position: int, since: datetime | None, until: datetime) -> list[Row]:
         read = super().fetch
         if since is not None:
             rows = read(position, since, until)
         else:
+            # Without dates CrowdTwist may leave out redemptions older than a year.
             rows = self._undated.read(
                 lambda: read(position, None, until),
-                lambda: read(position, self._joined(position), until),
+                lambda: read(position, self._joined_at(position), until),
                 until,
             )
-        surrogate_keys.assign_ids(rows, "order_id", _REDEMPTION)
+        surrogate_keys.assign_ids(rows, "order_id", _REDEMPTION_FIELDS)
         return rows
 
-    @override
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._undated = UndatedLists(self.endpoint)
-
-    def _joined(self, position: int) -> datetime:
-        """Return when a member joined, by its profile; the earliest day if that does not tell."""
+    def _joined_at(self, position: int) -> datetime:
+        """Return when a member joined, by its profile, or `EARLIEST_DATE` if that is unknown."""
         try:
             created = timestamps.normalize_timestamp(
                 self.run.user_ids.profile(position)["date_created"]
@@ -171,15 +187,14 @@ class Redemptions(MemberStream):
         except (KeyError, values.ConversionError):
             return EARLIEST_DATE
         except (MemberMissingError, NotConfiguredError, RejectedError):
-            return EARLIEST_DATE  # a key may read redemptions and no profiles
+            return EARLIEST_DATE  # the key may read redemptions but not profiles
         return parse_timestamp(created) or EARLIEST_DATE
 
 
 class PointsExpiration(MemberStream):
     """Points of each member that expired or will, one row per rule and entry.
 
-    The date of an inactivity entry moves with each activity of the member, so no date is part of
-    the key.
+    No date is part of the key: that of an inactivity entry moves with each activity of the member.
     """
 
     name = "points_expiration"
@@ -189,7 +204,9 @@ class PointsExpiration(MemberStream):
     @override
     def fetch(self, position: int, since: datetime | None, until: datetime) -> list[Row]:
         user_id = self.run.user_ids.user_id(position)
-        entries = self.run.client.get(self.endpoint, user_id, parse=_expirations)
+        entries = self.run.client.get(
+            self.endpoint, user_id, parse=member_payloads.parse_expirations
+        )
         surrogate_keys.assign_entries(entries)
         return [{**entry, "user_id": user_id} for entry in entries]
 
@@ -204,7 +221,7 @@ class Receipts(MemberStream):
 
 
 class Coupons(MemberStream):
-    """Coupons that each member got for points and has not used."""
+    """Coupons that each member redeemed points for and has not used."""
 
     name = "coupons"
     endpoint = endpoints.COUPONS
@@ -216,11 +233,11 @@ class Coupons(MemberStream):
 class UserBadges(MemberStream):
     """Badges of each member, one row per badge.
 
-    `user_counts` stands beside the list and is the member's, so it is the same in all rows. Its
-    `earned_total` counts repeats, but no page says that a badge is listed once per time it was
-    earned, nor names a property that would tell such rows apart. So the key stays (`user_id`,
-    `id`). Should a page have two rows of a badge, the last is kept, and the run warns unless
-    `total` says that none is missing.
+    The response has `user_counts` once, beside the list, so it is the same in all rows of a member.
+    Its `earned_total` counts repeats, but no vendor page says that a badge is listed once per time
+    it was earned, or names a property that would distinguish such rows. So the key is (`user_id`,
+    `id`). If a list has two rows of a badge, the last is kept, and the run warns unless `total`
+    shows that no row is missing.
     """
 
     name = "user_badges"
@@ -230,7 +247,7 @@ class UserBadges(MemberStream):
 
 
 class PointsAwaitingFulfillment(MemberStream):
-    """Points that each member gets once purchases are fulfilled, one row per member."""
+    """Points that each member will get when purchases are fulfilled, one row per member."""
 
     name = "points_awaiting_fulfillment"
     endpoint = endpoints.POINTS_AWAITING_FULFILLMENT
@@ -240,68 +257,20 @@ class PointsAwaitingFulfillment(MemberStream):
     @override
     def fetch(self, position: int, since: datetime | None, until: datetime) -> list[Row]:
         user_id = self.run.user_ids.user_id(position)
-        totals = self.run.client.get(self.endpoint, user_id, parse=_awaiting)
+        totals = self.run.client.get(self.endpoint, user_id, parse=member_payloads.parse_awaiting)
         return [{**totals, "user_id": user_id}]
 
 
-_AWAITING = ("total_points_awaiting_fulfillment", "bonus_points_awaiting_fulfillment")
-_COMPLETION = {
-    "user_id": values.integer,
-    "activity_id": values.integer,
-    "date_created": timestamps.normalize_timestamp,
-    "date_awarded": timestamps.normalize_timestamp,
-    "activity_date": timestamps.normalize_timestamp,
-    "num_points": values.integer,
-}
-_REDEMPTION = {
-    "user_id": values.integer,
-    "order_date": timestamps.normalize_timestamp,
-    "reward_id": values.integer,
-    "title": values.text,
-    "reward_title": values.text,
-    "color": values.text,
-    "size": values.text,
-    "quantity": values.integer,
-    "total_points_redeemed": values.integer,
-}
-_RULES = {
-    "redemption_period_points_expiration": "redemption_period",
-    "inactivity_points_expiration": surrogate_keys.INACTIVITY,
-}
-
-
-def _moment(step: Row) -> str | None:
-    try:
-        return timestamps.normalize_timestamp(step.get("date") or "")
-    except values.ConversionError:
-        return None
-
-
-def _deletion(payload: Any) -> Row | None:
-    """Accept what User Deletion Status answers; its history may be missing."""
-    if not isinstance(payload, dict) or "status" not in payload:
-        return None
-    history = payload.get("status_history")
-    steps = history if isinstance(history, list) else []
-    entries = [entry for entry in steps if isinstance(entry, dict)]
-    return {**payload, "status_history": entries}
-
-
-def _awaiting(payload: Any) -> Row | None:
-    """Accept an object with at least one of the two totals (Points Awaiting Fulfillment)."""
-    is_known = isinstance(payload, dict) and any(name in payload for name in _AWAITING)
-    return payload if is_known else None
-
-
-def _expirations(payload: Any) -> list[Row] | None:
-    """Flatten the two arrays, each of which may be missing, null or empty (Points Expiration)."""
-    if payload is None:
-        return []
-    if not isinstance(payload, dict) or (payload and not payload.keys() & _RULES.keys()):
-        return None
-    if not all(isinstance(payload.get(key) or [], list) for key in _RULES):
-        return None
-    entries = [(entry, rule) for key, rule in _RULES.items() for entry in payload.get(key) or ()]
-    if not all(isinstance(entry, dict) for entry, _ in entries):
-        return None
-    return [{**entry, "rule_type": rule} for entry, rule in entries]
+STREAMS = (
+    Users,
+    UserActivities,
+    UserActivityHistory,
+    Purchases,
+    UserRewards,
+    Redemptions,
+    PointsExpiration,
+    Receipts,
+    Coupons,
+    UserBadges,
+    PointsAwaitingFulfillment,
+)

@@ -79,3 +79,6 @@ class Badges(ProgramStream):
     name = "badges"
     endpoint = endpoints.BADGES
     selected_by_default = False
+
+
+STREAMS = (Activities, Rewards, Badges)

@@ -26,7 +26,7 @@ from tap_crowdtwist.api.errors import (
 from tap_crowdtwist.api.rate_limiter import RateLimiter
 from tap_crowdtwist.api.retry import MAX_PAUSE_SECONDS, MAX_RATE_LIMITED, RETRY_DEADLINE_SECONDS
 from tap_crowdtwist.api.transport import Transport
-from tap_crowdtwist.streams.members import _expirations
+from tap_crowdtwist.streams.member_payloads import parse_expirations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -160,7 +160,7 @@ def test_no_content_is_an_empty_list(
 
 def test_no_content_is_an_empty_list_of_expirations(serve: Callable[..., Case]) -> None:
     case = serve(NO_CONTENT)
-    assert case.client.get(endpoints.POINTS_EXPIRATION, 1, parse=_expirations) == []
+    assert case.client.get(endpoints.POINTS_EXPIRATION, 1, parse=parse_expirations) == []
 
 
 def test_no_content_is_neither_a_profile_nor_a_page_that_was_announced(
