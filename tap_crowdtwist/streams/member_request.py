@@ -1,11 +1,12 @@
-"""Whom to ask in a sweep, in which order and from when on; and what came of each."""
+"""The requests of a sweep: which members, in which order, from which date on; and their results."""
 
 from __future__ import annotations
 
 import enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from tap_crowdtwist.state import lower_bound
+from tap_crowdtwist.errors import SettingError, TapError
+from tap_crowdtwist.state import SweepPlan, lower_bound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -15,21 +16,22 @@ if TYPE_CHECKING:
     from tap_crowdtwist.members.roster import Roster
     from tap_crowdtwist.records.normalizer import Row
     from tap_crowdtwist.state import SweepState
+    from tap_crowdtwist.sync.run import SyncRun
 
 DELETED_AT = "_sdc_deleted_at"
-"""By what name targets know when a row was deleted."""
+"""The property by which targets learn when a row was deleted."""
 
 
 class RequestKind(enum.Enum):
-    """Why a member is asked about."""
+    """Why a member is read."""
 
-    IN_ORDER = "its place in the roster has come"
+    IN_ORDER = "it is next in the roster"
     FAILED_BEFORE = "an earlier run failed to read it"
     REREAD = "it was read from the bookmark, and may be new to the roster"
 
 
 class MemberRequest(NamedTuple):
-    """One member to ask about, and from when on."""
+    """One member to read, by its position in the roster, and the lower bound of its rows."""
 
     position: int
     since: datetime | None
@@ -37,7 +39,14 @@ class MemberRequest(NamedTuple):
 
 
 class MemberResult(NamedTuple):
-    """What came of an request: raw rows, from when on and when they came, or why there are none."""
+    """The outcome of a request.
+
+    Attributes:
+        rows: raw rows; none if there is an error.
+        since: the lower bound they were read with.
+        extracted: when they were received.
+        error: why the member could not be read.
+    """
 
     rows: list[Row]
     since: datetime | None
@@ -46,45 +55,100 @@ class MemberResult(NamedTuple):
 
     @property
     def was_read(self) -> bool:
-        """Whether there is such a member, and all of its rows came."""
+        """Whether the member exists and all of its rows were read."""
         return self.error is None and not self.deleted
 
     @property
     def deleted(self) -> int:
-        """How many of the rows say that the member is deleted."""
+        """Number of rows that say that the member was deleted."""
         return sum(DELETED_AT in row for row in self.rows)
 
 
 def requests_of(
     roster: Roster, sweep: SweepState, start_date: datetime | None
 ) -> Iterator[MemberRequest]:
-    """Yield the rest of the roster, then who is owed, so that nobody owed is in the way."""
-    owed = roster.with_tokens(sweep.failed.earlier)
-    later = frozenset(owed)
-    for place in range(roster.after(sweep.after), len(roster)):
-        if place not in later:
-            yield MemberRequest(place, sweep.since)
+    """Yield the rest of the roster, then the members that failed in earlier runs.
+
+    Those come last, so that a member that fails for good never keeps others from being read.
+    """
+    failed = roster.with_tokens(sweep.failed.earlier)
+    later = frozenset(failed)
+    for position in range(roster.after(sweep.after), len(roster)):
+        if position not in later:
+            yield MemberRequest(position, sweep.since)
     bound = lower_bound(sweep.failed.earlier_since, sweep.since)
-    if roster.id_type != "id":  # behind the same name there may be another member by now
+    # The same email or user name may belong to another member by now, who was never read.
+    if roster.id_type != "id":
         bound = start_date
-    yield from [MemberRequest(place, bound, RequestKind.FAILED_BEFORE) for place in owed]
+    yield from [MemberRequest(position, bound, RequestKind.FAILED_BEFORE) for position in failed]
+
+
+def plan_sweep(
+    stream: str,
+    run: SyncRun,
+    replication_key: str | None,
+    valid_replication_keys: tuple[str, ...],
+    *,
+    is_incremental: bool,
+    is_versioned: bool,
+) -> SweepPlan:
+    """Return what decides the bounds of a stream's sweep.
+
+    Raises:
+        TapError: the catalog wants it incremental by a property that does not allow that, or
+            `start_date` is in the future.
+    """
+    settings = run.settings
+    if is_incremental and replication_key not in valid_replication_keys:
+        possible = " or ".join(valid_replication_keys)
+        only = f", only by {possible}" if possible else ""
+        raise TapError(
+            f"Catalog: `{stream}` cannot be replicated incrementally by {replication_key!r}{only}; "
+            "set its replication-method to FULL_TABLE"
+        )
+    now = run.now()
+    if settings.start_date is not None and settings.start_date > now:
+        raise SettingError("start_date", "lies in the future, so there is nothing to read yet")
+    feeds = run.feeds
+    return SweepPlan(
+        stream,
+        now,
+        replication_key,
+        settings.start_date,
+        settings.lookback,
+        files=feeds.marks if feeds is not None else None,
+        changed=settings.only_changed,
+        versioned=is_versioned,
+    )
+
+
+def since_of(request: MemberRequest, sweep: SweepState, run: SyncRun) -> datetime | None:
+    """Return the lower bound for a member.
+
+    It is `start_date` for a member whose number shows that it is new, and for one that failed
+    before its number was known.
+    """
+    if sweep.previous_digest is None or request.kind is not RequestKind.IN_ORDER:
+        return request.since
+    user_id = run.user_ids.known_id(request.position)
+    is_new = user_id is None or sweep.is_new_member(user_id)
+    return run.settings.start_date if is_new else request.since
 
 
 def new_member_test(sweep: SweepState) -> Callable[[int], bool] | None:
-    """Return a test for members that a sweep has read, and the last complete one perhaps not.
+    """Return a test for members that this sweep has read and the last complete one may not have.
 
     Returns:
-        The test, by CrowdTwist's number; None where there is nobody.
+        The test, which takes CrowdTwist's number; None if there is no such member.
     """
     if sweep.previous_digest is None or sweep.read_digest is None:
         return None
-    is_new, largest = (
-        sweep.previous_digest.new_member_test(sweep.read_digest | sweep.failed_digest),
-        sweep.previous_digest.largest,
-    )
+    read_or_failed = sweep.read_digest | sweep.failed_digest
+    is_new = sweep.previous_digest.new_member_test(read_or_failed)
+    largest = sweep.previous_digest.largest
     if is_new is None:
         return None
-    # Whoever has a larger number was read from `start_date` in the first place.
+    # A member with a larger number is new for certain, and has been read from `start_date`.
     return lambda user_id: user_id <= largest and is_new(user_id)
 
 
@@ -95,19 +159,20 @@ def reread_requests(
     first: int,
     start_date: datetime | None,
 ) -> Iterator[MemberRequest]:
-    """Yield whom to read from `start_date` after all, since the last sweep may not have read them.
+    """Yield the members to read again from `start_date`: the last sweep may not have read them.
 
-    Members before `first` whose number is unknown are among them: their turn was in a run that was
-    cut short. Whoever asks for it has to look again.
+    This includes members before `first` whose number is unknown, because an interrupted run read
+    them. Whoever fetches them has to look the number up and apply `is_new` then.
 
     Args:
-        members: how many there are.
+        members: size of the roster.
         known_id: returns the number of a member, by position, or None.
         is_new: what `new_member_test` returned.
         first: the position at which this run began.
-        start_date: from when on they are wanted.
+        start_date: the lower bound.
     """
-    for place in range(members):
-        user_id = known_id(place)
-        if place < first if user_id is None else is_new(user_id):
-            yield MemberRequest(place, start_date, RequestKind.REREAD)
+    for position in range(members):
+        user_id = known_id(position)
+        may_be_new = position < first if user_id is None else is_new(user_id)
+        if may_be_new:
+            yield MemberRequest(position, start_date, RequestKind.REREAD)

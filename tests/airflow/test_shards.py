@@ -677,7 +677,7 @@ def test_members_asked_by_earlier_attempts_count() -> None:
         PARTS[0],
         6,
         bookmarks,
-        users=StreamStats(skip_reason="complete since the run that was cut short"),
+        users=StreamStats(skip_reason="complete since the interrupted run"),
         purchases=StreamStats(asked=3),
         redemptions=StreamStats(asked=6),
     )

@@ -1,0 +1,153 @@
+"""The reading of one sweep: requests in order, worker threads, results in the same order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tap_crowdtwist.api.errors import ApiError, FatalApiError
+from tap_crowdtwist.streams import member_request
+from tap_crowdtwist.streams.member_request import MemberRequest, MemberResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from logging import Logger
+
+    from tap_crowdtwist.records.normalizer import Row
+    from tap_crowdtwist.state import SweepPlan, SweepState
+    from tap_crowdtwist.sync.run import SyncRun
+    from tap_crowdtwist.sync.tasks import SweepJob
+
+
+@dataclass(frozen=True)
+class MemberReader:
+    """Reads the members of one sweep.
+
+    Attributes:
+        stream: the stream's name.
+        run: the shared parts of the run.
+        sweep: the state of the sweep.
+        read: reads the rows of one member, in a worker thread.
+        logger: the stream's.
+    """
+
+    stream: str
+    run: SyncRun
+    sweep: SweepState
+    read: Callable[[MemberRequest, SweepState], list[Row]]
+    logger: Logger
+
+    def start(self) -> SweepJob[MemberRequest, MemberResult]:
+        """Let the workers start on the sweep."""
+        return self.run.pool.add(self._requests(), self._fetcher())
+
+    def read_in_turn(self) -> Iterator[tuple[MemberRequest, MemberResult]]:
+        """Read members in this thread, one at a time, each when its result is asked for."""
+        fetch = self._fetcher()
+        yield from ((request, fetch(request)) for request in self._requests())
+
+    def results(
+        self, job: SweepJob[MemberRequest, MemberResult], first: int
+    ) -> Iterator[tuple[MemberRequest, MemberResult]]:
+        """Yield the results of a sweep, then those of members that have to be read again.
+
+        Args:
+            job: what `start` returned.
+            first: the position in the roster at which this run began.
+        """
+        is_last = self.sweep.previous_digest is None
+        yield from self._results_of(job, is_last=is_last)
+        # All of them were requested again; those that failed again have been added anew.
+        self.sweep.failed.earlier.clear()
+        if is_last:
+            return
+        # Which members may be new is known only after the last result. The next stream's sweep must
+        # not begin before that: its results would fill the window and wait until these are taken.
+        is_new = member_request.new_member_test(self.sweep)
+        if is_new is None:
+            self.run.pool.begin_next(self.stream)
+            return
+        self.logger.info(
+            "%s: reading members from `start_date` that the last sweep may not have read",
+            self.stream,
+        )
+        run, start_date = self.run, self.run.settings.start_date
+        requests = member_request.reread_requests(
+            len(run.roster), run.user_ids.known_id, is_new, first, start_date
+        )
+        reread = run.pool.add(requests, self._fetcher(is_new))
+        yield from self._results_of(reread, is_last=True)
+
+    def _results_of(
+        self, job: SweepJob[MemberRequest, MemberResult], *, is_last: bool
+    ) -> Iterator[tuple[MemberRequest, MemberResult]]:
+        """Yield results; if this is the stream's last job, let the next stream begin early."""
+        has_begun_next = not is_last
+        for result in self.run.pool.results(job):
+            # Every member of this job is under way, so workers would soon be idle.
+            if job.exhausted and not has_begun_next:
+                self.run.pool.begin_next(self.stream)
+                has_begun_next = True
+            yield result
+            self.run.on_wait()
+
+    def _requests(self) -> Iterator[MemberRequest]:
+        start_date = self.run.settings.start_date
+        return member_request.requests_of(self.run.roster, self.sweep, start_date)
+
+    def _fetcher(
+        self, is_new: Callable[[int], bool] | None = None
+    ) -> Callable[[MemberRequest], MemberResult]:
+        """Return the function that workers call for each request.
+
+        Args:
+            is_new: with it, members that turn out not to be new are not read.
+        """
+
+        def fetch(request: MemberRequest) -> MemberResult:
+            # The bound is evaluated after reading: that may have found out the member's number, by
+            # which it is decided.
+            try:
+                if is_new is not None and not is_new(self.run.user_ids.user_id(request.position)):
+                    return MemberResult([], request.since, self.run.now())
+                rows = self.read(request, self.sweep)
+            except FatalApiError:
+                raise
+            except ApiError as error:
+                return MemberResult(
+                    [],
+                    member_request.since_of(request, self.sweep, self.run),
+                    self.run.now(),
+                    error,
+                )
+            return MemberResult(
+                rows, member_request.since_of(request, self.sweep, self.run), self.run.now()
+            )
+
+        return fetch
+
+
+class ActiveSweep(NamedTuple):
+    """A sweep that has begun.
+
+    Attributes:
+        state: how far it is.
+        plan: what its bounds were decided by.
+        reader: reads its members.
+        job: its results to come; None in a dry run, which reads members without the worker pool.
+        state_before: a copy of the stream's state, restored if nothing can be read.
+        first: the position in the roster at which this run began.
+    """
+
+    state: SweepState
+    plan: SweepPlan
+    reader: MemberReader
+    job: SweepJob[MemberRequest, MemberResult] | None
+    state_before: dict[str, Any]
+    first: int
+
+    def results(self) -> Iterator[tuple[MemberRequest, MemberResult]]:
+        """Return the results in the order of the requests."""
+        if self.job is None:
+            return self.reader.read_in_turn()
+        return self.reader.results(self.job, self.first)

@@ -1,0 +1,191 @@
+"""The part of a member stream that reads and writes the stream's entry in the state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import msgspec
+from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
+
+from tap_crowdtwist import state
+from tap_crowdtwist.api.errors import NotConfiguredError
+from tap_crowdtwist.errors import SettingError
+from tap_crowdtwist.state import files_seen
+from tap_crowdtwist.state.resume import COMPLETED_AT
+from tap_crowdtwist.streams import stream_maps, vanished_rows
+from tap_crowdtwist.streams.base import CrowdTwistStream
+from tap_crowdtwist.streams.failure_policy import MIN_UNAVAILABLE, FailurePolicy
+from tap_crowdtwist.sync.stats import FORGOTTEN
+
+if TYPE_CHECKING:
+    from tap_crowdtwist.streams.member_reader import ActiveSweep
+    from tap_crowdtwist.streams.member_request import MemberResult
+
+
+class ResumableStream(CrowdTwistStream):
+    """A stream whose sweep is saved in the state, so that a later run can resume it."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the interrupted run that this one resumes had completed the stream."""
+        own, changed = self.stream_state, self.run.settings.only_changed
+        if not self.run.is_resumed or not own.get(COMPLETED_AT):
+            return False
+        if files_seen.is_of_changed(own) and not changed:
+            return False  # only members that changed were read, and now all are wanted
+        if not changed and self.is_incremental and self.starts_later:
+            return False
+        feeds = self.run.feeds if changed else None
+        if feeds is not None and feeds.has_new_files(own.get("files")):
+            return False
+        state.check_compatible(own, self.run.roster)
+        return True
+
+    @property
+    def is_incremental(self) -> bool:
+        """Whether the stream is replicated from a bookmark."""
+        return bool(self.replication_method == REPLICATION_INCREMENTAL)
+
+    @property
+    def starts_later(self) -> bool:
+        """Whether earlier runs read from a later `start_date` than this one wants.
+
+        A date that cannot be parsed is reported when the sweep begins.
+        """
+        # Not `stream_state`, which adds an entry for the stream to the state before its turn.
+        own = self.tap_state.get("bookmarks", {}).get(self.name, {})
+        try:
+            return state.misses_earlier_rows(own, self.run.settings.start_date)
+        except (AttributeError, TypeError, ValueError):
+            return False
+
+    @property
+    def shares_table(self) -> bool:
+        """Whether a stream map writes another selected stream into the same table."""
+        streams = [s for s in self._tap.streams.values() if s.selected and s is not self]
+        return any(
+            stream_maps.table_names(stream) & stream_maps.table_names(self) for stream in streams
+        )
+
+    @property
+    def forgets_rows(self) -> bool:
+        """Whether to let the target delete rows that no longer exist.
+
+        Never those of a history: it is read by date, so a row that was not read may still exist.
+        """
+        is_full = self.replication_method == REPLICATION_FULL_TABLE
+        return self.run.settings.forgets and is_full and self.endpoint.dates is None
+
+    @cached_property
+    def failure_policy(self) -> FailurePolicy:
+        """What to do about members that cannot be read."""
+        run = self.run
+        return FailurePolicy(
+            self.name,
+            run.stream_stats(self.name),
+            run.settings,
+            run.roster,
+            run.missing,
+            run.user_ids,
+            self.room,
+            self.logger,
+        )
+
+    def _note_resource(self, result: MemberResult, sweep: state.SweepState) -> None:
+        """Note from a result whether the program has the resource.
+
+        If it lacked the resource when all members were swept and has it now, the members that
+        changed are too few: ask for a sweep of all.
+        """
+        if isinstance(result.error, NotConfiguredError):
+            sweep.lacks_resource = sweep.lacks_resource is not False
+        elif result.error is None:
+            sweep.lacks_resource = False
+            if sweep.changed and files_seen.lacks_resource(self.stream_state):
+                del self.stream_state["files"]
+                sweep.files = None
+                self.run.fail(
+                    SettingError(
+                        "sweep_members",
+                        f"the program has `{self.name}` now, and lacked it when all members were "
+                        "swept; run once with `sweep_members` all",
+                    )
+                )
+
+    def _finish(self, active: ActiveSweep, *, write: bool) -> None:
+        """Record in the state that the sweep is complete, or forget it if it has no rows.
+
+        A few changed members are too few to prove that the program has lost the resource. They are
+        then read again in the next run, with those that change until then.
+        """
+        run, own, sweep = self.run, self.stream_state, active.state
+        has_rows = self.failure_policy.is_whole(sweep)
+        if not has_rows:
+            state.forget(own, sweep)
+        sweep.doubt = self._doubt(sweep)
+        if write and self.forgets_rows:
+            self._forget_vanished(sweep)
+        doubted = sweep.changed and sweep.lacks_resource and not files_seen.lacks_resource(own)
+        if doubted and sweep.asked < MIN_UNAVAILABLE:
+            state.forget(own, sweep)
+        elif has_rows:
+            state.finish(own, sweep, active.plan, run.roster, run.now())
+            if sweep.failed.overflowed:
+                run.failures.append(
+                    f"{self.name}: more members failed than the state can list "
+                    f"({state.MAX_FAILED_MEMBERS:,} a stream at most), so its bookmark stays and "
+                    "the next run reads everybody from there"
+                )
+        else:
+            state.record_files(own, sweep)
+
+    def _forget_vanished(self, sweep: state.SweepState) -> None:
+        """Let the target delete rows that the sweep did not bring, or note why it must not.
+
+        This comes before the state says that the sweep is complete: if the target dies between the
+        two, the next run sends the message again.
+        """
+        stats = self.run.stream_stats(self.name)
+        reason = "the stream was skipped"
+        if not stats.skip_reason:
+            reason = vanished_rows.why_kept(
+                sweep,
+                self.stream_state,
+                state.found_members(sweep, self.run.roster),
+                is_shard=self.run.settings.shard.count != 1,
+                shares_table=self.shares_table,
+            )
+        stats.vanished_rows = reason or FORGOTTEN
+        if not reason and sweep.version is not None:
+            self._write_activate_version_message(sweep.version)
+
+    def _doubt(self, sweep: state.SweepState) -> str:
+        stats = self.run.stream_stats(self.name)
+        return vanished_rows.doubt(
+            sweep,
+            lacks_rows=stats.rejected_rows > 0,
+            lacks_resource=stats.not_configured > 0,
+            is_proven=self.run.client.is_proven(self.endpoint),
+        )
+
+    def room(self) -> int:
+        """Return how many characters of the state are left for this stream's failed members."""
+        selected = [name for name, stream in self._tap.streams.items() if stream.selected]
+        return state.room(self.tap_state.get("bookmarks", {}), self.name, selected)
+
+    def _checkpoint(self, active: ActiveSweep, *, forget: bool = False) -> None:
+        """Write a STATE with the cursor of the sweep, or without the sweep to `forget` it.
+
+        A sweep that has found no member yet keeps the cursor of before: the roster may be wrong.
+        """
+        own, sweep, run = self.stream_state, active.state, self.run
+        if forget:
+            state.forget(own, sweep)
+        elif sweep.missing < sweep.asked or not sweep.asked:
+            doubted = replace(sweep, doubt=self._doubt(sweep))
+            state.save(own, doubted, active.plan, run.roster, run.now())
+            if len(msgspec.json.encode(self.tap_state)) > state.MAX_STATE_BYTES:
+                state.shorten(own)
+        self._tap.state_writer.write_state(self.tap_state)
