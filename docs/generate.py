@@ -175,7 +175,7 @@ def _replication(stream: type[CrowdTwistStream]) -> str:
 
 def _notes(stream: type[CrowdTwistStream]) -> str:
     summary = (stream.__doc__ or "").partition("\n\n")[0]
-    return " ".join(f"{summary} {stream.notes}".split())
+    return " ".join(f"{summary} {stream.readme_note}".split())
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -388,8 +388,8 @@ def test_an_expression_that_fails_on_a_row_is_named_and_tells_nothing_of_the_row
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({}, "Setting `flattening_max_depth`: must say how deep"),
-        ({"flattening_max_depth": -1}, "Setting `flattening_max_depth`: must say how deep"),
+        ({}, "Setting `flattening_max_depth`: must be set if"),
+        ({"flattening_max_depth": -1}, "Setting `flattening_max_depth`: must be set if"),
         (
             {"flattening_max_depth": 1, "flattening_max_key_length": 5},
             "Setting `flattening_separator`: with it, or with `flattening_max_key_length`, two ",

@@ -1,4 +1,4 @@
-"""What every stream has in common: its schema, and how its rows become RECORD messages."""
+"""The base of all streams: the schema, and the writing of rows as RECORD messages."""
 
 from __future__ import annotations
 
@@ -36,59 +36,63 @@ if TYPE_CHECKING:
 class CrowdTwistStream(Stream):
     """A stream of CrowdTwist.
 
-    Args:
-        tap: the SDK's part of it.
-        run: returns what the streams of a run share. Streams are also made to be discovered, with
-            settings that no run could use, so it is called when rows are asked for.
-        policy: what becomes of sensitive properties.
+    The SDK's loop over records (`_sync_records`) is replaced in subclasses. It looks up, copies and
+    checks for each record what is decided here once per stream, and it advances the bookmark with
+    each record, which is only right if records come in order. The API promises no order.
 
-    The SDK's own loop over records is replaced (`_sync_records`): it searches, copies and checks
-    per record what here is decided once per stream, and it moves bookmarks by record, which an
-    API without any promised order does not allow.
+    Args:
+        tap: the tap.
+        run: returns the shared parts of the run. Called only when rows are read: `--discover`
+            builds streams with settings that no run could use.
+        policy: how to treat sensitive properties.
     """
 
     name: str
     endpoint: ClassVar[Endpoint]
     aliases: ClassVar[Mapping[str, str]] = {}
-    notes: ClassVar[str] = ""
-    """What a user should know of the stream, for the README."""
+    readme_note: ClassVar[str] = ""
+    """What the README says about the stream, after the first line of the class's docstring."""
 
-    texts_are_expected: ClassVar[bool] = False
-    """Whether objects are known to come as text that is no JSON, so that no warning is due."""
+    has_text_objects: ClassVar[bool] = False
+    """Whether objects may arrive as text that is not JSON: counted then, without a warning."""
 
     emit_activate_version_messages = False
-    asks_api: ClassVar[bool] = True
-    """Whether its rows are asked of the API, which takes a key."""
+    is_read_from_api: ClassVar[bool] = True
+    """Whether its rows are read from the API, which takes a key."""
 
     def __init__(self, tap: Tap, run: Callable[[], SyncRun], policy: Policy) -> None:
         super().__init__(tap, schema=public_schema(self.name, policy))
         self._get_run = run
         self._policy = policy
-        if self.asks_api and wants_only_files(tap.config):
+        if self.is_read_from_api and wants_only_files(tap.config):
             self.selected_by_default = False
 
     @classmethod
     def is_configured(cls, config: Mapping[str, Any]) -> bool:  # noqa: ARG003 - for streams of files
-        """Tell whether the settings say where the stream comes from."""
+        """Return whether the settings name the source of the stream."""
         return True
 
     @property
     def run(self) -> SyncRun:
-        """What the streams of this run share."""
+        """The shared parts of this run."""
         return self._get_run()
 
     @cached_property
     def normalizer(self) -> Normalizer:
-        """Makes this stream's records; compiled from the catalog's schema and selection."""
-        lacking = [
+        """The function from raw rows to records, compiled from schema and selection of the catalog.
+
+        Raises:
+            TapError: the catalog's schema lacks a key.
+        """
+        missing_keys = [
             key for key in self.primary_keys if key not in self.effective_schema["properties"]
         ]
-        if lacking:
+        if missing_keys:
             raise TapError(
-                f"Catalog: the schema of `{self.name}` lacks its key `{lacking[0]}`; write the "
-                "catalog anew with `--discover`"
+                f"Catalog: the schema of `{self.name}` lacks its key `{missing_keys[0]}`; "
+                "regenerate the catalog with `--discover`"
             )
-        self._warn_of_an_old_catalog()
+        self._warn_of_old_catalog()
         return Normalizer(
             self.name,
             self.effective_schema,
@@ -96,24 +100,25 @@ class CrowdTwistStream(Stream):
             selected=lambda breadcrumb: bool(self.mask[breadcrumb]),
             policy=self._policy,
             aliases=self.aliases,
-            texts=self.run.stream_stats(self.name).texts if self.texts_are_expected else None,
+            texts=self.run.stream_stats(self.name).texts if self.has_text_objects else None,
         )
 
-    def _warn_of_an_old_catalog(self) -> None:
-        """Warn of columns that a catalog lacks, as one does that was kept over an upgrade."""
+    def _warn_of_old_catalog(self) -> None:
+        """Warn of columns that the catalog lacks, for example because an older version wrote it."""
         known = public_schema(self.name, self._policy)["properties"]
-        if lacking := [name for name in known if name not in self.effective_schema["properties"]]:
+        missing = [name for name in known if name not in self.effective_schema["properties"]]
+        if missing:
             self.logger.warning(
                 "Catalog: the schema of `%s` lacks %d columns (first: `%s`), which are not read; "
-                "write the catalog anew with `--discover`, or with Meltano's `--refresh-catalog`",
+                "regenerate the catalog with `--discover`, or with Meltano's `--refresh-catalog`",
                 self.name,
-                len(lacking),
-                lacking[0],
+                len(missing),
+                missing[0],
             )
 
     @override
     def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
-        """Log, but for the SDK's announcement of an error, which the last line of the run tells."""
+        """Log a message; errors at DEBUG, since the last line of the run reports them."""
         super().log(
             message, *args, level=logging.DEBUG if level >= logging.ERROR else level, **kwargs
         )
@@ -123,10 +128,10 @@ class CrowdTwistStream(Stream):
         """Log the Singer metrics of a sync: records, requests, duration.
 
         Yields:
-            What counts records (one, if not told how many), and the requests made since it was
-            last called.
+            A function to call after writing records, with their number (1 if not given). It also
+            counts the requests made since its last call.
         """
-        traffic = self.run.client.stats.requests
+        requests_made = self.run.client.stats.requests
         with (
             self.get_record_counter() as records,
             metrics.http_request_counter(self.name, self.endpoint.path) as requests,
@@ -137,7 +142,7 @@ class CrowdTwistStream(Stream):
             def count(new: int = 1) -> None:
                 nonlocal sent
                 records.increment(new)
-                now = traffic[self.name]
+                now = requests_made[self.name]
                 requests.increment(now - sent)
                 sent = now
 
@@ -146,17 +151,17 @@ class CrowdTwistStream(Stream):
 
     @override
     def get_batch_config(self, config: Mapping[str, Any]) -> None:
-        """Give none: rows go out as they come, and STATE follows them."""
+        """Return None: no BATCH messages, since a STATE must follow the rows it stands for."""
 
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
-        """Give the records of the stream, in the order in which they are written."""
+        """Return the records of the stream, in the order in which they are written."""
         return self._sync_records(context, write_messages=False)
 
     @property
     @override
     def stream_maps(self) -> list[StreamMap]:
-        """The maps of this stream; there is at least one."""
+        """The maps of this stream, at least one."""
         return stream_maps.maps_of(self._tap.mapper, self)
 
     @cached_property
@@ -168,20 +173,20 @@ class CrowdTwistStream(Stream):
     def _write(
         self, rows: Iterable[Row], extracted: datetime, *, write: bool, version: int | None = None
     ) -> Iterator[Row]:
-        """Turn rows into records, write each, and yield it.
+        """Convert rows to records, write each, and yield it. Rows without a key are left out.
 
         Args:
             rows: raw rows.
             extracted: when they were received.
-            write: whether RECORD messages are wanted.
-            version: the table version of the records, where the stream replaces the table.
+            write: whether to write RECORD messages.
+            version: the table version, in streams that send ACTIVATE_VERSION.
         """
         stats = self.run.stream_stats(self.name)
         normalize, send = self.normalizer, self._tap.write_message
         for row in rows:
             try:
                 record = normalize(row)
-            except RecursionError:  # nested deeper than anything that is data
+            except RecursionError:  # nested too deeply; only this row is lost, and counted
                 record = None
             if record is None:
                 stats.rejected_rows += 1

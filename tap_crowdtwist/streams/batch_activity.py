@@ -1,4 +1,4 @@
-"""The stream of Batch Activity Credit: what the brand has sent for CrowdTwist to credit."""
+"""The stream of Batch Activity Credit: files in which the brand asks CrowdTwist for credits."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 
 class BatchActivityCredits(FileStream):
-    """Credits that the brand has sent, to compare with what was credited."""
+    """Credits that the brand has requested, to compare with what was credited."""
 
     name = "batch_activity_credits"
     naming = BATCH_ACTIVITY
     feed = "activities"
-    kept = HistorySize(200, 200)
+    history_size = HistorySize(200, 200)
     primary_keys = ("file_name", "file_line")
     replication_key = "file_name"
-    notes = "A line that CrowdTwist would refuse says why in `fault`."
+    readme_note = "If CrowdTwist would reject a line, `fault` says why."
 
     @override
     def read(self, file: File) -> Iterator[Row]:

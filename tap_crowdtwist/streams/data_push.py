@@ -1,4 +1,4 @@
-"""Streams of Data Push: the daily CSV files that CrowdTwist delivers on SFTP."""
+"""Streams of Data Push: daily CSV files that CrowdTwist delivers by SFTP."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
     from tap_crowdtwist.files.folder import File
     from tap_crowdtwist.records.normalizer import Row
 
-REMEMBERED = 1000
-"""Characters that the names of a file's columns may take in the state."""
+MAX_COLUMNS_CHARACTERS = 1000
+"""Characters that the column names of a file may take in the state; longer lists are not kept."""
 
 
-def _bare(name: str) -> str:
+def _fold_name(name: str) -> str:
     return name.lower().replace("_", "")
 
 
 class DataPushStream(FileStream):
-    """Rows of one feed of Data Push, file after file in the order of their dates."""
+    """Rows of one Data Push feed, file by file in the order of their dates."""
 
     naming = DATA_PUSH
-    kept = HistorySize(200, 200)
-    in_order = True
-    lasting = True
+    history_size = HistorySize(200, 200)
+    is_order_sensitive = True
+    has_lasting_files = True
     replication_key = "file_name"
-    needed: ClassVar[tuple[str, ...]] = ()
-    """Columns without which a header is none; the key, if not said otherwise."""
-    optional: ClassVar[re.Pattern[str] | None] = None
-    """Matches the beginning of columns that are there only on days with data for them."""
+    required_columns: ClassVar[tuple[str, ...]] = ()
+    """Columns that a header must have; the primary key if empty."""
+    optional_columns: ClassVar[re.Pattern[str] | None] = None
+    """Matches the beginning of columns that a file has only on days with data for them."""
     _mended = 0
 
     @cached_property
@@ -50,48 +50,52 @@ class DataPushStream(FileStream):
 
     @cached_property
     def _credentials(self) -> dict[str, str]:
-        """Columns that are withheld whatever the settings say, by their names without separators.
+        """Columns that are withheld under any setting: folded name -> name in the schema.
 
-        The files spell them in a way of their own (`hashAlgorithmID`). A column that goes by its
-        name in the schema is withheld without a warning, unlike one with an unknown name.
+        The files write them differently (`hashAlgorithmID`). Under its name in the schema a column
+        is withheld without a warning; an unknown one would be warned of.
         """
         nodes = schemas.tagged(self.name)["properties"]
         return {
-            _bare(name): name for name, node in nodes.items() if node[policy.TAG] == "credential"
+            _fold_name(name): name
+            for name, node in nodes.items()
+            if node[policy.TAG] == "credential"
         }
 
     @override
     def read(self, file: File) -> Iterator[Row]:
         stats = self.run.stream_stats(self.name)
         with CsvTable(file, self.source.open, self.run.settings.data_push_form) as table:
-            names = [self._known(name) for name in table.columns]
-            self._check(table, names)
+            names = [self._column_name(name) for name in table.columns]
+            self._check_columns(table, names)
             rejected = stats.rejected_rows
-            covered = str(content_day(file.timestamp) or "")
+            content_date = str(content_day(file.timestamp) or "")
             for line, cells in table:
                 raw = row(names, cells)
                 raw["file_name"] = file.name
                 raw["file_line"] = line
-                raw["content_date"] = covered
-                yield self.shaped(raw)
+                raw["content_date"] = content_date
+                yield self._reshape(raw)
+                # The consumer counts a row that it rejects before it asks for the next one. In a
+                # file that is an error: a damaged line must not be lost in silence.
                 if stats.rejected_rows > rejected:
                     stats.rejected_rows = rejected
                     keys = " and ".join(f"`{key}`" for key in self.primary_keys)
                     raise table.wrong(
-                        line, f"has no usable value for {keys}; mend the line, or remove it"
+                        line, f"has no usable value for {keys}; correct or remove the line"
                     )
-            self._columns = self._expected(names)
-            self._count_mended(table)
+            self._columns = self._expected_columns(names)
+            self._warn_of_repairs(table)
 
     @override
     def finished(self, file: File) -> int:
-        if sum(map(len, self._columns)) <= REMEMBERED:
+        if sum(map(len, self._columns)) <= MAX_COLUMNS_CHARACTERS:
             self.stream_state["columns"] = self._columns
         else:
             self.stream_state.pop("columns", None)
         return super().finished(file)
 
-    def _count_mended(self, table: CsvTable) -> None:
+    def _warn_of_repairs(self, table: CsvTable) -> None:
         if table.mended and not self._mended:
             self.logger.warning(
                 "%s: replaced zero bytes, which no database stores, by U+FFFD in %d lines of %r "
@@ -102,62 +106,62 @@ class DataPushStream(FileStream):
             )
         self._mended += table.mended
 
-    def shaped(self, raw: Row) -> Row:
-        """Return a raw row in the shape of the schema."""
+    def _reshape(self, raw: Row) -> Row:
+        """Return a raw row in the form of the schema."""
         return raw
 
-    def _known(self, column: str) -> str:
-        """Spell a column as the schema does, where it knows it."""
+    def _column_name(self, column: str) -> str:
+        """Return the name that a column has in the schema, or its own if it is unknown."""
         lower = column.lower()
         if lower in self._known_names:
             return lower
-        return self._credentials.get(_bare(column), column)
+        return self._credentials.get(_fold_name(column), column)
 
-    def _expected(self, names: Iterable[str]) -> list[str]:
-        """Return the columns whose absence from a later file would be a fault."""
+    def _expected_columns(self, names: Iterable[str]) -> list[str]:
+        """Return the columns that later files must have too."""
         return [
             name
             for name in names
-            if _bare(name) not in self._credentials
-            and not (self.optional and self.optional.match(name))
+            if _fold_name(name) not in self._credentials
+            and not (self.optional_columns and self.optional_columns.match(name))
         ]
 
-    def _check(self, table: CsvTable, names: list[str]) -> None:
-        """Stop at a header that lacks what the stream, or the last file, cannot do without.
+    def _check_columns(self, table: CsvTable, names: list[str]) -> None:
+        """Check that a header has all required columns, and those of the last file.
 
         Raises:
-            FileError: it does.
+            FileError: one is missing.
         """
-        lacking = [name for name in self.needed or self.primary_keys if name not in names]
-        if lacking:
+        absent = [name for name in self.required_columns or self.primary_keys if name not in names]
+        if absent:
             raise table.wrong(
                 table.header_line,
-                f"names no column `{lacking[0]}`, so the header is missing or the feed has "
+                f"names no column `{absent[0]}`, so the header is missing or the feed has "
                 "changed; check the file",
             )
-        gone = [name for name in self._columns_before(table.file) if name not in names]
-        if gone and self.run.settings.data_push_columns == "same":
+        missing = [name for name in self._columns_before(table.file) if name not in names]
+        if missing and self.run.settings.data_push_columns == "same":
             raise table.wrong(
                 table.header_line,
-                f"lacks columns that earlier files have: {', '.join(gone)}; if CrowdTwist has "
+                f"lacks columns that earlier files have: {', '.join(missing)}; if CrowdTwist has "
                 "changed the feed, set `data_push_columns` to any for one run",
             )
 
     def _columns_before(self, file: File) -> list[str]:
-        """Give the columns of the last file that was read, if it is not a later one."""
+        """Return the columns of the last file that was read, or [] if that is a later one."""
         state = self.stream_state
         last = self.naming.parse(str(state.get("replication_key_value")))
         columns = state.get("columns")
         if last is None or last.timestamp > file.timestamp or not isinstance(columns, list):
             return []
-        return self._expected(map(str, columns))
+        return self._expected_columns(map(str, columns))
 
 
 class PushUsers(DataPushStream):
     """Profiles that changed, the whole profile each time.
 
-    A member may stand in a file several times. Each row is the whole profile, so by key the last
-    one is left, which is the current one.
+    A member may appear in a file several times. Each row is the whole profile, so a target that
+    merges by key ends with the last row, which is the current one.
     """
 
     name = "push_users"
@@ -167,7 +171,7 @@ class PushUsers(DataPushStream):
 
 
 class PushUserActivities(DataPushStream):
-    """What members did, and the points for it; negative points are redemptions or deductions."""
+    """Activities of members and their points; negative points are redemptions or deductions."""
 
     name = "push_user_activities"
     feed = "USER_ACTIVITY"
@@ -177,7 +181,7 @@ class PushUserActivities(DataPushStream):
 class PushRedemptions(DataPushStream):
     """Rewards that members redeemed points for, without the member's number.
 
-    `order_id` is CrowdTwist's number of one redemption. A row that is repeated has the same.
+    `order_id` is CrowdTwist's number of one redemption. A repeated row has the same.
     """
 
     name = "push_redemptions"
@@ -188,22 +192,22 @@ class PushRedemptions(DataPushStream):
 class PushPointsExpiration(DataPushStream):
     """Members whose points are about to expire, a row at each change.
 
-    Nothing that a row says of its member makes it unique: a member stands in a file at each change,
-    and `message_date` may be empty. So the key is where the row stands.
+    No property makes a row unique: a file has a row of a member for each change, and `message_date`
+    may be empty. So the key is the row's position, by file and line.
     """
 
     name = "push_points_expiration"
     feed = "POINTS_EXPIRATION"
     primary_keys = ("file_name", "file_line")
-    needed = ("user_id",)
+    required_columns = ("user_id",)
     # `message_date` is described for the inactivity rule only, so it may go with that group.
-    optional = re.compile(r"message_date$|inactivity_|redperiod_", re.ASCII | re.IGNORECASE)
-    notes: ClassVar[str] = (
-        "The last row of a member stands in the newest file, on the highest line."
+    optional_columns = re.compile(r"message_date$|inactivity_|redperiod_", re.ASCII | re.IGNORECASE)
+    readme_note: ClassVar[str] = (
+        "The last row of a member is in the newest file, on the highest line."
     )
 
     @override
-    def shaped(self, raw: Row) -> Row:
+    def _reshape(self, raw: Row) -> Row:
         return fold(raw)
 
 

@@ -1,4 +1,4 @@
-"""What becomes of a sweep when members cannot be read: counted, owed, or the end of it."""
+"""The policy for members that cannot be read: count, retry in the next run, or stop the sweep."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ if TYPE_CHECKING:
     from tap_crowdtwist.sync.stats import StreamStats
 
 MAX_ALL_MISSING = 200
-"""Members asked without finding a single one before the roster is taken for a wrong one."""
+"""Members after which the roster must be wrong, if CrowdTwist knows none of them."""
 
 MIN_UNAVAILABLE = 25
-"""Members in a row, from the first on, that lack a resource before the program is said to."""
+"""Members after which the program must lack a resource, if all of them lack it."""
 
 MIN_MISSING_CHANGED = 10
-"""Members who changed, and are not known, before the files are taken for another program's."""
+"""Missing members, of those that changed, below which the files are never taken for wrong ones."""
 
 
 class NothingReadError(IncompleteError):
-    """A stream is given up before anything of it was read, so its state stays as it was."""
+    """A stream is given up before its first row; its state is restored."""
 
 
 @dataclass(frozen=True)
 class FailurePolicy:
-    """Counts what comes of the requests of one sweep, and decides when to stop it.
+    """Counts the results of one sweep, and decides when to stop it.
 
     Attributes:
         stream: the stream's name.
-        stats: its numbers.
-        settings: what the user allows.
-        roster: whom the requests are about.
-        missing: members that CrowdTwist does not know, of all streams.
+        stats: its counts.
+        settings: the limits that the user allows.
+        roster: the members that are read.
+        missing: members that CrowdTwist does not know, in any stream.
         user_ids: the numbers of members.
-        room: returns how many characters the state has left for members that failed.
+        room: returns how many characters of the state are left for failed members.
         logger: the stream's.
     """
 
@@ -65,14 +65,15 @@ class FailurePolicy:
     def record_result(
         self, request: MemberRequest, result: MemberResult, sweep: SweepState
     ) -> None:
-        """Count what came of an errand, and stop where going on makes no sense.
+        """Count a result.
 
         Raises:
-            SettingError: CrowdTwist knows none of the members asked for so far.
-            IncompleteError: so many members failed one after the other that going on makes no
-                sense.
+            SettingError: CrowdTwist knows none of the first `MAX_ALL_MISSING` members.
+            NothingReadError: none of the first `MIN_UNAVAILABLE` members can be read.
+            IncompleteError: more members in a row failed than `max_failed_members` allows.
         """
         stats, error = self.stats, result.error
+        # A member that is read again has been counted when its turn came.
         if request.kind is not RequestKind.REREAD:
             stats.asked += 1
             sweep.asked += 1
@@ -87,7 +88,7 @@ class FailurePolicy:
             stats.not_configured += 1
             if stats.not_configured == 1:
                 self.logger.warning("%s: %s (further ones not logged)", self.stream, error)
-            if stats.not_configured == _known(sweep) >= MIN_UNAVAILABLE:
+            if stats.not_configured == _known_members(sweep) >= MIN_UNAVAILABLE:
                 stats.skip_reason = error.sentence
         else:
             self._fail(error, request, result.since, sweep)
@@ -98,17 +99,21 @@ class FailurePolicy:
             sweep.missing += 1
         self.missing.record(request.position, missing=True)
         self.missing.expected = max(self.missing.expected, sweep.missing)
-        everybody = sweep.missing == sweep.asked
-        if everybody and sweep.asked >= MAX_ALL_MISSING and self.settings.max_missing_ratio < 1:
-            self._wrong_roster(sweep)
+        are_all_missing = sweep.missing == sweep.asked
+        if (
+            are_all_missing
+            and sweep.asked >= MAX_ALL_MISSING
+            and self.settings.max_missing_ratio < 1
+        ):
+            self._raise_wrong_roster(sweep)
 
     def _fail(
         self, error: ApiError, request: MemberRequest, since: datetime | None, sweep: SweepState
     ) -> None:
-        """Note that a member is owed its rows.
+        """List a member as failed, so that the next run retries it.
 
-        Members who were owed already do not count towards the failures in a row: if they fail for
-        good, they would stop every sweep at the same place.
+        Members that had failed before do not count as failures in a row: if they fail for good,
+        they would stop every sweep at the same place.
         """
         stats = self.stats
         stats.failed += 1
@@ -120,6 +125,8 @@ class FailurePolicy:
         if request.kind is RequestKind.FAILED_BEFORE:
             return
         stats.failed_in_row += 1
+        # In the digests a failed member counts as read: the next run retries it from the list of
+        # failed members, with its own lower bound, and must not take it for a new one.
         user_id = self.user_ids.known_id(request.position)
         if request.kind is RequestKind.REREAD:
             sweep.is_uncertain = True
@@ -129,42 +136,43 @@ class FailurePolicy:
             stats.unavailable += 1
             if stats.unavailable == stats.asked - stats.missing >= MIN_UNAVAILABLE:
                 raise NothingReadError(
-                    f"{self.stream}: {error}; deselect the stream, or have the permission given"
+                    f"{self.stream}: {error}; deselect the stream, or ask for the permission"
                 )
         if stats.failed_in_row > self.settings.max_failed_members:
             raise IncompleteError(
                 f"{self.stream}: {stats.failed_in_row} members in a row failed, more than "
-                f"`max_failed_members` allows; the last one because: {error}"
+                f"`max_failed_members` allows (last error: {error})"
             )
 
     def is_whole(self, sweep: SweepState) -> bool:
-        """Return whether a sweep that came to its end counts as complete.
+        """Return whether a sweep that reached its end counts as complete.
+
+        It does not if the program lacks the resource.
 
         Raises:
             SettingError: too many members are missing.
         """
         stats = self.stats
-        few = (
-            sweep.changed and sweep.missing < MIN_MISSING_CHANGED
-        )  # of one who changed, one may be deleted
-        if not few and sweep.missing > sweep.asked * self.settings.max_missing_ratio:
-            self._wrong_roster(sweep)
-        nobody = 0 < stats.not_configured == _known(sweep) and not stats.failed
-        if stats.skip_reason or nobody:
+        # If a single member changed and was deleted, all are missing; that proves nothing.
+        are_too_few = sweep.changed and sweep.missing < MIN_MISSING_CHANGED
+        if not are_too_few and sweep.missing > sweep.asked * self.settings.max_missing_ratio:
+            self._raise_wrong_roster(sweep)
+        is_lacked_by_all = 0 < stats.not_configured == _known_members(sweep) and not stats.failed
+        if stats.skip_reason or is_lacked_by_all:
             stats.skip_reason = stats.skip_reason or "no member has this resource"
             self.logger.warning("%s has no rows: %s", self.stream, stats.skip_reason)
             return False
         return True
 
-    def _wrong_roster(self, sweep: SweepState) -> NoReturn:
-        """Fail, and forget the sweep: its members have to be asked again when that is mended."""
+    def _raise_wrong_roster(self, sweep: SweepState) -> NoReturn:
+        """Fail, and have the sweep forgotten: a corrected roster has to be read from the start."""
         self.stats.wrong_roster = True
         if sweep.changed:
             raise SettingError(
                 "data_push_path",
                 f"CrowdTwist does not know {sweep.missing} of {sweep.asked} members asked for "
-                f"{self.stream}, who appear in the files; check that these are of the program that "
-                "`api_key` belongs to, or raise `max_missing_ratio` if so many are gone",
+                f"{self.stream}, which appear in the files; check that the files are of the same "
+                "program as `api_key`, or raise `max_missing_ratio` if so many are gone",
             )
         raise SettingError(
             "id_type",
@@ -174,6 +182,6 @@ class FailurePolicy:
         )
 
 
-def _known(sweep: SweepState) -> int:
-    """Count the members asked about whom CrowdTwist knows."""
+def _known_members(sweep: SweepState) -> int:
+    """Return how many of the members read so far CrowdTwist knows."""
     return sweep.asked - sweep.missing

@@ -1,8 +1,8 @@
-"""Streams of files: what CrowdTwist pushes by itself, and what the brand has sent to it.
+"""File streams: what CrowdTwist pushes, and what the brand has sent to it.
 
-Nothing is asked of the API. The bookmark is the last file that was read whole; which files have
-been read is kept in the state (`feeds.history`), so that one that comes late, or again with other
-content, is noticed.
+They make no API requests. The bookmark is the last file that was read to its end. The state holds
+digests of the files that were read (see `files.history`), so that a file that arrives late, or
+again with other content, is noticed.
 """
 
 from __future__ import annotations
@@ -29,32 +29,32 @@ if TYPE_CHECKING:
     from tap_crowdtwist.files.naming import FileNaming
     from tap_crowdtwist.records.normalizer import Row
 
-_LISTEN = 1000
-"""Rows between two looks at the clock and at signals."""
+_ROWS_BETWEEN_CHECKS = 1000
+"""Rows after which to check the clock and for a stop signal."""
 
-_SAY = 10.0
-"""Seconds between two lines that say how far it is."""
+_PROGRESS_SECONDS = 10.0
+"""Seconds between two lines of progress."""
 
 
 class FileStream(CrowdTwistStream):
     """Rows of the files of one feed.
 
-    With several shards, only the first reads files: their rows are not split by member.
+    Of several shards only the first reads files, since their rows are not split by member.
     """
 
-    asks_api = False
+    is_read_from_api = False
     naming: ClassVar[FileNaming]
     feed: ClassVar[str]
-    kept: ClassVar[HistorySize]
-    """How many sums of days or hours the state holds."""
-    in_order: ClassVar[bool] = False
-    """Whether a file that comes late makes those after it be read again.
+    history_size: ClassVar[HistorySize]
+    """How many digests of days or hours the state holds."""
+    is_order_sensitive: ClassVar[bool] = False
+    """Whether a file that arrives late makes those after it be read again.
 
-    A file with a date to come then is not read: it would have the last word until that day.
+    A file dated in the future is then not read: its rows would win over newer ones until that day.
     """
-    lasting: ClassVar[bool] = False
-    """Whether some file is always there once one was, so that a place without any is wrong."""
-    growing: ClassVar[bool] = False
+    has_lasting_files: ClassVar[bool] = False
+    """Whether an empty folder is an error once a file has been read."""
+    is_growing: ClassVar[bool] = False
     """Whether files are appended to."""
 
     @classmethod
@@ -64,11 +64,11 @@ class FileStream(CrowdTwistStream):
 
     @cached_property
     def source(self) -> FileSource:
-        """Where the files are."""
+        """The place of the files."""
         return FileSource(
             self.config[self.naming.setting],
             self.naming,
-            growing=self.growing,
+            growing=self.is_growing,
             known_hosts=self.run.settings.sftp_known_hosts,
         )
 
@@ -76,7 +76,7 @@ class FileStream(CrowdTwistStream):
         """List the files of this feed, in the order in which they are read.
 
         Args:
-            fail: takes what is wrong with files that are left out; the run, if not given.
+            fail: called with the error about files that are left out; `run.fail` if not given.
         """
         files = self.source.files(self.run.now(), self.feed)
         misnamed = [file for file in files if file.correct_name]
@@ -84,13 +84,13 @@ class FileStream(CrowdTwistStream):
             (fail or self.run.fail)(self.source.misnamed(misnamed))
             files = [file for file in files if not file.correct_name]
         ahead = [file for file in files if file.ahead]
-        if ahead and self.in_order:
+        if ahead and self.is_order_sensitive:
             (fail or self.run.fail)(self.source.ahead(ahead))
             return [file for file in files if not file.ahead]
         if ahead:
             self.logger.warning(
-                "%s: names with a date to come: %d (first: %r); the files are read all the same, "
-                "but check the clocks of this machine and of the one that wrote them",
+                "%s: file names with a future date: %d (first: %r); the files are read, but "
+                "check the clocks of this machine and of the one that wrote them",
                 self.name,
                 len(ahead),
                 ahead[0].name,
@@ -101,16 +101,16 @@ class FileStream(CrowdTwistStream):
         """Yield the raw rows of a file.
 
         Raises:
-            FileError: the file cannot be read on.
+            FileError: the file is broken; the rows before the error have been yielded.
         """
         raise NotImplementedError
 
     def bookmark(self, file: File) -> str:
-        """Give the value of the replication key after a file; "" where it has none."""
+        """Return the value of the replication key after a file, or "" if the file has none."""
         return file.name
 
     def finished(self, file: File) -> int:
-        """Do what is to be done after a file, and give the digest of what was read of it."""
+        """Update the state after a file has been read; return the digest of what was read."""
         return digest_of(file)
 
     @override
@@ -134,24 +134,25 @@ class FileStream(CrowdTwistStream):
 
     def _records(self, *, write: bool) -> Iterator[Row]:
         run, state = self.run, self.stream_state
-        incremental = self.replication_method == REPLICATION_INCREMENTAL
+        is_incremental = self.replication_method == REPLICATION_INCREMENTAL
         files = self.files()
         if not files:
-            self._check_first(state.get("replication_key_value"))
-        if not incremental:
+            self._check_no_files(state.get("replication_key_value"))
+        if not is_incremental:
             state.clear()
-        history = FileHistory.load(state.get("files"), self.kept)
-        due = history.begin(files, in_order=self.in_order)
-        self.logger.info("%s: %d of %d files are to be read", self.name, len(due), len(files))
-        checkpoint = say = run.clock()
+        history = FileHistory.load(state.get("files"), self.history_size)
+        due = history.begin(files, in_order=self.is_order_sensitive)
+        self.logger.info("%s: reading %d of %d files", self.name, len(due), len(files))
+        checkpoint = last_progress = run.clock()
         for number, file in enumerate(due, start=1):
             for count, record in enumerate(self._write(self.read(file), run.now(), write=write)):
                 yield record
-                if count % _LISTEN == 0:
+                if count % _ROWS_BETWEEN_CHECKS == 0:
                     run.on_wait()
-                    if run.clock() >= say + _SAY:
-                        say = run.clock()
-                        self._say(number, len(due))
+                    if run.clock() >= last_progress + _PROGRESS_SECONDS:
+                        last_progress = run.clock()
+                        self._log_progress(number, len(due))
+            # Only now, when every row has been written: a file that was read in part is read again.
             history.add(file.period, self.finished(file))
             state["files"] = history.dump()
             state["replication_key"] = self.replication_key
@@ -161,21 +162,22 @@ class FileStream(CrowdTwistStream):
                 self._tap.state_writer.write_state(self.tap_state)
                 checkpoint = run.clock()
 
-    def _check_first(self, last: str | None) -> None:
-        """Accept that there are no files only before the first has come.
+    def _check_no_files(self, last: str | None) -> None:
+        """Warn that there are no files.
 
         Raises:
-            SettingError: earlier runs have read some, so the place is wrong or was emptied.
+            SettingError: earlier runs have read some, so the path is wrong or the folder was
+                emptied.
         """
-        if last and self.lasting:
+        if last and self.has_lasting_files:
             raise SettingError(
                 self.naming.setting,
                 f"has no file for `{self.name}`, although earlier runs have read some (the last: "
-                f"{last!r}); see that the path is right and the delivery goes on",
+                f"{last!r}); check the path, and that files are still delivered",
             )
-        self.logger.warning("%s: there are no files of this feed", self.name)
+        self.logger.warning("%s: no files of this feed have arrived yet", self.name)
 
-    def _say(self, number: int, files: int) -> None:
+    def _log_progress(self, number: int, files: int) -> None:
         self.logger.info(
             "%s: file %d of %d, %s records",
             self.name,
@@ -188,10 +190,10 @@ class FileStream(CrowdTwistStream):
 def check_file_streams(
     streams: Iterable[type[FileStream]], catalog: Catalog, config: Mapping[str, Any]
 ) -> None:
-    """Refuse a catalog that selects files of which no setting says where they are.
+    """Check that the path of every file stream that the catalog selects is set.
 
     Raises:
-        SettingError: it does.
+        SettingError: one is missing.
     """
     for stream in streams:
         entry = catalog.get_stream(stream.name)

@@ -1,4 +1,4 @@
-"""Streams of Live Push: events that the receiver has captured, while it may still be writing."""
+"""Streams of Live Push: events from the receiver's files, which it may still be appending to."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from tap_crowdtwist.files.folder import File
     from tap_crowdtwist.records.normalizer import Row
 
-RECENT = 100_000
-"""Events of a run that are remembered, to leave out their repeats."""
+MAX_RECENT_EVENTS = 100_000
+"""Fingerprints of events to keep in memory, so that repeats within a run are left out."""
 
-_GROWING = 2 * HOUR
-"""How long after its hour began a file may still be appended to."""
+_GROWING_PERIOD = 2 * HOUR
+"""How long a file may be appended to, from the beginning of its hour."""
 
-_NONE = frozenset({"", "0", "-1"})
-"""Numbers that are none."""
+_NO_ID = frozenset({"", "0", "-1"})
+"""Values that stand for no id."""
 
-_OF_AN_ENTRY = (
+_ENTRY_PROPERTIES = (
     "rule_type",
     "last_qualified_date",
     "expiration_date",
@@ -41,42 +41,43 @@ _OF_AN_ENTRY = (
     "inactivity_exp_date",
     "inactivity_points_exp",
 )
-"""What is said of one date on which points expire."""
+"""Properties of one date on which points expire."""
 
-OPEN = 10
-"""Files of which the state tells how far they were read."""
+MAX_OFFSETS = 10
+"""Files whose read offset is kept in the state."""
 
 
 class LivePushStream(FileStream):
-    """Events of one feed of Live Push, each once."""
+    """Events of one Live Push feed, each once."""
 
     naming = LIVE_PUSH
-    kept = HistorySize(48, 120, periods_per_cell=24)
-    growing = True
+    history_size = HistorySize(48, 120, periods_per_cell=24)
+    is_growing = True
     primary_keys = ("event_id",)
     replication_key = "received_at"
-    texts_are_expected = True  # cut after 4,000 characters, or never JSON, like some custom data
+    has_text_objects = True  # cut off after 4,000 characters, or not JSON, like some custom data
 
-    own: ClassVar[str] = ""
-    """The property with CrowdTwist's own number of what happened, if there is one."""
+    id_property: ClassVar[str] = ""
+    """The property with CrowdTwist's own number of the event, or "" if it has none."""
 
     @override
     def read(self, file: File) -> Iterator[Row]:
         start = self._offsets.get(file.name, 0)
-        self._end = start if start <= file.size else 0  # else it is another file by now
+        # A file that is smaller than before is another one: read it from its beginning.
+        self._end = start if start <= file.size else 0
         self._received_at = ""
         for event, end in events(file, self.source.open, self._end):
             self._end, self._received_at = end, event.received_at
             content = fingerprint(event.event)
             if not self._is_new(content):
                 continue
-            row = self._named(event.event)
+            row = self._rename(event.event)
             row["received_at"] = event.received_at
             row["event_id"] = self._event_id(row, content)
             yield from self.rows(row)
 
     def rows(self, event: Row) -> Iterator[Row]:
-        """Yield the raw rows of an event, whose properties have their names."""
+        """Yield the raw rows of an event, whose properties are already renamed."""
         yield event
 
     @override
@@ -85,17 +86,19 @@ class LivePushStream(FileStream):
 
     @override
     def finished(self, file: File) -> int:
-        """Remember how far a file that may still grow was read.
+        """Keep the read offset of a file that may still grow, and return the digest.
 
-        One that grows although its name says that it is finished has another size by the next run,
-        and is read from its beginning. So no clock has to be right for an event to be read.
+        A file that grows although it should be finished has another size in the next run, so its
+        digest differs and it is read from its beginning. No event is lost if a clock is wrong.
         """
         offsets = self._offsets
         offsets.pop(file.name, None)
         read = max(self._end, file.size)
-        if not file.ahead and self.run.now() - file.timestamp < _GROWING:
+        if not file.ahead and self.run.now() - file.timestamp < _GROWING_PERIOD:
             offsets[file.name] = read = self._end
-        newest = sorted(offsets.items(), key=lambda entry: entry[0].partition("-")[2])[-OPEN:]
+        newest = sorted(offsets.items(), key=lambda entry: entry[0].partition("-")[2])[
+            -MAX_OFFSETS:
+        ]
         self.stream_state["offsets"] = dict(newest)
         return digest_of(file, read)
 
@@ -112,8 +115,8 @@ class LivePushStream(FileStream):
     def _recent(self) -> dict[str, None]:
         return {}
 
-    def _named(self, members: Mapping[str, Any]) -> Row:
-        """Rename the members of an event, and set aside those that are called as ours."""
+    def _rename(self, members: Mapping[str, Any]) -> Row:
+        """Rename the members of an event; move those that have the names of our own columns."""
         row = self._names(members)
         for name in ("event_id", "received_at"):
             if name in row:
@@ -121,21 +124,24 @@ class LivePushStream(FileStream):
         return row
 
     def _event_id(self, row: Row, content: str) -> str:
-        own = surrogate_keys.own_id(row.get(self.own)) if self.own else ""
-        return own if own not in _NONE else self._policy.pseudonymize_digest(content)
+        own_id = surrogate_keys.own_id(row.get(self.id_property)) if self.id_property else ""
+        return own_id if own_id not in _NO_ID else self._policy.pseudonymize_digest(content)
 
     def _is_new(self, content: str) -> bool:
-        """Tell whether an event is not equal to one of those before it."""
+        """Return whether an event differs from all recent ones; remember it if so."""
         if content in self._recent:
             return False
         self._recent[content] = None
-        if len(self._recent) > RECENT:
+        if len(self._recent) > MAX_RECENT_EVENTS:
             del self._recent[next(iter(self._recent))]
         return True
 
 
-def _taken_entries(event: Row) -> list[tuple[str, int, Row]]:
-    """Take the entries out of an event, each with its rule and place; what is none stays."""
+def _pop_entries(event: Row) -> list[tuple[str, int, Row]]:
+    """Remove the entries from an event, and return each with its rule and number.
+
+    Values that are not objects stay in the event.
+    """
     entries = []
     for rule in ("redemption_period", "inactivity"):
         name = f"{rule}_points_expiration"
@@ -163,10 +169,10 @@ class LiveUsers(LivePushStream):
 
 
 class LiveActivities(LivePushStream):
-    """What members did, and the points for it."""
+    """Activities of members, and the points for them."""
 
     name = feed = "live_activities"
-    own = "user_activity_id"
+    id_property = "user_activity_id"
     aliases: ClassVar[Mapping[str, str]] = {
         "points": "num_points",
         "activity_extra_data": "extra_data",
@@ -177,34 +183,34 @@ class LiveRedemptions(LivePushStream):
     """Rewards that members redeemed points for."""
 
     name = feed = "live_redemptions"
-    own = "order_id"
+    id_property = "order_id"
     aliases: ClassVar[Mapping[str, str]] = {"reward_extra_data": "extra_data"}
 
 
 class LivePointsExpiration(LivePushStream):
     """Members whose points are about to expire, one row per rule and date.
 
-    How an event holds several dates is not documented, so two forms are read: one date among the
-    properties of the event, and the two arrays of the API, one for each rule.
+    The vendor's pages do not say how an event holds several dates, so two forms are read: one date
+    among the properties of the event, and the two arrays of the API, one for each rule.
 
-    The `event_id` of an entry is that of the event, with the entry's rule and place. The place is
-    always there and no other entry's, unlike a date, and it is the same when the event is sent
-    again: an event in another order is another event.
+    The `event_id` of an entry is that of the event plus the entry's rule and number in its array.
+    Unlike a date, the number is never missing and never that of two entries. It is the same if the
+    event is sent again: an event with its entries in another order is another event.
     """
 
     name = feed = "live_points_expiration"
 
     @override
     def rows(self, event: Row) -> Iterator[Row]:
-        entries = _taken_entries(event)
-        shared = {name: value for name, value in event.items() if name not in _OF_AN_ENTRY}
-        # An event with nothing to expire is a row too: it says that nothing does any more.
-        if not entries or any(event.get(name) is not None for name in _OF_AN_ENTRY):
+        entries = _pop_entries(event)
+        shared = {name: value for name, value in event.items() if name not in _ENTRY_PROPERTIES}
+        # An event without entries is a row too: it says that no points expire any more.
+        if not entries or any(event.get(name) is not None for name in _ENTRY_PROPERTIES):
             yield event
         for rule, place, entry in entries:
             yield {
                 **shared,
-                **self._named(entry),
+                **self._rename(entry),
                 "rule_type": rule,
                 "event_id": f"{event['event_id']}-{rule}-{place}",
             }

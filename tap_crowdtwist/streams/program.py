@@ -1,4 +1,4 @@
-"""Streams of the loyalty program itself: what can be done, won and earned."""
+"""Program streams: the activities, rewards and badges that the loyalty program offers."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class ProgramStream(CrowdTwistStream):
-    """A catalog of the program, read whole on every run.
+    """A list of what the program offers, read in full on every run.
 
-    Records carry a table version, and ACTIVATE_VERSION follows once all are written, so that
-    targets can remove what the program no longer has.
+    Records carry a table version. ACTIVATE_VERSION follows when all are written, so that targets
+    can delete what the program no longer has; not if a row may be missing.
     """
 
     primary_keys = ("id",)
@@ -33,13 +33,14 @@ class ProgramStream(CrowdTwistStream):
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[Row, Any, Any]:
         version, client = self._tap.initialized_at, self.run.client
+        # Nothing has been read yet: let the other workers start on the first sweep meanwhile.
         if not self.run.all_stats:
             self.run.pool.begin_next()
         with self.measured() as count:
             try:
                 rows = self.run.pool.run_in_worker(partial(client.rows, self.endpoint))
             except NotConfiguredError as error:
-                self.logger.warning("%s: %s; it has no rows", self.name, error)
+                self.logger.warning("%s has no rows: %s", self.name, error)
                 self.run.stream_stats(self.name).skip_reason = error.sentence
                 return
             except (ExhaustedError, RejectedError) as error:
@@ -51,15 +52,15 @@ class ProgramStream(CrowdTwistStream):
             for record in self._write(rows, extracted, write=write_messages, version=version):
                 count()
                 yield record
-            whole = not self.run.stream_stats(self.name).rejected_rows and client.is_proven(
-                self.endpoint
-            )
-            if rows and whole and write_messages:
+            has_rejected = self.run.stream_stats(self.name).rejected_rows > 0
+            is_whole = not has_rejected and client.is_proven(self.endpoint)
+            # An empty list deletes nothing: it may be a passing fault of the host.
+            if rows and is_whole and write_messages:
                 self._write_activate_version_message(version)
 
 
 class Activities(ProgramStream):
-    """The activities catalog: everything that members can earn points for."""
+    """Everything that members can earn points for."""
 
     name = "activities"
     endpoint = endpoints.ACTIVITIES
@@ -67,14 +68,14 @@ class Activities(ProgramStream):
 
 
 class Rewards(ProgramStream):
-    """The rewards catalog, inactive rewards included."""
+    """Rewards that the program offers, inactive ones included."""
 
     name = "rewards"
     endpoint = endpoints.REWARDS
 
 
 class Badges(ProgramStream):
-    """The badges catalog."""
+    """Badges that the program offers."""
 
     name = "badges"
     endpoint = endpoints.BADGES

@@ -1,6 +1,7 @@
-"""Stream maps and flattening: the SDK's, for what is selected, and only into columns of the SCHEMA.
+"""The SDK's stream maps and flattening, limited to selected streams and to columns of the SCHEMA.
 
-Records are made, and cut down to what may leave, before any map sees them.
+Maps get records to which the privacy policy has been applied, so they can bring nothing back that
+the policy removed.
 """
 
 from __future__ import annotations
@@ -38,18 +39,18 @@ _NO_EXPRESSIONS = frozenset({"__else__", "__key_properties__", "__source__"})
 
 
 def check(config: Mapping[str, Any]) -> None:
-    """Check what can be checked before any stream is there, so that no map is passed over.
+    """Check the setting before streams are built.
 
-    A map of a stream that the tap does not have would do nothing, and what it was to hide or
-    filter would leave as it is.
+    The SDK ignores the map of an unknown stream: data that it should hide or filter out would be
+    sent unchanged.
 
     Raises:
-        SettingError: a map is for no stream, or an expression cannot be parsed.
+        SettingError: a map matches no stream, or an expression cannot be parsed.
     """
-    given = config.get(SETTING)
-    maps = given if isinstance(given, dict) else {}
+    value = config.get(SETTING)
+    maps = value if isinstance(value, dict) else {}
     if any(each.get("__else__") not in _NOTHING for each in (maps, *_definitions(maps).values())):
-        # The SDK's declaration of it is no JSON Schema: to check against that crashes.
+        # The SDK declares `__else__` with an invalid JSON Schema, and crashes when it checks it.
         raise SettingError(SETTING, "`__else__` can only be null")
     for name, definition in _definitions(maps).items():
         source = _source(name, definition)
@@ -63,38 +64,38 @@ def check(config: Mapping[str, Any]) -> None:
 
 
 def mapper(config: Mapping[str, Any], logger: logging.Logger) -> PluginMapper:
-    """Return the SDK's mapper, which knows no stream yet.
+    """Return the SDK's mapper, without any stream yet.
 
     Raises:
-        SettingError: flattening is not told how deep.
+        SettingError: flattening is enabled without a depth.
     """
-    # The SDK logs filters, which may name a member, and at DEBUG one more line for each row.
+    # The SDK logs filter expressions, which may contain a member's id, and a DEBUG line per row.
     logging.getLogger("singer_sdk.mapper").setLevel(logging.WARNING)
-    # The SDK cannot read null as "not set", and takes `__else__` out of what it is given.
+    # The SDK does not take null for "not set", and removes `__else__` from the dictionary it gets.
     own = {name: value for name, value in config.items() if value is not None}
     try:
         return PluginMapper({**own, SETTING: dict(own.get(SETTING, {}))}, logger)
     except ConfigValidationError:
         raise SettingError(
-            "flattening_max_depth", "must say how deep, where `flattening_enabled` is true"
+            "flattening_max_depth", "must be set if `flattening_enabled` is true"
         ) from None
 
 
 def maps_of(mapper: PluginMapper, stream: Stream) -> list[StreamMap]:
-    """Return the maps of a stream, made when they are first asked for.
+    """Return the maps of a selected stream, and build them at the first call.
 
-    Only of what is selected, that is. The SDK makes maps for every stream of the catalog, and a
-    stream that is not selected has no property there, not even its key (meltano/sdk#1942).
+    The SDK would build maps for every stream of the catalog. One that is not selected has no
+    properties left, not even its key, and that fails (meltano/sdk#1942).
 
     Raises:
-        SettingError: a map cannot be made of the settings.
+        SettingError: the settings make no valid map.
     """
     name = stream.name
     if name not in mapper.stream_maps:
         schema = get_selected_schema(name, stream.effective_schema, stream.mask)
         try:
             mapper.register_raw_stream_schema(name, schema, stream.primary_keys)
-        except MapExpressionError:  # the SDK evaluates aliases of all maps, for each stream
+        except MapExpressionError:  # the SDK evaluates the aliases of all maps for each stream
             raise SettingError(SETTING, "an `__alias__` in it is not a valid expression") from None
         except StreamMapConfigError as error:
             raise SettingError(SETTING, str(error)) from None
@@ -114,7 +115,7 @@ def maps_of(mapper: PluginMapper, stream: Stream) -> list[StreamMap]:
 
 
 def table_names(stream: Stream) -> set[str]:
-    """Return the names under which the records of a stream are sent."""
+    """Return the names of the tables that the records of a stream are written to."""
     return {
         each.stream_alias
         for each in stream.stream_maps
@@ -123,13 +124,13 @@ def table_names(stream: Stream) -> set[str]:
 
 
 def apply_maps(stream: Stream, record: Row) -> Iterator[tuple[str, Row]]:
-    """Yield what the maps of a stream make of a record: under which name, and the row.
+    """Yield each mapped row of a record, with the name of its table.
 
-    A row has exactly the columns of its SCHEMA. Flattening by itself leaves a null object a column
-    of its own (meltano/sdk#2178).
+    A row has exactly the columns of its SCHEMA. The SDK's flattening alone would leave a null
+    object as an additional column (meltano/sdk#2178).
 
     Raises:
-        SettingError: an expression fails. Neither it nor a value of the record is told.
+        SettingError: an expression fails. The message contains neither it nor a value.
     """
     first = stream.stream_maps[0]
     if first.flattening_options and first.flattening_enabled:
@@ -147,9 +148,9 @@ def apply_maps(stream: Stream, record: Row) -> Iterator[tuple[str, Row]]:
 
 
 def _without_unknown(record: Row, schema: Mapping[str, Any], options: FlatteningOptions) -> Row:
-    """Move members that the schema does not know to where unknown properties are kept.
+    """Move properties of objects that the schema does not know to `additional_properties`.
 
-    Else they would become columns that the SCHEMA lacks, or take the place of one that it has.
+    Flattened, they would become columns that the SCHEMA lacks, or overwrite one that it has.
     """
     unknown: Row = {}
 
@@ -176,6 +177,7 @@ def _without_unknown(record: Row, schema: Mapping[str, Any], options: Flattening
 
 
 def _failure(stream_map: CustomStreamMap, error: Exception, maps: Mapping[str, Any]) -> Exception:
+    # The SDK's error names no property: find it by the expression that was evaluated last.
     stream = str(stream_map.stream_name)
     expression = stream_map.expr_evaluator.expr
     names = (
@@ -185,15 +187,16 @@ def _failure(stream_map: CustomStreamMap, error: Exception, maps: Mapping[str, A
         for target, each in _expressions(definition).items()
         if each == expression
     )
-    target, what = next(names, "a property"), type(error.__cause__ or error).__name__
+    target = next(names, "a property")
+    kind = type(error.__cause__ or error).__name__
     return SettingError(
         SETTING,
-        f"`{target}` of `{stream}` fails on a row ({what}); note that any property may be null",
+        f"`{target}` of `{stream}` fails on a row ({kind}); any property may be null",
     )
 
 
 def _definitions(maps: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return what is said of each stream; nothing more than that is said of those to drop."""
+    """Return the definitions by name of the map; {} for a stream that is to be dropped."""
     named = {name: each for name, each in maps.items() if name != "__else__"}
     return {name: each if isinstance(each, dict) else {} for name, each in named.items()}
 

@@ -1,7 +1,7 @@
-"""Finds out whether a list that is asked for without dates is whole.
+"""A test of whether a list requested without dates is complete.
 
-The page of the redemption history limits a date range to a year and does not say what comes
-without one: all redemptions, or those of the last year. Either answer looks the same.
+The vendor's page of the redemption history limits a date range to a year and does not say what a
+request without one returns: all redemptions, or those of the last year. Both look the same.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SAMPLE_SIZE = 20
-"""Members that are read both ways before the answer without dates is taken for the whole."""
+"""Members to read both ways before a list without dates counts as complete."""
 
 EARLIEST_DATE = datetime(2009, 1, 1, tzinfo=timezone.utc)
-"""From when on members are read who do not say when they joined: CrowdTwist was founded then."""
+"""Lower bound for members whose date of joining is unknown: CrowdTwist was founded in 2009."""
 
 _YEAR = timedelta(days=366)
 
 
 class UndatedLists:
-    """What one run knows about answers without dates. Safe to share between threads.
+    """Reads lists without dates, or by date if those turn out to be incomplete. Thread-safe.
 
-    Until it knows enough, members are read one at a time, since rows of somebody who was read in
-    the wrong way would be lost.
+    Until that is decided, members are read one at a time, both ways: rows of a member that was
+    read the wrong way would be lost.
 
     Args:
         endpoint: the resource.
@@ -53,11 +53,12 @@ class UndatedLists:
 
         Args:
             plain: reads them without dates.
-            dated: reads them in windows, from when the member joined.
+            dated: reads them in windows of a year, from when the member joined.
             now: the current time.
         """
         if self._is_whole is None:
             with self._deciding:
+                # Another thread may have decided while this one waited for the lock.
                 if self._is_whole is None:
                     return self._try(plain, dated, now - _YEAR)
         return plain() if self._is_whole else dated()
@@ -66,6 +67,7 @@ class UndatedLists:
         self, plain: Callable[[], list[Row]], dated: Callable[[], list[Row]], year_ago: datetime
     ) -> list[Row]:
         rows = plain()
+        # A row older than a year proves that the list is not cut at one.
         if any(date_filters.is_earlier(row, self._endpoint.dated, year_ago) for row in rows):
             self._is_whole = True
             return rows
@@ -74,8 +76,8 @@ class UndatedLists:
         if len(everything) > len(rows):
             self._is_whole = False
             logger.warning(
-                "%s: asked without dates, CrowdTwist leaves some out; from now on each member is "
-                "read in windows of a year, from when it joined (one request more for the profile, "
+                "%s: requests without dates do not return all rows; from now on each member is "
+                "read in windows of a year, from when it joined (one more request for the profile, "
                 "and one for each further year)",
                 self._endpoint.name,
             )

@@ -1,7 +1,7 @@
-"""Decides whether a sweep may let a target forget the rows that it has not brought again.
+"""The decision whether a sweep may let the target delete rows that it has not brought again.
 
-ACTIVATE_VERSION makes a target delete, or mark as deleted, every row of a table whose version is
-older. So it may follow only a sweep that has brought everything that is still there.
+ACTIVATE_VERSION makes a target delete, or mark as deleted, every row of a table that has an older
+version. So it may follow only a sweep that has brought every row that still exists.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 def doubt(
     sweep: state.SweepState, *, lacks_rows: bool, lacks_resource: bool, is_proven: bool
 ) -> str:
-    """Return why a row may be missing that a sweep should have brought, or "".
+    """Return why the sweep may have missed a row, or "" if it has certainly brought all.
 
     Args:
         sweep: the sweep.
         lacks_rows: whether rows were left out because they have no key.
         lacks_resource: whether CrowdTwist told some members that the program lacks the resource:
             it may be about to lose it, or to get it back.
-        is_proven: whether every list of the run is certain to be whole.
+        is_proven: whether every list of the run is certain to be complete.
     """
     if sweep.doubt:
         return sweep.doubt
@@ -45,9 +45,9 @@ def why_kept(
     is_shard: bool,
     shares_table: bool,
 ) -> str:
-    """Return why rows that a complete sweep has not brought must not be forgotten, or "".
+    """Return why the target must keep rows that a complete sweep has not brought, or "".
 
-    To be asked before the state is told that the sweep is complete.
+    Call it before the sweep is recorded in the state as complete: it compares with the last one.
 
     Args:
         sweep: the sweep.

@@ -22,8 +22,8 @@ from tap_crowdtwist.files.history import FileHistory
 from tap_crowdtwist.members.roster import Roster
 from tap_crowdtwist.state import files_seen
 from tap_crowdtwist.streams import FILE_STREAMS
-from tap_crowdtwist.streams.data_push import REMEMBERED, DataPushStream
-from tap_crowdtwist.streams.live_push import OPEN, LivePushStream
+from tap_crowdtwist.streams.data_push import MAX_COLUMNS_CHARACTERS, DataPushStream
+from tap_crowdtwist.streams.live_push import MAX_OFFSETS, LivePushStream
 from tap_crowdtwist.streams.undated_lists import SAMPLE_SIZE
 
 if TYPE_CHECKING:
@@ -102,16 +102,21 @@ def feeds_at_their_worst() -> dict[str, Any]:
     for feed in FILE_STREAMS:
         bookmarks[feed.name] = {
             "files": FileHistory(
-                feed.kept, 480_000, [0xFFFFFF] * feed.kept.periods, [0xFFFFFF] * feed.kept.cells
+                feed.history_size,
+                480_000,
+                [0xFFFFFF] * feed.history_size.periods,
+                [0xFFFFFF] * feed.history_size.cells,
             ).dump(),
             "replication_key": "received_at",
             "replication_key_value": "2_512345_POINTS_EXPIRATION_20261119.zip",
         }
         if issubclass(feed, DataPushStream):
-            bookmarks[feed.name]["columns"] = "c" * REMEMBERED
+            bookmarks[feed.name]["columns"] = "c" * MAX_COLUMNS_CHARACTERS
         if issubclass(feed, LivePushStream):
             name = f"{feed.name}-20261119T14-"
-            bookmarks[feed.name]["offsets"] = {f"{name}{n:08x}.jsonl": 10**9 for n in range(OPEN)}
+            bookmarks[feed.name]["offsets"] = {
+                f"{name}{n:08x}.jsonl": 10**9 for n in range(MAX_OFFSETS)
+            }
     return bookmarks
 
 

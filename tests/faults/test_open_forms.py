@@ -217,7 +217,7 @@ def test_redemptions_are_whole_where_only_a_year_comes_without_dates(faults: str
 
 
 def test_the_run_says_that_it_reads_redemptions_in_windows() -> None:
-    said = "redemptions: asked without dates, CrowdTwist leaves some out"
+    said = "redemptions: requests without dates do not return all rows"
     with sandbox(members=60, deviations="redemptions_of_a_year") as running:
         assert sync(running, REDEMPTIONS).stderr.count(said) == 1
         began = sync(running, REDEMPTIONS, start_date="2020-01-01")

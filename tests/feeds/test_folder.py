@@ -210,7 +210,7 @@ def test_objects_that_mark_folders_are_no_files(bucket: str) -> None:
     # As the consoles of object stores make them for a new folder (fsspec/s3fs#983).
     Bucket.markers |= {f"{Bucket.root(bucket)}/", f"{Bucket.root(bucket)}/2026/"}
     result = read(bucket)
-    assert "push_users: there are no files of this feed" in result.stderr
+    assert "push_users: no files of this feed have arrived yet" in result.stderr
     pipe(f"{bucket}/2026/{name_of('PROFILE', 1)}", zipped(profiles(1)))
     result = read(bucket)
     assert ids(result) == [1]
@@ -261,7 +261,7 @@ def test_a_folder_with_other_files_only_is_told(tmp_path: Path) -> None:
 def test_a_folder_that_is_still_empty_is_no_failure(tmp_path: Path) -> None:
     result = read(tmp_path)
     assert not result.records
-    assert "push_users: there are no files of this feed" in result.stderr
+    assert "push_users: no files of this feed have arrived yet" in result.stderr
 
 
 @pytest.mark.parametrize("method", ["INCREMENTAL", "FULL_TABLE"])
@@ -276,7 +276,7 @@ def test_a_folder_that_was_emptied_is_a_failure_and_costs_nothing(
     check_failure(
         second,
         f"{PUSHED}has no file for `push_users`, although earlier runs have read some (the last: "
-        "'2_512_PROFILE_20260301.zip'); see that the path is right",
+        "'2_512_PROFILE_20260301.zip'); check the path, and that files",
     )
     assert "`push_redemptions`" not in second.last_line, "of which none was ever there"
     assert second.state["bookmarks"]["push_users"] == first.state["bookmarks"]["push_users"]
@@ -339,7 +339,7 @@ def test_a_batch_file_with_a_date_to_come_is_read_once(tmp_path: Path, year: str
     put(tmp_path, "activities_512_20260311000000.txt", b"|3|||5\n")
     second = read(tmp_path, BATCH, setting="batch_activity_path", state=first.state)
 
-    assert "names with a date to come: 1 (first: 'activities_512_" in first.stderr
+    assert "file names with a future date: 1 (first: 'activities_512_" in first.stderr
     assert [row["user_id"] for row in first.records[BATCH]] == [2, 1]
     assert [row["user_id"] for row in second.records[BATCH]] == [3]
 

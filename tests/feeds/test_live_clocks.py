@@ -84,7 +84,7 @@ def test_a_file_of_the_far_future_is_read_and_hides_nothing(
     assert set(members(first)) == {*range(56), 100}
     assert len(first.records["live_users"]) == 1
     name = captures.path(STREAM, NOW + early, "beef").name
-    said = f"names with a date to come: 1 (first: {name!r}); the files are read all the same"
+    said = f"file names with a future date: 1 (first: {name!r}); the files are read, but check"
     assert said in first.stderr
 
     captures.add(STREAM, event(101), at=NOW + HOUR)
@@ -148,7 +148,7 @@ def test_years_of_captures_leave_a_small_state(tmp_path: Path) -> None:
     first = captures.read(STREAM)
     assert set(members(first)) == set(range(1002))
     files = first.state["bookmarks"][STREAM]["files"]
-    assert len(json.dumps(files)) <= 4 * sum(LiveSegments.kept[:2]) + 64
+    assert len(json.dumps(files)) <= 4 * sum(LiveSegments.history_size[:2]) + 64
     assert not members(captures.read(STREAM, state=first.state))
 
 

@@ -50,7 +50,7 @@ def test_a_run_goes_on_where_the_last_one_stopped(captures: Captures) -> None:
     assert members(second) == [3, 4]
     assert second.state["bookmarks"][STREAM]["replication_key_value"].startswith("2026-03-10T15:30")
     assert members(third) == []
-    assert "0 of 2 files are to be read" in third.stderr
+    assert "reading 0 of 2 files" in third.stderr
 
 
 def test_a_line_without_its_end_is_left_for_later(captures: Captures) -> None:
@@ -72,7 +72,7 @@ def test_a_line_that_never_ended_is_forgotten_with_its_hour(captures: Captures) 
 
     assert members(first) == [1]
     assert members(later) == members(last) == []
-    assert "0 of 1 files are to be read" in last.stderr
+    assert "reading 0 of 1 files" in last.stderr
     assert last.state["bookmarks"][STREAM]["offsets"] == {}
 
 
@@ -150,7 +150,7 @@ def test_the_state_does_not_grow_with_hours_and_files(captures: Captures) -> Non
 def test_what_is_remembered_of_repeats_is_bounded(
     captures: Captures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_push, "RECENT", 10)
+    monkeypatch.setattr(live_push, "MAX_RECENT_EVENTS", 10)
     captures.add(STREAM, *(event(number) for number in (*range(20), 19, 0)))
 
     assert members(captures.read(STREAM)) == [*range(20), 0]

@@ -89,7 +89,7 @@ def broken(folder: Path, content: bytes, line: int | None, said: str, ending: st
         pytest.param(after(EARLY, b"\0\n"), 32, "holds zero bytes", id="a line of zero bytes"),
         pytest.param(after(LATE, bytes(4096) + b"\n"), LATE + 2, "holds zero bytes", id="zeros at the end"),  # noqa: E501
         pytest.param(after(2, b"," * (2 * MAX_LINE_CHARACTERS)), 4, f"is longer than {MAX_LINE_CHARACTERS:,} characters", id="endless line"),  # noqa: E501
-        pytest.param(after(2, b"x,Bonn\n"), 4, "has no usable value for `id`; mend the line, or remove it", id="bad key"),  # noqa: E501
+        pytest.param(after(2, b"x,Bonn\n"), 4, "has no usable value for `id`; correct or remove the line", id="bad key"),  # noqa: E501
         pytest.param(after(2, b",Bonn\n"), 4, "has no usable value for `id`", id="no key"),
         pytest.param(after(EARLY, b' ,"a\nb"\n33,x\n'), 32, "has no usable value for `id`", id="blank key"),  # noqa: E501
     ],

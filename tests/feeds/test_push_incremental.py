@@ -51,7 +51,7 @@ def test_a_second_run_reads_nothing_and_says_so(tmp_path: Path) -> None:
     assert bookmark(first) == name_of("PROFILE", 3)
     second = read(tmp_path, state=first.state)
     assert days_read(second) == []
-    assert "push_users: 0 of 3 files are to be read" in second.stderr
+    assert "push_users: reading 0 of 3 files" in second.stderr
     assert second.state == first.state
 
 
@@ -146,7 +146,7 @@ def test_each_feed_has_a_bookmark_of_its_own(tmp_path: Path) -> None:
     put(tmp_path, name_of("USER_ACTIVITY", 1), activity)
     second = read(tmp_path, *PUSH, state=first.state)
     assert list(second.records) == ["push_user_activities"]
-    assert "push_redemptions: there are no files of this feed" in second.stderr
+    assert "push_redemptions: no files of this feed have arrived yet" in second.stderr
 
 
 def test_a_state_that_makes_no_sense_reads_everything(tmp_path: Path) -> None:

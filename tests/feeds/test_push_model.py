@@ -119,7 +119,7 @@ class Feed(RuleBasedStateMachine):
         state.update(copy.deepcopy(self.state))
         entries = self.state.get("bookmarks", {}).values()
         knew = any("replication_key_value" in entry for entry in entries)
-        is_emptied = self.stream.lasting and knew and not self.there
+        is_emptied = self.stream.has_lasting_files and knew and not self.there
         records = self.tap.streams[self.stream.name].get_records(None)
         try:
             for record in cast("Iterator[dict[str, Any]]", records):

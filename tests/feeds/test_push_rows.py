@@ -268,7 +268,7 @@ def test_a_file_with_nothing_but_a_header_has_no_rows(tmp_path: Path) -> None:
     put(tmp_path, name_of("PROFILE", 10, "csv"), profiles())
     result = read(tmp_path)
     assert not result.records
-    assert "2 of 2 files are to be read" in result.stderr
+    assert "reading 2 of 2 files" in result.stderr
     assert "0 of 2" in read(tmp_path, state=result.state).stderr
 
 
