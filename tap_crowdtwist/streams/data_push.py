@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from typing_extensions import override
 
 from tap_crowdtwist import schemas
-from tap_crowdtwist.files.data_push import CsvTable, row
+from tap_crowdtwist.files.data_push import CsvTable, make_row
 from tap_crowdtwist.files.history import HistorySize
 from tap_crowdtwist.files.month_columns import fold
 from tap_crowdtwist.files.naming import DATA_PUSH, content_day
@@ -59,13 +59,13 @@ class DataPushStream(FileStream):
     @override
     def read(self, file: File) -> Iterator[Row]:
         stats = self.run.stream_stats(self.name)
-        with CsvTable(file, self.source.open, self.run.settings.data_push_form) as table:
+        with CsvTable(file, self.source.open, self.run.settings.data_push_format) as table:
             names = [self._known(name) for name in table.columns]
             self._check(table, names)
             rejected = stats.rejected_rows
             covered = str(content_day(file.timestamp) or "")
             for line, cells in table:
-                raw = row(names, cells)
+                raw = make_row(names, cells)
                 raw["file_name"] = file.name
                 raw["file_line"] = line
                 raw["content_date"] = covered
@@ -73,7 +73,7 @@ class DataPushStream(FileStream):
                 if stats.rejected_rows > rejected:
                     stats.rejected_rows = rejected
                     keys = " and ".join(f"`{key}`" for key in self.primary_keys)
-                    raise table.wrong(
+                    raise table.error(
                         line, f"has no usable value for {keys}; mend the line, or remove it"
                     )
             self._columns = self._expected(names)
@@ -88,15 +88,15 @@ class DataPushStream(FileStream):
         return super().finished(file)
 
     def _count_mended(self, table: CsvTable) -> None:
-        if table.mended and not self._mended:
+        if table.repaired_lines and not self._mended:
             self.logger.warning(
                 "%s: replaced zero bytes, which no database stores, by U+FFFD in %d lines of %r "
                 "(further ones not logged)",
                 self.name,
-                table.mended,
+                table.repaired_lines,
                 table.file.name,
             )
-        self._mended += table.mended
+        self._mended += table.repaired_lines
 
     def shaped(self, raw: Row) -> Row:
         """Return a raw row in the shape of the schema."""
@@ -126,14 +126,14 @@ class DataPushStream(FileStream):
         """
         lacking = [name for name in self.needed or self.primary_keys if name not in names]
         if lacking:
-            raise table.wrong(
+            raise table.error(
                 table.header_line,
                 f"names no column `{lacking[0]}`, so the header is missing or the feed has "
                 "changed; check the file",
             )
         gone = [name for name in self._columns_before(table.file) if name not in names]
         if gone and self.run.settings.data_push_columns == "same":
-            raise table.wrong(
+            raise table.error(
                 table.header_line,
                 f"lacks columns that earlier files have: {', '.join(gone)}; if CrowdTwist has "
                 "changed the feed, set `data_push_columns` to any for one run",

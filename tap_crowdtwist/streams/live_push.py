@@ -93,7 +93,7 @@ class LivePushStream(FileStream):
         offsets = self._offsets
         offsets.pop(file.name, None)
         read = max(self._end, file.size)
-        if not file.ahead and self.run.now() - file.timestamp < _GROWING:
+        if not file.is_ahead and self.run.now() - file.timestamp < _GROWING:
             offsets[file.name] = read = self._end
         newest = sorted(offsets.items(), key=lambda entry: entry[0].partition("-")[2])[-OPEN:]
         self.stream_state["offsets"] = dict(newest)

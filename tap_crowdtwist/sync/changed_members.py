@@ -61,15 +61,15 @@ class ChangeFiles:
 
     def __init__(self, settings: Settings, now: datetime) -> None:
         known = settings.sftp_known_hosts
-        self._form = settings.data_push_form
+        self._form = settings.data_push_format
         self._push = FileSource(str(settings.data_push_path), DATA_PUSH, known_hosts=known)
         files = self._push.files(now)
-        self.push = [file for file in files if not file.ahead and not file.correct_name]
+        self.push = [file for file in files if not file.is_ahead and not file.correct_name]
         self.problems: list[SettingError] = []
         if misnamed := [file for file in files if file.correct_name]:
-            self.problems.append(self._push.misnamed(misnamed))
-        if ahead := [file for file in files if file.ahead and not file.correct_name]:
-            self.problems.append(self._push.ahead(ahead))
+            self.problems.append(self._push.misnamed_error(misnamed))
+        if ahead := [file for file in files if file.is_ahead and not file.correct_name]:
+            self.problems.append(self._push.ahead_error(ahead))
         self._live: FileSource | None = None
         self.live: list[File] = []
         if settings.live_push_path:
@@ -214,7 +214,7 @@ def _check_kept(
     naming: FileNaming, files: Iterable[File], read: FileHistory, begun: FileHistory
 ) -> None:
     """Insist on the files with which a sweep began that now goes on."""
-    period = begun.lost(files, read)
+    period = begun.lost_period(files, read)
     if period is not None:
         since = max(period, begun.start)
         said = f"{'of' if period == since else 'from before'} {_date(naming, since)}"
@@ -246,7 +246,7 @@ def _check_gap(
     since = parse_timestamp(noted.get("all_at"))
     first = due[0].period
     if since is not None:
-        rest = DATA_PUSH.number(since) + 1
+        rest = DATA_PUSH.period_number(since) + 1
         first = rest - any(read[day] for day in range(read.start, rest))
         oldest = min(file.period for file in files)
         if oldest > first and not any(read.sums):
@@ -282,7 +282,7 @@ def _check_age(
 
 
 def _date(naming: FileNaming, period: int) -> str:
-    begins = naming.begins(period)
+    begins = naming.period_start(period)
     return f"{begins:%Y-%m-%d}" if naming is DATA_PUSH else f"{begins:%Y-%m-%d %H:00}"
 
 

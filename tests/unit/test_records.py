@@ -662,6 +662,6 @@ def test_a_row_of_known_scalars_is_not_searched_for_credentials(
     def forbidden(*_: Any) -> Any:
         pytest.fail("a value of a known type is searched")
 
-    monkeypatch.setattr(normalizer, "scrub", forbidden)
+    monkeypatch.setattr(normalizer, "remove_credentials", forbidden)
     monkeypatch.setattr(normalise, "_forbidden", forbidden)
     made(normalise, {"id": 1, "first_name": "Ada", "total_points": 5, "city": None})
