@@ -246,7 +246,7 @@ class TapCrowdTwist(Tap):
                 "files are there once a setting says where these are)"
             )
         if not all(isinstance(s, FileStream) for s in tap.streams.values() if s.selected):
-            tap.run.settings.need_api()
+            tap.run.settings.require_api()
         return tap
 
     def sync(self) -> None:

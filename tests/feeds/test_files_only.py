@@ -13,7 +13,7 @@ from files_kit import PUSH
 from harness import API_KEY, run_cli, run_process
 
 from crowdtwist_sandbox.cli import main as sandbox_command
-from tap_crowdtwist.config.schema import FEED_PATHS
+from tap_crowdtwist.config.file_settings import FEED_PATHS
 from tap_crowdtwist.streams import FILE_STREAMS
 
 if TYPE_CHECKING:
