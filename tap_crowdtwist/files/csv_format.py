@@ -10,7 +10,7 @@ _DELIMITER_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"
 
 
 class CsvFormat(NamedTuple):
-    """How the CSV files are written.
+    """The delimiter and encoding of CSV files.
 
     Attributes:
         delimiter: the character between two cells.

@@ -121,6 +121,8 @@ class FileHistory:
             self.retreat(max(file.period for file in files))
         due = self.due(files, in_order=in_order)
         unread = {file.path for file in due}
+        # One file cannot be taken out of a cell, so the cells are built anew from what stays read.
+        # Own sums of due periods are cleared; their files are added again as they are read.
         self.rest = [0] * self.size.cells
         for file in files:
             place = self._place(file.period)
@@ -172,9 +174,11 @@ class FileHistory:
             The period; `start - 1` if it is one of those that share the cells; None if there is no
             such period.
         """
+        # A copy, since `advance` changes the history that it is called on.
         before = FileHistory(before.size, before.end, before.sums[:], before.rest[:])
         before.advance(self.end)
         existing = {self._place(file.period) for file in files}
+        # The own sums from the oldest period on, then the cells, whose places are negative.
         for place in chain(range(len(self.sums)), range(-len(self.rest), 0)):
             period = self.start + max(place, -1)
             known = before[period] if place >= 0 else before.rest[~place]

@@ -36,7 +36,7 @@ class ParsedName(NamedTuple):
 
 @dataclass(frozen=True)
 class FileNaming:
-    """How the files of one kind are named.
+    """The naming scheme of the files of one kind.
 
     Attributes:
         setting: the setting with their path.

@@ -1,4 +1,4 @@
-"""How messages name files and describe their errors: never with credentials or file content."""
+"""Names of files and their errors for messages, without credentials and file content."""
 
 from __future__ import annotations
 
