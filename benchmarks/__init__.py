@@ -1,1 +1,1 @@
-"""What a sweep costs, beside the obvious ways to write one: `python -m benchmarks`."""
+"""Benchmarks of the tap against other ways to read the same data: `python -m benchmarks`."""

@@ -1,7 +1,7 @@
-"""The virtual environments that contenders run in, as their users would install them.
+"""The virtual environments of the contenders, made as their users would make them.
 
-The tap's own holds the tap and what it needs, nothing of what development needs: an extra of
-jsonschema alone would add most of a second to the start of every process. dlt gets one to itself.
+The tap's has the tap and its dependencies, without development tools: one extra of jsonschema alone
+would add most of a second to the start of every process. dlt has its own.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ print(", ".join(found))
 
 @dataclass(frozen=True)
 class Environments:
-    """Where to find the programs.
+    """Paths of the programs.
 
     Attributes:
-        tap: the console script.
-        python: the interpreter of the environment that the tap is installed in.
-        dlt: the interpreter of the environment that dlt is installed in; None where there is none.
+        tap: the tap's console script.
+        python: interpreter of the tap's environment.
+        dlt: interpreter of dlt's environment; None if there is none.
     """
 
     tap: Path
@@ -45,7 +45,7 @@ class Environments:
 
     @property
     def versions(self) -> list[str]:
-        """What is installed, one line per environment."""
+        """The installed versions, one line per environment."""
         return [
             _run(str(python), "-c", _VERSIONS).strip()
             for python in (self.python, self.dlt)
@@ -54,16 +54,17 @@ class Environments:
 
 
 def present() -> Environments:
-    """Take the environment that this runs in, and dlt's if it was made before."""
+    """Return the current environment, and dlt's if it exists."""
     python = Path(sys.executable)
     dlt = HOME / "dlt" / "bin" / "python"
     return Environments(python.parent / "tap-crowdtwist", python, dlt if dlt.exists() else None)
 
 
 def fresh(source: Path) -> Environments:
-    """Install the tap out of a directory with its sources, and dlt where it is not there yet."""
+    """Install the tap from a directory with its sources, and dlt if it is not installed yet."""
     tap, dlt = HOME / "tap", HOME / "dlt"
     _install(tap, str(source))
+    # Again and without dependencies: the sources may have changed since the environment was made.
     _run(_python(tap), "-m", "pip", *_QUIET, "--no-deps", "--force-reinstall", str(source))
     _install(dlt, DLT)
     return Environments(tap / "bin" / "tap-crowdtwist", Path(_python(tap)), Path(_python(dlt)))
@@ -73,7 +74,7 @@ _QUIET = ("--disable-pip-version-check", "install", "--quiet")
 
 
 def _install(folder: Path, requirement: str) -> None:
-    marker = folder / ".complete"
+    marker = folder / ".complete"  # tells a complete environment from an interrupted installation
     if marker.exists():
         return
     venv.create(folder, with_pip=True, clear=True)

@@ -1,10 +1,10 @@
-"""What the files of Data Push cost to read, and what they save: `python -m benchmarks.feeds`.
+"""The cost of reading Data Push files, and what they save: `python -m benchmarks.feeds`.
 
-* `--rows`: one zip of activities and one of profiles with so many rows each, from zip to standard
-  output, by the tap's own process on one core; a tenth as many too, to see whether memory grows.
-* `--members`: a sandbox of so many members of whom about a hundredth change in a day: the requests
-  of a full sweep, of the next day's sweep of all, and of that of the members who changed; whether
-  the rows are then those of the sandbox.
+* `--rows`: one zip of activities and one of profiles with this many rows each, read from zip to
+  standard output by one process on one core; and with a tenth as many, to see whether memory grows.
+* `--members`: a sandbox with this many members, about 1 % of whom change in a day. Counts the
+  requests of a full sweep, of the next day's sweep of all members, and of the next day's sweep of
+  changed members; then compares the rows with the sandbox.
 
 Prints tables in Markdown.
 """
@@ -29,7 +29,7 @@ from crowdtwist_sandbox import Sandbox, SandboxOptions
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-_PATIENCE = 3600
+_TIMEOUT_SECONDS = 3600
 _ACTIVITY = (
     "id,activity_id,user_activity_id,activity_name,num_points,notes,third_party_id,email_address,"
     "mobile_phone_number,date_created"
@@ -48,11 +48,11 @@ COMPARED = (
     "coupons",
     "user_badges",
 )
-"""Streams that change with their members; the others change with the calendar or the catalog."""
+"""Streams whose rows change only with their member; others change with the date or the program."""
 
 
 def activity(number: int) -> str:
-    """Give a row of the activity feed, of 170 characters."""
+    """Return a row of the activity feed, of 170 characters."""
     member = 1_000_003 + number % 997
     return (
         f'{member},700100{number % 1000},{number},watched trailer,50,"Watched, to the end, on the '
@@ -62,7 +62,7 @@ def activity(number: int) -> str:
 
 
 def profile(number: int) -> str:
-    """Give a row of the profile feed, of 210 characters."""
+    """Return a row of the profile feed, of 210 characters."""
     return (
         f"{1_000_003 + number},Ada,Maria,Sample,631152000,ada.sample+{number}@example.test,"
         f'"12 Example Street, rear",,Utrecht,,3511 AB,NL,,F,user_{number},crm/{number:08d},'
@@ -74,6 +74,7 @@ def write_zip(path: Path, header: str, rows: Iterable[str]) -> None:
     """Write a zip with one CSV, as CrowdTwist delivers it."""
     with (
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        # The size is unknown before it is written; ZIP64 allows more than 2 GiB.
         archive.open(f"{path.stem}.csv", "w", force_zip64=True) as raw,
         io.TextIOWrapper(raw, encoding="utf-8") as lines,
     ):
@@ -82,10 +83,10 @@ def write_zip(path: Path, header: str, rows: Iterable[str]) -> None:
 
 
 def catalog_of(config: Path, folder: Path, *streams: str) -> Path:
-    """Write a catalog that selects some streams."""
+    """Write a catalog that selects some streams, and return its path."""
     Program(
         [sys.executable, "-m", "tap_crowdtwist", "--config", str(config), "--discover"], folder
-    ).run(_PATIENCE)
+    ).run(_TIMEOUT_SECONDS)
     catalog = json.loads((folder / "stdout").read_bytes())
     for entry in catalog["streams"]:
         for each in entry["metadata"]:
@@ -97,7 +98,11 @@ def catalog_of(config: Path, folder: Path, *streams: str) -> Path:
 
 
 def reading(rows: int, stream: str, feed: str, header: str, row: Any) -> tuple[Usage, int]:
-    """Read one zip; tell what it cost and how many bytes came out."""
+    """Read one zip; return the cost and the number of bytes written.
+
+    Raises:
+        SystemExit: the run failed, or rows are missing.
+    """
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         (folder / "push").mkdir()
@@ -106,7 +111,7 @@ def reading(rows: int, stream: str, feed: str, header: str, row: Any) -> tuple[U
         config.write_text(json.dumps({"data_push_path": str(folder / "push")}), encoding="utf-8")
         command = [sys.executable, "-m", "tap_crowdtwist", "--config", str(config)]
         command += ["--catalog", str(catalog_of(config, folder, stream))]
-        usage = Program(command, folder).run(_PATIENCE)
+        usage = Program(command, folder).run(_TIMEOUT_SECONDS)
         with (folder / "stdout").open("rb") as lines:
             output = Output.of(lines)
     if usage.code or output.count("RECORD") != rows:
@@ -115,7 +120,7 @@ def reading(rows: int, stream: str, feed: str, header: str, row: Any) -> tuple[U
 
 
 def report_reading(rows: int) -> Iterator[str]:
-    """Give the lines of the table on reading."""
+    """Yield the lines of the table about reading."""
     yield "| stream | rows | rows a second | CPU s | peak memory | output |"
     yield "| --- | --: | --: | --: | --: | --: |"
     for stream, feed, header, row in (
@@ -131,14 +136,14 @@ def report_reading(rows: int) -> Iterator[str]:
 
 
 class Warehouse:
-    """What a target that loads by key would hold."""
+    """The tables that a target would have which loads by key."""
 
     def __init__(self) -> None:
         self.keys: dict[str, list[str]] = {}
         self.rows: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {}
 
     def load(self, lines: Iterable[bytes]) -> dict[str, Any]:
-        """Load what a run wrote; returns its last state."""
+        """Load the output of a run, and return its last state."""
         state: dict[str, Any] = {}
         for line in lines:
             message = json.loads(line)
@@ -153,34 +158,36 @@ class Warehouse:
         return state
 
     def differing(self, sandbox: Sandbox, stream: str) -> tuple[int, int]:
-        """Count rows of the truth, and those that are missing here or hold other values."""
+        """Count the expected rows, and those of them that are missing or different here."""
         count = wrong = 0
         held = self.rows.get(stream, {})
         for row in sandbox.expected_rows(stream):
             count += 1
-            mine = held.get(tuple(row[name] for name in self.keys[stream]))
-            wrong += mine is None or _comparable(mine) != _comparable(row)
+            loaded = held.get(tuple(row[name] for name in self.keys[stream]))
+            wrong += loaded is None or _comparable(loaded) != _comparable(row)
         return count, wrong
 
 
 def _comparable(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Give a row without nulls, and without what the calendar alone changes."""
+    """Return a row without nulls, and without what changes by the calendar alone."""
     tier = row.get("tier_info")
     if isinstance(tier, dict):
-        passing = {"days_until_expiration_date", "days_until_reset_date", "is_maintenance_mode"}
-        kept = {name: value for name, value in tier.items() if name not in passing}
+        by_calendar = {"days_until_expiration_date", "days_until_reset_date", "is_maintenance_mode"}
+        kept = {name: value for name, value in tier.items() if name not in by_calendar}
         row = {**row, "tier_info": kept}
-    return {name: _whole(value) for name, value in row.items() if value is not None}
+    return {name: _without_nulls(value) for name, value in row.items() if value is not None}
 
 
-def _whole(value: Any) -> Any:
+def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _whole(member) for name, member in value.items() if member is not None}
-    return [_whole(item) for item in value] if isinstance(value, list) else value
+        return {
+            name: _without_nulls(member) for name, member in value.items() if member is not None
+        }
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def report_changed(members: int, daily: float) -> Iterator[str]:
-    """Give the lines of the table on sweeping who changed."""
+    """Yield the lines of the tables about sweeping changed members."""
     today = datetime.now(timezone.utc).date() - timedelta(days=2)
     options = SandboxOptions(members=members, today=today, drift=False, daily_changes=daily)
     with Sandbox(options) as sandbox, tempfile.TemporaryDirectory() as temporary:
@@ -200,11 +207,12 @@ def report_changed(members: int, daily: float) -> Iterator[str]:
         state, full = _sync(sandbox, folder, settings, {}, warehouse)
         sandbox.advance()
         sandbox.write_data_push(push)
-        untouched = json.loads(json.dumps(state))
-        _, daily_all = _sync(sandbox, folder, settings, untouched, Warehouse())
+        # Both runs of the second day start from the same state; the first one's rows do not count.
+        copied_state = json.loads(json.dumps(state))
+        _, daily_all = _sync(sandbox, folder, settings, copied_state, Warehouse())
         only = {**settings, "sweep_members": "changed"}
         _, changed = _sync(sandbox, folder, only, state, warehouse)
-        appeared = _appeared(push, today + timedelta(days=2))  # files are named by the day after
+        appeared = _appeared(push, today + timedelta(days=2))  # files have the next day's date
         yield f"{members:,} members, of whom {appeared:,} appear in the files of the second day:"
         yield ""
         yield "| | requests | of a full sweep |"
@@ -224,8 +232,8 @@ def report_changed(members: int, daily: float) -> Iterator[str]:
 
 
 def _appeared(push: Path, day: date) -> int:
-    """Count the members that a day's files name by their number."""
-    found = set()
+    """Count the members whose numeric id is in a day's files."""
+    member_ids = set()
     for feed, column in (
         ("PROFILE", "id"),
         ("USER_ACTIVITY", "id"),
@@ -233,8 +241,8 @@ def _appeared(push: Path, day: date) -> int:
     ):
         (path,) = push.glob(f"*_{feed}_{day:%Y%m%d}.zip")
         with zipfile.ZipFile(path) as archive, archive.open(archive.namelist()[0]) as raw:
-            found |= {row[column] for row in csv.DictReader(io.TextIOWrapper(raw, "utf-8"))}
-    return len(found)
+            member_ids |= {row[column] for row in csv.DictReader(io.TextIOWrapper(raw, "utf-8"))}
+    return len(member_ids)
 
 
 def _sync(
@@ -244,7 +252,11 @@ def _sync(
     state: Mapping[str, Any],
     warehouse: Warehouse,
 ) -> tuple[dict[str, Any], int]:
-    """Sync, load what came, and tell the state and the number of requests."""
+    """Sync and load the output; return the final state and the number of requests.
+
+    Raises:
+        SystemExit: the run failed.
+    """
     members = "".join(f"{member}\n" for member in sandbox.roster())
     (folder / "members.txt").write_text(members, encoding="utf-8")
     config, stored = folder / "config.json", folder / "state.json"
@@ -254,7 +266,7 @@ def _sync(
     sandbox.reset()
     command = [sys.executable, "-m", "tap_crowdtwist", "--config", str(config)]
     command += ["--state", str(stored), "--catalog", str(catalog)]
-    usage = Program(command, folder).run(_PATIENCE)
+    usage = Program(command, folder).run(_TIMEOUT_SECONDS)
     if usage.code:
         raise SystemExit((folder / "stderr").read_text(encoding="utf-8")[-2000:])
     with (folder / "stdout").open("rb") as lines:
@@ -266,13 +278,13 @@ def _sync(
 def main() -> None:
     """Measure, and print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.feeds", description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="0 leaves that part out")
-    parser.add_argument("--members", type=int, default=10_000, help="0 leaves that part out")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="0 skips this part")
+    parser.add_argument("--members", type=int, default=10_000, help="0 skips this part")
     parser.add_argument("--daily-changes", type=float, default=0.01)
     given = parser.parse_args()
     if given.rows:
         cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, cores[:1])
+        os.sched_setaffinity(0, cores[:1])  # child processes inherit it
         for line in report_reading(given.rows):
             sys.stdout.write(line + "\n")
         os.sched_setaffinity(0, cores)

@@ -1,4 +1,4 @@
-"""Runs one program and says what it cost and what it wrote."""
+"""The measurement of one program: what it cost and what it wrote."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _TYPE = re.compile(rb'\{"type": ?"([A-Z_]+)"')
 
 @dataclass
 class Output:
-    """What a program wrote to its standard output.
+    """Counts of a program's standard output.
 
     Attributes:
-        messages: Singer messages by type.
-        size: bytes, all in all.
-        state: bytes of STATE messages.
-        largest_state: bytes of the largest one.
+        messages: number of Singer messages, by type.
+        size: bytes in total.
+        state: bytes of all STATE messages.
+        largest_state: bytes of the largest STATE message.
         largest: bytes of the largest message of any type.
     """
 
@@ -37,7 +37,7 @@ class Output:
     largest: int = 0
 
     def count(self, kind: str) -> int:
-        """Tell how many messages of a type there are."""
+        """Return the number of messages of a type."""
         return self.messages.get(kind, 0)
 
     def add(self, line: bytes) -> None:
@@ -53,7 +53,7 @@ class Output:
 
     @classmethod
     def of(cls, lines: IO[bytes]) -> Output:
-        """Count lines, one at a time."""
+        """Count the lines of a file, one at a time."""
         output = cls()
         for line in lines:
             output.add(line)
@@ -62,25 +62,25 @@ class Output:
 
 @dataclass(frozen=True)
 class Usage:
-    """What a program cost.
+    """The resources that a program used.
 
     Attributes:
-        wall: seconds from its start to its end.
-        cpu: seconds of CPU time, user and system, of it and the children it waited for.
+        wall: seconds from start to end.
+        cpu: seconds of CPU time, user and system, with the children it waited for.
         peak: bytes of memory of its largest process.
-        code: exit code; negative for the number of a signal.
-        late: whether it was stopped because its time was over.
+        code: exit code; the negative number of a signal.
+        timed_out: whether it was killed at its timeout.
     """
 
     wall: float
     cpu: float
     peak: int
     code: int
-    late: bool = False
+    timed_out: bool = False
 
 
-def _around() -> dict[str, str]:
-    """Give the environment, without what would change how Python itself runs."""
+def _environment() -> dict[str, str]:
+    """Return the environment without variables that change how Python itself runs."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
@@ -89,9 +89,10 @@ class Program:
     """A program to run.
 
     Attributes:
-        command: what to start.
-        folder: where; it writes `stdout` and `stderr` there.
-        env: added to the environment.
+        command: the command and its arguments.
+        folder: where the files `stdout` and `stderr` are written.
+        env: variables to add to the environment.
+        cwd: working directory; None for the current one.
     """
 
     command: Sequence[str]
@@ -99,30 +100,31 @@ class Program:
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: Path | None = None
 
-    def run(self, patience: float) -> Usage:
-        """Run it to its end, its output into a file, so that counting costs nobody anything.
+    def run(self, timeout_seconds: float) -> Usage:
+        """Run the program to its end, with its output to a file: counting it would cost CPU time.
 
         Args:
-            patience: seconds after which it is killed.
+            timeout_seconds: seconds after which it is killed.
         """
         with (self.folder / "stdout").open("wb") as out:
-            return self._wait(self._start(out), patience)
+            return self._wait(self._start(out), timeout_seconds)
 
-    def stop_after(self, records: int, stream: str, patience: float) -> Usage:
-        """Run it until it has written some records of a stream, then send SIGTERM."""
-        begun = time.perf_counter()
+    def stop_after(self, records: int, stream: str, timeout_seconds: float) -> Usage:
+        """Run the program until it has written some records of a stream, then send SIGTERM."""
+        start = time.perf_counter()
         process = self._start(subprocess.PIPE)
         assert process.stdout is not None  # noqa: S101 - it was asked for
         wanted = re.compile(rb'\{"type": ?"RECORD", ?"stream": ?"%s"' % stream.encode())
-        timer = threading.Timer(patience, os.killpg, (process.pid, signal.SIGKILL))
+        # Reading blocks for as long as the program writes nothing, so only a timer can end it.
+        timer = threading.Timer(timeout_seconds, os.killpg, (process.pid, signal.SIGKILL))
         timer.start()
         with process.stdout:
             for line in process.stdout:
                 records -= bool(wanted.match(line))
                 if not records:
-                    process.terminate()
+                    process.terminate()  # and read on, or it may block on a full pipe
         timer.cancel()
-        return self._wait(process, patience, begun)
+        return self._wait(process, timeout_seconds, start)
 
     def _start(self, out: IO[bytes] | int) -> subprocess.Popen[bytes]:
         with (self.folder / "stderr").open("wb") as err:
@@ -132,23 +134,24 @@ class Program:
                 stdout=out,
                 stderr=err,
                 cwd=self.cwd,
-                env={**_around(), **self.env},
-                start_new_session=True,
+                env={**_environment(), **self.env},
+                start_new_session=True,  # its own process group, so that children are killed too
             )
 
     def _wait(
-        self, process: subprocess.Popen[bytes], patience: float, begun: float | None = None
+        self, process: subprocess.Popen[bytes], timeout_seconds: float, start: float | None = None
     ) -> Usage:
-        begun = time.perf_counter() if begun is None else begun
-        late = threading.Event()
+        start = time.perf_counter() if start is None else start
+        timed_out = threading.Event()
 
         def kill() -> None:
-            late.set()
+            timed_out.set()
             os.killpg(process.pid, signal.SIGKILL)
 
-        timer = threading.Timer(patience, kill)
+        timer = threading.Timer(timeout_seconds, kill)
         timer.start()
         try:
+            # Popen.wait() does not return the resources of this one process.
             _, status, used = os.wait4(process.pid, 0)
         except BaseException:
             kill()
@@ -157,9 +160,9 @@ class Program:
             timer.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
         return Usage(
-            time.perf_counter() - begun,
+            time.perf_counter() - start,
             used.ru_utime + used.ru_stime,
-            used.ru_maxrss * 1024,
+            used.ru_maxrss * 1024,  # Linux counts in kilobytes
             process.returncode,
-            late.is_set(),
+            timed_out.is_set(),
         )

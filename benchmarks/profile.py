@@ -1,10 +1,10 @@
-"""Where the CPU time of one request goes, from the plainest way to ask to the whole of the tap.
+"""The CPU time of one request, from the plainest client to the tap's own.
 
 python -m benchmarks.profile          a table, in microseconds of CPU per request
-python -m benchmarks.profile --hot    and the functions that take the most of it
+python -m benchmarks.profile --hot    also the functions that take the most time
 
-Everything runs in one thread against one sandbox in another process, in turns, so that whatever
-else the machine does meets all of it alike; the median of the turns is given.
+Everything runs in one thread, against one sandbox in another process. The variants take turns, so
+that other load on the machine affects all of them alike; the table has the median of the turns.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip"}
 
 
 class Target(NamedTuple):
-    """One thing to ask for."""
+    """One request: a resource of a member."""
 
     endpoint: Endpoint
     member: int
@@ -72,7 +72,7 @@ class Target(NamedTuple):
 
 
 def targets(server: Server) -> list[Target]:
-    """Give the first page of every resource of every member."""
+    """Return the requests for the first page of every resource of every member."""
     with tempfile.TemporaryDirectory() as folder:
         roster = Path(folder, "roster.txt")
         server.ask("roster", str(roster))
@@ -80,18 +80,18 @@ def targets(server: Server) -> list[Target]:
     key = server.urls["api_key"]
     urls = {Host.MAIN: server.urls["api_url"], Host.POS: server.urls["pos_url"]}
     auth: dict[Host, AuthBase] = {Host.MAIN: QueryKey(key), Host.POS: HeaderKey(key)}
-    found = []
+    result = []
     for member in members:
         for endpoint in RESOURCES:
             query = "?page=1" if endpoint.paged else ""
             query += f"&page_size={endpoint.page_size}" if endpoint.page_size else ""
             url = f"{urls[endpoint.host]}{endpoint.path.replace('{id}', str(member))}{query}"
-            found.append(Target(endpoint, member, url, auth[endpoint.host]))
-    return found
+            result.append(Target(endpoint, member, url, auth[endpoint.host]))
+    return result
 
 
-class Ways:
-    """The ways to ask, each giving the decoded answer.
+class ClientVariants:
+    """The variants of a client; each method returns the decoded response.
 
     Args:
         server: the sandbox.
@@ -117,11 +117,11 @@ class Ways:
             each.close()
 
     def plain(self, target: Target) -> Any:
-        """Ask as everyone does."""
+        """Use requests as its documentation shows."""
         return self._plain.get(target.url, auth=target.auth).json()
 
     def lean(self, target: Target) -> Any:
-        """Ask without the environment, and decode with msgspec."""
+        """Ignore the environment, and decode with msgspec."""
         return msgspec.json.decode(self._lean.get(target.url, auth=target.auth).content)
 
     def prepared(self, target: Target) -> Any:
@@ -130,11 +130,11 @@ class Ways:
         return msgspec.json.decode(self._adapter.send(request).content)
 
     def transport(self, target: Target) -> Any:
-        """Ask through the tap's transport."""
+        """Use the tap's transport."""
         return msgspec.json.decode(self._transport.get(target.url, target.auth).body)
 
     def client(self, target: Target) -> Any:
-        """Ask through the tap's client: throttle, verdict, retry, paging."""
+        """Use the tap's client: rate limiter, response classification, retry, paging."""
         if target.endpoint in {endpoints.USER, endpoints.POINTS_EXPIRATION}:
             return self._client.get(target.endpoint, target.member)
         params: Params = (("page", "1"),) if target.endpoint.paged else ()
@@ -150,7 +150,7 @@ def _page(endpoint: Endpoint, body: Any) -> Any:
 
 
 class Writing:
-    """What becomes of rows once they are there.
+    """The steps from rows to messages.
 
     Args:
         rows: raw rows of each resource.
@@ -158,13 +158,13 @@ class Writing:
 
     def __init__(self, rows: dict[str, list[dict[str, Any]]]) -> None:
         self._rows = rows
-        self._normalisers = {name: Normalizer(name, public_schema(name), ()) for name in rows}
+        self._normalizers = {name: Normalizer(name, public_schema(name), ()) for name in rows}
         self._writer = MessageWriter()
 
     def normalize(self) -> list[tuple[str, Any]]:
-        """Make records out of all rows."""
+        """Convert all rows to records."""
         return [
-            (name, self._normalisers[name](row))
+            (name, self._normalizers[name](row))
             for name, rows in self._rows.items()
             for row in rows
         ]
@@ -177,14 +177,14 @@ class Writing:
 
 
 def cost(call: Callable[[], Any]) -> float:
-    """Give the microseconds of CPU that a call takes, all threads together."""
-    begun = time.process_time()
+    """Return the CPU time of a call in microseconds, of all threads together."""
+    start = time.process_time()
     call()
-    return (time.process_time() - begun) * 1e6
+    return (time.process_time() - start) * 1e6
 
 
 def pool(items: int) -> None:
-    """Hand out errands that are nothing, to as many workers as the benchmark has."""
+    """Run empty requests in a worker pool as large as the benchmark's."""
     workers = WorkerPool(32)
     sweep = workers.add(range(items), lambda item: item)
     for _ in workers.results(sweep):
@@ -193,59 +193,62 @@ def pool(items: int) -> None:
 
 
 def table(server: Server) -> Iterator[tuple[str, float]]:
-    """Measure in turns, and give the median of each, per request."""
-    wanted = targets(server)
-    with closing(Ways(server)) as ways:
+    """Measure the variants in turns, and yield the median of each, per request."""
+    requested = targets(server)
+    with closing(ClientVariants(server)) as clients:
         asked: dict[str, Callable[[Target], Any]] = {
-            "`session.get(url).json()`": ways.plain,
-            "the same, without the environment, msgspec": ways.lean,
-            "a prepared request through the adapter, msgspec": ways.prepared,
-            "the tap's `Transport.get`, msgspec": ways.transport,
-            "the tap's `Client.get` (throttle, verdict, page)": ways.client,
+            "`session.get(url).json()`": clients.plain,
+            "the same, without the environment, msgspec": clients.lean,
+            "a prepared request through the adapter, msgspec": clients.prepared,
+            "the tap's `Transport.get`, msgspec": clients.transport,
+            "the tap's `Client.get` (rate limiter, classification, page)": clients.client,
         }
-        wanted = [target for target in wanted if "error" not in ways.plain(target)]
-        writing = Writing(_rows(ways, wanted))
+        requested = [target for target in requested if "error" not in clients.plain(target)]
+        writing = Writing(_rows(clients, requested))
         records = writing.normalize()
+        # The variants must do equal work, so members whose profile is missing are left out above.
         work: dict[str, Callable[[], Any]] = {
-            what: partial(_each, ask, wanted) for what, ask in asked.items()
+            what: partial(_request_all, ask, requested) for what, ask in asked.items()
         }
         work["records out of the rows of one answer"] = writing.normalize
         work["messages out of these records"] = partial(writing.encode, records)
-        work["handing out and taking back one errand (32 workers)"] = partial(pool, len(wanted))
+        work["one empty request through the worker pool (32 workers)"] = partial(
+            pool, len(requested)
+        )
         turns: dict[str, list[float]] = {what: [] for what in work}
         for _ in range(TURNS):
             for what, call in work.items():
                 turns[what].append(cost(call))
     for what, costs in turns.items():
-        yield what, statistics.median(costs) / len(wanted)
+        yield what, statistics.median(costs) / len(requested)
 
 
-def _each(ask: Callable[[Target], Any], wanted: Iterable[Target]) -> None:
-    for target in wanted:
+def _request_all(ask: Callable[[Target], Any], requested: Iterable[Target]) -> None:
+    for target in requested:
         ask(target)
 
 
-def _rows(ways: Ways, wanted: Iterable[Target]) -> dict[str, list[dict[str, Any]]]:
+def _rows(clients: ClientVariants, requested: Iterable[Target]) -> dict[str, list[dict[str, Any]]]:
     rows: dict[str, list[dict[str, Any]]] = {}
-    for target in wanted:
-        answer: Any = ways.client(target)
-        found = rows.setdefault(target.endpoint.name, [])
+    for target in requested:
+        answer: Any = clients.client(target)
+        result = rows.setdefault(target.endpoint.name, [])
         if target.endpoint is endpoints.POINTS_EXPIRATION:
-            found += [row for entries in answer.values() for row in entries or ()]
+            result += [row for entries in answer.values() for row in entries or ()]
         else:
-            found += [answer] if target.endpoint is endpoints.USER else answer.rows
+            result += [answer] if target.endpoint is endpoints.USER else answer.rows
     return rows
 
 
 def hot(server: Server) -> str:
-    """Profile the client, and give the functions that take the most time themselves."""
-    wanted = targets(server)
-    with closing(Ways(server)) as ways:
-        wanted = [target for target in wanted if "error" not in ways.plain(target)]
+    """Profile the client, and return the functions that take the most time themselves."""
+    requested = targets(server)
+    with closing(ClientVariants(server)) as clients:
+        requested = [target for target in requested if "error" not in clients.plain(target)]
         profile = cProfile.Profile()
         profile.enable()
         for _ in range(TURNS):
-            _each(ways.client, wanted)
+            _request_all(clients.client, requested)
         profile.disable()
     text = io.StringIO()
     pstats.Stats(profile, stream=text).sort_stats("tottime").print_stats(45)

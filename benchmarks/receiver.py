@@ -1,10 +1,10 @@
-"""How many Live Push events a second the receiver puts on disk on one core.
+"""The number of Live Push events per second that the receiver writes to disk on one core.
 
 python -m benchmarks.receiver [--events 60000] [--connections 64] [--seconds 20]
 
-The receiver is a process of its own, tied to one core; the load comes from another one, on the
-others, over connections that are kept open, each with one post under way. Then every file is read:
-each event must stand there exactly as often as it was acknowledged.
+The receiver is a process bound to one core. The load comes from another process on the other cores,
+over connections that stay open and have one post in flight each. Afterwards every file is read:
+each event must be there exactly as often as it was acknowledged.
 """
 
 from __future__ import annotations
@@ -96,13 +96,13 @@ PROFILE = {
 
 
 class Load(NamedTuple):
-    """What a load generator saw.
+    """The result of a load generator.
 
     Attributes:
-        seconds: from its first post to its last answer.
-        acknowledged: how often each event was answered 200, by its number.
-        others: answers of another kind.
-        latencies: seconds from each post to its answer, ascending.
+        seconds: time from the first post to the last response.
+        acknowledged: number of responses with status 200, by event number.
+        others: number of all other responses.
+        latencies: seconds from each post to its response, ascending.
     """
 
     seconds: float
@@ -112,7 +112,7 @@ class Load(NamedTuple):
 
 
 class _Connection(asyncio.Protocol):
-    """Posts one event after the other as long as there are some."""
+    """A connection that posts one event after another until none is left."""
 
     def __init__(self, load: _Generator) -> None:
         self._load = load
@@ -143,13 +143,14 @@ class _Connection(asyncio.Protocol):
             return
         self._number = number
         self._since = time.perf_counter()
+        # All numbers have as many digits as FIRST, so the length of the body stays the same.
         self._transport.write(
             self._load.head + self._load.text.replace(b"%d" % FIRST, b"%d" % number)
         )
 
 
 class _Generator:
-    """Posts from many connections at once."""
+    """A load generator with many connections."""
 
     def __init__(self, url: str, events: int, seconds: float) -> None:
         host, port = urlsplit(url).hostname or "", urlsplit(url).port or 0
@@ -167,7 +168,7 @@ class _Generator:
         self._latencies: list[float] = []
 
     def answered(self, number: int, answer: bytes, seconds: float) -> None:
-        """Take note of an answer."""
+        """Count a response."""
         self._latencies.append(seconds)
         if answer.startswith(_OK):
             self._acknowledged[number] += 1
@@ -175,15 +176,15 @@ class _Generator:
             self._others += 1
 
     async def run(self, connections: int) -> Load:
-        """Post until there is nothing more to post, or no more time."""
+        """Post until all events are posted or the time is over."""
         loop = asyncio.get_running_loop()
-        begun = time.perf_counter()
-        made = [
+        start = time.perf_counter()
+        pairs = [
             await loop.create_connection(lambda: _Connection(self), *self.address)
             for _ in range(connections)
         ]
-        await asyncio.gather(*(connection.done for _, connection in made))
-        seconds = time.perf_counter() - begun
+        await asyncio.gather(*(connection.done for _, connection in pairs))
+        seconds = time.perf_counter() - start
         return Load(seconds, dict(self._acknowledged), self._others, sorted(self._latencies))
 
 
@@ -200,26 +201,27 @@ def _generate(url: str, options: argparse.Namespace) -> Load:
 
 
 def _cpu(pid: int) -> float:
-    """Seconds of CPU time of a process so far, user and system."""
+    """Return the CPU time of a process so far in seconds, user and system."""
+    # The second field, the command in parentheses, may contain blanks.
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def on_disk(directory: Path) -> dict[int, int]:
-    """Count how often each event stands in complete lines."""
-    found: Counter[int] = Counter()
+    """Count how often each event is in a complete line."""
+    counts: Counter[int] = Counter()
     for path in directory.glob("live_users-*.jsonl"):
         for line in path.read_bytes().splitlines(keepends=True):
             if line.endswith(b"\n"):
-                found[json.loads(line)["event"]["id"]] += 1
-    return dict(found)
+                counts[json.loads(line)["event"]["id"]] += 1
+    return dict(counts)
 
 
 def measure(options: argparse.Namespace) -> list[tuple[str, str]]:
-    """Run the receiver under load; returns names and values.
+    """Run the receiver under load; return the names and values of the table.
 
     Raises:
-        RuntimeError: what was acknowledged is not what is on disk.
+        RuntimeError: the events on disk are not those that were acknowledged.
     """
     cores = sorted(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
@@ -234,6 +236,7 @@ def measure(options: argparse.Namespace) -> list[tuple[str, str]]:
             stderr=subprocess.PIPE,
             encoding="utf-8",
         )
+        # The receiver gets one core; this process and its child, the load generator, the others.
         os.sched_setaffinity(receiver.pid, cores[:1])
         os.sched_setaffinity(0, cores[1:] or cores)
         try:
@@ -243,14 +246,14 @@ def measure(options: argparse.Namespace) -> list[tuple[str, str]]:
             load = _generate(url, options)
             used = _cpu(receiver.pid) - before
             receiver.terminate()
-            _, said = receiver.communicate(timeout=60)
+            _, stderr = receiver.communicate(timeout=60)
         finally:
             receiver.kill()
             os.sched_setaffinity(0, cores)
         if on_disk(Path(folder)) != load.acknowledged:
             raise RuntimeError("what was acknowledged is not what is on disk")
     events = sum(load.acknowledged.values())
-    disk = {name: int(number) for number, name in re.findall(r"(\d+) x (commits|syncs)", said)}
+    disk = {name: int(number) for number, name in re.findall(r"(\d+) x (commits|syncs)", stderr)}
     size = len(json.dumps(PROFILE, ensure_ascii=False, separators=(",", ":")).encode())
     return [
         ("events acknowledged, each of them on disk as often", f"{events:,}"),
@@ -274,10 +277,12 @@ def _at(latencies: Sequence[float], share: float) -> float:
 def main(argv: Sequence[str] | None = None) -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=60_000, help="as many as that")
-    parser.add_argument("--connections", type=int, default=64, help="at a time")
-    parser.add_argument("--seconds", type=float, default=20, help="no longer than that")
-    parser.add_argument("--folder", type=Path, help="where the events go; else the temporary one")
+    parser.add_argument("--events", type=int, default=60_000, help="number of events at most")
+    parser.add_argument("--connections", type=int, default=64, help="number of connections")
+    parser.add_argument("--seconds", type=float, default=20, help="time at most")
+    parser.add_argument(
+        "--folder", type=Path, help="parent of the receiver's directory; default: the system's"
+    )
     parser.add_argument("--generate", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     if options.generate:

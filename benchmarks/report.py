@@ -1,6 +1,6 @@
-"""Writes what was measured as `benchmarks/README.md`.
+"""The report, `benchmarks/README.md`.
 
-python -m benchmarks.report    writes it again from the results of the last full run
+python -m benchmarks.report    rewrites it from the results of the last full run
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LIMIT_MEMORY = 200e6
 
 
 def render(measured: dict[str, Any]) -> str:
-    """Write everything that was measured as Markdown."""
+    """Return all measurements as Markdown."""
     parts = [_INTRODUCTION, _machine(measured["facts"])]
     if "close" in measured:
         parts += ["## Required\n", _required(measured), _REMARK]
@@ -65,7 +65,7 @@ _HEAD = (
     "CPU s",
     "peak MB",
     "requests",
-    "refused",
+    "rate-limited",
     "MB out",
     "STATE kB",
     "largest STATE",
@@ -76,8 +76,8 @@ _HEAD = (
 
 
 def _row(result: Result) -> list[str]:
-    usage, traffic, output = result.usage, result.traffic, result.output
-    if usage is None or traffic is None:
+    usage, stats, output = result.usage, result.request_stats, result.output
+    if usage is None or stats is None:
         return [result.contender, f"not run: {result.why}"]
     name = result.contender + (f" ({result.why})" if result.why else "")
     cells = [
@@ -85,8 +85,8 @@ def _row(result: Result) -> list[str]:
         f"{usage.wall:.1f}",
         f"{usage.cpu:.2f}",
         f"{usage.peak / 1e6:.0f}",
-        f"{traffic.total:,}",
-        f"{traffic.refused:,}",
+        f"{stats.total:,}",
+        f"{stats.rate_limited:,}",
     ]
     if result.contender == BARE:
         return cells
@@ -104,15 +104,15 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _pick(results: Iterable[Result], name: str, setup: Setup) -> Result | None:
-    found = [r for r in results if (r.contender, r.setup) == (name, setup) and r.complete]
-    return found[0] if found else None
+    matches = [r for r in results if (r.contender, r.setup) == (name, setup) and r.complete]
+    return matches[0] if matches else None
 
 
 def _ratio(left: float, right: float) -> str:
     return f"{left / right:.2f} x"
 
 
-def _verdict(*, reached: bool) -> str:
+def _outcome(*, reached: bool) -> str:
     return "reached" if reached else "**missed**"
 
 
@@ -128,18 +128,18 @@ def _required(measured: dict[str, Any]) -> str:
 
 
 def _pace(result: Result) -> Iterable[list[str]]:
-    traffic = result.traffic
-    if traffic is None:
+    stats = result.request_stats
+    if stats is None:
         return
-    fine = traffic.steady >= 0.97 * CEILING and traffic.busiest <= CEILING
+    fine = stats.steady >= 0.97 * CEILING and stats.busiest <= CEILING
     yield [
         f"requests a minute at 100 ms latency with the setting at {CEILING:,}",
         f"97 % of {CEILING:,}, never above",
         (
-            f"{traffic.steady:,.0f} ({traffic.steady / CEILING:.1%}); "
-            f"{traffic.busiest:,} in the busiest 60 s; {traffic.total:,} requests in all"
+            f"{stats.steady:,.0f} ({stats.steady / CEILING:.1%}); "
+            f"{stats.busiest:,} in the busiest 60 s; {stats.total:,} requests in all"
         ),
-        _verdict(reached=fine),
+        _outcome(reached=fine),
     ]
 
 
@@ -153,9 +153,10 @@ def _against_loop(measured: dict[str, Any]) -> Iterable[list[str]]:
                 f"wall at 100 ms latency, no ceiling, against the bare loop, {members:,} members",
                 "at most 1.10 x",
                 f"{ratio:.2f} x ({tap.usage.wall:.1f} s, {bare.usage.wall:.1f} s)",
-                _verdict(reached=ratio <= 1.10),  # noqa: PLR2004 - as required
+                _outcome(reached=ratio <= 1.10),  # noqa: PLR2004 - as required
             ]
     close = measured["close"]
+    # Runs of a few seconds vary, so this one is repeated.
     cpu = {
         name: statistics.median(r.usage.cpu for r in close if r.contender == name and r.usage)
         for name in (TAP, BARE)
@@ -172,7 +173,7 @@ def _cpu(where: str, tap: float, bare: float) -> list[str]:
         f"CPU against the bare loop, 0 ms latency, {where}",
         "at most 1.5 x",
         f"{_ratio(tap, bare)} ({tap:.2f} s, {bare:.2f} s)",
-        _verdict(reached=tap <= 1.5 * bare),
+        _outcome(reached=tap <= 1.5 * bare),
     ]
 
 
@@ -190,7 +191,7 @@ def _against_dlt(matrix: Sequence[Result]) -> Iterable[list[str]]:
                         f"CPU {_ratio(tap.usage.cpu, dlt.usage.cpu)}, "
                         f"wall {_ratio(tap.usage.wall, dlt.usage.wall)}"
                     ),
-                    _verdict(reached=fine),
+                    _outcome(reached=fine),
                 ]
 
 
@@ -206,7 +207,7 @@ def _growth(results: Sequence[Result]) -> Iterable[list[str]]:
             ),
             "linear: at most 10.5 x",
             f"CPU {cpu:.2f} x, bytes {size:.2f} x",
-            _verdict(reached=max(cpu, size) <= 10.5),  # noqa: PLR2004 - as required
+            _outcome(reached=max(cpu, size) <= 10.5),  # noqa: PLR2004 - as required
         ]
 
 
@@ -216,20 +217,20 @@ def _state(states: Sequence[Result], memory: Sequence[Usage]) -> Iterable[list[s
         f"STATE bytes, largest message, at {states[1].setup.members:,} members",
         "64 KB, and the same at 1,000",
         f"{large:,} bytes; {small:,} at {states[0].setup.members:,}",
-        _verdict(reached=max(small, large) <= LIMIT_STATE),
+        _outcome(reached=max(small, large) <= LIMIT_STATE),
     ]
     yield [
         "peak memory with a roster of 1,000,000 ids (a sweep stopped after 1,000)",
         "200 MB",
         f"{memory[1].peak / 1e6:.0f} MB",
-        _verdict(reached=memory[1].peak <= LIMIT_MEMORY),
+        _outcome(reached=memory[1].peak <= LIMIT_MEMORY),
     ]
     schemas = [result.output.count("SCHEMA") for result in states]
     yield [
         "SCHEMA messages",
         f"the number of selected streams ({STREAMS})",
         " and ".join(map(str, schemas)),
-        _verdict(reached=set(schemas) == {STREAMS}),
+        _outcome(reached=set(schemas) == {STREAMS}),
     ]
 
 
@@ -243,16 +244,16 @@ def _alone(measured: dict[str, Any]) -> str:
         (f"setting at {CEILING:,}, {CONCURRENCY} at once", measured["ceiling"]),
         (f"setting at {CEILING:,}, 16 at once (the default)", measured["default"]),
     ):
-        setup, usage, traffic = result.setup, result.usage, result.traffic
+        setup, usage, stats = result.setup, result.usage, result.request_stats
         rows.append(
             [
                 f"{what}: {setup.members:,} members, {setup.latency} ms",
                 f"{usage.wall:.1f}",
                 f"{usage.cpu:.2f}",
                 f"{usage.peak / 1e6:.0f}",
-                f"{traffic.total:,}",
-                f"{traffic.steady:,.0f}" if traffic.steady else "",
-                f"{traffic.busiest:,}" if usage.wall > 60 else "",  # noqa: PLR2004 - a minute
+                f"{stats.total:,}",
+                f"{stats.steady:,.0f}" if stats.steady else "",
+                f"{stats.busiest:,}" if usage.wall > 60 else "",  # noqa: PLR2004 - a minute
                 f"{result.output.largest_state:,}",
             ]
         )
@@ -260,7 +261,7 @@ def _alone(measured: dict[str, Any]) -> str:
     head = ("", *cost, "a minute", "busiest 60 s", "largest STATE")
     memory = measured["memory"]
     each = (measured["growth"][1].usage.cpu - measured["growth"][0].usage.cpu) * 1e6
-    each /= measured["growth"][1].traffic.total - measured["growth"][0].traffic.total
+    each /= measured["growth"][1].request_stats.total - measured["growth"][0].request_stats.total
     return (
         _table(head, rows)
         + f"\nFrom the first to the second size, a request costs {each:.0f} µs of CPU, its rows "
@@ -272,37 +273,37 @@ def _alone(measured: dict[str, Any]) -> str:
 
 _INTRODUCTION = f"""# Benchmarks
 
-How much it costs to read the streams that are on by default (activities, rewards, users,
-user_activities, user_activity_history, purchases, user_rewards, redemptions, points_expiration)
-from a made-up CrowdTwist, and what the obvious ways to write that cost beside it. This page is
-written by `make bench` (`python -m benchmarks`, about 20 minutes); `python -m benchmarks --quick`
-takes less than a minute and prints its tables only.
+The cost of reading the streams that are on by default (activities, rewards, users, user_activities,
+user_activity_history, purchases, user_rewards, redemptions, points_expiration) from a made-up
+CrowdTwist, compared with the obvious ways to write that. `make bench` (`python -m benchmarks`,
+about 20 minutes) writes this page; `python -m benchmarks --quick` takes less than a minute and only
+prints its tables.
 
-* **this tap**: its console script, installed without what development needs; {CONCURRENCY} requests
-  at once, since the default of 16 cannot reach the ceiling at 100 ms. What became of members that
-  are gone is not asked (`deleted_members`), since nobody else does.
-* **textbook SDK**: parent and child streams of the Meltano SDK, as tutorials have it
+* **this tap**: its console script, installed without development tools; {CONCURRENCY} requests at
+  once, since the default of 16 cannot reach the ceiling at 100 ms. It does not ask for the status
+  of deleted members (`deleted_members`), since no other contender does.
+* **textbook SDK**: parent and child streams of the Meltano SDK, as in tutorials
   (`contenders/textbook.py`).
 * **tuned SDK**: the same with `state_partitioning_keys` empty, no partitions, msgspec, a session
   that does not read the environment, logging at WARNING (`contenders/tuned.py`).
-* **dlt rest_api**: dlt's source, all resources parallelized, {CONCURRENCY} workers; rows are
-  extracted, normalized and loaded to JSON lines in a folder, its cheapest destination, all of which
-  counts. *extract only* stops before normalizing (`contenders/dlt_rest_api.py`).
+* **dlt rest_api**: dlt's source, all resources parallelized, {CONCURRENCY} workers; it extracts
+  rows, normalizes them and loads them to JSON lines in a folder, its cheapest destination.
+  *extract only* stops before normalizing (`contenders/dlt_rest_api.py`).
 * **bare loop**: `session.get(url).json()` in {CONCURRENCY} threads over the URLs that the tap
-  asked for just before, nothing kept and nothing written (`contenders/bare_loop.py`).
+  requested just before; nothing is kept or written (`contenders/bare_loop.py`).
 
-Each is a process of its own; the sandbox is another one, on the same machine, and not counted. CPU
-is user and system time, peak memory the largest resident set, as the kernel counts them when the
-process ends. Output goes to a file and is counted afterwards. Requests are counted by the sandbox,
-which sends plain types (`--no-drift`), so that nobody needs more than the documented forms. The
-SDK versions ask for nothing else of a member whose profile is missing, hence fewer requests.
+Each contender is a process of its own. The sandbox is another process on the same machine and is
+not counted. CPU is user and system time, peak memory is the largest resident set, both as reported
+by the kernel when the process ends. Output goes to a file and is counted afterwards. The sandbox
+counts the requests, and sends documented types only (`--no-drift`). The SDK versions request
+nothing else of a member whose profile is missing, hence fewer requests.
 """
-_LEGEND = """Bytes of dlt are those of its files. A contender that asks one at a time is not run
-where that would take minutes.
+_LEGEND = """Bytes of dlt are those of its files. A contender that sends one request at a time is
+not run where that would take minutes.
 """
-_REMARK = """With 100 members most of the difference to the bare loop is the start: loading the SDK
-takes about a third of a second, more on a busy machine, and the first catalog is read before any
-member.
+_REMARK = """With 100 members, most of the difference from the bare loop is the start: importing the
+SDK takes about a third of a second, more on a busy machine, and the first program stream is read
+before any member.
 """
 _PROFILE = """Microseconds of CPU, one thread, median of nine turns, all rows against the same
 sandbox in the same run (`python -m benchmarks.profile`; `--hot` adds the hot functions).
@@ -312,7 +313,7 @@ sandbox in the same run (`python -m benchmarks.profile`; `--hot` adds the hot fu
 
 
 def load(stored: Any) -> Any:
-    """Take results from how JSON keeps them."""
+    """Rebuild results from their JSON form."""
     if isinstance(stored, list):
         return [load(item) for item in stored]
     if isinstance(stored, dict):

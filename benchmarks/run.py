@@ -1,6 +1,6 @@
-"""Runs every contender in every configuration, then what is asked of the tap alone.
+"""The benchmark: every contender in every configuration, then the tap by itself.
 
-python -m benchmarks            all of it, about 20 minutes, into benchmarks/README.md
+python -m benchmarks            everything, about 20 minutes, into benchmarks/README.md
 python -m benchmarks --quick    small sizes, under a minute, printed only
 """
 
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 
 RESULTS = ROOT / "output" / "benchmark.json"
 STOPPED_AFTER = 1000
-"""Members of a large roster that are read before the tap is told to stop."""
+"""Members of a large roster that are read before the tap gets SIGTERM."""
 
 ROSTER = 1_000_000
 
 
 class Benchmark:
-    """One run of everything.
+    """One run of the benchmark.
 
     Args:
-        where: the environments of the contenders.
-        folder: for what they read and write.
+        where: environments of the contenders.
+        folder: directory for what they read and write.
     """
 
     def __init__(self, where: Environments, folder: Path) -> None:
@@ -51,7 +51,7 @@ class Benchmark:
     def matrix(
         self, sizes: Sequence[int], latencies: Sequence[int], *, ceiling: bool
     ) -> Iterator[Result]:
-        """Run the contenders side by side: same sandbox, one after the other."""
+        """Run the contenders in each configuration, one after another on the same sandbox."""
         limits = (False, True) if ceiling else (False,)
         for members in sizes:
             for latency in latencies:
@@ -59,24 +59,26 @@ class Benchmark:
                     yield from self._compare(Setup(members, latency, limited))
 
     def repeated(self, members: int, times: int, latency: int = 0) -> list[Result]:
-        """Run the tap and the bare loop in turn, several times, to compare them closely."""
+        """Run the tap and the bare loop in turns, to compare them closely."""
         setup = Setup(members, latency)
         with setup.server() as server:
             runner = Runner(self._where, self._folder, server, setup)
-            return [self._told(runner.run(name)) for _ in range(times) for name in (TAP, BARE)]
+            return [self._report(runner.run(name)) for _ in range(times) for name in (TAP, BARE)]
 
     def alone(self, setup: Setup, **settings: Any) -> Result:
         """Run the tap alone."""
         with setup.server() as server:
-            return self._told(Runner(self._where, self._folder, server, setup).run(TAP, **settings))
+            return self._report(
+                Runner(self._where, self._folder, server, setup).run(TAP, **settings)
+            )
 
     def memory(self, roster: int) -> Usage:
-        """Run the tap on a large roster, stop it early, and give what it took."""
+        """Run the tap on a large roster, stop it early, and return what it used."""
         setup = Setup(roster)
         with setup.server() as server:
             runner = Runner(self._where, self._folder, server, setup)
             program = runner.program(TAP, self._only("users"))
-            usage = program.stop_after(STOPPED_AFTER, "users", patience=120)
+            usage = program.stop_after(STOPPED_AFTER, "users", timeout_seconds=120)
         self._say(f"roster of {roster:,}: {usage.peak / 1e6:.0f} MB, exit code {usage.code}")
         return usage
 
@@ -85,10 +87,10 @@ class Benchmark:
         done = subprocess.run(command, check=True, capture_output=True, timeout=60)  # noqa: S603 - our own
         catalog: dict[str, Any] = json.loads(done.stdout)
         for entry in catalog["streams"]:
-            chosen = entry["tap_stream_id"] in streams
+            is_selected = entry["tap_stream_id"] in streams
             for each in entry["metadata"]:
                 if not each["breadcrumb"]:
-                    each["metadata"]["selected"] = chosen
+                    each["metadata"]["selected"] = is_selected
         return catalog
 
     def _compare(self, setup: Setup) -> Iterator[Result]:
@@ -98,15 +100,15 @@ class Benchmark:
                 why = setup.skip_reason(name)
                 if name.startswith("dlt") and self._where.dlt is None:
                     why = "dlt is not installed"
-                yield self._told(Result(name, setup, why) if why else runner.run(name))
+                yield self._report(Result(name, setup, why) if why else runner.run(name))
 
-    def _told(self, result: Result) -> Result:
+    def _report(self, result: Result) -> Result:
         usage, setup = result.usage, result.setup
         what = f"{setup.members} members, {setup.latency} ms{', ceiling' * setup.ceiling}"
         outcome = f"not run ({result.why})"
         if usage is not None:
             outcome = f"{usage.wall:.2f} s wall, {usage.cpu:.2f} s CPU"
-            if usage.late:
+            if usage.timed_out:
                 result.why = f"stopped after {usage.wall:.0f} s"
             elif usage.code:
                 result.why = f"failed with exit code {usage.code}"
@@ -119,14 +121,14 @@ class Benchmark:
 
 
 def quick(benchmark: Benchmark) -> dict[str, Any]:
-    """Measure at small sizes, to see that all is well."""
+    """Measure small sizes, to check that everything works."""
     return {
         "matrix": list(benchmark.matrix((50,), (0, 20), ceiling=False)),
     }
 
 
 def full(benchmark: Benchmark) -> dict[str, Any]:
-    """Measure all that is asked for."""
+    """Measure everything that the report has."""
     small, large = Setup(1000), Setup(10_000)
     return {
         "close": benchmark.repeated(1000, times=3),
@@ -140,14 +142,14 @@ def full(benchmark: Benchmark) -> dict[str, Any]:
 
 
 def commit_of(source: Path) -> str:
-    """Name the commit that sources are of, or give "" where they are not a checkout."""
+    """Return the commit of the sources, or "" if they are not a checkout."""
     git = ["git", "-C", str(source), "describe", "--always", "--dirty"]
     done = subprocess.run(git, check=False, capture_output=True, encoding="utf-8")  # noqa: S603 - our own
     return done.stdout.strip()
 
 
 def facts(where: Environments, commit: str, load: float) -> dict[str, Any]:
-    """Say what this was measured on."""
+    """Return the facts about the machine and the software."""
     return {
         "machine": f"{_processor()}, {os.cpu_count()} processors, {_memory()}",
         "system": platform.system(),
@@ -169,7 +171,7 @@ def _memory() -> str:
 
 
 def plain(value: Any) -> Any:
-    """Give results as JSON keeps them."""
+    """Convert results to JSON types."""
     if isinstance(value, dict):
         return {name: plain(member) for name, member in value.items()}
     if isinstance(value, list):
@@ -184,14 +186,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes, nothing written")
     parser.add_argument("--source", type=Path, default=ROOT, help="sources of the tap to measure")
-    chosen = parser.parse_args()
-    load, commit = os.getloadavg()[0], commit_of(chosen.source)
-    where = environments.present() if chosen.quick else environments.fresh(chosen.source)
+    options = parser.parse_args()
+    load, commit = os.getloadavg()[0], commit_of(options.source)
+    where = environments.present() if options.quick else environments.fresh(options.source)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         benchmark = Benchmark(where, Path(folder))
-        measured = quick(benchmark) if chosen.quick else full(benchmark)
+        measured = quick(benchmark) if options.quick else full(benchmark)
     profiled = subprocess.run(  # noqa: S603 - our own
-        [str(where.python if not chosen.quick else sys.executable), "-m", "benchmarks.profile"],
+        [str(where.python if not options.quick else sys.executable), "-m", "benchmarks.profile"],
         cwd=ROOT,
         check=True,
         stdout=subprocess.PIPE,
@@ -201,7 +203,7 @@ def main() -> None:
     measured["profile"] = profiled.stdout
     measured["facts"] = facts(where, commit, load)
     text = report.render(measured)
-    if chosen.quick:
+    if options.quick:
         sys.stdout.write(text)
         return
     RESULTS.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,7 @@
-"""A sandbox in a process of its own, told what to do over its standard input.
+"""A sandbox in its own process, controlled by commands on its standard input.
 
-Its CPU time is not counted for anyone. It keeps every request, with the moment at which it came,
-where the sandbox's own books keep the latest 10,000; and it ends when its input does, so that it
-never outlives who started it.
+So its CPU time counts for no contender. It logs every request with its time, where the sandbox
+itself keeps the latest 10,000. It ends with its input, so that it never outlives its parent.
 """
 
 from __future__ import annotations
@@ -28,23 +27,25 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 MINUTE = 60.0
-MARGIN = 5.0
-"""Seconds at the start and the end of a run that do not count for its steady rate."""
+MARGIN_SECONDS = 5.0
+"""Time at the start and at the end of a run that does not count for its steady rate."""
 
-_REFUSED = 429
+_RATE_LIMITED = 429
 
 
-class CompleteLedger(RequestLog):
-    """Books that forget nothing until they are reset."""
+class CompleteRequestLog(RequestLog):
+    """A request log that keeps all requests until it is reset."""
 
     def __init__(self) -> None:
         super().__init__()
         self.all: list[tuple[str, str, str, int, float]] = []
 
     @override
-    def record(self, host: str, endpoint: str, asked: tuple[str, str, str], status: int) -> None:
-        super().record(host, endpoint, asked, status)
-        self.all.append((host, asked[1], asked[2], status, monotonic()))
+    def record(
+        self, host: str, endpoint: str, request_line: tuple[str, str, str], status: int
+    ) -> None:
+        super().record(host, endpoint, request_line, status)
+        self.all.append((host, request_line[1], request_line[2], status, monotonic()))
 
     @override
     def reset(self) -> None:
@@ -52,52 +53,53 @@ class CompleteLedger(RequestLog):
         self.all = []
 
 
-class Traffic(NamedTuple):
-    """What a sandbox was asked since the last reset.
+class RequestStats(NamedTuple):
+    """The requests to a sandbox since the last reset.
 
     Attributes:
-        total: requests, refused ones included.
-        refused: answers that told to slow down.
-        distinct: different URLs.
-        busiest: the most requests in any 60 seconds.
-        steady: requests a minute between the first and the last few seconds.
+        total: number of requests, rate-limited ones included.
+        rate_limited: number of responses with status 429.
+        distinct: number of different URLs.
+        busiest: largest number of requests in any 60 seconds.
+        steady: requests a minute, without the first and the last five seconds.
     """
 
     total: int
-    refused: int
+    rate_limited: int
     distinct: int
     busiest: int
     steady: float
 
 
-def traffic(ledger: CompleteLedger) -> Traffic:
-    """Sum up what a sandbox was asked."""
-    asked = ledger.all
-    times = sorted(entry[4] for entry in asked)
+def request_stats(request_log: CompleteRequestLog) -> RequestStats:
+    """Summarize the requests to a sandbox."""
+    requests = request_log.all
+    times = sorted(entry[4] for entry in requests)
     first = 0
     busiest = 0
-    for last, moment in enumerate(times):
-        while times[first] <= moment - MINUTE:
+    # A window of 60 seconds that ends at each request in turn.
+    for last, time in enumerate(times):
+        while times[first] <= time - MINUTE:
             first += 1
         busiest = max(busiest, last - first + 1)
     steady = 0.0
-    if times and times[-1] - times[0] > 3 * MARGIN:
-        start, end = times[0] + MARGIN, times[-1] - MARGIN
+    if times and times[-1] - times[0] > 3 * MARGIN_SECONDS:
+        start, end = times[0] + MARGIN_SECONDS, times[-1] - MARGIN_SECONDS
         steady = (bisect_left(times, end) - bisect_left(times, start)) * MINUTE / (end - start)
-    return Traffic(
-        ledger.counts()["total"],
-        sum(entry[3] == _REFUSED for entry in asked),
-        len({entry[:3] for entry in asked}),
+    return RequestStats(
+        request_log.counts()["total"],
+        sum(entry[3] == _RATE_LIMITED for entry in requests),
+        len({entry[:3] for entry in requests}),
         busiest,
         round(steady, 1),
     )
 
 
 class Server:
-    """A sandbox process, from `with Server(members=100) as server:` until the block ends.
+    """A sandbox process that runs inside `with Server(members=100) as server:`.
 
     Args:
-        options: those of `SandboxOptions`.
+        options: options of `SandboxOptions`.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -111,15 +113,15 @@ class Server:
         self.urls: dict[str, str] = self._read()
 
     def ask(self, *command: str) -> Any:
-        """Send a command and wait for its answer: roster PATH, urls PATH, traffic or reset."""
+        """Send a command (roster PATH, urls PATH, stats or reset) and return its result."""
         assert self._process.stdin is not None  # noqa: S101 - it was asked for
         self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
         return self._read()
 
-    def traffic(self) -> Traffic:
-        """What was asked since the last reset."""
-        return Traffic(*self.ask("traffic"))
+    def request_stats(self) -> RequestStats:
+        """Return the counts of requests since the last reset."""
+        return RequestStats(*self.ask("stats"))
 
     def _read(self) -> Any:
         assert self._process.stdout is not None  # noqa: S101 - it was asked for
@@ -137,25 +139,25 @@ class Server:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        with self._process:
+        with self._process:  # closes its input, which ends it, and waits
             pass
 
 
-def obey(sandbox: Sandbox, ledger: CompleteLedger, command: Sequence[str]) -> Any:
-    """Do what a command says and give its answer."""
+def execute(sandbox: Sandbox, request_log: CompleteRequestLog, command: Sequence[str]) -> Any:
+    """Execute a command and return its result."""
     match command:
         case ["roster", path]:
             members = sandbox.roster()
             Path(path).write_text("\n".join(members) + "\n", encoding="utf-8")
             return len(members)
         case ["urls", path]:
-            distinct = dict.fromkeys(entry[:3] for entry in ledger.all)
+            distinct = dict.fromkeys(entry[:3] for entry in request_log.all)
             bases = {"api": sandbox.api_url, "pos": sandbox.pos_url}
             urls = [f"{bases[host]}{where}?{query}" for host, where, query in distinct]
             Path(path).write_text("\n".join(urls) + "\n", encoding="utf-8")
             return len(urls)
-        case ["traffic"]:
-            return traffic(ledger)
+        case ["stats"]:
+            return request_stats(request_log)
         case ["reset"]:
             return sandbox.reset()
     raise ValueError(f"no such command: {command}")
@@ -164,11 +166,11 @@ def obey(sandbox: Sandbox, ledger: CompleteLedger, command: Sequence[str]) -> An
 def main(options: str) -> None:
     """Serve until the input ends."""
     sandbox = Sandbox(SandboxOptions(**json.loads(options)))
-    ledger = sandbox.engine.ledger = CompleteLedger()
+    request_log = sandbox.engine.request_log = CompleteRequestLog()
     with sandbox:
         _say({"api_url": sandbox.api_url, "pos_url": sandbox.pos_url, "api_key": sandbox.api_key})
         for line in sys.stdin:
-            _say(obey(sandbox, ledger, json.loads(line)))
+            _say(execute(sandbox, request_log, json.loads(line)))
 
 
 def _say(answer: Any) -> None:

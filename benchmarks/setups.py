@@ -1,4 +1,4 @@
-"""Who takes part, how each is started, and where a run would tell nothing but patience."""
+"""The contenders, how each is started, and which runs are skipped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.environments import ROOT
 from benchmarks.measure import Output, Program, Usage
-from benchmarks.server import Server, Traffic
+from benchmarks.server import RequestStats, Server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from benchmarks.environments import Environments
 
 CEILING = 10_000
-"""Requests a minute that CrowdTwist grants a program."""
+"""Requests a minute that CrowdTwist allows a program."""
 
 UNLIMITED = 10**7
 CONCURRENCY = 32
-"""Requests at once, for all who can; the tap's default, 16, cannot reach the ceiling at 100 ms."""
+"""Requests at once, where possible; the tap's default, 16, cannot reach the ceiling at 100 ms."""
 
 TAP, TEXTBOOK, TUNED, DLT, EXTRACT, BARE = NAMES = (
     "this tap",
@@ -33,10 +33,10 @@ TAP, TEXTBOOK, TUNED, DLT, EXTRACT, BARE = NAMES = (
 )
 SEQUENTIAL = frozenset({TEXTBOOK, TUNED})
 _LARGEST_LIST = 10_000
-"""Members up to which a roster is read here: the memory of a process counts for those it starts."""
+"""Members up to which a roster is read here: a child's peak memory starts with its parent's."""
 
 REQUESTS_PER_MEMBER = 8.8
-"""About; the sandbox's members have a few pages of some resources."""
+"""Roughly; the sandbox's members have several pages of some resources."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Setup:
 
     Attributes:
         members: size of the roster.
-        latency: milliseconds by which every answer is held back.
-        ceiling: whether the sandbox refuses, and the tap's setting stops at, 10,000 a minute.
+        latency: delay of every response, in milliseconds.
+        ceiling: whether the sandbox enforces, and the tap is set to, 10,000 requests a minute.
     """
 
     members: int
@@ -54,7 +54,7 @@ class Setup:
     ceiling: bool = False
 
     def server(self) -> Server:
-        """Start its sandbox."""
+        """Start the sandbox of this configuration."""
         return Server(
             members=self.members,
             latency_ms=self.latency,
@@ -64,30 +64,33 @@ class Setup:
         )
 
     def skip_reason(self, name: str) -> str:
-        """Say why a contender is not run in this configuration, or give ""."""
+        """Return why a contender is not run in this configuration, or ""."""
         if self.ceiling and name in {BARE, EXTRACT}:
-            return "knows no limit" if name == BARE else "as the row above"
+            return "has no rate limit" if name == BARE else "like the row above"
         if name not in SEQUENTIAL:
             return ""
         if self.ceiling and self.latency:
-            return "one at a time: does not come near the ceiling"
+            return "one at a time: stays far below the ceiling"
         seconds = REQUESTS_PER_MEMBER * self.members * self.latency / 1000
         if seconds > 100:  # noqa: PLR2004 - as long as anyone wants to wait
             return f"one at a time: about {seconds / 60:.0f} min"
         if self.ceiling and self.members > 300:  # noqa: PLR2004 - likewise
-            return "too slow to learn more from"
+            return "one at a time: takes too long"
         return ""
 
 
 @dataclass
 class Result:
-    """What one run of one contender cost and wrote; nothing where it was not run."""
+    """The cost and the output of one run of a contender; empty if it was not run.
+
+    `why` is the reason why it was not run or did not complete.
+    """
 
     contender: str
     setup: Setup
     why: str = ""
     usage: Usage | None = None
-    traffic: Traffic | None = None
+    request_stats: RequestStats | None = None
     output: Output = field(default_factory=Output)
 
     @property
@@ -96,18 +99,18 @@ class Result:
         return self.usage is not None and self.usage.code == 0
 
     def dump(self) -> dict[str, Any]:
-        """Give it as JSON keeps it."""
+        """Convert the result to JSON types."""
         return asdict(self)
 
     @classmethod
     def load(cls, stored: dict[str, Any]) -> Result:
-        """Take it from how JSON keeps it."""
+        """Rebuild a result from its JSON form."""
         return cls(
             stored["contender"],
             Setup(**stored["setup"]),
             stored["why"],
             Usage(**stored["usage"]) if stored["usage"] else None,
-            Traffic(*stored["traffic"]) if stored["traffic"] else None,
+            RequestStats(*stored["request_stats"]) if stored["request_stats"] else None,
             Output(**stored["output"]),
         )
 
@@ -116,10 +119,10 @@ class Runner:
     """Prepares and runs contenders against one sandbox.
 
     Args:
-        where: the environments to run them in.
-        folder: for rosters, configurations and output.
+        where: environments of the contenders.
+        folder: directory for rosters, configurations and output.
         server: the sandbox.
-        setup: its configuration.
+        setup: configuration of the sandbox.
     """
 
     def __init__(self, where: Environments, folder: Path, server: Server, setup: Setup) -> None:
@@ -140,29 +143,29 @@ class Runner:
             ids = [int(line) for line in roster.read_text(encoding="utf-8").split()]
             self._write("sdk", {**server.urls, "user_ids": ids, "max_concurrency": CONCURRENCY})
 
-    def run(self, name: str, patience: float = 600, **settings: Any) -> Result:
+    def run(self, name: str, timeout_seconds: float = 600, **settings: Any) -> Result:
         """Run one contender to its end.
 
         Args:
-            name: which.
-            patience: seconds after which it is stopped.
-            settings: other settings of the tap.
+            name: name of the contender.
+            timeout_seconds: seconds after which it is killed.
+            settings: additional settings of the tap.
         """
         result = Result(name, self._setup)
         program = self.program(name, **settings)
         self._server.ask("reset")
-        result.usage = program.run(patience)
-        result.traffic = self._server.traffic()
+        result.usage = program.run(timeout_seconds)
+        result.request_stats = self._server.request_stats()
         with (self._folder / "stdout").open("rb") as lines:
             result.output = Output.of(lines)
         if name in {DLT, EXTRACT}:
             result.output.size = _size(self._out(name))
-        if name == TAP and result.complete:
+        if name == TAP and result.complete:  # the bare loop requests the same URLs
             self._server.ask("urls", str(self._folder / "urls.txt"))
         return result
 
     def program(self, name: str, catalog: dict[str, Any] | None = None, **settings: Any) -> Program:
-        """Write what a contender is told, and give how it is started."""
+        """Write a contender's configuration, and return the program to run."""
         quiet = {"LOGLEVEL": "WARNING"} if name in SEQUENTIAL else {}
         return Program(self._command(name, catalog, settings), self._folder, quiet, ROOT)
 

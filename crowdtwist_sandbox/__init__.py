@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from crowdtwist_sandbox.options import SandboxOptions
     from crowdtwist_sandbox.server import Sandbox
 
-_ROOMS = {"Sandbox": "server", "SandboxOptions": "options"}
+_MODULES = {"Sandbox": "server", "SandboxOptions": "options"}
 
 __all__ = ["Sandbox", "SandboxOptions"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load what is asked for only then, so that the command can say what is not installed."""
-    if name in _ROOMS:
-        return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
+    """Import a public name on first use, so that the command can report a missing extra."""
+    if name in _MODULES:
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

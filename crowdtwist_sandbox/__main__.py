@@ -1,4 +1,4 @@
-"""`python -m crowdtwist_sandbox` is the command `crowdtwist-sandbox`."""
+"""Entry point of `python -m crowdtwist_sandbox`, the same as `crowdtwist-sandbox`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Options of the command line that more than one command has."""
+"""Command-line options that several commands share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import date
 
 from crowdtwist_sandbox.options import default_today
 
-WORLD = (
+WORLD_OPTIONS = (
     "members",
     "seed",
     "today",
@@ -16,11 +16,11 @@ WORLD = (
     "expiration_rule",
     "receipt_scanning",
 )
-"""Names of the options that make the world: commands given the same ones tell of the same one."""
+"""Options that define the world; commands with equal values see the same world."""
 
 
 def add_world_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that make the world."""
+    """Add the options that define the world."""
     add = parser.add_argument
     switch = argparse.BooleanOptionalAction
     add("--members", type=int, default=300, help="size of the roster on day 0")

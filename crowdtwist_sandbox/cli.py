@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from crowdtwist_sandbox.arguments import add_world_options
 from crowdtwist_sandbox.auth import DIGESTS, TIMESTAMPS
 from crowdtwist_sandbox.deviations import DEVIATIONS
-from crowdtwist_sandbox.faults import CATALOGUE
+from crowdtwist_sandbox.faults import ALL_FAULTS
 from crowdtwist_sandbox.feed_commands import add_commands, run_command
 from crowdtwist_sandbox.feeds.posting import PostingError
 from crowdtwist_sandbox.options import DEFAULT_KEY, SandboxOptions
@@ -83,13 +83,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM, write or post a day's feeds, or list faults or deviations.
 
     Returns:
-        0 after a quiet end, 1 for a port, an option, a file or an endpoint that cannot be used, 130
-        for SIGINT while writing or posting.
+        0 on success, 1 for a port, option, file or endpoint that cannot be used, 130 for SIGINT
+        while writing or posting.
     """
     given = vars(_parser().parse_args(argv))
     command = given.pop("command")
     if command == "faults":
-        for name, (description, kind) in CATALOGUE.items():
+        for name, (description, kind) in ALL_FAULTS.items():
             sys.stdout.write(f"{name} ({kind}): {description}\n")
         return 0
     if command == "deviations":
@@ -111,9 +111,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _serve(given: dict[str, Any]) -> None:
     given["faults"] = ",".join(given["faults"])
-    patience = given.pop("max_seconds")
+    max_seconds = given.pop("max_seconds")
     stopped = Event()
-    before = {
+    # Handlers, and not KeyboardInterrupt, so that SIGTERM and SIGINT stop the server alike.
+    previous_handlers = {
         number: signal.signal(number, lambda _number, _frame: stopped.set())
         for number in (signal.SIGINT, signal.SIGTERM)
     }
@@ -126,7 +127,7 @@ def _serve(given: dict[str, Any]) -> None:
             }
             sys.stdout.write(json.dumps(urls) + "\n")
             sys.stdout.flush()
-            stopped.wait(patience)
+            stopped.wait(max_seconds)
     finally:
-        for number, handler in before.items():
+        for number, handler in previous_handlers.items():
             signal.signal(number, handler)

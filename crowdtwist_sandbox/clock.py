@@ -1,4 +1,4 @@
-"""The sandbox's own calendar: it stands at the end of a day until someone advances it."""
+"""The sandbox's calendar: always the last second of a day, moved by `advance` only."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from threading import Lock
 from typing import Any
 
 LAST_DAY = 3650
+"""Number of the last day, counted from 0; ten years."""
 
 
 class Clock:
-    """Counts days from the date of day 0."""
+    """A counter of days since day 0."""
 
     def __init__(self, today: date) -> None:
         self._first = today
@@ -18,17 +19,17 @@ class Clock:
         self.day = 0
 
     def advance(self, days: int) -> None:
-        """Let days pass.
+        """Move forward by a number of days.
 
         Raises:
-            ValueError: for less than one day, or more than ten years in all.
+            ValueError: less than one day, or beyond `LAST_DAY`.
         """
         with self._lock:
             if days < 1 or self.day + days > LAST_DAY:
                 raise ValueError(f"days: must be 1 or more, and {LAST_DAY} in all at most")
             self.day += days
 
-    def face(self) -> dict[str, Any]:
-        """The day's number, its date, and the instant at which the sandbox stands."""
+    def reading(self) -> dict[str, Any]:
+        """Return the day's number, its date and the sandbox's current time."""
         today = self._first + timedelta(days=self.day)
         return {"day": self.day, "today": str(today), "now": f"{today}T23:59:59Z"}

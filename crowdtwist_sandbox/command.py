@@ -1,18 +1,18 @@
-"""The command `crowdtwist-sandbox`, which says what it lacks if its extra is not installed."""
+"""The command `crowdtwist-sandbox`, with an error that names the extra if that is missing."""
 
 from __future__ import annotations
 
 import sys
 
-_OF_THE_EXTRA = frozenset({"httptools", "starlette", "uvicorn", "uvloop"})
+_EXTRA_MODULES = frozenset({"httptools", "starlette", "uvicorn", "uvloop"})
 
 
 def main() -> int:
-    """Run the command; returns its exit code."""
+    """Run the command and return its exit code."""
     try:
         from crowdtwist_sandbox.cli import main as run  # noqa: PLC0415 - it may be missing
     except ModuleNotFoundError as error:
-        if error.name not in _OF_THE_EXTRA:
+        if error.name not in _EXTRA_MODULES:
             raise
         sys.stderr.write(
             "crowdtwist-sandbox: needs what the extra `sandbox` installs: "

@@ -1,4 +1,4 @@
-"""`make demo`: a made-up loyalty program, synced into DuckDB by Meltano, on three days."""
+"""`make demo`: Meltano syncs a made-up loyalty program into DuckDB on three days."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from crowdtwist_sandbox.demo_feeds import Deliveries, three_ways
+from crowdtwist_sandbox.demo_feeds import Deliveries, count_by_channel
 from crowdtwist_sandbox.demo_project import CHECKOUT, MeltanoError, MeltanoProject
-from crowdtwist_sandbox.demo_warehouse import QUERY, Truth, Warehouse, table
+from crowdtwist_sandbox.demo_warehouse import QUERY, ExpectedKeys, Warehouse, table
 from crowdtwist_sandbox.options import SandboxOptions
 from crowdtwist_sandbox.server import Sandbox
 from tap_crowdtwist.streams import API_STREAMS, FILE_STREAMS
@@ -28,22 +28,26 @@ if TYPE_CHECKING:
 _STEPS = 8
 _DATABASE = "warehouse.duckdb"
 _CHANGED = ("users", "user_activity_history", "purchases", "redemptions")
-"""Streams that change with their members; the others change with the calendar or the catalog."""
+"""Streams whose rows change only with their member; others change with the date or the program."""
 
 
 class DemoError(Exception):
-    """The demo did not come out as it has to."""
+    """The demo's tables are not as expected."""
 
 
 class Stopped(BaseException):
-    """A signal asked the demo to stop; the argument is its number."""
+    """A signal asked the demo to stop; the argument is the signal's number.
+
+    No Exception, so that no `except Exception` of a library swallows it.
+    """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo.
 
     Returns:
-        0; 1 if something failed or the tables are not right; 128 + the signal that stopped it.
+        0; 1 if something failed or the tables differ; 128 + the number of the signal that stopped
+        it.
     """
     parser = argparse.ArgumentParser(prog="python -m crowdtwist_sandbox.demo", description=__doc__)
     parser.add_argument("--members", type=int, default=300)
@@ -65,25 +69,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Turn the first SIGINT or SIGTERM into an exception, so that everything gets cleaned up."""
+    """Turn the first SIGINT or SIGTERM into `Stopped`, so that everything is cleaned up."""
 
     def stop(number: int, _frame: FrameType | None) -> NoReturn:
-        for each in before:
+        # A second signal must not interrupt the cleanup that the first one started.
+        for each in previous_handlers:
             signal.signal(each, signal.SIG_IGN)
         raise Stopped(number)
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
+    previous_handlers = {
+        number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    for number in previous_handlers:
         signal.signal(number, stop)
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in previous_handlers.items():
             signal.signal(number, handler)
 
 
 class Demo:
-    """Three syncs, each a day after the other, and what they brought."""
+    """Three syncs, a day apart, and the comparison of their tables with the sandbox."""
 
     def __init__(self, directory: Path, options: SandboxOptions) -> None:
         self.project = MeltanoProject(directory)
@@ -92,37 +99,43 @@ class Demo:
         self.deliveries = Deliveries(self.project.root)
         self.warehouse = Warehouse(self.project.root / _DATABASE)
         self.streams = [stream for stream in API_STREAMS if stream.selected_by_default]
-        self.truth = {stream.name: Truth(tuple(stream.primary_keys)) for stream in self.streams}
+        self.expected = {
+            stream.name: ExpectedKeys(tuple(stream.primary_keys)) for stream in self.streams
+        }
         self._step = 0
 
     def run(self) -> None:
-        """Run the demo from its beginning.
+        """Run the demo.
 
         Raises:
             DemoError: the tables differ from what the sandbox holds.
             MeltanoError: a command of Meltano failed.
         """
         sandbox = Sandbox(self.options)
-        try:  # not `with`: a signal may come while it starts
+        try:  # not `with`: a signal may arrive while it starts
             sandbox.start()
             self._announce(
                 f"The sandbox, a fake CrowdTwist of {self.options.members} members, answers at "
                 f"{sandbox.api_url}"
             )
-            self._announce(f"Installing target-duckdb (Meltano's log: {_shown(self.project.log)})")
+            self._announce(
+                f"Installing target-duckdb (Meltano's log: {_relative(self.project.log)})"
+            )
             self.project.create()
+            # The pattern also covers the write-ahead log of DuckDB.
             for old in self.project.root.glob(f"{_DATABASE}*"):
                 old.unlink()
             self.project.install()
             with self.deliveries.receiving():
-                self._announce("crowdtwist-receiver is ready for what Live Push posts")
+                self._announce("crowdtwist-receiver is ready for Live Push")
                 self.deliveries.deliver(sandbox)
                 self._sync(sandbox, "First run")
+                # Count now: the next run adds and overwrites rows.
                 first = self._counts()
                 days = [self._pass_day(sandbox)]
-                began = datetime.now(timezone.utc)
+                second_start = datetime.now(timezone.utc)
                 self._sync(sandbox, "Second run")
-                second = self._counts(began)
+                second = self._counts(second_start)
                 days.append(self._pass_day(sandbox))
                 feeds = [stream.name for stream in FILE_STREAMS]
                 self._sync(
@@ -133,14 +146,14 @@ class Demo:
                 )
         finally:
             sandbox.stop()
-        self._conclude(first, second, began)
+        self._conclude(first, second, second_start)
         self._conclude_feeds(days)
 
     def _counts(self, since: datetime | None = None) -> dict[str, int]:
         return {stream.name: self.warehouse.count(stream.name, since) for stream in self.streams}
 
     def _pass_day(self, sandbox: Sandbox) -> str:
-        """Let a day pass, and have it delivered; returns its date."""
+        """Advance the sandbox by a day, deliver that day's feeds, and return its date."""
         sandbox.advance()
         self.deliveries.deliver(sandbox)
         today: str = sandbox.clock()["today"]
@@ -151,21 +164,23 @@ class Demo:
         return today
 
     def _sync(self, sandbox: Sandbox, title: str, streams: Sequence[str] = (), **more: str) -> int:
-        """Sync some streams, or all that are on by default; returns the number of requests."""
+        """Sync some streams (default: those on by default), and return the number of requests."""
         for stream in self.streams:
-            if not streams and _is_read_whole(stream):  # what was, and is not there now, is no more
-                self.truth[stream.name] = Truth(tuple(stream.primary_keys))
+            # A full table holds only what the program has today; of the other streams, rows of
+            # earlier days stay valid.
+            if not streams and _is_full_table(stream):
+                self.expected[stream.name] = ExpectedKeys(tuple(stream.primary_keys))
             if not streams or stream.name in streams:
-                self.truth[stream.name].add(sandbox.expected_rows(stream.name))
+                self.expected[stream.name].add(sandbox.expected_rows(stream.name))
         if streams:
             more["TAP_CROWDTWIST__SELECT"] = json.dumps([f"{name}.*" for name in streams])
-        sandbox.reset()
+        sandbox.reset()  # so that the counts are those of this run
         members = sandbox.roster()
         self.roster.write_text("".join(f"{member}\n" for member in members), encoding="utf-8")
         self._announce(
             f"{title} for {len(members)} members: meltano run tap-crowdtwist target-duckdb"
         )
-        began = time.monotonic()
+        start = time.monotonic()
         self.project.run(
             "target-duckdb",
             {
@@ -180,68 +195,71 @@ class Demo:
             },
         )
         requests: int = sandbox.counts()["total"]
-        _say(f"      done in {time.monotonic() - began:.1f} s, {requests:,} requests")
+        _say(f"      done in {time.monotonic() - start:.1f} s, {requests:,} requests")
         return requests
 
     def _conclude(self, first: dict[str, int], second: dict[str, int], swept: datetime) -> None:
-        """Compare what is current in the tables with what the sandbox holds.
+        """Compare the current rows of the tables with those of the sandbox.
 
         Args:
-            first: rows that the first run brought.
-            second: rows that the second run brought.
-            swept: when the second run began, the last to sweep all members.
+            first: rows loaded by the first run, by stream.
+            second: rows loaded by the second run, by stream.
+            swept: start of the second run, the last one that swept all members.
         """
         rows = []
         wrong = []
         for stream in self.streams:
-            name, truth = stream.name, self.truth[stream.name]
-            keys = set(self.warehouse.keys(name, truth.key))
+            name, expected = stream.name, self.expected[stream.name]
+            keys = set(self.warehouse.keys(name, expected.key))
             if name == "users":
                 keys -= self.warehouse.deleted()
-            elif "user_id" in truth.key and _is_read_whole(stream):
-                keys = set(self.warehouse.current(name, truth.key, swept))
-            differences = truth.differences(keys)
+            elif "user_id" in expected.key and _is_full_table(stream):
+                keys = set(self.warehouse.current(name, expected.key, swept))
+            differences = expected.differences(keys)
             wrong += [f"{name}: {sentence}" for sentence in differences]
             held = self.warehouse.count(name)
-            rows.append((name, first[name], second[name], held, len(keys), len(truth)))
+            rows.append((name, first[name], second[name], held, len(keys), len(expected)))
         head = ("stream", "first run", "second run", "in the table", "current", "in the sandbox")
         _say(f"\n{table(head, rows)}\n")
         if wrong:
             raise DemoError("\n".join(wrong))
         _say(
-            "The current rows of each table are those that the sandbox had when it was last asked."
+            "The current rows of each table are those that the sandbox had at the last sync of its"
         )
         _say(
-            "The other rows are of what is no more: members who were deleted, rewards out of stock,"
+            "stream. The others are out of date: deleted members, rewards out of stock, activities"
         )
-        _say("activities that are over. The README's recipes tell the current ones from them.")
-        _say(f"The database: {_shown(self.warehouse.path)}. For example, is a higher tier worth")
+        _say("that have ended. The README's recipes select the current rows.")
+        _say(f"The database: {_relative(self.warehouse.path)}. For example, is a higher tier worth")
         _say("more? Members, points and purchases by tier:\n")
         _say("".join(f"  {line}\n" for line in QUERY.splitlines()))
         _say(table(*self.warehouse.query(QUERY)))
 
     def _conclude_feeds(self, days: Sequence[str]) -> None:
-        """Show that what is asked, delivered as files and posted is the same."""
-        _say("\nThe same two days as files (Data Push) and as events (Live Push) tell of them,")
-        _say("which the runs have loaded beside what they asked for:")
+        """Show that API, Data Push and Live Push agree.
+
+        Raises:
+            DemoError: they do not agree on a day.
+        """
+        _say("\nThe same two days by API, in files (Data Push) and in events (Live Push):")
         head = ("activities", "their points", "redemptions", "their points")
         for day in days:
-            rows = three_ways(self.warehouse, day)
+            rows = count_by_channel(self.warehouse, day)
             _say(f"\n{table((day, *head), rows)}")
             if len({row[1:] for row in rows}) > 1:
-                raise DemoError(f"{day}: the three ways do not agree")
+                raise DemoError(f"{day}: API, Data Push and Live Push do not agree")
 
     def _announce(self, text: str) -> None:
         self._step += 1
         _say(f"[{self._step}/{_STEPS}] {text}")
 
 
-def _is_read_whole(stream: type[CrowdTwistStream]) -> bool:
-    """Whether a stream is a full table, whose class leaves the SDK's property as it is."""
+def _is_full_table(stream: type[CrowdTwistStream]) -> bool:
+    # Without a key of its own, the class still has the SDK's property object.
     return not isinstance(stream.replication_key, str)
 
 
-def _shown(path: Path) -> Path:
+def _relative(path: Path) -> Path:
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
 

@@ -1,4 +1,4 @@
-"""The other two ways in which the demo's rows come: daily files, and events to a receiver."""
+"""The demo's daily files (Data Push) and the events posted to a receiver (Live Push)."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from crowdtwist_sandbox.server import Sandbox
 
 _KEY = "CROWDTWIST_RECEIVER_API_KEY"
-_SECONDS = "600"
+_RECEIVER_SECONDS = "600"
 
-_WAYS = {
+_CHANNELS = {
     "asked of the API": ("user_activity_history", "date_created", "redemptions", "order_date"),
     "Data Push": ("push_user_activities", "date_created", "push_redemptions", "order_date"),
     "Live Push": ("live_activities", "date_created", "live_redemptions", "order_date"),
 }
-"""Where each way keeps activities and redemptions, and by which column they are dated."""
+"""For each channel, the streams of activities and of redemptions, each with its date column."""
 
 
 class Deliveries:
-    """Where the demo's files are delivered, and the receiver that its events are posted to."""
+    """The folders of the demo's files, and the receiver that its events are posted to."""
 
     def __init__(self, root: Path) -> None:
         self.push = root / "data_push"
@@ -43,7 +43,7 @@ class Deliveries:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What tells the tap of them."""
+        """Settings of the tap that point to both folders."""
         return {
             "TAP_CROWDTWIST_DATA_PUSH_PATH": str(self.push),
             "TAP_CROWDTWIST_LIVE_PUSH_PATH": str(self.live),
@@ -51,17 +51,17 @@ class Deliveries:
 
     @contextmanager
     def receiving(self) -> Iterator[None]:
-        """Run the receiver.
+        """Run the receiver on empty folders.
 
         Raises:
-            MeltanoError: it did not start.
+            MeltanoError: the receiver did not start.
         """
         for folder in (self.push, self.live):
             folder.mkdir(parents=True, exist_ok=True)
             for old in folder.iterdir():
                 old.unlink()
         command = [sys.executable, "-m", "crowdtwist_receiver", "--port", "0"]
-        command += ["--directory", str(self.live), "--max-seconds", _SECONDS]
+        command += ["--directory", str(self.live), "--max-seconds", _RECEIVER_SECONDS]
         with (
             self._log.open("wb") as log,
             process_group(
@@ -74,20 +74,21 @@ class Deliveries:
         ):
             assert process.stdout is not None  # noqa: S101 - it was asked for
             with process.stdout as lines:
-                told = lines.readline()
-                if not told:
+                # Its first line has the URLs, and is written once it accepts events.
+                first_line = lines.readline()
+                if not first_line:
                     raise MeltanoError(f"The receiver did not start; see {self._log}")
-                self._url = json.loads(told)["live_url"]
+                self._url = json.loads(first_line)["live_url"]
                 yield
 
     def deliver(self, sandbox: Sandbox) -> None:
-        """Write the files of the sandbox's day, and post its events."""
+        """Write the files of the sandbox's current day, and post its events."""
         sandbox.write_data_push(self.push)
         sandbox.post_live_push(self._url, api_key=self._key)
 
 
-def three_ways(warehouse: Warehouse, day: str) -> list[tuple[Any, ...]]:
-    """Count what happened on a day, and its points, by each way that it came.
+def count_by_channel(warehouse: Warehouse, day: str) -> list[tuple[Any, ...]]:
+    """Count the activities and redemptions of a day and sum their points, by channel.
 
     Args:
         warehouse: the tables.
@@ -95,10 +96,10 @@ def three_ways(warehouse: Warehouse, day: str) -> list[tuple[Any, ...]]:
     """
     begin = date.fromisoformat(day)
     rows = []
-    for way, (activities, done, redemptions, ordered) in _WAYS.items():
+    for channel, (activities, created, redemptions, ordered) in _CHANNELS.items():
         counts: list[Any] = []
         for stream, column, points in (
-            (activities, done, "num_points"),
+            (activities, created, "num_points"),
             (redemptions, ordered, "total_points_redeemed"),
         ):
             sql = (
@@ -106,5 +107,5 @@ def three_ways(warehouse: Warehouse, day: str) -> list[tuple[Any, ...]]:
                 f"WHERE {column} >= ? AND {column} < ?"
             )
             counts += warehouse.query(sql, [begin, begin + timedelta(days=1)])[1][0]
-        rows.append((way, *map(int, counts)))
+        rows.append((channel, *map(int, counts)))
     return rows

@@ -1,8 +1,7 @@
-"""A throw-away Meltano project made of the checkout's meltano.yml, and the runs in it.
+"""A throw-away Meltano project, made from the checkout's meltano.yml.
 
-It has a directory of its own, so that a demo shares neither state, nor settings, nor logs with
-the pipelines of the person who tries it. The tap is the one installed beside this module; loaders
-stay installed from one demo to the next.
+It has its own directory, so that a demo shares no state, settings or logs with the user's own
+pipelines. It runs the tap of the current environment; loaders stay installed between demos.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 _BIN = Path(sys.executable).parent
-_OF_THE_USER = ("TAP_", "TARGET_", "MELTANO_")
-_GRACE = 10  # seconds between asking a command to stop and killing it
-_TICK = 0.01
+_USER_VARIABLE_PREFIXES = ("TAP_", "TARGET_", "MELTANO_")
+_STOP_SECONDS = 10  # between asking a command to stop and killing it
+_POLL_SECONDS = 0.01
 _INSTALL_SECONDS = 600
 _RUN_SECONDS = 600
-_TAIL = 30  # lines
+_LOG_TAIL_LINES = 30
 
 
 class MeltanoError(Exception):
@@ -41,8 +40,9 @@ class MeltanoProject:
     """A Meltano project in a directory.
 
     Attributes:
-        root: where its meltano.yml and its plugins are.
-        log: where the output of its commands goes.
+        root: directory of meltano.yml and the plugins.
+        plugins: names of the plugins to keep.
+        log: file that receives the output of all commands.
     """
 
     def __init__(
@@ -53,10 +53,10 @@ class MeltanoProject:
         self.log = self.root / "meltano.log"
 
     def create(self) -> None:
-        """Write meltano.yml, and forget state and logs of earlier runs.
+        """Write meltano.yml, and delete state and logs of earlier runs.
 
         Raises:
-            MeltanoError: the sources are not at hand.
+            MeltanoError: this does not run from a checkout of the project.
         """
         source = CHECKOUT / "meltano.yml"
         if not source.is_file():
@@ -67,6 +67,7 @@ class MeltanoProject:
         for kind, plugins in definition["plugins"].items():
             definition["plugins"][kind] = [p for p in plugins if p["name"] in self.plugins]
         for plugin in definition["plugins"]["extractors"]:
+            # Without pip_url Meltano installs nothing and runs the given executable.
             del plugin["pip_url"]
             plugin["executable"] = str(_BIN / plugin["executable"])
         self.root.mkdir(parents=True, exist_ok=True)
@@ -76,19 +77,19 @@ class MeltanoProject:
         (self.root / ".meltano" / "meltano.db").unlink(missing_ok=True)
 
     def install(self) -> None:
-        """Install the loaders; quick where they are installed already.
+        """Install the loaders that are not installed yet.
 
-        One that an earlier run left half installed is begun again.
+        If an earlier installation was interrupted, all of them are installed anew.
         """
-        whole = self.root / ".meltano" / "installed"
-        if not whole.is_file():
+        complete = self.root / ".meltano" / "installed"
+        if not complete.is_file():
             shutil.rmtree(self.root / ".meltano" / "loaders", ignore_errors=True)
-        whole.unlink(missing_ok=True)
+        complete.unlink(missing_ok=True)
         self._meltano(["install"], {}, _INSTALL_SECONDS)
-        whole.touch()
+        complete.touch()
 
     def run(self, loader: str, environment: Mapping[str, str], *flags: str) -> None:
-        """Sync from the tap into a loader, with the given settings only.
+        """Sync from the tap into a loader, with these settings and none of the user's.
 
         Raises:
             MeltanoError: the sync failed.
@@ -99,9 +100,11 @@ class MeltanoProject:
     def running(
         self, arguments: Sequence[str], environment: Mapping[str, str]
     ) -> Iterator[subprocess.Popen[bytes]]:
-        """Start a command of Meltano; whatever of it is left at the end is stopped."""
+        """Start a command of Meltano, and stop what is left of it at the end."""
         inherited = {
-            name: value for name, value in os.environ.items() if not name.startswith(_OF_THE_USER)
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(_USER_VARIABLE_PREFIXES)
         }
         command = [str(_BIN / "meltano"), *arguments]
         with self.log.open("a", encoding="utf-8") as log:
@@ -125,7 +128,7 @@ class MeltanoProject:
                 code = None
         if code != 0:
             end = f"took more than {timeout:.0f} s" if code is None else f"ended with {code}"
-            tail = self.log.read_text(encoding="utf-8").splitlines()[-_TAIL:]
+            tail = self.log.read_text(encoding="utf-8").splitlines()[-_LOG_TAIL_LINES:]
             raise MeltanoError("\n".join([*tail, f"`meltano {' '.join(arguments)}` {end}"]))
 
 
@@ -138,10 +141,10 @@ def process_group(
     output: int,
     errors: int = subprocess.STDOUT,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a command as a process group of its own, of which nothing is left at the end."""
+    """Start a command in its own process group, and stop the whole group at the end."""
     process: subprocess.Popen[bytes] | None = None
     try:
-        with _signals_held_back():
+        with _deferred_signals():
             process = subprocess.Popen(  # noqa: S603 - the arguments are ours
                 command,
                 cwd=cwd,
@@ -156,41 +159,49 @@ def process_group(
         if process is not None and process.poll() is None:
             _signal(process.pid, signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
-                process.wait(_GRACE)
+                process.wait(_STOP_SECONDS)
             _signal(process.pid, signal.SIGKILL)
             process.wait()
             _await_end(process.pid)
 
 
 @contextmanager
-def _signals_held_back() -> Iterator[None]:
-    """Let SIGINT and SIGTERM wait, so that no process is started that nobody knows of."""
+def _deferred_signals() -> Iterator[None]:
+    """Defer SIGINT and SIGTERM to the end of the block.
+
+    A handler that raises between the start of a process and the assignment of its Popen object
+    would leave a process that nobody stops.
+    """
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals come to the main thread alone
+        yield  # handlers run in the main thread only
         return
-    came: list[int] = []
-    before = {
-        each: signal.signal(each, lambda number, _frame: came.append(number))
+    received: list[int] = []
+    previous_handlers = {
+        each: signal.signal(each, lambda number, _frame: received.append(number))
         for each in (signal.SIGINT, signal.SIGTERM)
     }
     try:
         yield
     finally:
-        for each, handler in before.items():
+        for each, handler in previous_handlers.items():
             signal.signal(each, handler)
-    for number in came[:1]:
+    for number in received[:1]:
         signal.raise_signal(number)
 
 
 def _signal(group: int, number: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):  # the latter is macOS's for a dead group
+    # macOS raises PermissionError where others raise ProcessLookupError, for a group that ended.
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
 
 
 def _await_end(group: int) -> None:
-    """Wait until killed processes are gone; not for ever, since nobody may collect them."""
-    deadline = time.monotonic() + _GRACE
+    """Wait until the killed processes of a group are gone, for ten seconds at most.
+
+    Where no init process reaps orphans, they would stay zombies for ever.
+    """
+    deadline = time.monotonic() + _STOP_SECONDS
     with suppress(ProcessLookupError, PermissionError):
         while time.monotonic() < deadline:
             os.killpg(group, 0)
-            time.sleep(_TICK)
+            time.sleep(_POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""What a demo reads from the database: counts, the comparison with the truth, one query."""
+"""The demo's DuckDB file: counts, the comparison with the expected keys, and one query."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FROM crowdtwist.users LEFT JOIN spending ON spending.user_id = users.id
 WHERE users._sdc_deleted_at IS NULL
 GROUP BY tier
 ORDER BY spent_per_member DESC"""
-"""What an analyst of a loyalty program asks first: is a higher tier worth more?"""
+"""An analyst's first question: are members of a higher tier worth more?"""
 
 
 CURRENT = """\
@@ -47,14 +47,14 @@ WHERE users._sdc_deleted_at IS NULL
     OR users._sdc_extracted_at IS NULL
     OR users._sdc_extracted_at < CAST('2026-03-11T02:00:00Z' AS TIMESTAMP))
 """
-"""The README's query for the rows that are current, of a stream and as of a sweep's start."""
+"""The README's query for the current rows of a stream, given the start of the last full sweep."""
 
 
-class Truth:
-    """The rows of a stream that have to be current: one listing, or the union of several days'.
+class ExpectedKeys:
+    """The keys that a stream's table must have: of one day, or the union of several days.
 
-    A row that the API sends without an id has no key that can be known here, so it is only
-    counted.
+    A row that the API sends without an id gets a key that only the tap can compute, so such rows
+    are only counted.
     """
 
     def __init__(self, key: Sequence[str]) -> None:
@@ -63,22 +63,22 @@ class Truth:
         self._unknown: Counter[str] = Counter()
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Add the listing of a day."""
+        """Add the rows of a day."""
         unknown: Counter[str] = Counter()
         for row in rows:
             if any(row[name] is None for name in self.key):
                 unknown[json.dumps(row, sort_keys=True)] += 1
             else:
                 self.known.add(_key(row[name] for name in self.key))
-        self._unknown |= unknown
+        self._unknown |= unknown  # the larger count of each, since days repeat most rows
 
     def __len__(self) -> int:
         return len(self.known) + self._unknown.total()
 
     def differences(self, table: Iterable[Key]) -> list[str]:
-        """Say what the keys of a table lack, and what they have too much."""
-        found = set(table)
-        missing, other = self.known - found, len(found - self.known)
+        """Return a sentence each for missing and for unexpected keys of a table."""
+        keys = set(table)
+        missing, other = self.known - keys, len(keys - self.known)
         unknown = self._unknown.total()
         sentences = []
         if missing:
@@ -95,14 +95,14 @@ def _key(values: Iterable[Any]) -> Key:
 
 
 class Warehouse:
-    """The tables of a DuckDB file, which is opened for each look only, since DuckDB locks it."""
+    """The tables of a DuckDB file, opened for each query only: DuckDB locks an open file."""
 
     def __init__(self, path: Path, schema: str = "crowdtwist") -> None:
         self.path = path
         self._schema = schema
 
     def count(self, stream: str, since: datetime | None = None) -> int:
-        """Count the rows of a stream, or those written since an instant in UTC."""
+        """Count the rows of a stream, optionally only those extracted since a time in UTC."""
         sql = f"SELECT count(*) FROM {self._table(stream)}"  # noqa: S608 - the names are the tap's
         rows = (
             self.query(sql)[1]
@@ -119,7 +119,7 @@ class Warehouse:
         return [_key(row) for row in rows]
 
     def current(self, stream: str, key: Sequence[str], swept: datetime) -> list[Key]:
-        """Read the key of each row that is current after a sweep of all since an instant."""
+        """Read the keys of the current rows, given the start of the last full sweep."""
         columns = ", ".join(f'found."{name}"' for name in key)
         sql = CURRENT.replace("found.*", columns).replace("coupons", stream)
         began = swept.replace(tzinfo=None, microsecond=0).isoformat()
@@ -127,14 +127,14 @@ class Warehouse:
         return [_key(row) for row in rows]
 
     def deleted(self) -> set[Key]:
-        """Read the keys of the rows of `users` that say that a member was deleted."""
+        """Read the keys of the rows of `users` that are marked as deleted."""
         sql = f"SELECT id FROM {self._table('users')} WHERE _sdc_deleted_at IS NOT NULL"  # noqa: S608 - likewise
         return {_key(row) for row in self.query(sql)[1]}
 
     def query(
         self, sql: str, values: Sequence[Any] = ()
     ) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Run a query; returns the names of its columns, and its rows."""
+        """Run a query; return the names of its columns, and its rows."""
         with closing(duckdb.connect(str(self.path), read_only=True)) as connection:
             connection.execute(f"SET schema = '{self._schema}'")
             result = connection.execute(sql, values)
@@ -145,7 +145,7 @@ class Warehouse:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Lay out rows under a head, numbers to the right."""
+    """Format rows as a text table: the first column left-aligned, the others right-aligned."""
     cells = [[_cell(value) for value in row] for row in (head, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [

@@ -1,7 +1,7 @@
-"""What a live program may do otherwise, each as an option: `deviations`, names with commas.
+"""Deviations that a live program may show; the option `deviations` takes names with commas.
 
-Forms that the public pages leave open, and what `crowdtwist-conformance` has to find. Without any,
-the sandbox does what the tap expects first.
+They cover what the public pages leave open and what `crowdtwist-conformance` must detect. Without
+any, the sandbox behaves as the tap expects first.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ DEVIATIONS: dict[str, str] = {
     "headers_of_limits": "every answer has headers about a rate limit",
     "clock_an_hour_ahead": "the `Date` of every answer is an hour ahead",
 }
-"""Name -> what is other than without it."""
+"""Name -> what it changes."""
 
 CUT = 25
-"""Rows at which `history_cut` stops."""
+"""Number of rows after which `history_cut` stops."""
 
 
 def parse(names: str) -> frozenset[str]:
-    """Read the option.
+    """Return the names in the option's value.
 
     Raises:
-        ValueError: with a sentence that names what is unknown.
+        ValueError: a name is unknown; the message says which.
     """
     chosen = frozenset(filter(None, map(str.strip, names.split(","))))
     for name in sorted(chosen - DEVIATIONS.keys()):

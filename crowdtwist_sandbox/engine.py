@@ -1,4 +1,4 @@
-"""All that the hosts of one sandbox share: its world, its clock, limits, faults and books."""
+"""The state that both hosts of a sandbox share."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Engine:
         pace = Pace.of(options.daily_changes)
         self.world = World(options.seed, options.members, options.today, pace)
         self.clock = Clock(options.today)
-        self.ledger = RequestLog()
-        self.faults = Faults(options.seed, options.api_key, self.ledger)
+        self.request_log = RequestLog()
+        self.faults = Faults(options.seed, options.api_key, self.request_log)
         self.faults.set(options.faults)
         per_minute = options.requests_per_minute
         self.bucket = Bucket(per_minute) if per_minute else None

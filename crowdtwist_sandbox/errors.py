@@ -1,7 +1,7 @@
-"""The error bodies of the API.
+"""Error bodies of the API.
 
-The main host answers `{"error", "message"}`; "User Purchase History" of the POS host nests an
-object with the reasons under `error`.
+The main host sends `{"error", "message"}`; "User Purchase History" on the POS host nests an object
+with the reasons under `error`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from crowdtwist_sandbox.http_exchange import Refusal, Response
 
 
 def flat(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
-    """An error of the main host, or of the gateway before both."""
+    """Return an error of the main host, or of the gateway in front of both hosts."""
     return Response(status, {"error": code, "message": message}, headers)
 
 
 def nested(status: int, code: str, message: str) -> Response:
-    """An error of the POS host's purchase listing."""
+    """Return an error of the POS host's purchase listing."""
     reasons = [{"reason": code, "message": message}]
     return Response(status, {"error": {"code": status, "message": message, "errors": reasons}})
 
@@ -27,10 +27,10 @@ NOT_GET = flat(405, "method_not_allowed", "This sandbox only reads.", {"allow": 
 
 
 def param_error(message: str) -> Refusal:
-    """A parameter is missing or wrong, on the main host."""
+    """Return the main host's refusal of a missing or invalid parameter."""
     return Refusal(flat(400, "param_error", message))
 
 
 def pos_error(status: int, code: str, message: str) -> Refusal:
-    """Something is wrong, on the POS host."""
+    """Return a refusal of the POS host."""
     return Refusal(nested(status, code, message))

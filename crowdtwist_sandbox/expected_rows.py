@@ -1,16 +1,16 @@
-"""What a pipeline should end up with: rows of every stream in canonical form.
+"""The rows that a pipeline should end up with, for every stream, in canonical form.
 
-Integers are integers, flags are booleans, instants are RFC 3339 in UTC, a birthday is a date. Rows
-of member streams carry the numeric `user_id`. Properties that no documentation knows stand under
-`additional_properties`. Credentials and spendable values (codes) are left out, and so are the rows
-of deleted members.
+Integers are integers, flags are booleans, timestamps are RFC 3339 in UTC, a birthday is a date.
+Rows of member streams have the numeric `user_id`. Undocumented properties are under
+`additional_properties`. Credentials, spendable values (codes) and rows of deleted members are left
+out.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crowdtwist_sandbox.wire import drift as drifted
+from crowdtwist_sandbox.wire import drift as drift_of
 from crowdtwist_sandbox.wire.fields import CREDENTIALS, FIELDS, SPENDABLE
 from crowdtwist_sandbox.world.identity import member_id
 from crowdtwist_sandbox.world.world import PROGRAM_STREAMS, STREAMS
@@ -23,27 +23,28 @@ if TYPE_CHECKING:
     from crowdtwist_sandbox.world.program import Row
 
 _OWN_IDS = {"user_activity_history": "user_activity_id", "redemptions": "order_id"}
-_HIDDEN = CREDENTIALS | SPENDABLE
+_WITHHELD = CREDENTIALS | SPENDABLE
 
 
 def expected_rows(engine: Engine, stream: str, day: int | None = None) -> Iterator[Row]:
-    """Rows of a stream at the end of a day (today where none is given), in roster order.
+    """Return the rows of a stream at the end of a day (default: today), in roster order.
 
     Raises:
-        ValueError: for a stream or a day that does not exist.
+        ValueError: there is no such stream or day.
     """
     if stream not in STREAMS:
         raise ValueError(f"stream: must be one of {', '.join(STREAMS)}")
-    when = engine.clock.day if day is None else day
-    if when < 0:
+    # Not a generator itself, so that an error is raised here and not at the first row.
+    chosen_day = engine.clock.day if day is None else day
+    if chosen_day < 0:
         raise ValueError("day: must be 0 or more")
-    return _rows(engine, stream, when)
+    return _rows(engine, stream, chosen_day)
 
 
 def _rows(engine: Engine, stream: str, day: int) -> Iterator[Row]:
     world, options = engine.world, engine.options
     if stream in PROGRAM_STREAMS:
-        for row, seed in world.catalog(stream, day).rows():
+        for row, seed in world.program_listing(stream, day).rows():
             yield _canonical(stream, row, seed, None, drift=options.drift)
         return
     if stream == "points_expiration" and not options.expiration_rule:
@@ -58,20 +59,22 @@ def _rows(engine: Engine, stream: str, day: int) -> Iterator[Row]:
 
 def _canonical(stream: str, row: Row, seed: int, member: Member | None, *, drift: bool) -> Row:
     kinds = FIELDS[stream]
-    dropped = {drifted.left_out_id(stream, member), drifted.removed(stream, row, seed)}
-    true: Row = {}
+    # Drift depends on row, seed and member alone, so this finds the same ids missing and the same
+    # properties renamed as the encoder that sends the row.
+    dropped = {drift_of.left_out_id(stream, member), drift_of.removed(stream, row, seed)}
+    canonical: Row = {}
     if member is not None and stream != "users":
-        true["user_id"] = member_id(member.index)
+        canonical["user_id"] = member_id(member.index)
     for name, value in row.items():
-        if name in _HIDDEN:
+        if name in _WITHHELD:
             continue
         if value is None or (drift and name in dropped):
-            true[name] = None
+            canonical[name] = None
         else:
-            true[name] = kinds[name].truth(value) if name in kinds else value
+            canonical[name] = kinds[name].canonical(value) if name in kinds else value
     if stream in _OWN_IDS:
-        own = true[_OWN_IDS[stream]]
-        true["id"] = None if own is None else str(own)
-    if drift and (added := drifted.added(stream, row, seed)):
-        true["additional_properties"] = added
-    return true
+        own = canonical[_OWN_IDS[stream]]
+        canonical["id"] = None if own is None else str(own)
+    if drift and (added := drift_of.added(stream, row, seed)):
+        canonical["additional_properties"] = added
+    return canonical

@@ -1,4 +1,4 @@
-"""Commands that write or post a day's feeds; they need no server."""
+"""Commands that write or post the feeds of a day, without serving anything."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crowdtwist_sandbox.arguments import WORLD, add_world_options
+from crowdtwist_sandbox.arguments import WORLD_OPTIONS, add_world_options
 from crowdtwist_sandbox.feeds.data_push import CLIENT
 from crowdtwist_sandbox.options import SandboxOptions
 from crowdtwist_sandbox.server import Sandbox
@@ -22,7 +22,8 @@ _CREDENTIALS = ("SANDBOX_LIVE_USER", "SANDBOX_LIVE_PASSWORD", "SANDBOX_LIVE_API_
 
 def add_commands(commands: Any) -> None:
     """Add the commands to a parser's subparsers."""
-    hidden = argparse.SUPPRESS  # of a default that says nothing
+    # ArgumentDefaultsHelpFormatter would add "(default: None)" to required options.
+    hidden = argparse.SUPPRESS
 
     def command(name: str, run: Callable[..., None], text: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = commands.add_parser(
@@ -79,10 +80,12 @@ def run_command(given: dict[str, Any]) -> None:
     """Run one of these commands.
 
     Raises:
-        OSError, ValueError, PostingError: with a sentence.
+        OSError: a file cannot be written.
+        ValueError: an option is invalid.
+        PostingError: the endpoint did not accept an event.
     """
     run = given.pop("run")
-    world = {name: given.pop(name) for name in WORLD}
+    world = {name: given.pop(name) for name in WORLD_OPTIONS}
     run(Sandbox(SandboxOptions(**world)), **given)
 
 

@@ -1,4 +1,4 @@
-"""A request as the hosts read it, an answer as they give it, and how it is delivered."""
+"""HTTP requests as the hosts read them, responses as they build them, and how they are sent."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _GZIP_ABOVE = 500  # bytes
-GZIP_WINDOW = 16 + zlib.MAX_WBITS
+GZIP_WINDOW = 16 + zlib.MAX_WBITS  # zlib's way to ask for a gzip header
 _encode = msgspec.json.Encoder().encode
 
 
 class Request:
-    """The parts of an HTTP request that matter here.
+    """The parts of an HTTP request that the hosts need.
 
-    `segments` are the path's parts, split before they are decoded, so that an id may hold an
+    `segments` are the decoded parts of the path. It is split first, so that an id may contain an
     encoded slash.
     """
 
@@ -33,6 +33,7 @@ class Request:
         self.query: str = scope["query_string"].decode("latin-1")
         self.params = dict(parse_qsl(self.query, keep_blank_values=True)) if self.query else {}
         segments = self.path.strip("/").split("/")
+        # Split before decoding: an id may contain an encoded slash.
         self.segments = [unquote(part) for part in segments] if "%" in self.path else segments
         self._headers: list[tuple[bytes, bytes]] = scope["headers"]
 
@@ -42,7 +43,7 @@ class Request:
         return f"{self.path}?{self.query}" if self.query else self.path
 
     def header(self, name: bytes) -> str:
-        """A header's value by its lower-case name; empty where it is missing."""
+        """Return a header's value, "" if it is missing; `name` is in lower case."""
         for key, value in self._headers:
             if key == name:
                 return value.decode("latin-1")
@@ -50,7 +51,7 @@ class Request:
 
 
 class Response:
-    """A status, a body (JSON unless it says otherwise), and headers beyond the usual ones."""
+    """A status, a body (JSON by default), and headers in addition to the usual ones."""
 
     __slots__ = ("body", "headers", "media_type", "status")
 
@@ -64,20 +65,20 @@ class Response:
     def of_bytes(
         cls, status: int, body: bytes, media_type: str, headers: dict[str, str] | None = None
     ) -> Self:
-        """An answer whose body is not JSON, or not quite."""
-        answer = cls(status, None, headers)
-        answer.body = body
-        answer.media_type = media_type
-        return answer
+        """Build a response from raw bytes, for a body that is not (valid) JSON."""
+        response = cls(status, None, headers)
+        response.body = body
+        response.media_type = media_type
+        return response
 
-    def also(self, headers: dict[str, str]) -> Response:
-        """A copy with more headers; some answers are shared."""
-        answer = copy(self)
-        answer.headers = {**self.headers, **headers}
-        return answer
+    def with_headers(self, headers: dict[str, str]) -> Response:
+        """Return a copy with more headers."""
+        response = copy(self)  # constants such as errors.NOT_FOUND are shared by all requests
+        response.headers = {**self.headers, **headers}
+        return response
 
-    def head(self) -> list[tuple[bytes, bytes]]:
-        """The headers, except for what depends on how the body is sent."""
+    def header_list(self) -> list[tuple[bytes, bytes]]:
+        """Return the headers, except those that depend on how the body is sent."""
         return [
             (b"content-type", self.media_type.encode()),
             (b"cache-control", b"no-cache"),
@@ -85,29 +86,30 @@ class Response:
         ]
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault
-    """Ends the handling of a request with an answer."""
+class Refusal(Exception):  # noqa: N818 - it carries a response, it is not a failure
+    """Ends the handling of a request with a given response."""
 
-    def __init__(self, answer: Response) -> None:
-        super().__init__(answer.status)
-        self.answer = answer
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status)
+        self.response = response
 
 
 class Deliver(Protocol):
-    """Sends an answer. Every response of both hosts passes through one of these or a fault."""
+    """Callable that sends a response; every response goes through one of these or a fault."""
 
-    async def __call__(self, request: Request, answer: Response, send: Send) -> None:
-        """Send the answer to the request."""
+    async def __call__(self, request: Request, response: Response, send: Send) -> None:
+        """Send the response to the request."""
 
 
-async def deliver(request: Request, answer: Response, send: Send) -> None:
-    """Send the answer as it is, compressed where the client takes gzip and it pays."""
-    body = answer.body
-    headers = answer.head()
+async def deliver(request: Request, response: Response, send: Send) -> None:
+    """Send the response, compressed if the client accepts gzip and the body is over 500 bytes."""
+    body = response.body
+    headers = response.header_list()
     if len(body) > _GZIP_ABOVE and "gzip" in request.header(b"accept-encoding"):
-        squeeze = zlib.compressobj(1, zlib.DEFLATED, GZIP_WINDOW)
-        body = squeeze.compress(body) + squeeze.flush()
+        # Level 1: the sandbox should be fast rather than its bodies small.
+        compressor = zlib.compressobj(1, zlib.DEFLATED, GZIP_WINDOW)
+        body = compressor.compress(body) + compressor.flush()
         headers.append((b"content-encoding", b"gzip"))
     headers.append((b"content-length", b"%d" % len(body)))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

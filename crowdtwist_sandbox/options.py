@@ -1,4 +1,4 @@
-"""What a sandbox can be told."""
+"""Options of a sandbox."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from crowdtwist_sandbox.faults.spec import parse
 
 DEFAULT_KEY = "sandbox-key"
 _DAYS_BACK = 5
-_MOST_CHANGES = 0.2  # about as many as without the option
+_MAX_DAILY_CHANGES = 0.2  # about the share without the option
 
 
 def default_today() -> date:
-    """Five days before the real date in UTC, so that a few days can be advanced at once."""
+    """Return the date five days ago in UTC, so that a few days can be advanced at once."""
     return datetime.now(timezone.utc).date() - timedelta(days=_DAYS_BACK)
 
 
@@ -25,28 +25,27 @@ class SandboxOptions:
 
     Attributes:
         members: size of the roster on day 0.
-        seed: another seed is another world; the same seed is the same world, byte for byte.
+        seed: selects the world; the same seed gives the same world, byte for byte.
         today: the date of day 0.
-        port: of the main host, 0 for any free one.
-        pos_port: of the POS host, 0 for any free one.
+        port: port of the main host; 0 for any free one.
+        pos_port: port of the POS host; 0 for any free one.
         api_key: the key that both hosts accept.
-        latency_ms: how long every answer is held back.
-        requests_per_minute: of both hosts together; 0 is no limit.
-        retry_after: what a 429 says in Retry-After: "seconds" (the wait, rounded up), "none" (no
+        latency_ms: delay of every response, in milliseconds.
+        requests_per_minute: limit for both hosts together; 0 for none.
+        retry_after: value of Retry-After in a 429: "seconds" (the wait, rounded up), "none" (no
             such header), or a fixed number of seconds.
         drift: types, property names and optional properties vary as on the live service.
-        quirks: paging and envelopes misbehave more than is documented.
+        quirks: paging and envelopes show oddities beyond the documented ones.
         expiration_rule: a points-expiration rule is configured.
         receipt_scanning: the program scans receipts.
-        hmac_public_key: with the private one: the main host takes signed requests only.
-        hmac_private_key: see above.
-        hmac_timestamp: unit of their timestamp: "milliseconds" or "seconds".
-        hmac_digest: how they encode the digest: "base64_of_hex", "base64" or "hex".
-        faults: what goes wrong, as told in the package `faults`; "" is nothing.
-        deviations: open forms that are other than the tap expects first, names with commas; see the
-            module `deviations`.
-        daily_changes: the share of members to whom something happens on a day, joining, moving and
-            leaving in proportion; None for about a fifth. Month ends, when points lapse, have more.
+        hmac_public_key: with `hmac_private_key`, the main host accepts signed requests only.
+        hmac_private_key: see `hmac_public_key`.
+        hmac_timestamp: unit of the signed timestamp: "milliseconds" or "seconds".
+        hmac_digest: encoding of the signature: "base64_of_hex", "base64" or "hex".
+        faults: faults to inject, in the grammar of the package `faults`; "" for none.
+        deviations: names with commas; see the module `deviations`.
+        daily_changes: share of members who change on a day; joins, moves and deletions scale with
+            it. None for about a fifth. Month ends, when points expire, have more.
     """
 
     members: int = 300
@@ -71,15 +70,15 @@ class SandboxOptions:
     daily_changes: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be served.
+        """Check the options.
 
         Raises:
-            ValueError: with a sentence that names the option.
+            ValueError: an option is invalid; the message names it.
         """
         if self.members < 1:
             raise ValueError("members: a sandbox needs at least one member")
-        if self.daily_changes is not None and not 0 < self.daily_changes <= _MOST_CHANGES:
-            raise ValueError(f"daily_changes: must be above 0, and {_MOST_CHANGES} at most")
+        if self.daily_changes is not None and not 0 < self.daily_changes <= _MAX_DAILY_CHANGES:
+            raise ValueError(f"daily_changes: must be above 0, and {_MAX_DAILY_CHANGES} at most")
         if self.latency_ms < 0 or self.requests_per_minute < 0:
             raise ValueError("latency_ms and requests_per_minute: must not be negative")
         if self.retry_after not in {"seconds", "none"} and not self.retry_after.isdecimal():

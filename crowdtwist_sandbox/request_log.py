@@ -1,4 +1,4 @@
-"""What has been asked: counts since the last reset, and the latest requests."""
+"""The log of requests: counts since the last reset, and the latest requests."""
 
 from __future__ import annotations
 
@@ -8,39 +8,41 @@ from time import monotonic
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-_REMEMBERED = 10_000
+_MAX_REQUESTS = 10_000
 
 
 class RequestLog:
-    """Written by the server, read by anyone, also from other threads."""
+    """Counters and latest requests; written by the server, read from any thread."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._counts: Counter[tuple[str, str, int]] = Counter()
         self._faults: Counter[str] = Counter()
         self._cookies = 0
-        self._latest: deque[tuple[str, str, str, str, int, float]] = deque(maxlen=_REMEMBERED)
+        self._latest: deque[tuple[str, str, str, str, int, float]] = deque(maxlen=_MAX_REQUESTS)
 
-    def record(self, host: str, endpoint: str, asked: tuple[str, str, str], status: int) -> None:
-        """Note an answered request; `asked` is its method, path and query."""
+    def record(
+        self, host: str, endpoint: str, request_line: tuple[str, str, str], status: int
+    ) -> None:
+        """Record a request; `request_line` is its method, path and query."""
         with self._lock:
             self._counts[host, endpoint, status] += 1
-            self._latest.append((host, *asked, status, monotonic()))
+            self._latest.append((host, *request_line, status, monotonic()))
 
     def fault(self, name: str) -> None:
-        """Note that an answer has met a fault or told a lie."""
+        """Count a fault that a response or a page has met."""
         with self._lock:
             self._faults[name] += 1
 
     def cookie_returned(self) -> None:
-        """Note that a client sent back the cookie that it was to forget."""
+        """Count a request that sent back the cookie of the fault `cookie`."""
         with self._lock:
             self._cookies += 1
 
     def counts(self) -> dict[str, Any]:
-        """The total, a list by host, endpoint template and status, and faults by name.
+        """Return the total, counts by host, endpoint template and status, and faults by name.
 
-        The status is the one that was sent, or was about to be where the connection broke.
+        The status is the one sent, or about to be sent where a fault broke the connection.
         """
         with self._lock:
             counts = dict(self._counts)
@@ -58,8 +60,8 @@ class RequestLog:
         }
 
     def requests(self) -> list[dict[str, Any]]:
-        """The latest 10,000 requests, oldest first; the query comes without the key's value."""
-        with self._lock:
+        """Return the latest 10,000 requests, oldest first, without the value of the key."""
+        with self._lock:  # copy only: the server must not wait while the list is built
             latest = list(self._latest)
         return [
             {
@@ -74,7 +76,7 @@ class RequestLog:
         ]
 
     def reset(self) -> None:
-        """Forget all."""
+        """Clear all counts and requests."""
         with self._lock:
             self._counts.clear()
             self._faults.clear()

@@ -1,4 +1,4 @@
-"""A running sandbox: both hosts in one background thread."""
+"""The sandbox as a running server: both hosts in one background thread."""
 
 from __future__ import annotations
 
@@ -27,17 +27,18 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _HOST = "127.0.0.1"
-_TICK = 0.002
+_POLL_SECONDS = 0.002
 
 
 def _bind(port: int) -> socket.socket:
-    """A listening socket on loopback.
+    """Return a listening socket on loopback.
 
     Raises:
-        OSError: the port is taken, or not ours to take; the message is a sentence.
+        OSError: the port is in use or not permitted; the message says so.
     """
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
+        # Without it, a restarted sandbox could not bind a port with connections in TIME_WAIT.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((_HOST, port))
         sock.listen(2048)
@@ -51,10 +52,9 @@ def _bind(port: int) -> socket.socket:
 
 
 class Sandbox:
-    """A fake CrowdTwist, from `with Sandbox(options) as sandbox:` until the block ends.
+    """A fake CrowdTwist that serves inside `with Sandbox(options) as sandbox:`.
 
-    Its methods say the same as the control surface does over HTTP, and may be called from any
-    thread.
+    Its methods do the same as the control surface over HTTP, and may be called from any thread.
     """
 
     def __init__(self, options: SandboxOptions | None = None) -> None:
@@ -83,7 +83,7 @@ class Sandbox:
         self.stop()
 
     def start(self) -> None:
-        """Bind both ports and serve.
+        """Bind both ports, and return once both hosts are serving.
 
         Raises:
             OSError: a port cannot be used.
@@ -111,10 +111,11 @@ class Sandbox:
         ready.wait()
 
     def stop(self) -> None:
-        """Stop serving; no thread and no socket stays behind."""
+        """Stop serving; join the thread and close both sockets."""
         if self._running is not None:
             thread, loop = self._running
             for server in self._servers:
+                # An asyncio.Event may be set in its loop only.
                 loop.call_soon_threadsafe(server.stop)
             thread.join()
             self._running = None
@@ -129,33 +130,34 @@ class Sandbox:
             loop.run_until_complete(loop.shutdown_default_executor())
         finally:
             loop.close()
-            ready.set()
+            ready.set()  # also if serving failed: start() waits for it
 
     async def _serve(self, ready: Event) -> None:
         tasks = [
             asyncio.create_task(server.serve(sockets=[sock]))
             for server, sock in zip(self._servers, self._sockets, strict=True)
         ]
+        # uvicorn has no event for "started".
         while not all(server.started for server in self._servers):  # noqa: ASYNC110 - no event
-            await asyncio.sleep(_TICK)
+            await asyncio.sleep(_POLL_SECONDS)
         ready.set()
         await asyncio.gather(*tasks)
 
     def advance(self, days: int = 1) -> dict[str, Any]:
-        """Let days pass; returns the clock."""
+        """Move the clock forward by a number of days, and return it."""
         self.engine.clock.advance(days)
-        return self.engine.clock.face()
+        return self.engine.clock.reading()
 
     def clock(self) -> dict[str, Any]:
-        """The day's number, its date, and the instant at which the sandbox stands."""
-        return self.engine.clock.face()
+        """Return the day's number, its date and the sandbox's current time."""
+        return self.engine.clock.reading()
 
     def roster(self, id_type: str = "id") -> list[str]:
-        """The ids of all who ever joined, ascending by numeric id."""
+        """Return the ids of all members who ever joined, ascending by numeric id."""
         return list(self.engine.world.population.roster(self.engine.clock.day, id_type))
 
     def expected_rows(self, stream: str, day: int | None = None) -> Iterator[dict[str, Any]]:
-        """The canonical rows of a stream; see the module `expected_rows`."""
+        """Return the canonical rows of a stream; see the module `expected_rows`."""
         return expected_rows(self.engine, stream, day)
 
     def write_data_push(
@@ -166,13 +168,13 @@ class Sandbox:
         client: str = CLIENT,
         bare: bool = False,
     ) -> list[Path]:
-        """Write the Data Push files of a day, today's if none is given; see `feeds.data_push`."""
+        """Write the Data Push files of a day (default: today); see `feeds.data_push`."""
         return write_data_push(self.engine, directory, self._day(day), client, bare=bare)
 
     def write_batch_activity(
         self, directory: str | os.PathLike[str], day: int | None = None, *, client: str = CLIENT
     ) -> Path:
-        """Write the Batch Activity Credit file of a day, today's if none is given."""
+        """Write the Batch Activity Credit file of a day (default: today); see `feeds.batch`."""
         return write_batch_activity(self.engine, directory, self._day(day), client)
 
     def post_live_push(
@@ -185,7 +187,7 @@ class Sandbox:
         day: int | None = None,
         repeats: bool = True,
     ) -> dict[str, int]:
-        """Post the Live Push events of a day, today's if none is given; returns counts by feed.
+        """Post the Live Push events of a day (default: today), and return counts by feed.
 
         See `feeds.posting`.
         """
@@ -196,24 +198,24 @@ class Sandbox:
         return self.engine.clock.day if day is None else day
 
     def set_faults(self, spec: str = "") -> None:
-        """Have these faults from now on, instead of those before; see the package `faults`.
+        """Replace the active faults; see the package `faults` for the grammar.
 
         Raises:
-            ValueError: with a sentence that says what is wrong with the spec.
+            ValueError: the spec is invalid; the message says where.
         """
         self.engine.faults.set(spec)
 
     def counts(self) -> dict[str, Any]:
-        """How often each endpoint answered with each status, and each fault came up.
+        """Return the counts of requests and faults since the last reset.
 
-        All of it counts since the last reset.
+        See `RequestLog.counts`.
         """
-        return self.engine.ledger.counts()
+        return self.engine.request_log.counts()
 
     def requests(self) -> list[dict[str, Any]]:
-        """The latest 10,000 requests."""
-        return self.engine.ledger.requests()
+        """Return the latest 10,000 requests."""
+        return self.engine.request_log.requests()
 
     def reset(self) -> None:
-        """Forget counts and requests."""
-        self.engine.ledger.reset()
+        """Clear all counts and requests."""
+        self.engine.request_log.reset()

@@ -1,4 +1,4 @@
-"""How both hosts are served: uvicorn, with a quick end and with its connections within reach."""
+"""A uvicorn server that stops at once and exposes the transports of its connections."""
 
 from __future__ import annotations
 
@@ -16,52 +16,54 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 TRANSPORT = "transport"
-"""The name in a request's state under which its connection's transport stands."""
+"""Key of the connection's transport in a request's ASGI state."""
 
-_GRACE = 1  # seconds for requests in flight when the sandbox stops
+_SHUTDOWN_SECONDS = 1  # seconds for requests in flight when the sandbox stops
 
 
 class _Protocol(HttpToolsProtocol):
-    """Shows the transport to the application, since some faults are below HTTP."""
+    """HTTP protocol that passes the transport to the application: some faults are below HTTP."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        # A copy per connection: uvicorn hands the same dict to all of them.
         self.app_state = {**self.app_state, TRANSPORT: transport}
 
 
 class Server(uvicorn.Server):
-    """Serves one application until told to stop, which then does not wait for a tick."""
+    """A uvicorn server that waits for an event instead of polling for its end."""
 
     def __init__(self, app: ASGIApp) -> None:
         super().__init__(_config(app))
-        self._told = asyncio.Event()
+        self._stop_requested = asyncio.Event()
 
     def stop(self) -> None:
-        """End soon; to be called in the loop."""
-        self._told.set()
+        """Request a stop; to be called in the event loop."""
+        self._stop_requested.set()
 
     async def main_loop(self) -> None:
-        """Wait to be told."""
-        await self._told.wait()
+        """Wait for `stop`."""
+        await self._stop_requested.wait()
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:  # noqa: ARG002 - uvicorn's
-        """Let requests in flight end within the grace, then end them; idle connections at once."""
+        """Close idle connections at once, and requests in flight after a second at most."""
         for server in self.servers:
             server.close()
         state = self.server_state
         for connection in list(state.connections):
             connection.shutdown()
         if state.tasks:
-            _, late = await asyncio.wait(state.tasks, timeout=_GRACE)
-            for task in late:
+            _, unfinished = await asyncio.wait(state.tasks, timeout=_SHUTDOWN_SECONDS)
+            for task in unfinished:
                 task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await asyncio.gather(*unfinished, return_exceptions=True)
+        # A cancelled request leaves its connection open, half way through a response.
         for connection in list(state.connections):
             connection.transport.abort()
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
-    """The fastest event loop at hand; there is no uvloop on Windows."""
+    """Return a uvloop event loop where uvloop is installed (not on Windows), else asyncio's."""
     if find_spec("uvloop") is None:  # pragma: no cover - it is there wherever this is tested
         return asyncio.new_event_loop()
     loop: asyncio.AbstractEventLoop = import_module("uvloop").new_event_loop()

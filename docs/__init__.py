@@ -1,1 +1,1 @@
-"""What README.md, meltano.yml and .env.example take from the code."""
+"""The generator of the parts of README.md, meltano.yml and .env.example that repeat the code."""

@@ -1,4 +1,4 @@
-"""Render for the README what the tests of faults found: `tests/faults/outcomes.json`."""
+"""The README's table of faults, from the outcomes that the tests wrote to outcomes.json."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from crowdtwist_sandbox.faults import CATALOGUE
+from crowdtwist_sandbox.faults import ALL_FAULTS
 
 OUTCOMES = Path(__file__).resolve().parents[1] / "tests" / "faults" / "outcomes.json"
 _MIXTURES = {
@@ -24,8 +24,8 @@ def outcomes() -> list[dict[str, Any]]:
 
 
 def faults_table() -> str:
-    """Render the faults, and what became of a sync under each."""
-    head = ("Fault", "What happens", "Met", "Tried again", "The truth was reached", "Rows lost")
+    """Render the faults, and the outcome of a sync with each of them."""
+    head = ("Fault", "What happens", "Occurrences", "Retries", "All rows read", "Rows lost")
     lines = [
         f"| {' | '.join(cells)} |\n"
         for cells in (head, ["---"] * len(head), *map(_cells, outcomes()))
@@ -35,7 +35,9 @@ def faults_table() -> str:
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     fault = row["fault"]
-    told = CATALOGUE[fault].description if row["kind"] != "mixture" else _MIXTURES[fault]
-    what = told.partition(";")[0].rstrip(".").replace(" (parameter)", "")
+    is_mixture = row["kind"] == "mixture"
+    description = _MIXTURES[fault] if is_mixture else ALL_FAULTS[fault].description
+    # After the semicolon, a description says how a client recovers.
+    what = description.partition(";")[0].rstrip(".").replace(" (parameter)", "")
     numbers = (f"{row['met']}", f"{row['tries']}", row["end"], f"{row['lost'] + row['wrong']}")
     return (f"`{fault}`", f"{what}.", *numbers)

@@ -1,7 +1,7 @@
-"""Write into README.md, meltano.yml and .env.example what they repeat of the code.
+"""The generator of the parts of README.md, meltano.yml and .env.example that repeat the code.
 
-`python -m docs.generate` rewrites the parts between the markers `begin: <part>` and `end: <part>`;
-with `--check` it changes nothing and fails if it would.
+`python -m docs.generate` rewrites the parts between the markers `begin: <part>` and `end: <part>`.
+With `--check` it changes nothing, and fails if a part is out of date.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[1]
 _KINDS = {"number": "decimal", "integer": "integer", "boolean": "boolean", "array": "array"}
 _YAML_WIDTH = 92
 _NEEDED = ("api_key", "client_id", "user_ids_path")
-"""Settings that a first sync needs, where no other takes their place."""
+"""Settings that a first sync needs, unless another setting replaces them."""
 
 Schema = dict[str, Any]
 
@@ -43,7 +43,8 @@ def all_settings() -> dict[str, Schema]:
 def own_settings() -> dict[str, Schema]:
     """Return the settings that the tap declares itself."""
     properties: dict[str, Schema] = CONFIG_SCHEMA["properties"]
-    sdk = _sdk_settings()  # added to the declaration where the tap has run in this process
+    # The SDK adds its settings to CONFIG_SCHEMA once the tap has run in this process.
+    sdk = _sdk_settings()
     return {name: schema for name, schema in properties.items() if name not in sdk}
 
 
@@ -54,7 +55,7 @@ def _sdk_settings() -> dict[str, Schema]:
 
 
 def plugin_settings() -> str:
-    """Render the settings as Meltano wants them."""
+    """Render the settings in Meltano's format."""
     return _yaml([_plugin_setting(name, schema) for name, schema in all_settings().items()], 4)
 
 
@@ -88,15 +89,15 @@ def _kind(schema: Schema) -> str:
 
 
 def capabilities() -> str:
-    """Render the tap's capabilities as Meltano wants them."""
+    """Render the tap's capabilities in Meltano's format."""
     return _yaml([capability.value for capability in TapCrowdTwist.capabilities], 4)
 
 
 def selection() -> str:
     """Render the streams that are on by default as Meltano's selection rules.
 
-    Meltano warns, at every run, of a rule that names a stream which the catalog lacks, but not of
-    a pattern. Streams of files are there only once their setting is made, so they get patterns.
+    At every run, Meltano warns of a rule for a stream that the catalog lacks, but not of a pattern.
+    Streams of files are in the catalog only if their setting is set, so they get patterns.
     """
     on = [stream for stream in STREAMS if stream.selected_by_default]
     rules = [
@@ -162,7 +163,7 @@ def feeds_table() -> str:
 
 
 def privacy_table() -> str:
-    """Render what becomes of sensitive properties for the README."""
+    """Render the handling of sensitive properties for the README."""
     head = ("Property", "Streams", "Tag", "`keep`", "`hash`", "`drop`")
     return _table(head, privacy_rows())
 
@@ -183,9 +184,9 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def env_example() -> str:
-    """Render every setting as an environment variable; those needed come first, uncommented.
+    """Render every setting as an environment variable; required ones first and not commented out.
 
-    They may stay empty where another setting takes their place: empty is the same as not set.
+    They may stay empty if another setting replaces them: empty is the same as not set.
     """
     settings = all_settings()
     needed = [_variable(name, settings.pop(name)) for name in _NEEDED]
@@ -225,7 +226,7 @@ PARTS["plugin.yaml"] = PARTS["meltano.yml"]
 
 
 def regenerated(file: str, text: str) -> str:
-    """Return the text of a file with its generated parts renewed.
+    """Return the text of a file with its generated parts brought up to date.
 
     Raises:
         ValueError: a marker is missing.
@@ -233,17 +234,19 @@ def regenerated(file: str, text: str) -> str:
     for part, render in PARTS[file].items():
         comment = r"<!-- {} -->" if file.endswith(".md") else "# {}"
         begin, end = (re.escape(comment.format(f"{word}: {part}")) for word in ("begin", "end"))
-        found = re.search(rf"^ *{begin}\n(.*?)^ *{end}$", text, re.DOTALL | re.MULTILINE)
-        if not found:
+        match = re.search(rf"^ *{begin}\n(.*?)^ *{end}$", text, re.DOTALL | re.MULTILINE)
+        if not match:
             raise ValueError(f"{file}: there are no markers `begin: {part}` and `end: {part}`")
-        text = text[: found.start(1)] + render() + text[found.end(1) :]
+        text = text[: match.start(1)] + render() + text[match.end(1) :]
     return text
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Regenerate, or check; returns the exit code."""
+    """Regenerate or check the files; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m docs.generate", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="change nothing, fail if it would")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; fail if a part is out of date"
+    )
     check: bool = parser.parse_args(argv).check
     stale = []
     for file in PARTS:
@@ -255,7 +258,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if not check:
                 path.write_text(new, encoding="utf-8")
     if check and stale:
-        sys.stderr.write(f"{', '.join(stale)}: not what the code says; run `make docs`\n")
+        sys.stderr.write(f"{', '.join(stale)}: out of date; run `make docs`\n")
         return 1
     sys.stdout.write(f"{', '.join(stale) or 'Nothing'} changed\n")
     return 0

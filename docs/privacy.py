@@ -1,4 +1,4 @@
-"""The README's table of what becomes of each sensitive property, from the code that decides it."""
+"""The README's table of sensitive properties, generated from the code that handles them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Row = tuple[str, str, str, str, str, str]
 
 
 def privacy_rows() -> list[Row]:
-    """Give property, streams, tag, and what each mode makes of it; of what is not always kept."""
+    """Return property, streams, tag and the action of each mode, unless it is always kept."""
     streams: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for stream in STREAMS:
-        for name, tag, fates in _properties(stream.name):
-            if set(fates) != {"kept"}:
-                key = (name, tag, *fates)
+        for name, tag, actions in _properties(stream.name):
+            if set(actions) != {"kept"}:
+                key = (name, tag, *actions)
                 streams[key].append(stream.name)
     ordered = sorted(streams.items(), key=lambda item: _TAGS.index(item[0][1]))
     return [
@@ -41,13 +41,13 @@ def _properties(stream: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
             yield (
                 name,
                 node[TAG],
-                tuple(_fate(mode.get(name), modes[0].get(name)) for mode in modes),
+                tuple(_action(mode.get(name), modes[0].get(name)) for mode in modes),
             )
-    fates = tuple("kept" if EXTRA in mode else "dropped" for mode in modes)
-    yield EXTRA, annotated[EXTRA][TAG], fates
+    actions = tuple("kept" if EXTRA in mode else "dropped" for mode in modes)
+    yield EXTRA, annotated[EXTRA][TAG], actions
 
 
-def _fate(node: dict[str, Any] | None, kept: dict[str, Any] | None) -> str:
+def _action(node: dict[str, Any] | None, kept: dict[str, Any] | None) -> str:
     if node is None:
         return "dropped"
     return "kept" if node == kept else "hashed"

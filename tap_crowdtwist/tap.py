@@ -272,7 +272,7 @@ class TapCrowdTwist(Tap):
                     self.run.pool.schedule({s.name: s.begin_early for s in self.sweeps})
                 self.sync_all()
             except Exception as error:
-                if not isinstance(error, StoppedError) and not summary.progressed(self.run):
+                if not isinstance(error, StoppedError) and not summary.has_progressed(self.run):
                     self._close_run()
                 raise
             else:

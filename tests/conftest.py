@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from harness import sandbox
 from hypothesis import settings
+from support.harness import sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

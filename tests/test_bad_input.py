@@ -8,7 +8,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import (
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from singer_sdk.singerlib import Catalog
+from support.harness import (
     API_KEY,
     STREAMS,
     Result,
@@ -20,10 +24,6 @@ from harness import (
     run_tap,
     select,
 )
-from hypothesis import given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
-from singer_sdk.singerlib import Catalog
 
 from tap_crowdtwist import schemas
 from tap_crowdtwist.config.inputs import check_catalog

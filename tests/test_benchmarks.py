@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from harness import (
+from support.harness import (
     MEMBER_STREAMS,
     OFF_BY_DEFAULT,
     PROGRAM_STREAMS,
@@ -24,7 +24,7 @@ from harness import (
 from benchmarks import report
 from benchmarks.environments import Environments
 from benchmarks.measure import Output, Program
-from benchmarks.server import CompleteLedger, Server, traffic
+from benchmarks.server import CompleteRequestLog, Server, request_stats
 from benchmarks.setups import BARE, DLT, NAMES, TAP, TEXTBOOK, TUNED, Runner, Setup
 from benchmarks.setups import Result as Run
 from tap_crowdtwist.streams import API_STREAMS
@@ -80,9 +80,9 @@ def minimum_of(running: Sandbox) -> int:
 
 def sync(members: int) -> Sync:
     with sandbox(members=members, drift=False) as running:
-        ledger = running.engine.ledger = CompleteLedger()
+        request_log = running.engine.request_log = CompleteRequestLog()
         result = run_tap(running)
-        asked = traffic(ledger)
+        asked = request_stats(request_log)
         rows = sum(1 for stream in SELECTED for _ in running.expected_rows(stream))
         minimum = minimum_of(running)
     done = Sync(members, result, minimum, asked.total, asked.distinct, rows)
@@ -148,14 +148,18 @@ def side_by_side(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     setup = Setup(8)
     with setup.server() as server:
         runner = Runner(where, folder, server, setup)
-        found = {name: runner.run(name, patience=60) for name in (TAP, TEXTBOOK, TUNED, BARE)}
+        found = {
+            name: runner.run(name, timeout_seconds=60) for name in (TAP, TEXTBOOK, TUNED, BARE)
+        }
     assert all(run.complete for run in found.values()), (folder / "stderr").read_text()
     return found
 
 
 def test_the_contenders_read_the_same(side_by_side: dict[str, Run]) -> None:
     assert len({side_by_side[n].output.count("RECORD") for n in (TAP, TEXTBOOK, TUNED)}) == 1
-    requests = {name: run.traffic.total for name, run in side_by_side.items() if run.traffic}
+    requests = {
+        name: run.request_stats.total for name, run in side_by_side.items() if run.request_stats
+    }
     assert 0 <= requests[TAP] - requests[BARE] <= FINDING_OUT
     assert requests[TEXTBOOK] == requests[TUNED] <= requests[TAP]
 
@@ -190,19 +194,19 @@ def test_what_would_take_too_long_is_not_run() -> None:
 
 
 def test_the_busiest_minute_is_found_wherever_it_lies() -> None:
-    ledger = CompleteLedger()
+    request_log = CompleteRequestLog()
     moments = [0.0, 50.0, 60.0, 61.0, 62.0, 109.9, 110.0, 300.0]
-    ledger.all = [("api", "/", "", 200, at) for at in moments[:-1]]
-    ledger.all.append(("pos", "/", "", 429, moments[-1]))
-    found = traffic(ledger)
+    request_log.all = [("api", "/", "", 200, at) for at in moments[:-1]]
+    request_log.all.append(("pos", "/", "", 429, moments[-1]))
+    found = request_stats(request_log)
     assert found.busiest == 5
-    assert found.refused == 1
+    assert found.rate_limited == 1
     assert found.distinct == 2
 
 
 def test_a_program_that_does_not_end_is_stopped(tmp_path: Path) -> None:
-    usage = Program([sys.executable, "-c", "while True: pass"], tmp_path).run(patience=0.3)
-    assert usage.late
+    usage = Program([sys.executable, "-c", "while True: pass"], tmp_path).run(timeout_seconds=0.3)
+    assert usage.timed_out
     assert usage.code < 0
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from harness import INCREMENTAL, KEYS, OFF_BY_DEFAULT, STREAMS, discover, entry_of
+from support.harness import INCREMENTAL, KEYS, OFF_BY_DEFAULT, STREAMS, discover, entry_of
 from syrupy.extensions.json import JSONSnapshotExtension
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from itertools import permutations, product
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import (
+from support.harness import (
     OFF_BY_DEFAULT,
     STREAMS,
     Result,

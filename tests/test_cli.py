@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from harness import API_KEY, STREAMS, config_of, run_cli, run_process, select
+from support.harness import API_KEY, STREAMS, config_of, run_cli, run_process, select
 
 if TYPE_CHECKING:
     from pathlib import Path

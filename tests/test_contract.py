@@ -11,7 +11,8 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 import requests
-from harness import (
+from jsonschema import Draft202012Validator
+from support.harness import (
     API_KEY,
     DAY,
     INCREMENTAL,
@@ -26,7 +27,6 @@ from harness import (
     run_tap,
     sandbox,
 )
-from jsonschema import Draft202012Validator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from support.harness import run_tap, sandbox
 
 from docs import generate
 from tap_crowdtwist import schemas
@@ -142,12 +143,17 @@ def test_extractor_selects_the_streams_that_are_on_by_default(extractor: Any) ->
     assert selected == sorted([*DEFAULT_STREAMS, *(stream.name for stream in FILE_STREAMS)])
 
 
-def test_the_log_in_the_readme_is_what_the_tap_logs() -> None:
+def test_the_log_in_the_readme_is_what_the_tap_logs(tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = re.findall(r"(?m)^(?:INFO|WARNING|CRITICAL) +\| (.*)$", readme)
     transcript = ROOT / "tests" / "transcripts" / "first_run.txt"
     logged = transcript.read_text(encoding="utf-8").splitlines()
     logged.append(str(StoppedError(signal.SIGINT)))
+    roster = tmp_path / "members.csv"
+    with sandbox(faults="bad_gateway@1") as running:
+        roster.write_text(f"id\n{running.roster()[0]}\n", encoding="utf-8")
+        failed = run_tap(running, "users", user_ids=None, user_ids_path=str(roster), code=1)
+    logged.append(re.sub(r"last error: .*? \(", "last error: … (", failed.last_line))
 
     assert len(shown) > 1
     for sentence in shown:

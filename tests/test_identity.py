@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import pytest
-from harness import MEMBER_STREAMS, canonical, queries, run_tap
+from support.harness import MEMBER_STREAMS, canonical, queries, run_tap
 
 if TYPE_CHECKING:
     from crowdtwist_sandbox import Sandbox

@@ -7,7 +7,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from singer_sdk.singerlib import RecordMessage, SchemaMessage
+from support.harness import (
     OFF_BY_DEFAULT,
     PRESENT,
     STREAMS,
@@ -19,10 +23,6 @@ from harness import (
     select,
     tap_at,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
-from singer_sdk.singerlib import RecordMessage, SchemaMessage
 
 from tap_crowdtwist import schemas
 from tap_crowdtwist.config.file_settings import FEED_PATHS

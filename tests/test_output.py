@@ -15,8 +15,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
-from harness import config_of
-from harness import select as selected
+from support.harness import config_of
+from support.harness import select as selected
 from typing_extensions import Self
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import Result, queries, run_tap, without_nulls
-from scripted import Server, answer
+from support.harness import Result, queries, run_tap, without_nulls
+from support.scripted_server import Server, answer
 
 if TYPE_CHECKING:
     from crowdtwist_sandbox import Sandbox
@@ -50,7 +50,7 @@ def test_a_total_may_be_missing(world: Sandbox, body: Any, expected: dict[str, A
 def test_an_answer_without_any_total_is_no_row(world: Sandbox, body: Any) -> None:
     result = told(world, body, code=1)
     assert not result.records
-    assert f"members that kept failing: {STREAM} 1" in result.last_line
+    assert f"1 member failed in `{STREAM}`" in result.last_line
 
 
 def test_a_member_who_is_gone_is_missing_and_not_failed(world: Sandbox) -> None:

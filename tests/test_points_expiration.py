@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from harness import DAY, PRESENT, key_of, run_tap, sandbox, without_nulls
-from scripted import Server, answer
+from support.harness import DAY, PRESENT, key_of, run_tap, sandbox, without_nulls
+from support.scripted_server import Server, answer
 
 if TYPE_CHECKING:
     from crowdtwist_sandbox import Sandbox

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import run_tap
-from scripted import Server, answer
+from support.harness import run_tap
+from support.scripted_server import Server, answer
 
 if TYPE_CHECKING:
     from crowdtwist_sandbox import Sandbox

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
 
 import pytest
-from harness import process_untouched
 from singer_sdk import Stream, Tap
 from singer_sdk.helpers import _util
 from singer_sdk.helpers._catalog import get_selected_schema
@@ -23,6 +22,7 @@ from singer_sdk.metrics import Counter, Timer
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib import RecordMessage
 from singer_sdk.singerlib.encoding.base import GenericSingerWriter
+from support.harness import process_untouched
 
 import tap_crowdtwist
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import (
+from support.harness import (
     MEMBER_STREAMS,
     OFF_BY_DEFAULT,
     PROGRAM_STREAMS,

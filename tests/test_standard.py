@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import PRESENT, STREAMS, config_of, process_untouched, sandbox, select, tap_at
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
+from support.harness import PRESENT, STREAMS, config_of, process_untouched, sandbox, select, tap_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

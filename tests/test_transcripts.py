@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import DAY, PRESENT, Result, run_tap, sandbox, scrub, select
+from support.harness import DAY, PRESENT, Result, run_tap, sandbox, scrub, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

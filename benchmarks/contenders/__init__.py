@@ -1,1 +1,1 @@
-"""Programs that read the same resources of the same members, each in another way."""
+"""Programs that read the same resources of the same members in different ways."""

@@ -1,4 +1,4 @@
-"""The floor: the same URLs, the same number at once, JSON decoded, nothing else.
+"""The lower bound: the same URLs, as many threads, JSON decoded, and nothing else.
 
 python -m benchmarks.contenders.bare_loop URLS KEY THREADS
 """
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def fetch(urls: Iterator[str], lock: threading.Lock, key: str) -> None:
-    """Get one URL after the other until none is left."""
+    """Get one URL after another until none is left."""
     session = requests.Session()
     session.headers["X-CT-Authorization"] = f"CTApiKey {key}"
     while True:
-        with lock:
+        with lock:  # all threads share the iterator
             url = next(urls, None)
         if url is None:
             return
@@ -29,7 +29,7 @@ def fetch(urls: Iterator[str], lock: threading.Lock, key: str) -> None:
 
 
 def main(path: str, key: str, threads: str) -> None:
-    """Get every URL of a file, several at a time."""
+    """Get every URL of a file, in several threads."""
     urls = iter(Path(path).read_text(encoding="utf-8").splitlines())
     lock = threading.Lock()
     workers = [threading.Thread(target=fetch, args=(urls, lock, key)) for _ in range(int(threads))]

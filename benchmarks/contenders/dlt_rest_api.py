@@ -2,9 +2,9 @@
 
 python -m benchmarks.contenders.dlt_rest_api CONFIG extract|load
 
-`extract` stops once all rows are in dlt's own intermediate files; `load` goes on to JSON lines in a
-folder, the cheapest of its destinations: no compression, no database, and no column typed but what
-dlt infers. The roster is a resource, and every resource of a member depends on it. Runs in a
+`extract` stops once all rows are in dlt's intermediate files; `load` goes on to JSON lines in a
+folder, its cheapest destination: no compression, no database, and only the column types that dlt
+infers. The roster is a resource, and every resource of a member depends on it. This runs in a
 virtual environment with dlt alone.
 """
 
@@ -55,7 +55,7 @@ POS = {"purchases": pages(f"{_USER}/purchases", "purchases", None)}
 
 
 def resources(config: dict[str, Any]) -> Iterator[Any]:
-    """Make the resources of both hosts."""
+    """Yield the resources of both hosts."""
     roster = [{"id": member} for member in config["user_ids"]]
     members = dlt.resource([roster], name="members", selected=False)
     header = {
@@ -87,7 +87,7 @@ def resources(config: dict[str, Any]) -> Iterator[Any]:
 
 
 def main(path: str, until: str) -> None:
-    """Read every resource, into a folder beside the configuration."""
+    """Read every resource into a folder beside the configuration file."""
     config = json.loads(Path(path).read_text(encoding="utf-8"))
     folder = Path(path).parent / f"dlt-{until}"
     workers = str(config["max_concurrency"])

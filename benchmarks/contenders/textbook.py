@@ -1,8 +1,8 @@
 """The textbook version: REST streams of the SDK, members as parents, their resources as children.
 
-As a tutorial teaches it: a stream of profiles with one partition per id, a child stream per
-resource, the SDK's paginator, bookmarks and state left at their defaults. Schemas are the tap's;
-values are passed on as they come, but for bookmarks that come as epochs.
+It is written as a tutorial teaches it: a stream of profiles with one partition per id, a child
+stream per resource, the SDK's paginator, and bookmarks and state at their defaults. Schemas are the
+tap's. Values are passed on unchanged, except bookmarks that are epoch seconds.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class ProgramStream(RESTStream[int]):
 
 
 class Activities(ProgramStream):
-    """The activities catalog."""
+    """The program's activities."""
 
     name = "activities"
     path = "/v2.1/activities/extended"
@@ -79,7 +79,7 @@ class Activities(ProgramStream):
 
 
 class Rewards(ProgramStream):
-    """The rewards catalog."""
+    """The program's rewards."""
 
     name = "rewards"
     path = "/v2.1/rewards"
@@ -90,6 +90,7 @@ class Rewards(ProgramStream):
 class Users(ProgramStream):
     """Profiles, one partition per id."""
 
+    # A missing member is 404, which the SDK takes for a fatal error; it has no rows instead.
     name = "users"
     path = "/v2/users/{user_id}"
     primary_keys = ("id",)
@@ -126,13 +127,13 @@ class UserStream(ProgramStream):
     def post_process(self, row: Any, context: Context | None = None) -> Any:
         bookmark = row.get(self.replication_key)
         if isinstance(bookmark, int):
-            moment = datetime.fromtimestamp(bookmark, tz=timezone.utc)
-            row[self.replication_key] = moment.isoformat()
+            timestamp = datetime.fromtimestamp(bookmark, tz=timezone.utc)
+            row[self.replication_key] = timestamp.isoformat()
         return row
 
 
 class UserActivities(UserStream):
-    """What each member may do."""
+    """The activities that each member may do."""
 
     name = "user_activities"
     path = "/v2/users/{user_id}/activities"
@@ -141,7 +142,7 @@ class UserActivities(UserStream):
 
 
 class UserActivityHistory(UserStream):
-    """What each member did."""
+    """The activities that each member did."""
 
     name = "user_activity_history"
     path = "/v2.1/users/{user_id}/activity_history"
@@ -176,7 +177,7 @@ class Purchases(UserStream):
 
 
 class UserRewards(UserStream):
-    """What each member can win."""
+    """The rewards that each member can see."""
 
     name = "user_rewards"
     path = "/v2.1/users/{user_id}/rewards"
@@ -185,7 +186,7 @@ class UserRewards(UserStream):
 
 
 class Redemptions(UserStream):
-    """What each member redeemed points for."""
+    """The rewards that each member redeemed points for."""
 
     name = "redemptions"
     path = "/v2.2/users/{user_id}/redemption_history"
@@ -195,7 +196,7 @@ class Redemptions(UserStream):
 
 
 class PointsExpiration(UserStream):
-    """Points of each member that expire."""
+    """The expiration of each member's points."""
 
     name = "points_expiration"
     path = "/v2/users/{user_id}/points_expiration"

@@ -1,9 +1,9 @@
-"""The tuned version: the textbook's streams, with what the SDK offers to make them cheaper.
+"""The tuned version: the textbook's streams, with everything the SDK offers to make them cheaper.
 
-One bookmark per stream in place of one per member (`state_partitioning_keys`), the roster walked
-without partitions, messages encoded by msgspec, and a session that does not search the environment
-at each request. Its logging is set to warnings by whoever starts it. Still one request at a time:
-the SDK has no other way.
+It has one bookmark per stream instead of one per member (`state_partitioning_keys`), no partitions,
+messages encoded by msgspec, and a session that does not read the environment at each request. The
+runner sets its log level to WARNING. It still sends one request at a time, as the SDK offers
+nothing else.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Users(textbook.Users):
 
 
 def tuned(stream: type[textbook.UserStream]) -> type[textbook.UserStream]:
-    """Make the tuned version of a child stream."""
+    """Return the tuned version of a child stream."""
 
     class Tuned(stream):  # type: ignore[misc, valid-type]
         __doc__ = stream.__doc__

@@ -1,4 +1,4 @@
-"""The connection under one request: what ASGI cannot say is said to its transport."""
+"""The connection of one request; what ASGI cannot express is done on its transport."""
 
 from __future__ import annotations
 
@@ -14,26 +14,22 @@ if TYPE_CHECKING:
 
     from crowdtwist_sandbox.http_exchange import Response
 
-_MOMENT = 0.01  # seconds for bytes to reach the client before the connection is torn
-_NO_LINGER = struct.pack("ii", 1, 0)
+_FLUSH_SECONDS = 0.01  # for bytes to reach the client before the connection is reset
+_NO_LINGER = struct.pack("ii", 1, 0)  # SO_LINGER of zero seconds turns a close into an RST
 
 
 class Connection:
-    """Sends an answer piece by piece, waits, and ends the connection in the wrong place.
-
-    A fault that ends the connection waits until the server has noticed, since the server would
-    answer by itself otherwise.
-    """
+    """Sends a response in pieces, pauses, and can end the connection at any point."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._transport: asyncio.Transport = scope["state"][TRANSPORT]
         self._receive = receive
         self.send = send
 
-    async def start(self, answer: Response, *headers: tuple[bytes, bytes]) -> None:
-        """Send status and headers: the answer's own ones and those given."""
-        sent = [*answer.head(), *headers]
-        await self.send({"type": "http.response.start", "status": answer.status, "headers": sent})
+    async def start(self, response: Response, *headers: tuple[bytes, bytes]) -> None:
+        """Send the status, the response's headers and additional ones."""
+        sent = [*response.header_list(), *headers]
+        await self.send({"type": "http.response.start", "status": response.status, "headers": sent})
 
     async def part(self, body: bytes) -> None:
         """Send bytes of the body, with more to come."""
@@ -44,23 +40,23 @@ class Connection:
         await self.send({"type": "http.response.body", "body": body})
 
     def write(self, data: bytes) -> None:
-        """Send bytes past the server's bookkeeping."""
+        """Write bytes to the socket without the server's knowledge."""
         self._transport.write(data)
 
     async def hang_up(self) -> None:
-        """Close the connection in an orderly way (FIN), after what was sent."""
+        """Close the connection (FIN) after what was sent."""
         self._transport.close()
         await self._gone()
 
     async def reset(self) -> None:
-        """Tear the connection (RST), a moment after what was sent."""
-        await asyncio.sleep(_MOMENT)
+        """Reset the connection (RST) shortly after what was sent."""
+        await asyncio.sleep(_FLUSH_SECONDS)
         self._transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, _NO_LINGER)
         self._transport.abort()
         await self._gone()
 
-    async def lasts(self, seconds: float) -> bool:
-        """Wait; false as soon as the client hangs up."""
+    async def wait_connected(self, seconds: float) -> bool:
+        """Wait; return True after that time, and False as soon as the client disconnects."""
         try:
             await asyncio.wait_for(self._gone(), seconds)
         except asyncio.TimeoutError:
@@ -68,5 +64,7 @@ class Connection:
         return False
 
     async def _gone(self) -> None:
+        # uvicorn sends a 500 of its own if the application returns before it has seen the
+        # disconnect.
         while (await self._receive())["type"] != "http.disconnect":
             pass

@@ -1,4 +1,4 @@
-"""What a fault is told of the request that it hits."""
+"""The input of a fault."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""The faults of one sandbox at work: what hosts ask for each request and each page."""
+"""The active faults of one sandbox, which the hosts apply to each request and each page."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from crowdtwist_sandbox.faults.catalogue import ANSWERS, DELIVERIES, PAGING_FAULTS
 from crowdtwist_sandbox.faults.fault import COOKIE, Fault
-from crowdtwist_sandbox.faults.paging_faults import Asked
+from crowdtwist_sandbox.faults.paging_faults import PageRequest
 from crowdtwist_sandbox.faults.plan import Plan
+from crowdtwist_sandbox.faults.registry import DELIVERY_FAULTS, PAGING_FAULTS, RESPONSE_FAULTS
 from crowdtwist_sandbox.faults.spec import parse
 from crowdtwist_sandbox.wire.paging import page_number
 
@@ -20,73 +20,77 @@ if TYPE_CHECKING:
     from crowdtwist_sandbox.wire.paging import Page, Pager
 
 
-class Strike(NamedTuple):
-    """A fault on its way to one request."""
+class AppliedFault(NamedTuple):
+    """A fault that one request meets."""
 
     name: str
-    hit: Fault
+    fault: Fault
 
-    def spoil(self, answer: Response) -> Response:
-        """The answer to send in place of the right one, if that is what the fault is about."""
-        change = ANSWERS.get(self.name)
-        return answer if change is None else change(answer, self.hit)
+    def change_response(self, response: Response) -> Response:
+        """Return the response to send; the correct one if the fault concerns the delivery."""
+        change = RESPONSE_FAULTS.get(self.name)
+        return response if change is None else change(response, self.fault)
 
-    async def deliver(self, answer: Response, line: Connection, deliver: Deliver) -> None:
-        """Send the answer in the fault's way, or in the usual one."""
-        spoilt = DELIVERIES.get(self.name)
-        if spoilt is None:
-            await deliver(self.hit.request, answer, line.send)
+    async def deliver(self, response: Response, connection: Connection, deliver: Deliver) -> None:
+        """Send the response in the fault's way; as usual if the fault concerns the response."""
+        send_faulty = DELIVERY_FAULTS.get(self.name)
+        if send_faulty is None:
+            await deliver(self.fault.request, response, connection.send)
         else:
-            await spoilt(answer, self.hit, line)
+            await send_faulty(response, self.fault, connection)
 
 
 class Faults:
-    """Faults may be set from any thread; the rest is the server's.
+    """The active faults. `set` may be called from any thread, the rest from the server's only.
 
     Attributes:
-        on: whether requests have to be looked at, which stays so once it was.
-        spec: what was set last.
+        on: whether any faults have ever been set; only then are requests checked.
+        spec: the current spec.
     """
 
-    def __init__(self, seed: int, api_key: str, ledger: RequestLog) -> None:
+    def __init__(self, seed: int, api_key: str, request_log: RequestLog) -> None:
         self._seed = seed
         self._api_key = api_key
-        self._ledger = ledger
+        self._request_log = request_log
         self._plan = Plan(seed, ())
         self.on = False
         self.spec = ""
 
     def set(self, spec: str) -> None:
-        """Have these faults instead, with requests numbered from 1 again; "" is none.
+        """Replace the faults ("" for none), and number requests from 1 again.
 
         Raises:
-            ValueError: with a sentence that says what is wrong with the spec.
+            ValueError: the spec is invalid; the message says where.
         """
         self._plan = Plan(self._seed, parse(spec))
         self.spec = spec
+        # Stays on after the faults are cleared: a cookie may still be sent back, which is counted.
         self.on = self.on or bool(self._plan)
 
-    def strike(self, request: Request) -> Strike | None:
-        """Number a request and tell the fault that it meets; count a cookie that came back."""
+    def next_fault(self, request: Request) -> AppliedFault | None:
+        """Number a request and return its fault, if any; count a cookie that it sends back."""
         if f"{COOKIE}=" in request.header(b"cookie"):
-            self._ledger.cookie_returned()
-        plan = self._plan
-        met = plan.next()
-        if met is None:
+            self._request_log.cookie_returned()
+        plan = self._plan  # read once: `set` may replace it at any time
+        planned = plan.next()
+        if planned is None:
             return None
-        name, amount = met
-        self._ledger.fault(name)
-        return Strike(name, Fault(request, plan.number, self._api_key, amount))
+        name, amount = planned
+        self._request_log.fault(name)
+        return AppliedFault(name, Fault(request, plan.number, self._api_key, amount))
 
     def page(self, pager: Pager, items: Sequence[Any], page: str | None, size: int) -> Page:
-        """A page of a listing, lies included; a lie counts where it tells."""
+        """Return a page of a listing, with the listing's paging fault if it has one.
+
+        The fault is counted only where it changes the page.
+        """
         plan = self._plan
-        lie = plan.lie(listing := pager.listing) if plan else None
-        if lie is None:
+        name = plan.paging_fault(listing := pager.listing) if plan else None
+        if name is None:
             return pager.page(items, page, size)
-        turned = plan.turn(listing, onward=page_number(page) > 1)
-        asked = Asked(pager, items, page, size, turned)
-        told = PAGING_FAULTS[lie](asked)
-        if told != asked.cut():
-            self._ledger.fault(lie)
-        return told
+        is_turned = plan.is_turned(listing, is_onward=page_number(page) > 1)
+        request = PageRequest(pager, items, page, size, is_turned)
+        sent = PAGING_FAULTS[name](request)
+        if sent != request.true_page():
+            self._request_log.fault(name)
+        return sent

@@ -1,10 +1,10 @@
-"""Decides which request meets which fault and which listing lies, from the seed alone."""
+"""The decision which request and which listing meets which fault, from the seed alone."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crowdtwist_sandbox.faults.catalogue import PARAMETERS
+from crowdtwist_sandbox.faults.registry import PARAMETERS
 from crowdtwist_sandbox.world.deterministic_random import mix, seed_of, topic
 
 if TYPE_CHECKING:
@@ -16,31 +16,31 @@ _ALL = 2**64
 
 
 class Plan:
-    """The faults of one spec, and how far requests have come.
+    """The faults of one spec, and the count of requests.
 
     Attributes:
-        number: of the latest request.
+        number: number of the latest request.
     """
 
     def __init__(self, seed: int, rules: Sequence[Rule]) -> None:
         self._key = seed_of(mix(seed), "faults")
-        ordered = sorted(rules, key=lambda rule: not rule.numbers)
+        ordered = sorted(rules, key=lambda rule: not rule.numbers)  # stable; numbers before rates
         self._faults = [
             rule for rule in (each.only(paging_faults=False) for each in ordered) if rule.names
         ]
         self._paging_faults = [
             rule for rule in (each.only(paging_faults=True) for each in ordered) if rule.names
         ]
-        self._faulty_lists: dict[int, str] = {}
+        self._faulty_listings: dict[int, str] = {}
         self._turned: set[int] = set()
         self.number = 0
 
     def __bool__(self) -> bool:
-        """Whether there is any fault."""
+        """Return whether there is any fault."""
         return bool(self._faults or self._paging_faults)
 
     def next(self) -> tuple[str, float] | None:
-        """Number one more request; the fault that it meets and the fault's parameter."""
+        """Count a request, and return the name and the parameter of its fault, if any."""
         self.number += 1
         for rule in self._faults:
             if self.number in rule.numbers or self._drawn(rule, self.number):
@@ -48,25 +48,33 @@ class Plan:
                 return name, PARAMETERS.get(name, 0) if rule.amount is None else rule.amount
         return None
 
-    def lie(self, listing: str) -> str | None:
-        """The lie that a listing tells, asked for by the latest request."""
-        known = topic(listing)
+    def paging_fault(self, listing: str) -> str | None:
+        """Return the paging fault of the listing that the latest request is for, if any."""
+        listing_topic = topic(listing)
         for rule in self._paging_faults:
             if self.number in rule.numbers:
-                self._faulty_lists[known] = self._pick(rule, known)
-        if known in self._faulty_lists:
-            return self._faulty_lists[known]
+                self._faulty_listings[listing_topic] = self._pick(rule, listing_topic)
+        if listing_topic in self._faulty_listings:
+            return self._faulty_listings[listing_topic]
+        # Not stored: the same listing always draws the same.
         drawn = (
-            self._pick(rule, known) for rule in self._paging_faults if self._drawn(rule, known)
+            self._pick(rule, listing_topic)
+            for rule in self._paging_faults
+            if self._drawn(rule, listing_topic)
         )
         return next(drawn, None)
 
-    def turn(self, listing: str, *, onward: bool) -> bool:
-        """Whether a page beyond the first of a listing has been asked for; `onward` asks now."""
-        known = topic(listing)
-        if onward:
-            self._turned.add(known)
-        return known in self._turned
+    def is_turned(self, listing: str, *, is_onward: bool) -> bool:
+        """Return whether a page beyond the first of a listing has been requested so far.
+
+        Args:
+            listing: the listing.
+            is_onward: whether such a page is requested now.
+        """
+        listing_topic = topic(listing)
+        if is_onward:
+            self._turned.add(listing_topic)
+        return listing_topic in self._turned
 
     def _drawn(self, rule: Rule, index: int) -> bool:
         return seed_of(self._key, rule.word, index) < rule.rate * _ALL

@@ -1,31 +1,31 @@
-"""Reads what the option `faults` says; the package's docstring tells the grammar."""
+"""The parser of the option `faults`; the package's docstring describes the grammar."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from crowdtwist_sandbox.faults.catalogue import CATALOGUE, PAGING_FAULTS, PARAMETERS
+from crowdtwist_sandbox.faults.registry import ALL_FAULTS, PAGING_FAULTS, PARAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _RULE = re.compile(r"(?P<name>\w+)(:(?P<amount>[^=@]*))?(=(?P<rate>[^@]*)|@(?P<number>.*))")
-_MOST = 3600  # seconds or megabytes
-_KINDS = tuple(dict.fromkeys(entry.kind for entry in CATALOGUE.values()))
+_MAX_PARAMETER = 3600  # seconds or megabytes
+_KINDS = tuple(dict.fromkeys(entry.kind for entry in ALL_FAULTS.values()))
 _MIXTURES: dict[str, tuple[str, ...]] = {
-    "all": tuple(CATALOGUE),
+    "all": tuple(ALL_FAULTS),
     **{
-        kind: tuple(name for name, entry in CATALOGUE.items() if entry.kind == kind)
+        kind: tuple(name for name, entry in ALL_FAULTS.items() if entry.kind == kind)
         for kind in _KINDS
     },
 }
 
 
 class Rule(NamedTuple):
-    """One part of a spec: its word, the faults it stands for, and when they come.
+    """One part of a spec: its word, the faults it stands for, and when they occur.
 
-    `amount` is the parameter if one was given; `numbers` are empty where there is a rate.
+    `amount` is the parameter, None for the default; `numbers` is empty where there is a rate.
     """
 
     word: str
@@ -35,26 +35,26 @@ class Rule(NamedTuple):
     numbers: frozenset[int]
 
     def only(self, *, paging_faults: bool) -> Rule:
-        """The rule, limited to lies or to what is none."""
+        """Return the rule for paging faults only, or for all other faults only."""
         return self._replace(
             names=tuple(name for name in self.names if (name in PAGING_FAULTS) is paging_faults)
         )
 
 
 def parse(spec: str) -> tuple[Rule, ...]:
-    """The rules of a spec, in order; none for an empty one.
+    """Return the rules of a spec in order; none for an empty one.
 
     Raises:
-        ValueError: with a sentence that says what is wrong, and with what.
+        ValueError: the spec is invalid; the message says where.
     """
     return tuple(_rule(text) for text in _rules(spec))
 
 
 def _rules(spec: str) -> Iterator[str]:
-    """Split at commas, except between request numbers."""
+    """Split a spec at commas, except between request numbers."""
     rule = ""
     for part in filter(None, map(str.strip, spec.split(","))):
-        if part.isdecimal() and "@" in rule:
+        if part.isdecimal() and "@" in rule:  # another number of `redirect@3,9`
             rule += f",{part}"
             continue
         if rule:
@@ -67,9 +67,9 @@ def _rules(spec: str) -> Iterator[str]:
 def _rule(text: str) -> Rule:
     read = _RULE.fullmatch(text)
     word = read["name"] if read else re.split("[:=@]", text, maxsplit=1)[0]
-    names = _MIXTURES.get(word) or ((word,) if word in CATALOGUE else ())
+    names = _MIXTURES.get(word) or ((word,) if word in ALL_FAULTS else ())
     if not names:
-        known = ", ".join(_MIXTURES | dict(CATALOGUE))
+        known = ", ".join(_MIXTURES | dict(ALL_FAULTS))
         raise ValueError(f"faults: {word} is unknown; known are {known}")
     if read is None:
         raise ValueError(f"faults: {word} needs a rate or request numbers, as {word}=0.1 or @3,9")
@@ -85,7 +85,7 @@ def _rule(text: str) -> Rule:
     if read["amount"] is not None:
         if word not in PARAMETERS:
             raise ValueError(f"faults: {word} takes no parameter; {', '.join(PARAMETERS)} do")
-        amount = _number(read["amount"], _MOST, f"the parameter of {word}")
+        amount = _number(read["amount"], _MAX_PARAMETER, f"the parameter of {word}")
     return Rule(word, names, amount, rate, numbers)
 
 

@@ -1,5 +1,5 @@
-"""What CrowdTwist sends by itself, and what a brand sends to it, of one day of the sandbox.
+"""The feeds of one day: what CrowdTwist pushes to a brand, and what a brand uploads to it.
 
-Data Push files, Live Push events, and a file of Batch Activity Credit: all of them tell of the same
-day what the API answers at its end.
+Data Push files, Live Push events and a Batch Activity Credit file. All of them agree with what the
+API returns at the end of that day.
 """

@@ -1,7 +1,7 @@
-"""A Batch Activity Credit file, as the brand would have sent it in the first second of a day.
+"""A Batch Activity Credit file, as if the brand had uploaded it in the first second of a day.
 
-The page "Batch Activity Credit" tells the form: pipe-delimited UTF-8 without header or quoting, the
-last two fields optional, one of the first four needed, the date a UNIX timestamp.
+The page "Batch Activity Credit" defines the format: pipe-delimited UTF-8 without header or quoting;
+one of the first four fields is required, the last two are optional; the date is a Unix timestamp.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from crowdtwist_sandbox.feeds.data_push import CLIENT
 from crowdtwist_sandbox.feeds.days import checked_client, today_of
-from crowdtwist_sandbox.feeds.files import whole_file
+from crowdtwist_sandbox.feeds.files import atomic_file
 from crowdtwist_sandbox.world import identity
 from crowdtwist_sandbox.world.deterministic_random import mix
 from crowdtwist_sandbox.world.program import activity_count, activity_id
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from crowdtwist_sandbox.feeds.days import Today
     from crowdtwist_sandbox.world.events import Completion
 
-_TAKEN = 3  # one in so many of the completions that are not back-dated came by file
+_BY_FILE_EVERY = 3  # of the completions that are not back-dated, one in so many is in the file
 _NOON = DAY // 2
 
 
@@ -42,62 +42,65 @@ class _Credit(NamedTuple):
 def write_batch_activity(
     engine: Engine, directory: str | os.PathLike[str], day: int, client: str = CLIENT
 ) -> Path:
-    """Write the file that brought some of a day's credits.
+    """Write the file behind some of a day's credits, and return its path.
 
-    It holds each back-dated completion of the day and some others. The former tell their date, the
-    latter do not, so that CrowdTwist took the moment of the credit. One line was never credited,
-    and five have a fault each: no identity, no activity, a bad number, a bad date, too few fields.
+    It has the back-dated completions of the day, and some others. The former have a date; the
+    latter have none, so that CrowdTwist used the time of the credit. Six more lines were never
+    credited: a valid one, and five with an error each (no identity, no activity, a bad number, a
+    bad date, too few fields).
 
     Raises:
-        ValueError: for a day or a client that cannot be.
+        ValueError: there is no such day, or the client is not made of letters and digits.
         OSError: the file cannot be written.
     """
     checked_client(client)
     today = today_of(engine, day)
     path = Path(directory) / f"activities_{client}_{today.date}000000.txt"
-    with whole_file(path) as file:
-        file.writelines(f"{line}\n".encode() for line in _lines(today))
+    with atomic_file(path) as file:
+        file.writelines(f"{completion}\n".encode() for completion in _lines(today))
     return path
 
 
 def _lines(today: Today) -> Iterator[str]:
-    """Credited lines, with one of the others after each as long as there are some."""
+    """Yield the credited lines, with one of the others after each until those are used up."""
+    # Spread over the file, so that good lines follow each bad one.
     others = _not_credited(today)
     completions = sorted(
-        (line.created, seen.index, line.activity, line)
-        for seen in today.appearances
-        for line in seen.lines
-        if line.activity is not None and (_is_back_dated(line) or mix(line.seed) % _TAKEN == 0)
+        (completion.created, member_day.index, completion.activity, completion)
+        for member_day in today.member_days
+        for completion in member_day.completions
+        if completion.activity is not None
+        and (_is_back_dated(completion) or mix(completion.seed) % _BY_FILE_EVERY == 0)
     )
-    for _, index, activity, line in completions:
-        yield _text(_credited(index, activity, line))
+    for _, index, activity, completion in completions:
+        yield _text(_credited(index, activity, completion))
         if (other := next(others, None)) is not None:
             yield other
     yield from others
 
 
-def _is_back_dated(line: Completion) -> bool:
-    return line.awarded != line.created
+def _is_back_dated(completion: Completion) -> bool:
+    return completion.awarded != completion.created
 
 
-def _credited(index: int, activity: int, line: Completion) -> _Credit:
-    seed = mix(line.seed ^ line.number)
+def _credited(index: int, activity: int, completion: Completion) -> _Credit:
+    seed = mix(completion.seed ^ completion.number)
     return _identified(index, seed)._replace(
         activity=str(activity_id(activity)),
-        points="" if (seed >> 20) % 4 == 0 else str(line.points),
-        date=str(line.awarded) if _is_back_dated(line) else "",
+        points="" if (seed >> 20) % 4 == 0 else str(completion.points),
+        date=str(completion.awarded) if _is_back_dated(completion) else "",
     )
 
 
 def _identified(index: int, seed: int) -> _Credit:
-    """A member by one identity, or by all; who has no third-party id is named by email."""
+    """Identify a member by one id or by all; by email if the chosen id is missing."""
     known = _Credit(
         identity.email(index),
         str(identity.member_id(index)),
         identity.third_party_id(index) or "",
         identity.username(index),
     )
-    kind = seed % 5
+    kind = seed % 5  # 0 to 3: one of the four ids; 4: all of them
     if kind == len(known[:4]):
         return known
     chosen = [each if number == kind else "" for number, each in enumerate(known[:4])]
@@ -105,11 +108,11 @@ def _identified(index: int, seed: int) -> _Credit:
 
 
 def _not_credited(today: Today) -> Iterator[str]:
-    """Lines that brought nothing: a right one, and five that CrowdTwist refuses."""
-    found = _without_completion(today)
-    if found is None:
+    """Yield lines without a credit: a valid one, and five that CrowdTwist rejects."""
+    never_done = _without_completion(today)
+    if never_done is None:
         return
-    index, activity = found
+    index, activity = never_done
     noon = today.midnight - _NOON
     right = _Credit(
         user_id=str(identity.member_id(index)),
@@ -126,10 +129,10 @@ def _not_credited(today: Today) -> Iterator[str]:
 
 
 def _without_completion(today: Today) -> tuple[int, int] | None:
-    """A member, and an activity which that member has never done."""
+    """Return a member and an activity which that member has never completed."""
     world = today.engine.world
     for index in world.population.living(today.day):
-        done = {line.activity for line in world.timeline(index, today.day).completions}
+        done = {completion.activity for completion in world.timeline(index, today.day).completions}
         for activity in range(activity_count(today.day)):
             if activity not in done:
                 return index, activity
@@ -137,7 +140,7 @@ def _without_completion(today: Today) -> tuple[int, int] | None:
 
 
 def _text(credit: _Credit) -> str:
-    """The line; optional fields at its end are left out with their delimiters."""
+    """Return the line; empty optional fields at its end are omitted with their delimiters."""
     fields = list(credit)
     while len(fields) > len(credit) - 2 and not fields[-1]:
         fields.pop()

@@ -1,8 +1,8 @@
 """Data Push files of a day: a zip with one CSV for each of four feeds.
 
 Names and columns follow the pages "Data Push Overview", "Batch Push User Profile", "… User
-Activity", "… User Redemption" and "… Points Expiration". The date in a name is the day after the
-one that the file covers. Rows are streamed in order of time; the same options give the same bytes.
+Activity", "… User Redemption" and "… Points Expiration". A file is named after the day that follows
+the one it covers. Rows are in order of time; equal options give equal bytes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from crowdtwist_sandbox.feeds import push_rows
 from crowdtwist_sandbox.feeds.days import checked_client, today_of
-from crowdtwist_sandbox.feeds.files import whole_file
+from crowdtwist_sandbox.feeds.files import atomic_file
 
 if TYPE_CHECKING:
     import os
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 CLIENT = "512"
 _PREFIX = "2"
-_UNIX = 3  # as the maker of a zip, whatever the system
+_UNIX = 3  # "created on", which ZipInfo sets to the current system otherwise
 _MODE = 0o100644 << 16
 
 
 class _Feed(NamedTuple):
-    """A feed: what its zip and its CSV are called, its columns, and its rows of a day."""
+    """A feed: the names of its zip and its CSV, and the columns and rows of a day."""
 
     archive: str
     table: str
@@ -69,7 +69,7 @@ def write_data_push(
         Their paths: profiles, activities, redemptions, points expiration.
 
     Raises:
-        ValueError: for a day or a client that cannot be.
+        ValueError: there is no such day, or the client is not made of letters and digits.
         OSError: a file cannot be written.
     """
     checked_client(client)
@@ -80,7 +80,7 @@ def write_data_push(
             f"{_PREFIX}_{client}_{name}_{today.delivered}" for name in (feed.archive, feed.table)
         )
         path = Path(directory) / (f"{table}.csv" if bare else f"{archive}.zip")
-        with whole_file(path) as file:
+        with atomic_file(path) as file:
             if bare:
                 _write_table(file, feed.columns(today), feed.rows(today))
             else:
@@ -90,8 +90,8 @@ def write_data_push(
 
 
 def _write_archive(file: IO[bytes], name: str, feed: _Feed, today: Today) -> None:
-    """Write a zip whose bytes tell nothing of the clock and the machine."""
-    info = ZipInfo(name)
+    """Write a zip whose bytes depend on neither clock nor machine."""
+    info = ZipInfo(name)  # its date is 1980-01-01, where ZipFile.write() takes that of the file
     info.compress_type = ZIP_DEFLATED
     info.create_system = _UNIX
     info.external_attr = _MODE

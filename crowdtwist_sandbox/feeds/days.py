@@ -1,23 +1,24 @@
-"""Whom a day's feeds tell of: members to whom something happened.
+"""The members that appear in a day's feeds, and what the day brought to each.
 
-Of a member who exists at the end of the day it is one of these:
+A member who exists at the end of the day appears for one of these reasons:
 
-* the profile's `date_last_updated` lies in the day: the member joined, moved, did, bought or
-  redeemed something, or had points lapse at the end of a month. `users`, `user_activity_history`,
+* The profile's `date_last_updated` is in the day: the member joined, moved, did, bought or redeemed
+  something, or had points expire at the end of a month. Rows of `users`, `user_activity_history`,
   `purchases`, `redemptions`, `coupons`, `receipts`, `user_badges` and `points_awaiting_fulfillment`
-  change with nothing else, but for two exceptions;
-* a receipt of the day before has been scanned, which changes a row of `receipts` and no date of the
-  profile;
-* a message said that points lapse by inactivity, which changes nothing.
+  change for no other reason than this and the next.
+* A receipt of the day before was scanned. That changes a row of `receipts`, but no date in the
+  profile.
+* The member got a message that points will expire by inactivity. That changes no row.
 
-What the calendar alone changes is in no feed:
+Changes by the calendar alone are in no feed:
 
 * `users`: `days_until_expiration_date` and `is_maintenance_mode` of `tier_info`;
-* `points_expiration`: `days_until_expiry`, and at the turn of a month its ten months and what
+* `points_expiration`: `days_until_expiry`, and on the first of a month its ten months and what
   expires in each;
-* `user_activities` and `user_rewards`: the catalogs change each day, and what a member may do.
+* `user_activities` and `user_rewards`: the program changes each day, and so does what a member may
+  do.
 
-A member who was deleted is in no feed, since no documentation says that CrowdTwist pushes that.
+A deleted member is in no feed, since no documentation says that CrowdTwist pushes deletions.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from crowdtwist_sandbox.clock import LAST_DAY
 from crowdtwist_sandbox.world.deterministic_random import mix, seed_of
-from crowdtwist_sandbox.world.expiration import lapse_after, last_qualified
+from crowdtwist_sandbox.world.expiration import inactivity_expiry, last_qualified
 from crowdtwist_sandbox.world.member_rows import has_receipt
 from crowdtwist_sandbox.world.timestamps import DAY, date_of
 
@@ -40,35 +41,35 @@ if TYPE_CHECKING:
     from crowdtwist_sandbox.world.world import World
 
 _SECONDS = 86_000
-_KINDS = 3  # of days, by which rules have news for the points expiration file
+_RULE_CYCLE = 3  # days: both expiration rules have news, then one of them, then the other
 _FIRST_SCAN, _SCANS = 3600, 7200  # seconds after midnight
 
 
 class Reminder(NamedTuple):
-    """A message that points lapse by inactivity: when it was sent, and what it says."""
+    """A message that points will expire by inactivity: when it was sent, and its content."""
 
     at: int
     qualified: int
-    lapses: int
+    expires_at: int
     points: int
 
 
 @dataclass(frozen=True)
-class Appearance:
-    """What one day brought to one member.
+class MemberDay:
+    """The events of one day for one member.
 
     Attributes:
-        index: of the member.
-        life: at the end of the day, without its lists.
-        lines: of the points ledger, in order of time.
-        orders: of rewards, in order of time.
-        changed_at: the last change to a row of the API; None for a reminder alone.
-        reminder: a message about inactivity.
+        index: index of the member.
+        life: timeline at the end of the day, without its lists.
+        completions: the day's lines of the points history, in order of time.
+        orders: the day's orders of rewards, in order of time.
+        changed_at: time of the last change to a row of the API; None if there is a reminder only.
+        reminder: message about inactivity, if any.
     """
 
     index: int
     life: Timeline
-    lines: list[Completion]
+    completions: list[Completion]
     orders: list[Redemption]
     changed_at: int | None
     reminder: Reminder | None
@@ -76,11 +77,11 @@ class Appearance:
 
 @dataclass(frozen=True)
 class Today:
-    """One day of a sandbox and all who appear on it, in roster order."""
+    """One day of a sandbox and the members who appear in its feeds, in roster order."""
 
     engine: Engine
     day: int
-    appearances: list[Appearance]
+    member_days: list[MemberDay]
 
     @property
     def midnight(self) -> int:
@@ -89,12 +90,12 @@ class Today:
 
     @property
     def date(self) -> str:
-        """The day's date as in the names of files: YYYYMMDD."""
+        """The day's date as in the names of files, YYYYMMDD."""
         return self._dated(self.day)
 
     @property
     def delivered(self) -> str:
-        """The date in the names of Data Push files: they are finished on the day after."""
+        """The date in the names of Data Push files: that of the next day, when they are written."""
         return self._dated(self.day + 1)
 
     def _dated(self, day: int) -> str:
@@ -102,38 +103,38 @@ class Today:
 
 
 def has_reminders(day: int) -> bool:
-    """Whether the inactivity rule has news on a day: on two days in three."""
-    return day % _KINDS != _KINDS - 1
+    """Return whether the inactivity rule has news on a day, as on two days in three."""
+    return day % _RULE_CYCLE != _RULE_CYCLE - 1
 
 
 def has_periods(day: int) -> bool:
-    """Whether redemption periods have news on a day: on two days in three, one of them both."""
-    return day % _KINDS != 0
+    """Return whether redemption periods have news on a day, as on two days in three."""
+    return day % _RULE_CYCLE != 0
 
 
 def today_of(engine: Engine, day: int) -> Today:
     """Collect what a day brought; each member's timeline is computed once.
 
     Raises:
-        ValueError: for a day that no sandbox has.
+        ValueError: the day is negative or beyond `LAST_DAY`.
     """
     if not 0 <= day <= LAST_DAY:
         raise ValueError(f"day: must be 0 or more, and {LAST_DAY} at most")
-    return Today(engine, day, list(_appearances(engine, day)))
+    return Today(engine, day, list(_member_days(engine, day)))
 
 
 def checked_client(client: str) -> str:
-    """The client number, if it can be part of a file's name.
+    """Return the client number.
 
     Raises:
-        ValueError: it cannot.
+        ValueError: it is not made of ASCII letters and digits, so cannot be part of a file's name.
     """
     if not (client.isascii() and client.isalnum()):
         raise ValueError("client: must be letters and digits")
     return client
 
 
-def _appearances(engine: Engine, day: int) -> Iterator[Appearance]:
+def _member_days(engine: Engine, day: int) -> Iterator[MemberDay]:
     world, options = engine.world, engine.options
     midnight = (world.first_day + day) * DAY
     for index in world.population.living(day):
@@ -141,12 +142,14 @@ def _appearances(engine: Engine, day: int) -> Iterator[Appearance]:
         changed_at = life.updated_at if life.updated_at >= midnight else None
         if options.receipt_scanning and (scanned := _last_scan(world.member(index, day), midnight)):
             changed_at = max(changed_at or 0, scanned)
+        # Reminders go to members who did nothing else, since a reminder changes no row.
         reminder = None
         if options.expiration_rule and changed_at is None and has_reminders(day):
             reminder = _reminder(world, index, day, life)
         if changed_at is not None or reminder is not None:
-            yield Appearance(
+            yield MemberDay(
                 index,
+                # Without its lists, since all members of a day are in memory at once.
                 life._replace(completions=[], purchases=[], redemptions=[], expiries=[]),
                 [line for line in life.completions if line.created >= midnight],
                 [order for order in life.redemptions if order.at >= midnight],
@@ -156,19 +159,19 @@ def _appearances(engine: Engine, day: int) -> Iterator[Appearance]:
 
 
 def _last_scan(member: Member, midnight: int) -> int | None:
-    """When the last receipt of the day before was scanned, in the small hours."""
+    """Return when the last receipt of the day before was scanned, from 1 to 3 a.m."""
     scans = [
         midnight + _FIRST_SCAN + mix(item.seed) % _SCANS
         for item in member.life.purchases
         if midnight - DAY <= item.first < midnight
         and has_receipt(item)
-        and not member.was_taken(item.seed)
+        and not member.was_taken_away(item.seed)
     ]
     return max(scans, default=None)
 
 
 def _reminder(world: World, index: int, day: int, life: Timeline) -> Reminder | None:
-    """The message of the day to a member who did nothing, if the dice say so."""
+    """Return the day's message to a member who did nothing, for a random few."""
     seed = seed_of(seed_of(world.key, "reminder", index), "day", day)
     if seed % world.pace.remind_every:
         return None
@@ -176,4 +179,4 @@ def _reminder(world: World, index: int, day: int, life: Timeline) -> Reminder | 
     if qualified is None:
         return None
     at = (world.first_day + day) * DAY + (seed >> 20) % _SECONDS
-    return Reminder(at, qualified, lapse_after(qualified), life.redeemable_points)
+    return Reminder(at, qualified, inactivity_expiry(qualified), life.redeemable_points)

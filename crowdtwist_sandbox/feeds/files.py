@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that exist completely or not at all."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write, which gets its name when it is finished; its directory is made if need be.
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that gets its name when it is finished, and create its directory if needed.
 
-    Until then its name is one that no feed has; if writing fails, nothing of it stays behind.
+    Until then it has a name that matches no feed. If writing fails, it is removed.
 
     Raises:
-        OSError: it cannot be written; the message is a sentence.
+        OSError: the file cannot be written; the message says why.
     """
     draft = path.with_name(f".unfinished-{uuid4().hex}")
     try:
@@ -31,5 +31,5 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
             f"{path} cannot be written ({error.strerror or error}): choose another directory."
         ) from None
     finally:
-        with suppress(OSError):  # it has its name, or there is no such directory
+        with suppress(OSError):  # it was renamed, or there is no such directory
             draft.unlink()

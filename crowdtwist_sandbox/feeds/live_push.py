@@ -1,4 +1,4 @@
-"""Live Push: the events of a day, in order of time."""
+"""The Live Push events of a day, in order of time."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from crowdtwist_sandbox.feeds import live_shapes as shapes
 from crowdtwist_sandbox.feeds.days import today_of
+from crowdtwist_sandbox.feeds.live_profile import profile_event
 from crowdtwist_sandbox.feeds.memberships import memberships
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from crowdtwist_sandbox.engine import Engine
-    from crowdtwist_sandbox.feeds.days import Appearance, Today
+    from crowdtwist_sandbox.feeds.days import MemberDay, Today
     from crowdtwist_sandbox.world.program import Row
 
     _Entry = tuple[tuple[int, int, int], str, Callable[[], Row]]
@@ -23,41 +24,51 @@ FEEDS = ("users", "activities", "redemptions", "points-expiration", "segments")
 
 
 def live_events(engine: Engine, day: int) -> Iterator[tuple[str, Row]]:
-    """Every event of a day, each with its feed's name, in order of time.
+    """Yield every event of a day with the name of its feed, in order of time.
 
-    A profile comes after the member's last change of the day, as it is at the day's end.
+    A member's profile is sent once, at the time of the member's last change of the day.
 
     Raises:
-        ValueError: for a day that no sandbox has.
+        ValueError: there is no such day.
     """
     today = today_of(engine, day)
-    entries = [entry for seen in today.appearances for entry in _entries(today, seen)]
+    entries = [entry for member_day in today.member_days for entry in _entries(today, member_day)]
     entries.sort(key=itemgetter(0))
     for _, feed, build in entries:
         yield feed, build()
 
 
-def _entries(today: Today, seen: Appearance) -> Iterator[_Entry]:
-    """Events of one member, with what they are sorted by, and still to be built."""
-    for line in seen.lines:
+def _entries(today: Today, member_day: MemberDay) -> Iterator[_Entry]:
+    """Yield the sort key, the feed and the builder of each event of one member."""
+    # Built only when sent, so that a day's events need not all be in memory.
+    for completion in member_day.completions:
         yield (
-            (line.created, seen.index, 0),
+            # Time, member and feed. The sort is stable: a group is left before the next is entered.
+            (completion.created, member_day.index, 0),
             "activities",
-            partial(shapes.activity, today, seen, line),
+            partial(shapes.activity, today, member_day, completion),
         )
-    for order in seen.orders:
+    for order in member_day.orders:
         yield (
-            (order.at, seen.index, 1),
+            (order.at, member_day.index, 1),
             "redemptions",
-            partial(shapes.redemption, today, seen, order),
+            partial(shapes.redemption, today, member_day, order),
         )
-    for change in memberships(today, seen):
-        yield (change.at, seen.index, 2), "segments", partial(shapes.segment, seen, change)
-    if seen.changed_at is not None:
-        yield (seen.changed_at, seen.index, 3), "users", partial(shapes.user, today, seen)
-    if seen.reminder is not None:
+    for change in memberships(today, member_day):
         yield (
-            (seen.reminder.at, seen.index, 4),
+            (change.at, member_day.index, 2),
+            "segments",
+            partial(shapes.segment, member_day, change),
+        )
+    if member_day.changed_at is not None:
+        yield (
+            (member_day.changed_at, member_day.index, 3),
+            "users",
+            partial(profile_event, today, member_day),
+        )
+    if member_day.reminder is not None:
+        yield (
+            (member_day.reminder.at, member_day.index, 4),
             "points-expiration",
-            partial(shapes.expiration, today, seen, seen.reminder),
+            partial(shapes.expiration, today, member_day, member_day.reminder),
         )

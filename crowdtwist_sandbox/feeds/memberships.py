@@ -1,7 +1,7 @@
-"""Who enters and leaves segments and groups on a day.
+"""Entries into and exits from segments and groups on a day.
 
-A group is all members of a tier, whose name the API gives as `fan_level`; who joins with a segment
-in the profile enters that one.
+A group is all members of a tier, whose name is `fan_level` in the API. New members enter the
+segments in their profile.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from crowdtwist_sandbox.feeds.push_rows import profile_of
 from crowdtwist_sandbox.world.words import TIERS
 
 if TYPE_CHECKING:
-    from crowdtwist_sandbox.feeds.days import Appearance, Today
+    from crowdtwist_sandbox.feeds.days import MemberDay, Today
 
 _FIRST_GROUP = 41
 
 
 class Membership(NamedTuple):
-    """That a member `entered` or `exited` a `segment` or a `group`."""
+    """An event: a member `entered` or `exited` a `segment` or a `group`."""
 
     at: int
     type: str
@@ -27,16 +27,17 @@ class Membership(NamedTuple):
     event: str
 
 
-def memberships(today: Today, seen: Appearance) -> list[Membership]:
-    """The changes of one member on the day, in order of time."""
-    life, midnight = seen.life, today.midnight
+def memberships(today: Today, member_day: MemberDay) -> list[Membership]:
+    """Return the changes of one member on the day, in order of time."""
+    life, midnight = member_day.life, today.midnight
     changes = []
     if life.joined_at >= midnight:
         changes = [
             Membership(life.joined_at, "segment", each["name"], each["subscription_id"], "entered")
-            for each in profile_of(today, seen)["segments"]
+            for each in profile_of(today, member_day)["segments"]
         ]
-    earned = sum(max(line.points, 0) for line in seen.lines)
+    # Only earned points count towards a tier, so the tier before the day follows from the sum.
+    earned = sum(max(line.points, 0) for line in member_day.completions)
     before = _tier(life.total_points - earned)
     if before != life.tier:
         changes += [_group(life.tier_since, before, "exited")]

@@ -1,7 +1,7 @@
-"""Posts the events of a day to an endpoint, as Live Push does.
+"""The posting of a day's events to an endpoint, as Live Push does it.
 
-"Data Push Overview" tells of JSON, of Basic authentication or `x-api-key`, and of five tries an
-hour; here they come within seconds.
+The page "Data Push Overview" specifies JSON, Basic authentication or `x-api-key`, and five attempts
+within an hour; here they follow within seconds.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 
     _Event = tuple[str, bytes]
 
-_TIMEOUT = 10  # seconds
-_WAITS = (0.1, 0.2, 0.4, 0.8)  # seconds between the tries
-_REPEATED = 12  # one event in so many is posted twice
-_MOST_BETWEEN = 6  # events between the two
+_TIMEOUT_SECONDS = 10
+_RETRY_WAITS_SECONDS = (0.1, 0.2, 0.4, 0.8)
+_REPEAT_EVERY = 12  # one event in so many is posted twice
+_MAX_EVENTS_BETWEEN = 6  # between the two posts
 _OK = 200
 _FINAL = frozenset({401, 403, 404})
 
 
 class PostingError(Exception):
-    """The endpoint did not take an event; the message is a sentence."""
+    """The endpoint did not accept an event; the message says why."""
 
 
 class Endpoint(NamedTuple):
-    """Where to post, and how to be let in: `user` and `password`, `api_key`, both or none.
+    """A URL and its credentials: `user` and `password`, `api_key`, both or none.
 
-    The names of the feeds are added to the URL's path.
+    The name of the feed is appended to the URL's path.
     """
 
     url: str
@@ -59,15 +59,15 @@ def post_live_push(
 ) -> dict[str, int]:
     """Post every event of a day, one after the other on one connection.
 
-    With `repeats`, about one event in twelve is posted a second time with the same body, at once or
-    after a few others, as if the answer to the first had been lost.
+    With `repeats`, about one event in twelve is posted again with the same body, at once or a few
+    events later, as if the response to the first post had been lost.
 
     Returns:
-        How many posts were taken, by feed.
+        The number of accepted posts, by feed.
 
     Raises:
-        PostingError: one was refused or not answered, several times.
-        ValueError: for a day, a URL or credentials that cannot be.
+        PostingError: the endpoint rejected an event, or failed five times.
+        ValueError: the day, the URL or the credentials are invalid.
     """
     events: Iterable[_Event] = (
         (feed, msgspec.json.encode(event)) for feed, event in live_events(engine, day)
@@ -102,25 +102,25 @@ def _session(endpoint: Endpoint) -> requests.Session:
 def _post(
     session: requests.Session, url: str, feed: str, body: bytes, pause: Callable[[float], None]
 ) -> None:
-    """Post one event until it is taken; what an error says holds no credential."""
+    """Post one event until it is accepted; no error message contains a credential."""
     answer = ""
-    for wait in (*_WAITS, None):
+    for wait in (*_RETRY_WAITS_SECONDS, None):  # None: the last attempt
         try:
-            response = session.post(url, data=body, timeout=_TIMEOUT, allow_redirects=False)
+            response = session.post(url, data=body, timeout=_TIMEOUT_SECONDS, allow_redirects=False)
         except requests.RequestException as error:
             answer = f"did not answer ({type(error).__name__})"
         else:
             if response.status_code == _OK:
                 return
             answer = f"answered {response.status_code}"
-            if response.status_code in _FINAL:
+            if response.status_code in _FINAL:  # a retry would not help: wrong URL or credentials
                 raise PostingError(
                     f"The endpoint {answer} to an event of {feed}: check its URL (such as "
                     "http://127.0.0.1:8700/live) and the credentials."
                 )
         if wait is not None:
             pause(wait)
-    tries = len(_WAITS) + 1
+    tries = len(_RETRY_WAITS_SECONDS) + 1
     raise PostingError(f"The endpoint {answer} to an event of {feed}, {tries} times: see its log.")
 
 
@@ -129,8 +129,8 @@ def _with_repeats(events: Iterable[_Event], key: int) -> Iterator[_Event]:
     for number, event in enumerate(events):
         yield event
         seed = seed_of(key, "event", number)
-        if seed % _REPEATED == 0:
-            waiting.append((number + (seed >> 20) % (_MOST_BETWEEN + 1), event))
+        if seed % _REPEAT_EVERY == 0:
+            waiting.append((number + (seed >> 20) % (_MAX_EVENTS_BETWEEN + 1), event))
         yield from (each for due, each in waiting if due <= number)
         waiting = [(due, each) for due, each in waiting if due > number]
     yield from (each for _, each in waiting)

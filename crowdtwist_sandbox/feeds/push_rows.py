@@ -1,9 +1,9 @@
 """Rows of the Data Push files.
 
 Columns follow the pages "Batch Push User Profile", "… User Activity", "… User Redemption" and
-"… Points Expiration". Two of the lists are cut off where we could read them, so the columns of
-PROFILE behind `date_last_login` are made up, and so are those of months in points expiration files,
-but for `redperiod_expiration_date_pre1`. Instants are epoch seconds, as two of the pages show them.
+"… Points Expiration". The public copies of two lists are cut off, so the columns of PROFILE after
+`date_last_login` are made up, and so are the columns of months in points expiration files except
+`redperiod_expiration_date_pre1`. Timestamps are epoch seconds, as on two of the pages.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from crowdtwist_sandbox.world.timestamps import DAY
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from crowdtwist_sandbox.feeds.days import Appearance, Reminder, Today
+    from crowdtwist_sandbox.feeds.days import MemberDay, Reminder, Today
     from crowdtwist_sandbox.world.program import Row
 
-_REPEATED = 20  # one profile in so many stands twice in a file
-_TOLD = 4  # of so many members who earn or redeem, one has months in the expiration file
-_BEFORE = 2  # months that the API tells of and the file does not, which begins with last month
-_LATER = 1800  # seconds of the day after which it comes again, at most
+_REPEAT_EVERY = 20  # one profile in so many is twice in a file
+_MAX_REPEAT_SECONDS = 1800  # after the first
+_PERIODS_EVERY = 4  # one in so many who earn or redeem has months in the expiration file
+_SKIPPED_MONTHS = 2  # the API begins three months ago, the file with last month
 
 PROFILE = (
     "id",
@@ -108,40 +108,40 @@ _OF_A_MONTH = ("expiration_date", "points_expired", "points_expiring", "points_r
 PERIODS = tuple(f"redperiod_{name}_{month}" for month in _MONTHS for name in _OF_A_MONTH)
 
 
-def profile_of(today: Today, seen: Appearance) -> Row:
-    """A member's profile at the end of the day."""
+def profile_of(today: Today, member_day: MemberDay) -> Row:
+    """Return a member's profile at the end of the day."""
     world = today.engine.world
-    return profile(world.key, seen.index, seen.life, world.now(today.day))
+    return profile(world.key, member_day.index, member_day.life, world.now(today.day))
 
 
 def profiles(today: Today) -> Iterator[Row]:
-    """Everyone of whom a row changed, in order of the last change; about one in twenty twice."""
-    order: list[tuple[int, int, Appearance]] = []
+    """Yield the profiles of members with a changed row, by time of change, some of them twice."""
+    order: list[tuple[int, int, MemberDay]] = []
     world_key = today.engine.world.key
     key = seed_of(world_key, "repeated", today.day)
     end = today.midnight + DAY - 1
-    for seen in today.appearances:
-        if seen.changed_at is None:
+    for member_day in today.member_days:
+        if member_day.changed_at is None:
             continue
-        order.append((seen.changed_at, seen.index, seen))
-        seed = seed_of(key, "profile", seen.index)
-        if seed % _REPEATED == 0:
-            again = min(seen.changed_at + (seed >> 20) % _LATER, end)
-            order.append((again, seen.index, seen))
+        order.append((member_day.changed_at, member_day.index, member_day))
+        seed = seed_of(key, "profile", member_day.index)
+        if seed % _REPEAT_EVERY == 0:
+            again = min(member_day.changed_at + (seed >> 20) % _MAX_REPEAT_SECONDS, end)
+            order.append((again, member_day.index, member_day))
     order.sort(key=lambda entry: entry[:2])
-    for _, _, seen in order:
-        place = place_of(seen.life)
-        person = profile_of(today, seen)
+    for _, _, member_day in order:
+        place = place_of(member_day.life)
+        person = profile_of(today, member_day)
         yield person | {
             "country_code": words.COUNTRY_CODES[place],
             "region": words.REGIONS[place],
-            **_contact(person, seen.index, world_key),
+            **_contact(person, member_day.index, world_key),
             **dict.fromkeys(("password", "hashAlgorithmID", "Salt")),
         }
 
 
 def _contact(person: Row, index: int, key: int) -> Row:
-    """Columns that the file spells or names in another way than the API."""
+    """Return the columns that the file formats or names differently from the API."""
     number = person["mobile_phone_number"]
     seed = seed_of(key, "contact", index)
     return {
@@ -155,11 +155,13 @@ def _contact(person: Row, index: int, key: int) -> Row:
 
 
 def activities(today: Today) -> Iterator[Row]:
-    """Every line of the points ledger that the day brought."""
-    for _, index, line in sorted(
-        (line.created, seen.index, line) for seen in today.appearances for line in seen.lines
+    """Yield the day's lines of the points history."""
+    for _, index, completion in sorted(
+        (completion.created, member_day.index, completion)
+        for member_day in today.member_days
+        for completion in member_day.completions
     ):
-        row, _ = history_row(line)
+        row, _ = history_row(completion)
         yield row | {
             "id": identity.member_id(index),
             "activity_name": row["name"],
@@ -170,37 +172,41 @@ def activities(today: Today) -> Iterator[Row]:
 
 
 def redemptions(today: Today) -> Iterator[Row]:
-    """Every order that the day brought; there is no numeric member id in this feed."""
+    """Yield the day's orders of rewards; this feed has no numeric member id."""
     world = today.engine.world
     orders = [
-        (order.at, seen.index, seen, order) for seen in today.appearances for order in seen.orders
+        (order.at, member_day.index, member_day, order)
+        for member_day in today.member_days
+        for order in member_day.orders
     ]
     orders.sort(key=lambda entry: entry[:2])
-    for _, index, seen, order in orders:
+    for _, index, member_day, order in orders:
         row, _ = redemption_row(world, world.member(index, today.day), order)
-        person = profile_of(today, seen)
+        person = profile_of(today, member_day)
         names = ("first_name", "last_name", "email_address", "username", "third_party_id")
         yield row | {"reward_title": row["title"]} | {name: person[name] for name in names}
 
 
 def expiration_columns(today: Today) -> tuple[str, ...]:
-    """The header, with a group of columns only where there is data for it."""
+    """Return the header; a group of columns is in it only if there is data for it."""
     columns: tuple[str, ...] = EXPIRATION
-    if any(seen.reminder is not None for seen in today.appearances):
+    if any(member_day.reminder is not None for member_day in today.member_days):
         columns += INACTIVITY
-    if any(_has_periods(today, seen) for seen in today.appearances):
+    if any(_has_periods(today, member_day) for member_day in today.member_days):
         columns += PERIODS
     return columns
 
 
 def expirations(today: Today) -> Iterator[Row]:
-    """Every message that points lapse by inactivity, and every change of what lapses by month."""
+    """Yield every message about inactivity, and every change of the points expiring by month."""
     rows: list[tuple[int, int, Row]] = []
-    for seen in today.appearances:
-        if seen.reminder is not None:
-            rows.append((seen.reminder.at, seen.index, _inactivity(seen.reminder)))
-        if _has_periods(today, seen):
-            rows += [(at, seen.index, row) for at, row in _periods(today, seen)]
+    for member_day in today.member_days:
+        if member_day.reminder is not None:
+            rows.append(
+                (member_day.reminder.at, member_day.index, _inactivity(member_day.reminder))
+            )
+        if _has_periods(today, member_day):
+            rows += [(at, member_day.index, row) for at, row in _periods(today, member_day)]
     rows.sort(key=lambda entry: entry[:2])
     blank = dict.fromkeys(EXPIRATION + INACTIVITY + PERIODS)
     for _, index, row in rows:
@@ -217,31 +223,36 @@ def _inactivity(reminder: Reminder) -> Row:
     return {
         "message_date": reminder.at,
         "inactivity_last_qualified_date": reminder.qualified,
-        "inactivity_exp_date": reminder.lapses,
+        "inactivity_exp_date": reminder.expires_at,
         "inactivity_points_exp": reminder.points,
     }
 
 
-def _has_periods(today: Today, seen: Appearance) -> bool:
-    """Whether the points expiration file tells of a member's months."""
+def _has_periods(today: Today, member_day: MemberDay) -> bool:
+    """Return whether the points expiration file has a member's months."""
     engine = today.engine
-    if not engine.options.expiration_rule or not has_periods(today.day) or not seen.lines:
+    if (
+        not engine.options.expiration_rule
+        or not has_periods(today.day)
+        or not member_day.completions
+    ):
         return False
-    return seed_of(engine.world.key, "periods", seen.index) % _TOLD == 0
+    return seed_of(engine.world.key, "periods", member_day.index) % _PERIODS_EVERY == 0
 
 
-def _periods(today: Today, seen: Appearance) -> Iterator[tuple[int, Row]]:
-    """The months of a member after each change of their points, with its instant."""
+def _periods(today: Today, member_day: MemberDay) -> Iterator[tuple[int, Row]]:
+    """Yield the months of a member after each change of their points, with its time."""
     world = today.engine.world
-    life = world.timeline(seen.index, today.day)
-    to_come = sum(line.points for line in seen.lines)
-    for line in seen.lines:
-        to_come -= line.points
+    life = world.timeline(member_day.index, today.day)
+    # The timeline has the balance at the end of the day; subtract what came after each line.
+    to_come = sum(completion.points for completion in member_day.completions)
+    for completion in member_day.completions:
+        to_come -= completion.points
         then = life._replace(redeemable_points=max(0, life.redeemable_points - to_come))
-        entries = expiration.expirations(world.key, seen.index, then, world.now(today.day))
+        entries = expiration.expirations(world.key, member_day.index, then, world.now(today.day))
         months = [entry for entry in entries if entry["rule_type"] == "redemption_period"]
         row: Row = {}
-        for label, month in zip(_MONTHS, months[_BEFORE:], strict=False):
+        for label, month in zip(_MONTHS, months[_SKIPPED_MONTHS:], strict=False):
             if any(month[name] for name in _OF_A_MONTH if name != "expiration_date"):
                 row |= {f"redperiod_{name}_{label}": month[name] for name in _OF_A_MONTH}
-        yield line.created, row
+        yield completion.created, row

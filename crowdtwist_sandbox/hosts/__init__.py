@@ -1,1 +1,1 @@
-"""The two hosts of the API, and the control surface of the sandbox."""
+"""The two hosts of the API, and the sandbox's control surface."""

@@ -1,4 +1,4 @@
-"""The ASGI application of a host: every request comes in here, every response goes out here."""
+"""The ASGI application of a host, which every request and every response passes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from crowdtwist_sandbox import auth, errors
 from crowdtwist_sandbox.faults.connection import Connection
 from crowdtwist_sandbox.hosts import main, pos
 from crowdtwist_sandbox.hosts.call import Call
-from crowdtwist_sandbox.hosts.deviant import changed
+from crowdtwist_sandbox.hosts.deviating_responses import apply_deviations
 from crowdtwist_sandbox.hosts.routes import Match, Routes
 from crowdtwist_sandbox.http_exchange import Deliver, Refusal, Request, Response, deliver
 from crowdtwist_sandbox.limits import retry_after
@@ -30,13 +30,14 @@ CONTROL_PREFIX = "/_sandbox"
 _log = logging.getLogger(__name__)
 
 
+# The date changes once a second, in which there may be thousands of responses.
 @lru_cache(maxsize=2)
-def _http_date(moment: int) -> str:
-    return formatdate(moment, usegmt=True)
+def _http_date(timestamp: int) -> str:
+    return formatdate(timestamp, usegmt=True)
 
 
 class Host(NamedTuple):
-    """What tells a host from another: its name, its endpoints, and whom it lets in."""
+    """A host: its name, its endpoints by template, and its check of credentials."""
 
     name: str
     handlers: Mapping[str, Handler]
@@ -44,7 +45,11 @@ class Host(NamedTuple):
 
 
 class HostApp:
-    """One host. Order of refusals: too many, not GET, not allowed, not found, wrong parameters."""
+    """The application of one host.
+
+    Requests are refused in this order: too many, not GET, not authenticated, not found, wrong
+    parameters.
+    """
 
     def __init__(
         self,
@@ -70,45 +75,46 @@ class HostApp:
         request = Request(scope)
         match = self._routes.match(request.segments)
         faults = self._engine.faults
-        strike = faults.strike(request) if faults.on else None
-        answer = self._answer(request, match).also(self._headers())
-        if strike is not None:
-            answer = strike.spoil(answer)
-        asked = (request.method, request.path, request.query)
-        self._engine.ledger.record(self._name, match.template, asked, answer.status)
+        # Number the request first: paging faults by number apply while the response is built.
+        fault = faults.next_fault(request) if faults.on else None
+        response = self._respond(request, match).with_headers(self._headers())
+        if fault is not None:
+            response = fault.change_response(response)
+        request_line = (request.method, request.path, request.query)
+        self._engine.request_log.record(self._name, match.template, request_line, response.status)
         if self._latency:
             await asyncio.sleep(self._latency)
-        if strike is None:
-            await self._deliver(request, answer, send)
+        if fault is None:
+            await self._deliver(request, response, send)
         else:
-            await strike.deliver(answer, Connection(scope, receive, send), self._deliver)
+            await fault.deliver(response, Connection(scope, receive, send), self._deliver)
 
-    def _answer(self, request: Request, match: Match) -> Response:
-        turned_away = self._turn_away(request)
-        if turned_away is not None:
-            return turned_away
+    def _respond(self, request: Request, match: Match) -> Response:
+        rejection = self._reject(request)
+        if rejection is not None:
+            return rejection
         if match.handler is None:
             return errors.NOT_FOUND
         try:
             call = Call(self._engine, request, match.ident)
-            return Response(200, changed(call, match.template, match.handler(call)))
+            return Response(200, apply_deviations(call, match.template, match.handler(call)))
         except Refusal as refusal:
-            return refusal.answer
-        except Exception:  # noqa: BLE001 - a fault of ours is answered like one of theirs
+            return refusal.response
+        except Exception:  # noqa: BLE001 - a bug of the sandbox looks like one of CrowdTwist
             _log.exception("The sandbox itself failed at %s", match.template)
             return errors.FAILED
 
     def _headers(self) -> dict[str, str]:
-        """Headers that every answer has; the date is that of the machine, not of the sandbox."""
+        """Return the headers of every response; the date is the machine's, not the sandbox's."""
         deviations = self._engine.deviations
-        moment = int(time()) + (3600 if "clock_an_hour_ahead" in deviations else 0)
-        headers = {"date": _http_date(moment)}
+        timestamp = int(time()) + (3600 if "clock_an_hour_ahead" in deviations else 0)
+        headers = {"date": _http_date(timestamp)}
         if "headers_of_limits" in deviations:
             headers |= {"x-ratelimit-limit": "10000", "x-ratelimit-remaining": "9000"}
         return headers
 
-    def _turn_away(self, request: Request) -> Response | None:
-        """The answer to a request that no endpoint gets to see."""
+    def _reject(self, request: Request) -> Response | None:
+        """Return the response to a request that is refused before it gets to an endpoint."""
         bucket = self._engine.bucket
         if bucket is not None and (wait := bucket.take()):
             after = retry_after(self._engine.options.retry_after, wait)
@@ -120,7 +126,7 @@ class HostApp:
 
 
 def main_host(engine: Engine, control: ASGIApp, deliver: Deliver = deliver) -> HostApp:
-    """The main host; the control surface lives on its port."""
+    """Build the main host, whose port also serves the control surface."""
     options = engine.options
     public, private = options.hmac_public_key, options.hmac_private_key
 
@@ -139,7 +145,7 @@ def main_host(engine: Engine, control: ASGIApp, deliver: Deliver = deliver) -> H
 
 
 def pos_host(engine: Engine, deliver: Deliver = deliver) -> HostApp:
-    """The POS host: it takes the key in the header only, signed requests or not."""
+    """Build the POS host, which accepts the key in the header only, never signed requests."""
     key = engine.options.api_key
 
     def allows(request: Request) -> bool:

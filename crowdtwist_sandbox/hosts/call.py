@@ -1,4 +1,4 @@
-"""One call of an endpoint: its parameters, its member, and the shapes of answers."""
+"""One call of an endpoint: its parameters, its member, and the shapes of responses."""
 
 from __future__ import annotations
 
@@ -32,23 +32,27 @@ _NO_USER = "Unable to find user."
 
 
 class Call:
-    """A request to an endpoint, at the day on which it came in."""
+    """A request to an endpoint, on the day on which it arrived."""
 
     __slots__ = ("day", "engine", "ident", "request", "world")
 
     def __init__(self, engine: Engine, request: Request, ident: str) -> None:
         self.engine = engine
         self.world = engine.world
-        self.day = engine.clock.day
+        self.day = engine.clock.day  # read once: the clock may be advanced during the call
         self.request = request
         self.ident = ident
 
     def deviates(self, *names: str) -> bool:
-        """Whether one of these deviations is switched on."""
+        """Return whether one of these deviations is active."""
         return not self.engine.deviations.isdisjoint(names)
 
     def member(self, id_types: Collection[str] = MAIN_ID_TYPES) -> Member:
-        """The member that the path names, on the main host."""
+        """Return the member in the path of a request to the main host.
+
+        Raises:
+            Refusal: the id_type is invalid, or there is no such member.
+        """
         id_type = self.request.params.get("id_type", "id")
         if id_type not in id_types:
             raise errors.param_error("Invalid id_type.")
@@ -56,7 +60,11 @@ class Call:
         return self._find(id_type, Refusal(errors.flat(status, "page_not_found", _NO_USER)))
 
     def pos_member(self) -> Member:
-        """The member that the path names, on the POS host."""
+        """Return the member in the path of a request to the POS host.
+
+        Raises:
+            Refusal: the id_type is invalid, or there is no such member.
+        """
         id_type = self.request.params.get("id_type", "id")
         if id_type not in POS_ID_TYPES:
             raise errors.pos_error(400, "param_error", "Invalid id_type.")
@@ -72,7 +80,11 @@ class Call:
         return self.world.member(index, self.day)
 
     def page_size(self, default: int, maximum: int) -> int:
-        """The page size asked for; one that is no number is the default, like such a page."""
+        """Return the requested page size; the default if it is not a number, as for the page.
+
+        Raises:
+            Refusal: the size is out of range.
+        """
         text = self.request.params.get("page_size", "")
         try:
             size = int(text)
@@ -83,7 +95,7 @@ class Call:
         return size
 
     def array(self, stream: str, listing: Listing, member: Member) -> list[dict[str, Any]]:
-        """Rows as sent, without an envelope."""
+        """Return all rows as they are sent, without an envelope."""
         encode = self.engine.encoders[stream].encode
         return [encode(row, seed, member) for row, seed in listing.rows()]
 
@@ -96,11 +108,13 @@ class Call:
         member: Member | None = None,
         page_name: str = "page",
     ) -> dict[str, Any]:
-        """A page of rows and its paging object."""
+        """Return the requested page of rows and its paging object."""
         options = self.engine.options
+        # The oddities of an envelope are the same on all pages of a listing.
         index = member.index if member else 0
         seed = seed_of(self.world.key, "envelope " + stream, index)
         params = self.request.params
+        # Links repeat the host that the client used, as a proxy or another name may be in between.
         pager = Pager(
             f"http://{self.request.header(b'host')}{self.request.path}",
             {name: text for name, text in params.items() if name not in {page_name, "api_key"}},
@@ -111,6 +125,7 @@ class Call:
         )
         page = self.engine.faults.page(pager, listing.items, params.get(page_name), size)
         encode = self.engine.encoders[stream].encode
+        # Only the rows of this page are built.
         rows = [encode(*listing.row(item), member) for item in page.items]
         paging: Any = page.paging
         if options.drift and stream in {"redemptions", "user_rewards"} and seed % 2:
@@ -123,7 +138,7 @@ class Call:
 def both_or_none(
     call: Call, names: tuple[str, str], refuse: Callable[[str], NoReturn]
 ) -> tuple[str, str] | None:
-    """Two parameters that are only valid together; None where neither is given."""
+    """Return two parameters that are valid together only; None if neither is given."""
     first, second = (call.request.params.get(name) for name in names)
     if first is None and second is None:
         return None

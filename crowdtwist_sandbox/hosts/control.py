@@ -1,4 +1,4 @@
-"""The control surface under /_sandbox: the sandbox's clock, roster, truth, faults and books."""
+"""The control surface under /_sandbox: clock, roster, expected rows, faults and request log."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 def _chunks(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Join lines into larger pieces, since each piece costs a switch of threads."""
+    """Join lines into larger pieces, since each piece costs a thread switch."""
     rest = iter(lines)
     while chunk := list(islice(rest, _CHUNK)):
         yield b"\n".join(chunk) + b"\n"
 
 
 async def _in_background(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Compute each piece in the loop's own pool of threads, which ends with the loop."""
+    """Compute each piece in a thread of the loop's executor, which ends with the loop."""
     loop = asyncio.get_running_loop()
     while (chunk := await loop.run_in_executor(None, next, chunks, b"")) != b"":
         yield chunk
@@ -48,13 +48,13 @@ def _refuse(message: str) -> Response:
 
 
 def roster_lines(engine: Engine, id_type: str, form: str) -> Iterator[bytes]:
-    """The roster as text, CSV with a header, or JSON lines; ids of `id` are numbers in JSON."""
+    """Yield the roster as text, CSV with a header, or JSON lines; numeric ids are JSON numbers."""
     population, day = engine.world.population, engine.clock.day
-    spell = ID_TYPES[id_type]
+    format_id = ID_TYPES[id_type]
     if form == "csv":
         yield b"member_id,email"
     for index in range(population.size(day)):
-        text = spell(index)
+        text = format_id(index)
         if text is None:
             continue
         if form == "csv":
@@ -72,24 +72,24 @@ class Control:
         self._engine = engine
 
     async def clock(self, _request: Request) -> Response:
-        """GET clock."""
-        return JSONResponse(self._engine.clock.face())
+        """Return the clock (GET clock)."""
+        return JSONResponse(self._engine.clock.reading())
 
     async def advance(self, request: Request) -> Response:
-        """POST advance, with `{"days": 1}`; an empty body is one day."""
+        """Advance the clock (POST advance, `{"days": 1}`); an empty body means one day."""
         body = await request.body()
         try:
             asked: Any = msgspec.json.decode(body) if body else {}
             days = asked.get("days", 1) if isinstance(asked, dict) else None
-            if not isinstance(days, int) or isinstance(days, bool):
+            if not isinstance(days, int) or isinstance(days, bool):  # in Python, True is an int
                 return _refuse("days: must be a whole number")
             self._engine.clock.advance(days)
         except (ValueError, msgspec.DecodeError) as error:
             return _refuse(str(error))
-        return JSONResponse(self._engine.clock.face())
+        return JSONResponse(self._engine.clock.reading())
 
     async def roster(self, request: Request) -> Response:
-        """GET roster, with `id_type` and `format` (text, csv, jsonl)."""
+        """Return the roster (GET roster, with `id_type` and `format`: text, csv or jsonl)."""
         id_type = request.query_params.get("id_type", "id")
         form = request.query_params.get("format", "text")
         media = {"text": "text/plain", "csv": "text/csv", "jsonl": "application/jsonl"}
@@ -98,7 +98,7 @@ class Control:
         return _stream(roster_lines(self._engine, id_type, form), media[form])
 
     async def expected_rows(self, request: Request) -> Response:
-        """GET truth/{stream}, with `day` if not today's."""
+        """Return expected rows as JSON lines (GET truth/{stream}, with `day`, default today)."""
         text = request.query_params.get("day")
         try:
             day = None if text is None else int(text)
@@ -108,7 +108,10 @@ class Control:
         return _stream(map(_encode, rows), "application/jsonl")
 
     async def faults(self, request: Request) -> Response:
-        """GET faults, or POST them with `{"spec": "late:2=0.1"}`; an empty body clears them."""
+        """Return the faults (GET faults) or replace them (POST faults, `{"spec": "late:2=0.1"}`).
+
+        An empty body clears them.
+        """
         faults = self._engine.faults
         if request.method == "POST":
             body = await request.body()
@@ -123,21 +126,21 @@ class Control:
         return JSONResponse({"spec": faults.spec})
 
     async def counts(self, _request: Request) -> Response:
-        """GET counts."""
-        return JSONResponse(self._engine.ledger.counts())
+        """Return the counts of requests and faults (GET counts)."""
+        return JSONResponse(self._engine.request_log.counts())
 
     async def requests(self, _request: Request) -> Response:
-        """GET requests."""
-        return JSONResponse(self._engine.ledger.requests())
+        """Return the latest requests (GET requests)."""
+        return JSONResponse(self._engine.request_log.requests())
 
     async def reset(self, _request: Request) -> Response:
-        """POST reset."""
-        self._engine.ledger.reset()
-        return JSONResponse(self._engine.ledger.counts())
+        """Clear counts and requests, and return the empty counts (POST reset)."""
+        self._engine.request_log.reset()
+        return JSONResponse(self._engine.request_log.counts())
 
 
 def control_app(engine: Engine) -> Starlette:
-    """The control surface as an application."""
+    """Build the application of the control surface."""
     control = Control(engine)
     return Starlette(
         routes=[

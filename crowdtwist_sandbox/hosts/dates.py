@@ -1,4 +1,4 @@
-"""Date parameters, each endpoint in its own fashion."""
+"""Date parameters, whose format and meaning differ by endpoint."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def _refuse(message: str) -> NoReturn:
 
 
 def _day(text: str) -> int | None:
-    """Days since 1970 of a `YYYY-MM-DD`, None where it is not one."""
+    """Return the days since 1970 of a `YYYY-MM-DD`, None if it is not one."""
+    # fromisoformat() alone would accept 20260203 and week dates since Python 3.11.
     if _DATE.fullmatch(text) is None:
         return None
     try:
@@ -34,7 +35,11 @@ def _day(text: str) -> int | None:
 
 
 def unix_range(call: Call) -> tuple[int, int] | None:
-    """Unix seconds, both or neither, both ends included ("User Activity History")."""
+    """Return the range in Unix seconds, both ends included ("User Activity History").
+
+    Raises:
+        Refusal: only one of the dates is given, or one is not a timestamp.
+    """
     given = both_or_none(call, _NAMES, _refuse)
     if given is None:
         return None
@@ -44,10 +49,13 @@ def unix_range(call: Call) -> tuple[int, int] | None:
 
 
 def year_range(call: Call) -> tuple[int, int] | None:
-    """Instants from date_start up to, not including, date_end ("User Redemption History v2.2").
+    """Return the range in epoch seconds, date_end excluded ("User Redemption History v2.2").
 
-    The page demands a range of one year at most, and an end greater than the start; that the end
-    is excluded is the strict reading of it.
+    The page demands a range of one year at most, and an end greater than the start. Excluding the
+    end is the strict reading of the page.
+
+    Raises:
+        Refusal: only one of the dates is given, or they are invalid.
     """
     given = both_or_none(call, _NAMES, _refuse)
     if given is None:
@@ -66,9 +74,12 @@ def year_range(call: Call) -> tuple[int, int] | None:
 
 
 def purchase_days(call: Call) -> tuple[int, int]:
-    """Instants of whole days, both included ("User Purchase History").
+    """Return the range in epoch seconds, both days included ("User Purchase History").
 
     Either end may be left open.
+
+    Raises:
+        Refusal: a date is invalid.
     """
     params = call.request.params
     if call.deviates("purchases_need_both_dates") and len(params.keys() & {*_NAMES}) == 1:

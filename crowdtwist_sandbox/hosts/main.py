@@ -1,4 +1,4 @@
-"""Endpoints of the main host."""
+"""Endpoints of the main host, each with the name of the API's page about it."""
 
 from __future__ import annotations
 
@@ -62,14 +62,17 @@ def _pages(listing: Listing, size: int) -> int:
 
 
 def activities(call: Call) -> Any:
-    """Page "Activities-Extended (v2.1)"."""
-    listing = call.world.catalog("activities", call.day)
+    """Return a page of activities ("Activities-Extended (v2.1)")."""
+    listing = call.world.program_listing("activities", call.day)
     return call.envelope("activities", "activities", listing, call.page_size(10, 25))
 
 
 def rewards(call: Call) -> Any:
-    """Page "Rewards": inactive ones too, unless `active_only`; `sort_by` needs `order`."""
-    listing = call.world.catalog("rewards", call.day)
+    """Return a page of rewards ("Rewards").
+
+    Inactive ones are included unless `active_only` is set; `sort_by` requires `order`.
+    """
+    listing = call.world.program_listing("rewards", call.day)
     params = call.request.params
     indexes = list(listing.items)
     if params.get("active_only") in _TRUE:
@@ -86,8 +89,8 @@ def rewards(call: Call) -> Any:
 
 
 def badges(call: Call) -> Any:
-    """Page "Badges"."""
-    listing = call.world.catalog("badges", call.day)
+    """Return a page of badges ("Badges")."""
+    listing = call.world.program_listing("badges", call.day)
     size = call.page_size(10, 25)
     if call.deviates("badges_refuse_pages_beyond") and _page(call) > _pages(listing, size):
         raise Refusal(errors.NOT_FOUND)
@@ -95,7 +98,7 @@ def badges(call: Call) -> Any:
 
 
 def profile(call: Call) -> Any:
-    """Page "User Profile"; `pii` present without a value means false."""
+    """Return a member's profile ("User Profile"); `pii` without a value means false."""
     pii = call.request.params.get("pii", "true").lower() in _TRUE
     member = call.member(MAIN_ID_TYPES if pii else _ANONYMOUS_ID_TYPES)
     row, seed = call.world.profile(member)
@@ -104,14 +107,17 @@ def profile(call: Call) -> Any:
 
 
 def user_activities(call: Call) -> Any:
-    """Page "User Activities": what the member may do, as a bare array."""
+    """Return the activities that a member may do, as a bare array ("User Activities")."""
     member = call.member()
     listing = call.world.listing("user_activities", member)
     return call.array("user_activities", listing, member)
 
 
 def activity_history(call: Call) -> Any:
-    """Page "User Activity History": what the member did; the range is on `date_created`."""
+    """Return a page of what a member did ("User Activity History").
+
+    The date range is on `date_created`.
+    """
     member = call.member()
     listing = call.world.listing("user_activity_history", member)
     bounds = unix_range(call)
@@ -133,6 +139,7 @@ def activity_history(call: Call) -> Any:
     page_name = "page"
     if call.deviates("history_by_page_number"):
         page_name = "page_number"
+        # `pages` is in the order of _PAGE_NAMES, so this is "none or exactly these two".
         if "page" in pages or pages not in ([], ["page_number", "page_size"]):
             raise errors.param_error("page_number and page_size must be used together.")
     size = call.page_size(10, 25)
@@ -145,7 +152,10 @@ def activity_history(call: Call) -> Any:
 
 
 def user_rewards(call: Call) -> Any:
-    """Page "User Rewards": those sold out only with `include_soldout=true`."""
+    """Return a page of the rewards that a member can see ("User Rewards").
+
+    Those that are sold out are included with `include_soldout=true` only.
+    """
     member = call.member()
     size = call.page_size(10, 10)
     listing = call.world.listing("user_rewards", member)
@@ -161,7 +171,7 @@ def user_rewards(call: Call) -> Any:
 
 
 def redemption_history(call: Call) -> Any:
-    """Page "User Redemption History v2.2"."""
+    """Return a page of a member's redemptions ("User Redemption History v2.2")."""
     member = call.member()
     size = call.page_size(10, 10)
     listing = call.world.listing("redemptions", member)
@@ -175,7 +185,10 @@ def redemption_history(call: Call) -> Any:
 
 
 def points_expiration(call: Call) -> Any:
-    """Page "Points Expiration": an error body with status 200 where no rule is configured."""
+    """Return the expiration of a member's points ("Points Expiration").
+
+    Without a configured rule it is an error body with status 200.
+    """
     member = call.member()
     if not call.engine.options.expiration_rule:
         return {"error": "page_not_found", "message": "No expiration rule is configured."}
@@ -188,13 +201,14 @@ def points_expiration(call: Call) -> Any:
         sent = encode(row, seed)
         del sent["entry"]
         answer[sent.pop("rule_type") + "_points_expiration"].append(sent)
+    # Whether a rule without entries is an empty array or missing is not documented.
     if call.engine.options.drift and member.index % 2:
         answer = {name: entries for name, entries in answer.items() if entries}
     return answer
 
 
 def receipts(call: Call) -> Any:
-    """Page "User Receipt History"."""
+    """Return a page of a member's receipts ("User Receipt History")."""
     member = call.member()
     size = call.page_size(10, 25)
     if not call.engine.options.receipt_scanning:
@@ -203,12 +217,13 @@ def receipts(call: Call) -> Any:
     listing = call.world.listing("receipts", member)
     if call.deviates("receipts_repeat_the_last_page"):
         number = min(_page(call), _pages(listing, size))
+        # Changes the request itself, since `envelope` reads the page from there.
         call.request.params["page"] = str(number)
     return call.envelope("receipts", "submitted_receipts", listing, size, member)
 
 
 def usable_coupons(call: Call) -> Any:
-    """Page "Usable Coupons": expired ones too, unless `expired=false`."""
+    """Return a member's unused coupons ("Usable Coupons"), with expired ones by default."""
     member = call.member(_COUPON_ID_TYPES)
     listing = call.world.listing("coupons", member)
     if call.request.params.get("expired", "true").lower() not in _TRUE:
@@ -218,24 +233,28 @@ def usable_coupons(call: Call) -> Any:
 
 
 def user_badges(call: Call) -> Any:
-    """Page "User Badges": the member's counts stand once beside the badges."""
+    """Return a page of a member's badges ("User Badges"); the counts are sent once, beside them."""
     member = call.member()
     size = call.page_size(10, 25)
     listing = call.world.listing("user_badges", member)
     answer = call.envelope("user_badges", "badges", listing, size, member)
+    # Rows carry the counts for `expected_rows`; the API sends them beside the list only.
     for badge in answer["badges"]:
         del badge["user_counts"]
     return {"user_counts": badge_counts(member), **answer}
 
 
 def deletion(call: Call) -> Any:
-    """Page "User Deletion Status"; completed two days after it was initiated."""
+    """Return the status of a member's deletion ("User Deletion Status").
+
+    A deletion is completed two days after it was initiated.
+    """
     index = index_of("id", call.ident)
     population = call.world.population
     known = index is not None and index < population.size(call.day)
     if index is None or not known or population.has(index, call.day):
         raise Refusal(errors.flat(404, "page_not_found", "User is not queued."))
-    since = population.deleted(index)
+    since = population.deletion_day(index)
     history = [
         {
             "status": step,

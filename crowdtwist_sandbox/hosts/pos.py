@@ -1,4 +1,4 @@
-"""Endpoints of the POS host."""
+"""Endpoints of the POS host, each with the name of the API's page about it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ _PAGE_SIZE = 10
 
 
 def purchases(call: Call) -> Any:
-    """Page "User Purchase History": ten a page, the days filter `last_date_purchased`."""
+    """Return a page of ten of a member's purchases ("User Purchase History").
+
+    The date range is on `last_date_purchased`.
+    """
     member = call.pos_member()
     start, end = purchase_days(call)
     listing = call.world.listing("purchases", member)
@@ -26,7 +29,7 @@ def purchases(call: Call) -> Any:
 
 
 def points_awaiting_fulfillment(call: Call) -> Any:
-    """Page "Points Awaiting Fulfillment": one object per member."""
+    """Return a member's pending points, as one object ("Points Awaiting Fulfillment")."""
     member = call.pos_member()
     (sent,) = call.array(
         "points_awaiting_fulfillment",

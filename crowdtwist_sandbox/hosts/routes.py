@@ -1,4 +1,4 @@
-"""From a path to an endpoint."""
+"""The routing of paths to endpoints."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ID = "{id}"
 
 
 class Match(NamedTuple):
-    """An endpoint: its template, what answers it, and the id in the path if there is one."""
+    """An endpoint: its template, its handler, and the id in the path if there is one."""
 
     template: str
     handler: Handler | None
@@ -26,7 +26,7 @@ NOWHERE = Match("(unknown)", None)
 
 
 class Routes:
-    """A host's endpoints by template, like `/v2/users/{id}/activities`."""
+    """A host's endpoints by template, such as `/v2/users/{id}/activities`."""
 
     def __init__(self, handlers: Mapping[str, Handler]) -> None:
         self._by_parts = {
@@ -37,14 +37,16 @@ class Routes:
         self._places = sorted(places, reverse=True)
 
     def match(self, segments: Sequence[str]) -> Match:
-        """The endpoint of a path given by its decoded segments; NOWHERE if there is none."""
+        """Return the endpoint of a path given by its decoded segments; NOWHERE if none matches."""
         parts = tuple(segments)
-        found = self._by_parts.get(parts)
-        if found is not None and _ID not in parts:
-            return found
+        match = self._by_parts.get(parts)
+        if match is not None and _ID not in parts:
+            return match
+        # From right to left, so that `users/delete/{id}` wins over `users/{id}/…` with the id
+        # "delete".
         for place in self._places:
             if len(parts) > place and parts[place]:
-                found = self._by_parts.get((*parts[:place], _ID, *parts[place + 1 :]))
-                if found is not None:
-                    return found._replace(ident=parts[place])
+                match = self._by_parts.get((*parts[:place], _ID, *parts[place + 1 :]))
+                if match is not None:
+                    return match._replace(ident=parts[place])
         return NOWHERE

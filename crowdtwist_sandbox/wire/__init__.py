@@ -1,1 +1,1 @@
-"""How truth looks on the wire: field forms, drift, unknown properties, paging and its quirks."""
+"""The representation of rows in HTTP responses: formats, drift, unknown properties, and paging."""

@@ -1,7 +1,8 @@
-"""What drift does to a row's property names: renamed, left out, or new.
+"""Drift of a row's property names: renamed, left out, or new.
 
-"API Best Practices" announces that properties may appear at any time; the rest is what samples
-show. Truth asks the same questions, so that it knows which ids are missing and what was added.
+The page "API Best Practices" announces that properties may appear at any time; the rest is what
+samples show. `expected_rows` calls the same functions, so that it knows which ids are missing and
+what was added.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 NEW_PROPERTY = "new_property_2026"
 MISSPELT = "points_expiringpoin"
 _VALUES: tuple[Any, ...] = (7, "neu ☂", [1, "two", None], {"deep": {"er": True}}, 1.5, False, "")
-_SLOTS = (
+_CREDENTIAL_NAMES = (
     "password",
     "salt",
     "facebook_access_token",
@@ -34,12 +35,12 @@ NAMES = {
         ("expiration_date", "date_expiration", "coupon_expiration_date"),
     ),
 }
-"""Under which names a property is sent: pages differ, or none says it."""
+"""Stream -> property and the names under which it is sent: pages differ, or none specifies it."""
 _WITHOUT_ID = {"user_activity_history": ("user_activity_id", 3), "redemptions": ("order_id", 4)}
 
 
 def left_out_id(stream: str, member: Member | None) -> str | None:
-    """The id that this member's rows lack: so it is for one member in seven."""
+    """Return the name of the id that this member's rows lack, as those of one member in seven."""
     if member is None or stream not in _WITHOUT_ID:
         return None
     name, rest = _WITHOUT_ID[stream]
@@ -47,7 +48,7 @@ def left_out_id(stream: str, member: Member | None) -> str | None:
 
 
 def added(stream: str, row: Row, seed: int) -> Row:
-    """Properties that no documentation knows, as they are sent."""
+    """Return the undocumented properties of a row, as they are sent."""
     extra: Row = {}
     if seed % 11 == 0:
         extra[NEW_PROPERTY] = _VALUES[(seed >> 8) % len(_VALUES)]
@@ -57,15 +58,15 @@ def added(stream: str, row: Row, seed: int) -> Row:
 
 
 def removed(stream: str, row: Row, seed: int) -> str | None:
-    """The documented property that a misspelt one replaces."""
+    """Return the name of the documented property that a misspelled one replaces, if any."""
     return "points_expiring" if stream == "points_expiration" and _is_misspelt(row, seed) else None
 
 
 def canaries(seed: int) -> Row:
-    """Secrets on a profile: each starts with CANARY-, so that a leak is easy to find."""
+    """Return secrets for a profile; each starts with CANARY-, so that a leak is easy to find."""
     filled: Row = {}
     if seed % 3 == 0:
-        for number, name in enumerate(_SLOTS):
+        for number, name in enumerate(_CREDENTIAL_NAMES):
             filled[name] = f"CANARY-{name}-{mix(seed + number):x}"
     if seed % 5 == 0:
         filled["some_token"] = f"CANARY-some-token-{seed:x}"
@@ -74,7 +75,8 @@ def canaries(seed: int) -> Row:
 
 
 def apply(stream: str, row: Row, sent: Row, seed: int, member: Member | None) -> Row:
-    """Change the properties of a row that is about to be sent, and return it."""
+    """Change the property names of a row that is about to be sent, and return it."""
+    # `row` stays canonical: it may be cached and shared by other members.
     for name in (left_out_id(stream, member), removed(stream, row, seed)):
         if name is not None:
             del sent[name]

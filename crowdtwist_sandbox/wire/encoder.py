@@ -1,4 +1,4 @@
-"""From a canonical row to the object that the API sends, with or without drift."""
+"""The encoder of canonical rows into objects as the API sends them, with or without drift."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NULLS_LEFT_OUT = 6  # one row in so many leaves its nulls out
 
 
 class Encoder:
-    """Writes rows of one stream; every choice is the row's roll, so it never changes."""
+    """The encoder of one stream; every choice depends on the row's seed, so it never changes."""
 
     def __init__(self, stream: str, *, drift: bool) -> None:
         self._stream = stream
@@ -30,7 +30,7 @@ class Encoder:
         }
 
     def encode(self, row: Row, seed: int, member: Member | None = None) -> Row:
-        """The row as sent."""
+        """Return the row as it is sent."""
         if not self._drift:
             plain = self._plain
             same = TEXT.plain
@@ -47,6 +47,7 @@ class Encoder:
                     sent[name] = None
             elif name in drifts:
                 factor, forms = drifts[name]
+                # An odd factor per field varies the choices without a hash per field.
                 sent[name] = forms[((seed * factor & MASK) >> 40) % len(forms)](value)
             else:
                 sent[name] = value

@@ -1,8 +1,8 @@
-"""The forms that one value takes on the wire, and its canonical form.
+"""The formats in which a value may be sent, and its canonical form.
 
 CrowdTwist sends the same kind of value as `123` or `"123"`, as `1`, `true` or `"1"`, as epoch
-seconds or as ISO 8601, depending on resource and version. A Kind holds the form a field has in the
-documentation, and the forms it may drift to. Each form converts back without loss.
+seconds or as ISO 8601, depending on resource and version. A Kind has the documented format of a
+field, and the formats it may drift to. None of them loses information.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 
 class Kind(NamedTuple):
-    """How values of a field are written.
+    """The formats of a field's values.
 
-    `plain` is the documented form, `drifts` are the forms to choose from under drift (a form listed
-    twice is twice as likely), `truth` is the canonical form.
+    `plain` is the documented format, `drifts` are the formats to choose from under drift (one that
+    is listed twice is twice as likely), `canonical` is the form in `expected_rows`.
     """
 
     plain: Form
     drifts: tuple[Form, ...]
-    truth: Form
+    canonical: Form
 
 
 def _same(value: Any) -> Any:
@@ -39,20 +39,20 @@ def _number_text(value: bool) -> str:  # noqa: FBT001 - it is the value itself
     return "1" if value else "0"
 
 
-def _iso(instant: int) -> str:
-    return clock_text(instant) + "Z"
+def _iso(timestamp: int) -> str:
+    return clock_text(timestamp) + "Z"
 
 
-def _iso_millis(instant: int) -> str:
-    return clock_text(instant) + ".000Z"
+def _iso_millis(timestamp: int) -> str:
+    return clock_text(timestamp) + ".000Z"
 
 
-def _iso_offset(instant: int) -> str:
-    return clock_text(instant) + "+00:00"
+def _iso_offset(timestamp: int) -> str:
+    return clock_text(timestamp) + "+00:00"
 
 
-def _iso_new_york(instant: int) -> str:
-    return clock_text(instant - 4 * 3600) + "-04:00"
+def _iso_new_york(timestamp: int) -> str:
+    return clock_text(timestamp - 4 * 3600) + "-04:00"
 
 
 def _whole(value: float) -> float:
@@ -80,13 +80,16 @@ EPOCH_TEXT = Kind(str, EPOCH.drifts, rfc3339)
 ISO = Kind(_iso, EPOCH.drifts, rfc3339)
 ISO_MILLIS = Kind(_iso_millis, EPOCH.drifts, rfc3339)
 ISO_ONLY = Kind(_iso, _ISOS, rfc3339)
-BIRTHDAY = Kind(_same, (_same, str, _iso), lambda instant: clock_text(instant)[:10])
+BIRTHDAY = Kind(_same, (_same, str, _iso), lambda timestamp: clock_text(timestamp)[:10])
 OPEN = Kind(_same, (_same, _same, _same, _json_text), _same)
 
 
 def nested(fields: dict[str, Kind]) -> Kind:
-    """An object (or a list of objects) with fields of its own; all of them drift alike."""
-    width = 4
+    """Return the kind of an object (or a list of objects) with fields of their own kinds.
+
+    Under drift, one number selects the formats of all its fields.
+    """
+    width = 4  # number of combined formats
 
     def writer(choose: Callable[[Kind], Form]) -> Form:
         forms = {name: choose(kind) for name, kind in fields.items()}
@@ -107,5 +110,5 @@ def nested(fields: dict[str, Kind]) -> Kind:
     return Kind(
         writer(lambda kind: kind.plain),
         tuple(drifted(number) for number in range(width)),
-        writer(lambda kind: kind.truth),
+        writer(lambda kind: kind.canonical),
     )

@@ -1,6 +1,6 @@
-"""Which kind of value stands in which field, stream by stream; fields not listed are text.
+"""The kinds of fields, by stream; fields that are not listed are text.
 
-From the tables and samples of the pages named in the docstrings of the world's row builders.
+They follow the tables and samples of the pages that the modules in `world` name.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Page-number paging, with the oddities of the documented one and, if asked for, some more.
+"""Paging by page number, with the documented oddities and, on request, some more.
 
-"Activities-Extended (v2.1)" tells the rules: no page or a page that is not a number is the first
-one; page 0 or below is empty and points to page 1; a page beyond the end is empty and points to the
-last real one.
+The page "Activities-Extended (v2.1)" has the rules: without a page, or with one that is not a
+number, the first page is sent; page 0 or below is empty and points to page 1; a page beyond the end
+is empty and points to the last one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Quirks(NamedTuple):
 
     @classmethod
     def of(cls, seed: int) -> Quirks:
-        """The oddities that a listing's roll gives it; few have none."""
+        """Choose a listing's oddities from its seed; few listings have none."""
         return cls(
             foreign_host=bool(seed >> 8 & 1),
             last_points_to=("", "itself", "first", "")[seed >> 16 & 3],
@@ -43,17 +43,17 @@ NONE = Quirks()
 
 
 class Page(NamedTuple):
-    """What to answer: which items, and the paging object."""
+    """The items of a page, and its paging object."""
 
     items: Sequence[Any]
     paging: dict[str, Any]
 
 
 class Pager(NamedTuple):
-    """Cuts a listing into pages and writes the links between them.
+    """Splits a listing into pages and builds the links between them.
 
-    `url` is the listing's own address without query, `params` the query to repeat in the links
-    without page and key; the key stands in every link, as on the live service.
+    `url` is the listing's URL without query, `params` the query to repeat in links, without page
+    and key. Every link contains the key, as on the live service.
     """
 
     url: str
@@ -64,11 +64,14 @@ class Pager(NamedTuple):
     page_name: str = "page"
 
     def page(self, items: Sequence[Any], asked: str | None, size: int) -> Page:
-        """One page of the items."""
+        """Return one page of the items."""
         quirks = self.quirks
+        # With overlap, a page begins with the last item of the page before.
         step = size - 1 if quirks.overlap and size > 1 else size
         total = len(items)
+        # One full page, and a page for each further `step` items or part of it.
         pages = 1 + max(0, -(-(total - size) // step)) if total else 0
+        # The number of an additional, empty page; the pages after it shift by one.
         gap = 2 if quirks.empty_middle and pages > 2 else 0  # noqa: PLR2004 - room for a middle
         pages += bool(gap)
         number = page_number(asked)
@@ -98,11 +101,11 @@ class Pager(NamedTuple):
 
     @property
     def listing(self) -> str:
-        """What tells the listing from others, whatever the page: its path and parameters."""
+        """The listing's identity: its path and parameters, whatever the page."""
         return f"{self.url.split('/', 3)[3]}?{urlencode(sorted(self.params.items()))}"
 
     def link(self, number: int | None, foreign: str = "") -> str | None:
-        """The address of a page, if it has a number, on this host or a foreign one."""
+        """Return the URL of a page on this host or a foreign one; None without a number."""
         if number is None:
             return None
         url = self.url
@@ -114,7 +117,7 @@ class Pager(NamedTuple):
 
 
 def page_number(asked: str | None) -> int:
-    """The page asked for; the first one where that is no number."""
+    """Return the requested page's number; 1 if it is missing or not a number."""
     try:
         return int(asked) if asked else 1
     except ValueError:

@@ -1,1 +1,1 @@
-"""The made-up program and its members: what is true, whatever the wire makes of it."""
+"""The made-up program and its members, independent of how they are sent over HTTP."""

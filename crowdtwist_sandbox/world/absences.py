@@ -1,16 +1,16 @@
-"""Rows that are away for a day and come back on another.
+"""Rows that are absent on some days.
 
-The API leaves out what is no more (a reward out of stock, a used coupon) without a word, so
-nothing but a later answer tells of it.
+The API silently omits rows that no longer apply (a reward out of stock, a used coupon), so only a
+later response shows that they are gone.
 """
 
 from __future__ import annotations
 
 from crowdtwist_sandbox.world.deterministic_random import STEP, mix
 
-_ODDS = 9
+_ABSENT_EVERY = 9
 
 
 def is_away(key: int, day: int) -> bool:
-    """Whether a row is away on a day; on day 0 all are there."""
-    return day > 0 and mix(key + day * STEP) % _ODDS == 0
+    """Return whether a row is absent on a day; none is absent on day 0."""
+    return day > 0 and mix(key + day * STEP) % _ABSENT_EVERY == 0

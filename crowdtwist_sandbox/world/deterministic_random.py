@@ -1,7 +1,7 @@
-"""Randomness without state: the same key always rolls the same numbers.
+"""Randomness without state: the same seed always gives the same numbers.
 
-Every fact of the world is a function of (seed, topic, index, day), so nothing has to be remembered
-and any member can be computed alone, in any order, at any day.
+Every fact of the world is a function of (seed, topic, index, day). So nothing has to be stored, and
+any member can be computed alone, in any order, for any day.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MASK = (1 << 64) - 1
-STEP = 0x9E3779B97F4A7C15
+STEP = 0x9E3779B97F4A7C15  # splitmix64's increment: 2**64 divided by the golden ratio
 
 
 def mix(value: int) -> int:
-    """Scramble an integer into 64 bits (the finaliser of splitmix64)."""
+    """Scramble an integer into 64 bits (the finalizer of splitmix64)."""
     value = (value + STEP) & MASK
     value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & MASK
     value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & MASK
@@ -29,17 +29,18 @@ def mix(value: int) -> int:
 
 @lru_cache(maxsize=256)
 def topic(name: str) -> int:
-    """64 bits that stand for a topic, so that equal indexes of two topics roll apart."""
+    """Hash a topic's name to 64 bits, so that equal indexes of two topics get unrelated seeds."""
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big")
 
 
 def seed_of(key: int, name: str, index: int = 0) -> int:
-    """The key of one thing: a topic and an index under a parent key."""
+    """Derive a seed from a parent seed, a topic and an index."""
+    # Topics are strings all over the package: changing one changes the rows of the world.
     return mix(mix(key ^ topic(name)) + index * STEP)
 
 
 class DeterministicRandom:
-    """A stream of rolls from one key."""
+    """A sequence of random numbers from one seed."""
 
     __slots__ = ("_state",)
 
@@ -47,18 +48,18 @@ class DeterministicRandom:
         self._state = key
 
     def below(self, limit: int) -> int:
-        """An integer of 0 to limit - 1."""
+        """Return an integer from 0 to limit - 1."""
         self._state = (self._state + STEP) & MASK
         return mix(self._state) % limit
 
     def between(self, low: int, high: int) -> int:
-        """An integer of low to high, both included."""
+        """Return an integer from low to high, both included."""
         return low + self.below(high - low + 1)
 
     def one_in(self, odds: int) -> bool:
-        """True once in `odds` rolls."""
+        """Return True with a probability of 1 in `odds`."""
         return self.below(odds) == 0
 
     def pick(self, choices: Sequence[T]) -> T:
-        """One of the choices."""
+        """Return one of the choices."""
         return choices[self.below(len(choices))]

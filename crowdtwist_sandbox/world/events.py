@@ -1,4 +1,4 @@
-"""What happens in a member's life."""
+"""Events in a member's life; times are epoch seconds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Completion(NamedTuple):
-    """A line of the points ledger; negative points are a redemption here, if not at CrowdTwist."""
+    """A line of the points history. Negative points are a redemption, as they may not be live."""
 
     number: int
     created: int
@@ -17,7 +17,7 @@ class Completion(NamedTuple):
 
 
 class Purchase(NamedTuple):
-    """An order or a receipt, with everything booked under it so far."""
+    """An order or a receipt, with the sum of everything booked under it so far."""
 
     sequence: int
     first: int
@@ -41,7 +41,7 @@ class Redemption(NamedTuple):
 
 
 class Timeline(NamedTuple):
-    """All of a member's life up to a day; lists are in order of time."""
+    """A member's life up to a day; its lists are in order of time."""
 
     joined_at: int
     updated_at: int

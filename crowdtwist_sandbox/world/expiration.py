@@ -1,4 +1,4 @@
-"""When a member's points lapse. Shape follows the page "Points Expiration"."""
+"""The expiration of a member's points. Shapes follow the page "Points Expiration"."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ if TYPE_CHECKING:
     from crowdtwist_sandbox.world.events import Timeline
     from crowdtwist_sandbox.world.program import Row
 
-_PAST, _AHEAD = 3, 6
-_INACTIVITY = 365 * DAY
-_STOPS_IN = 9
+_PAST_MONTHS, _MONTHS_AHEAD = 3, 6
+_INACTIVITY_SECONDS = 365 * DAY
+_SUSPENDED_EVERY = 9
 
 
 def last_qualified(life: Timeline) -> int | None:
-    """When the member last earned points, unless that stopped the inactivity rule for a while."""
+    """Return when the member last earned points, None if that suspended the inactivity rule."""
     earned = next((line for line in reversed(life.completions) if line.points > 0), None)
-    if earned is None or mix(earned.seed) % _STOPS_IN == 0:
+    if earned is None or mix(earned.seed) % _SUSPENDED_EVERY == 0:
         return None
     return earned.created
 
 
-def lapse_after(qualified: int) -> int:
-    """When all points of a member lapse who last earned some then."""
-    return qualified + _INACTIVITY
+def inactivity_expiry(qualified: int) -> int:
+    """Return when all points of a member expire who last earned some at a given time."""
+    return qualified + _INACTIVITY_SECONDS
 
 
 def expirations(key: int, index: int, life: Timeline, now: int) -> list[Row]:
-    """Ten months (three past, the current one, six ahead), then the inactivity rule if any.
+    """Return the rows of ten months (three past, the current one, six ahead) and of inactivity.
 
-    Each row tells its `rule_type`, which on the wire is the array it stands in, and its `entry`,
-    which is not sent: its month, or a number for the inactivity rule, whose date moves. The clock
-    part of a month's end is not always midnight.
+    Each row has two properties that are not sent as such: `rule_type`, which is the array that the
+    API puts the row in, and `entry`, the month, or a number for the inactivity rule, whose date
+    moves. The time of day of a month's end is not always midnight.
     """
     today = date_of(now // DAY)
     this_month = today.year * 12 + today.month - 1
@@ -42,10 +42,11 @@ def expirations(key: int, index: int, life: Timeline, now: int) -> list[Row]:
     clock = (0, 14_400, 86_399)[seed % 3]
     rows: list[Row] = []
     left = life.redeemable_points
-    for month in range(this_month - _PAST, this_month + _AHEAD + 1):
+    for month in range(this_month - _PAST_MONTHS, this_month + _MONTHS_AHEAD + 1):
         start = month_end(month // 12, month % 12) + DAY
         end = month_end(month // 12, month % 12 + 1)
         past = month < this_month
+        # Points expire once: no more than are left after the months before.
         expiring = 0 if past else min(left, mix(seed + month * STEP) % 200)
         left -= expiring
         rows.append(
@@ -62,14 +63,14 @@ def expirations(key: int, index: int, life: Timeline, now: int) -> list[Row]:
         )
     qualified = last_qualified(life)
     if qualified is not None:
-        lapse = lapse_after(qualified)
+        expires_at = inactivity_expiry(qualified)
         rows.append(
             {
                 "rule_type": "inactivity",
                 "entry": "1",
                 "last_qualified_date": qualified,
-                "expiration_date": lapse,
-                "days_until_expiry": max(0, (lapse - now) // DAY),
+                "expiration_date": expires_at,
+                "days_until_expiry": max(0, (expires_at - now) // DAY),
                 "points_expiring": life.redeemable_points,
             }
         )

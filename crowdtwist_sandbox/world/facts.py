@@ -1,4 +1,4 @@
-"""What decides every row: a seed, members and their lives, the program, a day."""
+"""The facts behind every row: the seed, the members and their timelines, the program, the days."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from crowdtwist_sandbox.world.pace import USUAL, Pace
 from crowdtwist_sandbox.world.population import Population
 from crowdtwist_sandbox.world.program import Program
 from crowdtwist_sandbox.world.rewards import Rewards
-from crowdtwist_sandbox.world.timeline import Historian
+from crowdtwist_sandbox.world.timeline import TimelineBuilder
 from crowdtwist_sandbox.world.timestamps import DAY, epoch_day
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from crowdtwist_sandbox.world.events import Timeline
 
-_REMEMBERED = 256  # timelines, so that the pages of one listing are not computed again and again
+_CACHED_TIMELINES = 256  # so that the pages of one listing do not compute it again and again
 
 
 class Facts:
-    """Everything that is true, from a seed, a number of members, a first day and a pace."""
+    """The world defined by a seed, a number of members, a first day and a pace."""
 
     def __init__(self, seed: int, members: int, today: date, pace: Pace = USUAL) -> None:
         self.first_day = epoch_day(today)
@@ -33,23 +33,26 @@ class Facts:
         self.population = Population(self.key, members, pace)
         self.program = Program(self.key, self.first_day)
         self.rewards = Rewards(self.key, self.first_day)
-        historian = Historian(
+        timelines = TimelineBuilder(
             self.key, self.first_day, self.population, self.program, self.rewards, pace
         )
-        self.timeline = lru_cache(maxsize=_REMEMBERED)(historian.timeline)
+        self.timeline = lru_cache(maxsize=_CACHED_TIMELINES)(timelines.timeline)
 
     def now(self, day: int) -> int:
-        """The last second of a day."""
+        """Return the last second of a day."""
         return (self.first_day + day + 1) * DAY - 1
 
     def member(self, index: int, day: int) -> Member:
-        """A member, who must exist on that day."""
+        """Return a member, who must exist on that day."""
         return Member(self, index, day, seed_of(self.key, "member", index))
 
 
 @dataclass(frozen=True)
 class Member:
-    """One member at the end of one day."""
+    """One member at the end of one day.
+
+    `seed` is derived from the world's seed and the member's index.
+    """
 
     world: Facts
     index: int
@@ -68,13 +71,13 @@ class Member:
 
     @property
     def is_barred(self) -> bool:
-        """Whether the member may do and redeem nothing on that day."""
+        """Whether the member may neither do activities nor redeem rewards on that day."""
         return is_away(seed_of(self.seed, "barred"), self.day)
 
-    def was_taken(self, key: int) -> bool:
-        """Return whether a row is away by something that happened to the member.
+    def was_taken_away(self, key: int) -> bool:
+        """Return whether a row is absent because of something that happened to the member.
 
-        A feed tells of that, so it is as it was on the day of the member's last change.
+        That must be in a day's feeds, so it changes only on days on which the member changed.
         """
         changed = self.life.updated_at // DAY - self.world.first_day
         return is_away(seed_of(key, "taken"), changed)

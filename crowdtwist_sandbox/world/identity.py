@@ -1,7 +1,7 @@
-"""Member ids of every id_type, and back: each is a formula over the member's index.
+"""Member ids of every id_type, computed from the member's index, and the way back.
 
-Which id_type a host knows is the host's affair; a text that no member can have resolves to None,
-and so does the id of one type sent as another (CrowdTwist calls both "not found").
+The hosts decide which id_types they accept. Text that is no possible id of its type resolves to
+None (CrowdTwist says "not found").
 """
 
 from __future__ import annotations
@@ -27,39 +27,39 @@ _DIGITS = re.compile(_NUMBER, re.ASCII)
 
 
 def member_id(index: int) -> int:
-    """CrowdTwist's own id: numeric, with gaps."""
+    """Return CrowdTwist's own id: numeric, with gaps."""
     return FIRST_ID + ID_STEP * index
 
 
 def email(index: int) -> str:
-    """An address with a plus, as many people have one."""
+    """Return an address with a plus sign, which must be encoded in a URL."""
     return f"ada.sample+{index}@example.test"
 
 
 def username(index: int) -> str:
-    """The member's login name."""
+    """Return the member's login name."""
     return f"user_{index}"
 
 
 def third_party_id(index: int) -> str | None:
-    """The brand's own id, with a slash in it; a few members have none."""
+    """Return the brand's own id, which contains a slash; a few members have none."""
     return None if index % 41 == 5 else f"crm/{index:08d}"  # noqa: PLR2004 - a residue class
 
 
 def mobile_phone_number(index: int) -> str | None:
-    """A number with a plus; some members have none."""
+    """Return a number with a plus sign; some members have none."""
     if index % 29 == 3 or index >= _MOBILE_LIMIT:  # noqa: PLR2004 - a residue class
         return None
     return f"+1555{index:07d}"
 
 
 def facebook_user_id(index: int) -> str | None:
-    """Every fifth member has connected Facebook."""
+    """Return a Facebook id for every fifth member."""
     return None if index % 5 else str(_FACEBOOK_BASE + index)
 
 
 def twitter_user_id(index: int) -> str | None:
-    """Every sixth member has connected Twitter."""
+    """Return a Twitter id for every sixth member."""
     return None if index % 6 else str(_TWITTER_BASE + index)
 
 
@@ -75,6 +75,8 @@ ID_TYPES: dict[str, Callable[[int], str | None]] = {
 
 
 def _affine(pattern: re.Pattern[str], base: int = 0, step: int = 1) -> Callable[[str], int | None]:
+    """Return the inverse of `base + step * index`, for ids of a pattern."""
+
     def invert(text: str) -> int | None:
         match = pattern.fullmatch(text)
         if match is None:
@@ -97,10 +99,11 @@ _INVERSE: dict[str, Callable[[str], int | None]] = {
 
 
 def index_of(id_type: str, text: str) -> int | None:
-    """The index behind an id, or None where no member could have it."""
+    """Return the index behind an id, None if no member can have it."""
     if len(text) > 80:  # noqa: PLR2004 - no id is that long
         return None
     index = _INVERSE[id_type](text)
+    # Some indexes have no id of this type, so compute the id of the index and compare.
     if index is None or ID_TYPES[id_type](index) != text:
         return None
     return index

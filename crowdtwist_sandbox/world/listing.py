@@ -1,4 +1,4 @@
-"""A listing of rows, built one by one."""
+"""A listing whose rows are built one by one."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class Listing(NamedTuple):
-    """A stream of one member: its items, and how one becomes a row and the row's roll."""
+    """The items of a listing, and the function that turns one into a row and the row's seed."""
 
     items: Sequence[Any]
     row: Callable[[Any], tuple[Row, int]]
 
     def rows(self) -> Iterator[tuple[Row, int]]:
-        """Every row with its roll."""
+        """Build every row, with its seed."""
         return map(self.row, self.items)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from crowdtwist_sandbox.world.facts import Facts, Member
 
 
-_VARIANTS = 8  # a member sees a catalog row in one of a few shapes
+_VARIANTS = 8  # shapes of a program row under drift, by member
 _AVAILABLE = (
     "id",
     "title",
@@ -44,11 +44,12 @@ _AVAILABLE = (
 
 
 def _available(world: Facts, member: Member) -> Listing:
-    """Activities the member may do: about a third of the catalog, but for those over for now."""
+    """List the activities the member may do: about a third, without those absent today."""
     barred, done = member.is_barred, seed_of(member.seed, "done")
     indexes = [
         index
         for index in range(activity_count(member.day))
+        # Bits of the member's seed choose a fixed third of the activities.
         if (member.seed >> (index % 61)) % 3 == 0
         and not barred
         and not is_away(mix(done + index), member.day)
@@ -63,7 +64,7 @@ def _available(world: Facts, member: Member) -> Listing:
 
 
 def _visible_rewards(world: Facts, member: Member) -> Listing:
-    """Active rewards the member can see, without those out of stock."""
+    """List the active rewards that the member can see, without those out of stock."""
     barred = member.is_barred
     indexes = [
         index
@@ -82,7 +83,7 @@ def _visible_rewards(world: Facts, member: Member) -> Listing:
 
 
 def history_row(line: Completion) -> tuple[Row, int]:
-    """A line of the points ledger."""
+    """Build a line of the points history."""
     seed = mix(line.seed ^ line.number)
     if line.activity is not None:
         name, activity = f"activity {line.activity:03d}", activity_id(line.activity)
@@ -109,17 +110,19 @@ def history_row(line: Completion) -> tuple[Row, int]:
 
 
 def _history(_world: Facts, member: Member) -> Listing:
-    """Completions, newest first; a redemption is a line with negative points."""
+    """List the points history, newest first; a redemption is a line with negative points."""
     return Listing(member.life.completions[::-1], history_row)
 
 
 def _purchases(_world: Facts, member: Member) -> Listing:
-    """Orders and receipts, in no useful order; the two types may share an id."""
+    """List orders and receipts in random order; an order and a receipt may share an id."""
 
     def row(item: Purchase) -> tuple[Row, int]:
         is_order = item.seed % 4 != 0
         number = f"{item.sequence:05d}"
-        if not is_order:  # odd ones carry the id of the order before them, if that is one
+        # A receipt with an odd sequence number gets the id of the purchase before it. If that is
+        # an order, ids are unique per purchase_id_type only.
+        if not is_order:
             odd = item.sequence % 2
             number = f"{item.sequence - odd:05d}{'' if odd else 'R'}"
         built: Row = {
@@ -134,16 +137,17 @@ def _purchases(_world: Facts, member: Member) -> Listing:
             built["points_awaiting_fulfillment"] = item.earned - item.awarded
         return built, mix(item.seed ^ item.sequence)
 
+    # The page promises no order, so a client must not rely on one.
     return Listing(sorted(member.life.purchases, key=lambda item: item.seed), row)
 
 
 def has_receipt(item: Purchase) -> bool:
-    """Whether the member submitted the receipt of a purchase for scanning."""
+    """Return whether the member submitted the receipt of a purchase for scanning."""
     return item.seed % 3 == 0
 
 
 def _receipts(_world: Facts, member: Member) -> Listing:
-    """Receipts of a third of the purchases; scanned on the day after, and some taken back."""
+    """List the receipts of a third of the purchases: scanned a day later, and some withdrawn."""
 
     def row(item: Purchase) -> tuple[Row, int]:
         seed = mix(item.seed ^ 7)
@@ -163,13 +167,14 @@ def _receipts(_world: Facts, member: Member) -> Listing:
     items = [
         item
         for item in member.life.purchases
-        if has_receipt(item) and not member.was_taken(item.seed)
+        if has_receipt(item) and not member.was_taken_away(item.seed)
     ]
     return Listing(items, row)
 
 
 def badge_counts(member: Member) -> dict[str, int]:
-    """Count the member's badges, repeats among them; they stand beside the list."""
+    """Return the member's counts of badges, repeats included; they are sent beside the list."""
+    # Counts depend on points, which are never taken back, and not on the badges lost since.
     met = len(_badges_met(member))
     unique = min(member.life.total_points // 500, met)
     total = unique + member.life.total_points // 2000
@@ -186,7 +191,7 @@ def _badges_met(member: Member) -> list[int]:
 
 
 def _badges(world: Facts, member: Member) -> Listing:
-    """Badges the member meets and has not lost, with the member's counts, which are sent once."""
+    """List the badges within the member's reach that are not lost, each with `user_counts`."""
     counts = badge_counts(member)
 
     def row(index: int) -> tuple[Row, int]:
@@ -194,12 +199,12 @@ def _badges(world: Facts, member: Member) -> Listing:
         return world.program.badge(index) | {"user_counts": counts}, seed
 
     key = seed_of(member.seed, "lost badge")
-    kept = [index for index in _badges_met(member) if not member.was_taken(mix(key + index))]
+    kept = [index for index in _badges_met(member) if not member.was_taken_away(mix(key + index))]
     return Listing(kept, row)
 
 
 def _awaiting(_world: Facts, member: Member) -> Listing:
-    """Return the one row of a member: what purchases have earned and not yet been awarded."""
+    """List the one row of a member: points that purchases have earned but not been awarded."""
 
     def row(waiting: int) -> tuple[Row, int]:
         seed = seed_of(member.seed, "points_awaiting_fulfillment")

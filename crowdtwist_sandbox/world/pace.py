@@ -1,22 +1,22 @@
-"""How much happens in the world on a day."""
+"""The rate at which members change."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 _USUAL_SHARE = 0.22
-"""The sum of the chances that something happens to a member on a day at the usual pace.
+"""The probability that something happens to a member on a day at the usual pace.
 
-Eager members are 15 %; a twelfth of them submit a receipt to which another one comes later, and a
-ninth one that is scanned on the day after; 2 % move, 1 % join, 1 % are reminded of their points.
+15 % of the members are active. One in twelve of them submits a receipt that a later one follows,
+and one in nine a receipt that is scanned on the next day. 2 % move, 1 % join, 1 % get a reminder.
 """
 
 
 class Pace(NamedTuple):
-    """Chances of one member on one day, but for points that lapse at the end of a month.
+    """Rates per member and day; points that expire at the end of a month are separate.
 
-    `eager`, of 65,536, do something; one in `move_every` moves; one in `remind_every` of the others
-    hears that points lapse. `growth` members in a million join, the part `loss` leaves.
+    `eager` of 65,536 members do something; one in `move_every` moves; one in `remind_every` of the
+    others gets a reminder. `growth` members in a million join, and the share `loss` is deleted.
     """
 
     eager: int = 9830
@@ -27,9 +27,10 @@ class Pace(NamedTuple):
 
     @classmethod
     def of(cls, daily_changes: float | None) -> Pace:
-        """The pace at which about that share of members has something happen on a day."""
+        """Return the pace at which about this share of members changes on a day."""
         if daily_changes is None:
             return USUAL
+        # Probabilities scale with the factor, and intervals such as `move_every` inversely.
         factor = daily_changes / _USUAL_SHARE
         return cls(
             eager=round(USUAL.eager * factor),

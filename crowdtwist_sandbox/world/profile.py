@@ -1,4 +1,4 @@
-"""A member's profile, canonical. Shape follows the page "User Profile"."""
+"""A member's canonical profile. Its shape follows the page "User Profile"."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ if TYPE_CHECKING:
     from crowdtwist_sandbox.world.events import Timeline
     from crowdtwist_sandbox.world.program import Row
 
-_MAINTENANCE = 30 * DAY
+_MAINTENANCE_AFTER_SECONDS = 30 * DAY
 
 
 def place_of(life: Timeline) -> int:
-    """Which of the cities the member lives in."""
+    """Return the index of the member's city."""
     return life.moved % len(words.CITIES)
 
 
 def profile(key: int, index: int, life: Timeline, now: int) -> Row:
-    """The profile at the end of a day; credential slots are there and empty.
+    """Return the profile at the end of a day; credentials are present and null.
 
     The key `custom_data` is missing for members who have none, as on the live service.
     """
+    # Each call draws the next number: the order of the calls below is part of the world.
     random = DeterministicRandom(seed_of(key, "profile", index))
 
     def maybe(value: Any) -> Any:
@@ -107,7 +108,7 @@ def _level(tier: int) -> Row:
 
 
 def _tier_info(random: DeterministicRandom, life: Timeline, now: int) -> Row:
-    """The member's standing; a member outside tiering has nearly all of it null."""
+    """Return the member's tier; for a member outside of tiers, nearly all of it is null."""
     top = len(words.TIERS) - 1
     tier = life.tier
     following = None if tier == top else words.TIERS[tier + 1][1]
@@ -126,7 +127,7 @@ def _tier_info(random: DeterministicRandom, life: Timeline, now: int) -> Row:
         "date_reached": life.tier_since if tier else None,
         "expiration_date": expires,
         "reset_date": None,
-        "is_maintenance_mode": life.tier_since + _MAINTENANCE < now,
+        "is_maintenance_mode": life.tier_since + _MAINTENANCE_AFTER_SECONDS < now,
         "assigned_by_event": "jump" if tier else "start",
     }
     if outside:

@@ -1,7 +1,7 @@
-"""The program's catalog of activities and badges, by day.
+"""The program's activities and badges, by day.
 
 Shapes follow the pages "Activities-Extended (v2.1)" and "Badges". Rows are canonical: ids and
-numbers are ints, flags are bools, instants are epoch seconds, and a null is a null.
+numbers are ints, flags are bools, timestamps are epoch seconds, and null is None.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ Row = dict[str, Any]
 FIRST_ACTIVITIES = 57
 BADGES = 33
 _FIRST_ACTIVITY_ID = 700_100_200
-_BARE = 3
-_FULL = 4
+_BARE = 3  # the index of the row with every possible null
+_FULL = 4  # the index of the row without nulls
 
 
 def activity_id(index: int) -> int:
-    """CrowdTwist's id of an activity."""
+    """Return CrowdTwist's id of an activity."""
     return _FIRST_ACTIVITY_ID + 13 * index
 
 
 def activity_count(day: int) -> int:
-    """57 activities at first, and a new one each day."""
+    """Return the number of activities on a day: 57 on day 0, and one more each day."""
     return FIRST_ACTIVITIES + max(day, 0)
 
 
 class Program:
-    """Activities and badges. Row number 3 of each has every null it may have, number 4 none."""
+    """The program's activities and badges. Number 3 has every possible null, number 4 none."""
 
     def __init__(self, key: int, first_day: int) -> None:
         self._key = key
@@ -45,7 +45,7 @@ class Program:
         return 10 + 5 * (seed_of(self._key, "activity points", index) % 49)
 
     def _activity(self, index: int) -> Row:
-        """One activity with all its attributes; treat the row as read-only."""
+        """Build an activity with all its properties; treat the row as read-only, it is cached."""
         random = DeterministicRandom(seed_of(self._key, "activity", index))
 
         def maybe(value: Any) -> Any:
@@ -104,7 +104,7 @@ class Program:
         }
 
     def badge(self, index: int) -> Row:
-        """One badge."""
+        """Build a badge."""
         random = DeterministicRandom(seed_of(self._key, "badge", index))
         start = (self._first_day - 1000 + random.below(800)) * DAY
         shown = index != _BARE and (index == _FULL or not random.one_in(3))

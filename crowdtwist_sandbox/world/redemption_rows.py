@@ -1,4 +1,4 @@
-"""Canonical rows of redemptions, and of the coupons that some of them bring.
+"""Canonical rows of redemptions, and of the coupons that some of them come with.
 
 Shapes follow the pages "User Redemption History v2.2" and "Usable Coupons".
 """
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from crowdtwist_sandbox.world.program import Row
 
 
-_VALID = 90 * DAY
+_COUPON_LIFETIME_SECONDS = 90 * DAY
 
 
 def redemption_row(world: Facts, member: Member, order: Redemption) -> tuple[Row, int]:
-    """An order of a reward."""
+    """Build an order of a reward."""
     seed = mix(order.seed ^ order.number)
     random = DeterministicRandom(seed)
     reward = world.rewards.reward(order.reward, member.day)
@@ -35,6 +35,7 @@ def redemption_row(world: Facts, member: Member, order: Redemption) -> tuple[Row
     def if_shipped(value: Any) -> Any:
         return value if shipped else None
 
+    # As in profiles, the order of the draws from `random` is part of the world.
     built: Row = {
         "order_id": str(order.number),
         "order_date": order.at,
@@ -78,7 +79,7 @@ def redemption_row(world: Facts, member: Member, order: Redemption) -> tuple[Row
 
 
 def redemptions(world: Facts, member: Member) -> Listing:
-    """Orders of rewards, newest first."""
+    """List the member's orders of rewards, newest first."""
     return Listing(member.life.redemptions[::-1], partial(redemption_row, world, member))
 
 
@@ -87,12 +88,12 @@ def _has_coupon(order: Redemption) -> bool:
 
 
 def expires(order: Redemption) -> int:
-    """When the coupon of an order stops being usable."""
-    return order.at + _VALID
+    """Return when the coupon of an order expires."""
+    return order.at + _COUPON_LIFETIME_SECONDS
 
 
 def coupons(world: Facts, member: Member) -> Listing:
-    """Unused coupons, expired ones included; some have been used, and the use may be undone."""
+    """List the member's unused coupons, expired ones included; a used one may come back."""
 
     def row(order: Redemption) -> tuple[Row, int]:
         seed = mix(order.seed ^ 11)
@@ -112,6 +113,6 @@ def coupons(world: Facts, member: Member) -> Listing:
     orders = [
         order
         for order in member.life.redemptions
-        if _has_coupon(order) and order.seed % 5 != 0 and not member.was_taken(order.seed)
+        if _has_coupon(order) and order.seed % 5 != 0 and not member.was_taken_away(order.seed)
     ]
     return Listing(orders, row)

@@ -1,4 +1,4 @@
-"""The reward catalog, by day. Shapes follow the pages "Rewards" and "Reward Details"."""
+"""The program's rewards, by day. Shapes follow the pages "Rewards" and "Reward Details"."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from crowdtwist_sandbox.world.program import Row
 
 REWARDS = 61
-_BARE = 3
-_FULL = 4
+_BARE = 3  # the index of the row with every possible null
+_FULL = 4  # the index of the row without nulls
 SOLD_OUT = (7, 8)
 _UNLIMITED = 9_999_999
 
 
 def reward_id(index: int) -> int:
-    """CrowdTwist's id of a reward variation."""
+    """Return CrowdTwist's id of a reward variation."""
     return 9001 + 2 * index
 
 
 def group_id(index: int) -> int:
-    """The id that variations in size or colour share, two by two."""
+    """Return the id that two variations in size or color share."""
     return 330 + index // 2
 
 
 class Rewards:
-    """Rewards. Number 3 has every null it may have, number 4 none; 7 and 8 are sold out."""
+    """The rewards. Number 3 has every possible null, number 4 none; 7 and 8 are sold out."""
 
     def __init__(self, key: int, first_day: int) -> None:
         self._key = key
@@ -39,12 +39,12 @@ class Rewards:
         self._fixed = lru_cache(maxsize=REWARDS)(self._build)
 
     def price(self, index: int) -> int:
-        """Points for one piece."""
+        """Return the price in points."""
         price: int = self._fixed(index)["num_points"]
         return price
 
     def reward(self, index: int, day: int) -> Row:
-        """One reward; its stock shrinks a little each day, and is out on some."""
+        """Return a reward; its stock shrinks a little each day, and is empty on some days."""
         row = self._fixed(index)
         total: int = row["total_quantity"]
         if not self.is_in_stock(index, day):
@@ -57,11 +57,11 @@ class Rewards:
         return row | {"current_quantity": left, "remaining_coupons": min(coupons, left)}
 
     def is_active(self, index: int) -> bool:
-        """Whether members may redeem it at all."""
+        """Return whether members may redeem the reward at all."""
         return bool(self._fixed(index)["is_enabled"])
 
     def is_in_stock(self, index: int, day: int) -> bool:
-        """Whether there is any left on a day."""
+        """Return whether the reward is in stock on a day."""
         if self._fixed(index)["total_quantity"] == _UNLIMITED:
             return True
         return index not in SOLD_OUT and not is_away(seed_of(self._key, "stock", index), day)

@@ -1,8 +1,8 @@
-"""What one member did up to a day, in order, with the points after each step.
+"""The timeline of a member up to a day: events in order, and the points after each of them.
 
-The walk is causal: a later day adds events, it never changes what an earlier day has shown, but for
-purchases (a later receipt under the same order). Recording times of one member are all different,
-so that no two rows of a listing are equal even without their ids.
+A later day only adds events. It changes nothing that an earlier day has shown, except purchases (by
+a later receipt for the same order). All events of a member have different times, so that no two
+rows of a listing are equal even without their ids.
 """
 
 from __future__ import annotations
@@ -19,12 +19,20 @@ from crowdtwist_sandbox.world.words import TIERS
 _SECONDS = 86_000  # of a day; the rest is room to move a colliding event
 _COMPLETION, _RECEIPT, _LATER_RECEIPT, _REDEMPTION, _EXPIRY = range(5)
 _SEQUENCE = 1_000_000  # room for the events of one member
-_LATER = 500_000  # ledger lines of later receipts
+_LATER = 500_000  # added to the sequence number of a later receipt, for its own history line
 _FIRST_DAILY = -2  # daily life starts a little before day 0, so that day 0 has recent purchases
 
 
-class Historian:
-    """Writes timelines."""
+_Event = tuple[int, int, int, int]
+"""Time, kind, sequence number and seed; sorting orders events by time."""
+
+
+class TimelineBuilder:
+    """Computes the timelines of members.
+
+    One 64-bit seed decides everything about an event: each property takes other bits of it
+    (`seed >> 16`), so that they do not depend on one another.
+    """
 
     def __init__(
         self,
@@ -43,22 +51,24 @@ class Historian:
         self._pace = pace
 
     def timeline(self, index: int, day: int) -> Timeline:
-        """A member's timeline at the end of a day."""
-        joined = self._population.joined(index)
+        """Return a member's timeline at the end of a day."""
+        joined = self._population.join_day(index)
         joined_at = (self._first_day + joined) * DAY + seed_of(self._key, "hour", index) % 60
-        events = self._before(index, joined)
-        moved, moved_at = self._daily(index, joined, day, events)
+        events = self._past_events(index, joined)
+        moved, moved_at = self._add_daily_events(index, joined, day, events)
         if index % 6 == 0:
-            events += self._month_ends(index, joined, day)
+            events += self._expirations(index, joined, day)
+        # Later receipts were added with their purchase, and may lie after the end of the day.
         last = (self._first_day + day + 1) * DAY
         events = [event for event in events if event[0] < last]
         events.sort()
-        return self._walk(index, max(joined_at, moved_at), joined_at, moved, events)
+        return self._account_points(index, max(joined_at, moved_at), joined_at, moved, events)
 
-    def _before(self, index: int, joined: int) -> list[tuple[int, int, int, int]]:
-        """Events between sign-up and the days of daily life."""
+    def _past_events(self, index: int, joined: int) -> list[_Event]:
+        """Return the events between the day of joining and the days computed one by one."""
         span = _FIRST_DAILY - joined
         shape = seed_of(self._key, "shape", index)
+        # One member in twelve has no events before day 1: there must be members without rows.
         if span <= 0 or (shape % 12 == 0 and not is_heavy(index)):
             return []
         if is_heavy(index):
@@ -73,14 +83,16 @@ class Historian:
                 start = (self._first_day + joined + 1 + seed % span) * DAY
                 at = start + (seed >> 20) % _SECONDS
                 events.append((at, kind, kind * 1000 + number, seed))
+                # Ranges of sequence numbers: below 10,000 the past, from there on 20 for each
+                # day, and above 500,000 later receipts. They make the ids of rows.
                 if kind == _RECEIPT:
                     _add_later_receipt(events, at, kind * 1000 + number, seed)
         return events
 
-    def _daily(
-        self, index: int, joined: int, day: int, events: list[tuple[int, int, int, int]]
+    def _add_daily_events(
+        self, index: int, joined: int, day: int, events: list[_Event]
     ) -> tuple[int, int]:
-        """Add each day's events; tell the last move to another city (which roll, when)."""
+        """Add each day's events; return the seed and the time of the last move to another city."""
         key = seed_of(self._key, "daily", index)
         moved = key
         moved_at = 0
@@ -93,26 +105,34 @@ class Historian:
             if (seed >> 32) % self._pace.move_every == 0:
                 moved = seed
                 moved_at = midnight + (seed >> 40) % _SECONDS
+            # On the day of joining, every member does something.
             if seed & 0xFFFF >= self._pace.eager and today != joined:
                 continue
             base = 10_000 + (today - _FIRST_DAILY) * 20
             for number in range(1 + (seed >> 16) % 3):
-                each = mix(seed + number)
+                event_seed = mix(seed + number)
                 events.append(
-                    (midnight + (each >> 20) % _SECONDS, _COMPLETION, base + number, each)
+                    (
+                        midnight + (event_seed >> 20) % _SECONDS,
+                        _COMPLETION,
+                        base + number,
+                        event_seed,
+                    )
                 )
             if (seed >> 20) % 3 == 0:
-                each = mix(seed + 8)
-                at = midnight + (each >> 20) % _SECONDS
-                events.append((at, _RECEIPT, base + 8, each))
-                _add_later_receipt(events, at, base + 8, each)
+                event_seed = mix(seed + 8)
+                at = midnight + (event_seed >> 20) % _SECONDS
+                events.append((at, _RECEIPT, base + 8, event_seed))
+                _add_later_receipt(events, at, base + 8, event_seed)
             if (seed >> 24) % 4 == 0:
-                each = mix(seed + 12)
-                events.append((midnight + (each >> 20) % _SECONDS, _REDEMPTION, base + 12, each))
+                event_seed = mix(seed + 12)
+                events.append(
+                    (midnight + (event_seed >> 20) % _SECONDS, _REDEMPTION, base + 12, event_seed)
+                )
         return moved, moved_at
 
-    def _month_ends(self, index: int, joined: int, day: int) -> list[tuple[int, int, int, int]]:
-        """Days on which points of an expiring member lapse: month ends, from two years ago on."""
+    def _expirations(self, index: int, joined: int, day: int) -> list[_Event]:
+        """Return the expirations of a member's points: month ends, from two years ago on."""
         events = []
         today = date_of(self._first_day + day)
         since = (self._first_day + max(joined, -730)) * DAY
@@ -124,14 +144,23 @@ class Historian:
                 events.append((at, _EXPIRY, 0, seed))
         return events
 
-    def _walk(
+    def _account_points(
         self,
         index: int,
-        touched: int,
+        last_change_at: int,
         joined_at: int,
         moved: int,
-        events: list[tuple[int, int, int, int]],
+        events: list[_Event],
     ) -> Timeline:
+        """Go through the sorted events, and keep the account of points.
+
+        Args:
+            index: index of the member.
+            last_change_at: time of the last change that is not an event.
+            joined_at: time of joining.
+            moved: seed of the last move.
+            events: all events, in order of time.
+        """
         completions: list[Completion] = []
         purchases: dict[int, Purchase] = {}
         redemptions: list[Redemption] = []
@@ -140,7 +169,7 @@ class Historian:
         tier_since = joined_at
         prefix = (index + 1) * _SEQUENCE
         for time, kind, sequence, seed in events:
-            at = max(time, at + 1)
+            at = max(time, at + 1)  # no two events at the same second
             if kind == _EXPIRY:
                 lapsed = min(balance, seed % 40)
                 balance -= lapsed
@@ -149,13 +178,15 @@ class Historian:
             activity: int | None = None
             awarded = at
             if kind == _COMPLETION:
+                # Only activities that existed on that day.
                 activity = (seed >> 8) % activity_count(at // DAY - self._first_day)
                 points = self._program.activity_points(activity)
-                if (seed >> 40) % 10 == 0:
+                if (seed >> 40) % 10 == 0:  # back-dated: awarded for an earlier day
                     awarded = at - (1 + (seed >> 44) % 4) * DAY
             elif kind == _REDEMPTION:
                 reward = (seed >> 8) % REWARDS
                 quantity = 2 if (seed >> 40) % 6 == 0 else 1
+                # No balance is ever negative; a member with too few points pays what is there.
                 cost = min(balance, quantity * self._rewards.price(reward))
                 points = -cost
                 order = Redemption(
@@ -165,6 +196,7 @@ class Historian:
             else:
                 cents = 100 + (seed >> (16 if kind == _RECEIPT else 32)) % 20_000
                 earned = cents // 100
+                # A purchase above 150 points is awarded in part; the rest awaits fulfillment.
                 points = min(earned, 150)
                 old = purchases.get(sequence) or Purchase(sequence, at, at, 0, 0, 0, seed)
                 purchases[sequence] = old._replace(
@@ -175,7 +207,7 @@ class Historian:
                 )
                 bought += points
             if kind == _LATER_RECEIPT:
-                sequence += _LATER  # noqa: PLW2901 - its own line in the ledger
+                sequence += _LATER  # noqa: PLW2901 - its own line in the history
             completions.append(Completion(prefix + sequence, at, awarded, activity, points, seed))
             balance += points
             total += max(points, 0)
@@ -184,7 +216,7 @@ class Historian:
                 tier_since = at
         return Timeline(
             joined_at,
-            max(touched, at),
+            max(last_change_at, at),
             completions,
             list(purchases.values()),
             redemptions,
@@ -198,10 +230,8 @@ class Historian:
         )
 
 
-def _add_later_receipt(
-    events: list[tuple[int, int, int, int]], at: int, sequence: int, seed: int
-) -> None:
-    """One purchase in four gets another receipt, one to three days later."""
+def _add_later_receipt(events: list[_Event], at: int, sequence: int, seed: int) -> None:
+    """Add another receipt, one to three days later, to one purchase in four."""
     if (seed >> 40) % 4 == 0:
         midnight = at - at % DAY + (1 + (seed >> 44) % 3) * DAY
         events.append((midnight + (seed >> 30) % _SECONDS, _LATER_RECEIPT, sequence, seed))

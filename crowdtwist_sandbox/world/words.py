@@ -1,4 +1,4 @@
-"""Made-up words: names, places, titles. Some are awkward on purpose."""
+"""Made-up names, places and titles; some contain awkward characters on purpose."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The whole made-up world: rows of every stream, for a member and a day.
+"""The rows of every stream, for a member and a day.
 
-Rows of member streams are built one by one from light items (a NamedTuple of the timeline or an
-index of the catalog), so that a page of ten costs ten rows, whatever the listing's length. The
-`seed` that comes with a row is its own random key: the wire takes its drift from it.
+Rows of member streams are built one by one from small items (a NamedTuple of the timeline or an
+index of an activity, reward or badge), so that a page of ten costs ten rows, whatever the length of
+the listing. The `seed` beside a row is that row's own; its drift is derived from it.
 """
 
 from __future__ import annotations
@@ -44,27 +44,27 @@ STREAMS = PROGRAM_STREAMS + MEMBER_STREAMS
 class World(Facts):
     """The facts, and the rows of every stream that follow from them."""
 
-    def catalog(self, stream: str, day: int) -> Listing:
-        """Rows of a program stream."""
-        catalogs: dict[str, tuple[int, Callable[[int], Row]]] = {
+    def program_listing(self, stream: str, day: int) -> Listing:
+        """Return the rows of a program stream."""
+        builders: dict[str, tuple[int, Callable[[int], Row]]] = {
             "activities": (activity_count(day), self.program.activity),
             "rewards": (REWARDS, partial(self.rewards.reward, day=day)),
             "badges": (BADGES, self.program.badge),
         }
-        count, build = catalogs[stream]
+        count, build = builders[stream]
         return Listing(range(count), lambda index: (build(index), seed_of(self.key, stream, index)))
 
     def profile(self, member: Member) -> tuple[Row, int]:
-        """The member's profile."""
+        """Return the member's profile and its seed."""
         row = profile(self.key, member.index, member.life, member.now)
         return row, self.profile_seed(member)
 
     def profile_seed(self, member: Member) -> int:
-        """The roll of the member's profile."""
+        """Return the seed of the member's profile."""
         return seed_of(member.seed, "users")
 
     def expirations(self, member: Member) -> list[tuple[Row, int]]:
-        """Entries of the member's points expiration, each with its rule_type."""
+        """Return the entries of the member's points expiration, each with its seed."""
         rows = expirations(self.key, member.index, member.life, member.now)
         return [
             (row, seed_of(member.seed, "points_expiration", number))
@@ -72,11 +72,11 @@ class World(Facts):
         ]
 
     def listing(self, stream: str, member: Member) -> Listing:
-        """Rows of a member stream that comes as a list."""
+        """Return the rows of a member stream that the API sends as a list."""
         return member_rows.LISTINGS[stream](self, member)
 
     def rows(self, stream: str, member: Member) -> Iterator[tuple[Row, int]]:
-        """Rows of any member stream."""
+        """Return the rows of any member stream, each with its seed."""
         if stream == "users":
             return iter([self.profile(member)])
         if stream == "points_expiration":

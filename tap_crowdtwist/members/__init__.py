@@ -1,1 +1,1 @@
-"""Who is asked: the roster, where it comes from, and the numbers of its members."""
+"""The members to read: the roster, where it comes from, and the numeric ids of its members."""

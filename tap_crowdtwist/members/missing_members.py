@@ -1,8 +1,8 @@
-"""Which members of the roster CrowdTwist does not know, and the file that names all of them.
+"""The members of the roster that CrowdTwist does not know, and the file that lists all of them.
 
-The file is CSV with one column, so that it can be joined with what the roster was made of, or be a
-roster itself. Members are called in it what a state calls them: by their ids, or by their hashes
-where `sensitive_data` withholds those.
+The file is CSV with one column, so that it can be joined with the source of the roster, or be a
+roster itself. Members stand in it as in the state: by their ids, or by hashes if `sensitive_data`
+withholds the ids.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import fsspec
 
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.files.paths import describe_error, display_name
@@ -26,50 +28,53 @@ if TYPE_CHECKING:
 _SETTING = "missing_members_path"
 _FOUND, _MISSING = 1, 2
 _HASHED = "_hashed"
+_LOCAL = ("file://", "local://")
 _HEADERS = frozenset(ID_TYPES) | {f"{id_type}{_HASHED}" for id_type in ID_TYPES}
 
 
 class MissingMembers:
-    """The members whom CrowdTwist does not know in some stream, in a byte per member.
+    """The members that CrowdTwist does not know, in one byte per member; for all streams together.
 
     Attributes:
-        expected: how many a sweep has counted at the most, with those that earlier runs found.
+        expected: the largest number that a sweep has counted, including its earlier runs.
     """
 
     def __init__(self) -> None:
         self._answers = bytearray()
         self.expected = 0
 
-    def note(self, position: int, *, missing: bool) -> None:
-        """Note whether a member, by its place in the roster, is missing."""
+    def record(self, position: int, *, missing: bool) -> None:
+        """Record whether a member, by its position in the roster, is missing."""
         answers = self._answers
+        # `max`: a member that is missing in one stream stays missing, whatever other streams say.
         answers.extend(bytes(max(0, position + 1 - len(answers))))
         answers[position] = max(answers[position], _MISSING if missing else _FOUND)
 
     @property
     def asked(self) -> bool:
-        """Whether CrowdTwist has answered about anybody."""
+        """Whether CrowdTwist has answered for any member."""
         return bool(self._answers)
 
     def __len__(self) -> int:
         return self._answers.count(_MISSING)
 
     def __iter__(self) -> Iterator[int]:
-        return (place for place, answer in enumerate(self._answers) if answer == _MISSING)
+        return (position for position, answer in enumerate(self._answers) if answer == _MISSING)
 
     def write(self, path: Path, roster: Roster, *, changed: bool) -> int:
-        """Write the file, and return how many members it names.
+        """Write the file, and return how many members it lists.
 
-        A run that goes on with a sweep, or is stopped itself, asks about a part of the roster. So
-        whoever is in the file and was not asked about stays in it.
+        A run that resumes a sweep, or is stopped, requests only a part of the roster. So a member
+        that is in the file and was not requested stays in it.
 
         Args:
-            path: where the file is, or is to be.
-            roster: who was asked about.
-            changed: whether these are only the members who changed; the others stay in the file.
+            path: the file; replaced if it exists.
+            roster: the roster of the run.
+            changed: whether the roster has only members that changed; if so, members of the file
+                that are not in the roster stay too.
 
         Raises:
-            SettingError: it cannot be written, or what is there is another file.
+            SettingError: the file cannot be written, or exists and is not such a file.
         """
         try:
             return self._write(path, roster, changed=changed)
@@ -80,30 +85,33 @@ class MissingMembers:
 
     def _write(self, path: Path, roster: Roster, *, changed: bool) -> int:
         header = roster.id_type + (_HASHED if roster.is_pseudonymized else "")
-        known, strangers = bytearray(self._answers.ljust(len(roster), b"\0")), []
+        answers, not_in_roster = bytearray(self._answers.ljust(len(roster), b"\0")), []
         for name in _names(path, header):
-            # A numeric id may be unreadable by now only if somebody edited the file.
+            # A numeric id is invalid only if somebody edited the file.
             position = roster.position(parse_id(name, "id") if header == "id" else name)
             if position is None:
-                strangers += [name] if changed else []
-            elif not known[position]:
-                known[position] = _MISSING
-        listed = (roster.name(place) for place, answer in enumerate(known) if answer == _MISSING)
-        handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600
+                not_in_roster += [name] if changed else []
+            elif not answers[position]:
+                answers[position] = _MISSING
+        listed = (
+            roster.name(position) for position, answer in enumerate(answers) if answer == _MISSING
+        )
+        # A draft beside the file, renamed at the end: a crash never leaves half a file.
+        handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
         try:
             with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
                 rows = csv.writer(file, lineterminator="\n")
-                rows.writerows([each] for each in (header, *strangers))
+                rows.writerows([each] for each in (header, *not_in_roster))
                 rows.writerows([each] for each in listed)
             Path(draft).replace(path)
         finally:
             with suppress(FileNotFoundError):
                 Path(draft).unlink()
-        return known.count(_MISSING) + len(strangers)
+        return answers.count(_MISSING) + len(not_in_roster)
 
 
 def path_of_shard(path: str, shard: Shard) -> Path:
-    """Return where the file of a shard is; those of several must not overwrite each other."""
+    """Return the path of a shard's file, so that shards do not overwrite each other's."""
     whole = Path(path)
     if shard.count == 1:
         return whole
@@ -111,24 +119,23 @@ def path_of_shard(path: str, shard: Shard) -> Path:
 
 
 def check_path(path: Path | None, user_ids_path: str | None) -> None:
-    """Make sure, before hours of reading, that the file can be written and replaces nothing else.
+    """Check, before hours of reading, that the file can be written and replaces no other file.
 
     Args:
-        path: where the file is to be, or None.
-        user_ids_path: where the roster is, if in files.
+        path: the path of the file, or None.
+        user_ids_path: the path, glob or URL of the roster, or None.
 
     Raises:
-        SettingError: it cannot, or it would.
+        SettingError: the file cannot be written, or would replace another one.
     """
     if path is None:
         return
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise SettingError(_SETTING, "is in a folder that does not exist or cannot be written to")
-    if user_ids_path:
-        roster = Path(user_ids_path.removeprefix("file://")).absolute()  # may be a glob
-        if path.absolute().match(str(roster)) or path.resolve() == roster.resolve():
-            raise SettingError(_SETTING, "must not be one of the files of `user_ids_path`")
+        raise SettingError(_SETTING, "is in a folder that does not exist or is not writable")
+    if user_ids_path and _is_among(path, user_ids_path):
+        raise SettingError(_SETTING, "must not be one of the files of `user_ids_path`")
     try:
+        # No header equals "", so this reads the first line alone.
         next(_names(path, ""), None)
     except OSError as error:
         raise SettingError(
@@ -136,8 +143,20 @@ def check_path(path: Path | None, user_ids_path: str | None) -> None:
         ) from None
 
 
+def _is_among(path: Path, roster: str) -> bool:
+    """Return whether a file is one that a path, glob or URL names, or would be if it were there."""
+    if path.absolute().match(str(Path(roster.removeprefix("file://")).absolute())):
+        return True
+    if "://" in roster and not roster.startswith(_LOCAL):
+        return False
+    found: list[str] = []
+    with suppress(OSError, ValueError):  # said when the roster is read
+        found = fsspec.filesystem("file").glob(roster)
+    return path.resolve() in {Path(name).resolve() for name in found}
+
+
 def _names(path: Path, header: str) -> Iterator[str]:
-    """Yield the names in a file, unless they are of another kind than the given one.
+    """Yield the members in a file, unless it has another header than the given one.
 
     Raises:
         SettingError: it is not a file of missing members.
@@ -145,20 +164,19 @@ def _names(path: Path, header: str) -> Iterator[str]:
     """
     if not path.exists():
         return
-    other = SettingError(
+    other_file = SettingError(
         _SETTING,
-        f"{display_name(str(path))} is there, and is not a file of missing members; "
-        "name another one",
+        f"{display_name(str(path))} exists and is not a file of missing members; set another path",
     )
     if not path.is_file():
-        raise other
+        raise other_file
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = csv.reader(file)
-            found = next(rows, [])
-            if len(found) != 1 or found[0] not in _HEADERS:
-                raise other
-            if found[0] == header:
+            first_row = next(rows, [])
+            if len(first_row) != 1 or first_row[0] not in _HEADERS:
+                raise other_file
+            if first_row[0] == header:
                 yield from (row[0] for row in rows if row)
     except (UnicodeError, csv.Error):
-        raise other from None
+        raise other_file from None

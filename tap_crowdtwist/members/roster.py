@@ -1,7 +1,8 @@
-"""Who to ask about: the members of a run, sorted, unique, and this shard's only.
+"""The roster: the members of a run, sorted and unique, restricted to one shard.
 
-Numeric CrowdTwist ids are kept as 8 bytes each, any other id as text. CrowdTwist has no endpoint
-that lists members, so a roster always comes from the user (`sources`).
+Numeric CrowdTwist ids take 8 bytes each; any other id is kept as text. CrowdTwist has no endpoint
+that lists members, so a roster always comes from the user (`roster_files`) or from files of
+CrowdTwist.
 """
 
 from __future__ import annotations
@@ -28,17 +29,18 @@ _SHARD = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
 
 @dataclass(frozen=True)
 class Shard:
-    """One part of a roster split by a stable hash: part `number` of `count`, counted from 1."""
+    """Part `number` of `count`, counted from 1, of a roster that is split by a stable hash."""
 
     number: int = 1
     count: int = 1
 
     @classmethod
     def parse(cls, text: str | None) -> Shard:
-        """Read "2/8".
+        """Parse a text such as "2/8"; no text stands for the whole roster.
 
         Raises:
-            SettingError: the text is not two positive integers, the first no larger.
+            SettingError: the text is not two positive integers, the first no larger than the
+                second.
         """
         if not text:
             return cls()
@@ -53,22 +55,26 @@ class Shard:
         return f"{self.number}/{self.count}"
 
     def holds(self, member: Member) -> bool:
-        """Tell whether a member belongs to this shard, the same on every machine."""
+        """Return whether a member belongs to this shard."""
         if self.count == 1:
             return True
+        # Not `hash`: it is salted per process, and shards run on several machines.
         digest = hashlib.blake2b(str(member).encode(), digest_size=8).digest()
         return int.from_bytes(digest, "big") % self.count == self.number - 1
 
 
 class Roster:
-    """The members of a run in the order in which they are asked about.
+    """The members of a run, in the order in which they are requested.
+
+    The *name* of a member is what a state calls it: its id, or a pseudonym if the id must not be
+    seen there.
 
     Args:
         members: ids, in any order, repeats allowed; all int or all text.
-        id_type: what the ids are.
-        shard: the part to keep.
-        pseudonymize: names text ids where they must not be seen, such as in the state. The members
-            are then in the order of these names.
+        id_type: the type of the ids.
+        shard: the shard to keep.
+        pseudonymize: returns the pseudonym of a text id. The members are then in the order of the
+            pseudonyms, because a cursor in the state is one.
     """
 
     def __init__(
@@ -84,6 +90,7 @@ class Roster:
         kept = filter(self.shard.holds, members)
         self._members: Sequence[Member]
         if id_type == "id":
+            # Arrays, not sets: a set of ids would take several times the memory.
             numbers = array("q", map(int, kept))
             self._members = array("q", _unique(sorted(numbers)))
         else:
@@ -91,7 +98,7 @@ class Roster:
 
     @cached_property
     def checksum(self) -> int:
-        """Checksum of the members, to notice that a sweep goes on with another roster."""
+        """Checksum of the members' names, to notice that a sweep is resumed with another roster."""
         if isinstance(self._members, array):
             return zlib.crc32(self._members.tobytes())
         names = (f"{name}\n".encode() for name in self.names())
@@ -105,7 +112,7 @@ class Roster:
 
     @property
     def kind(self) -> str:
-        """What the names of the members are: their `id_type`, and whether it is disguised."""
+        """The kind of the names: the `id_type`, and, if hashed, a fingerprint of the `hash_key`."""
         return (
             f"{self.id_type}, hashed {self._pseudonymize('')[:8]}"
             if self._pseudonymize
@@ -114,54 +121,54 @@ class Roster:
 
     @property
     def is_pseudonymized(self) -> bool:
-        """Whether members are called something else than what they are asked for by."""
+        """Whether the names of members are pseudonyms, not the ids by which they are requested."""
         return self._pseudonymize is not None
 
     def name(self, position: int) -> Member:
-        """Give what a member is called in a state."""
+        """Return the name of a member."""
         return self._name(self._members[position])
 
     def names(self) -> Iterator[Member]:
-        """Give what the members are called in a state, in their order."""
+        """Return the names of all members, in their order."""
         return map(self._name, self._members) if self._pseudonymize else iter(self._members)
 
     def _name(self, member: Member) -> Member:
         return self._pseudonymize(str(member)) if self._pseudonymize else member
 
     def after(self, cursor: Member | None) -> int:
-        """Give the position of the first member after a cursor; 0 where there is none.
+        """Return the position of the first member after a cursor; 0 if there is no cursor.
 
-        The cursor need not be in the roster: members come and go between runs. One of another
-        kind than the ids here says nothing about them, so it counts as none.
+        The cursor need not be in the roster: members come and go between runs. A cursor of another
+        type than the names cannot be compared with them, so it counts as none.
         """
         if cursor is None or not self._comparable(cursor):
             return 0
         return bisect_right(self._members, cursor, key=self._name)
 
     def position(self, name: Member | None) -> int | None:
-        """Return the position of the member that a state calls so, or None where there is none."""
+        """Return the position of the member with a name, or None if there is none."""
         end = self.after(name)
         return end - 1 if end and self.name(end - 1) == name else None
 
     def token(self, position: int) -> int:
-        """Return what a state calls a member that failed, in few bytes.
+        """Return a short token by which a state lists a member that failed.
 
-        It is the member's number, or 24 bits made of any other name; several names may share one.
+        It is the numeric id, or a 24-bit hash of any other name, which several members may share.
         """
         member = self._members[position]
         return member if isinstance(member, int) else _short_hash(self._name(member))
 
     def with_tokens(self, tokens: Collection[int]) -> list[int]:
-        """Return the positions of all members that a state calls so, in ascending order."""
+        """Return the positions of all members with one of some tokens, in ascending order."""
         if not tokens:
             return []
         if self.id_type != "id":
             return [n for n, name in enumerate(self.names()) if _short_hash(name) in tokens]
-        places = ((bisect_left(self._members, token), token) for token in sorted(tokens))
-        return [n for n, token in places if n < len(self) and self._members[n] == token]
+        positions = ((bisect_left(self._members, token), token) for token in sorted(tokens))
+        return [n for n, token in positions if n < len(self) and self._members[n] == token]
 
     def _comparable(self, member: Any) -> bool:
-        """Tell whether a value that a state may hold is of the kind that the ids here are."""
+        """Return whether a value of a state has the type of the names."""
         return isinstance(member, (int, float) if self.id_type == "id" else str)
 
     def __getitem__(self, position: int) -> Member:

@@ -1,8 +1,8 @@
-"""Who a member of the roster is to CrowdTwist: the numeric id behind any other kind of id.
+"""Look-up of the numeric CrowdTwist id of members that are known by another type of id.
 
-Learnt once per member from the profile (`GET /v2/users/{id}?id_type=…`), whichever stream comes
-first, and kept in 8 bytes per member. With it every other resource is asked for by numeric id,
-so the hosts' different lists of accepted id types do not matter.
+The id is read once per member from the profile (`GET /v2/users/{id}?id_type=…`), by whichever
+stream comes first, and kept in 8 bytes per member. Every other resource is then requested by
+numeric id, so it does not matter that the hosts accept different id types.
 """
 
 from __future__ import annotations
@@ -25,35 +25,36 @@ if TYPE_CHECKING:
     from tap_crowdtwist.records.member_id import Member
 
 RunConcurrently = Callable[[Sequence[Callable[[], list[int]]]], Iterable[list[int]]]
-"""Does several things at once, and gives what each gave."""
+"""A function that runs several calls at the same time, and returns their results."""
 
-_AT_ONCE = 256
-_NO_NAME = frozenset({400, 405, 414, 422})
-"""Answers that say of a name that it can be nobody's."""
+_BATCH_SIZE = 256
+_INVALID_ID_STATUSES = frozenset({400, 405, 414, 422})
+"""HTTP statuses that mean that a text cannot be anybody's id."""
 
 logger = logging.getLogger(__name__)
 
 _UNKNOWN = 0
 
 _ID_TYPES = {"email_address": "email", "username": "username", "third_party_id": "third_party_id"}
-"""Under which `id_type` a property of a profile can be asked for."""
+"""The `id_type` by which a profile can be requested, for each property that identifies members."""
 
 
 class UserIdLookup:
-    """The CrowdTwist ids of a roster's members, by position. Safe to share between threads."""
+    """The numeric ids of a roster's members, by position. Safe to share between threads."""
 
     def __init__(self, roster: Roster, client: Client) -> None:
         self._roster = roster
         self._client = client
         self._numeric = roster.id_type == "id"
         self._known = array("q", [] if self._numeric else [_UNKNOWN] * len(roster))
+        # One lock per member that is being looked up, so that others do not wait for its request.
         self._locks: dict[int, threading.Lock] = {}
         self._guard = threading.Lock()
 
     def user_id(self, position: int) -> int:
-        """Give the CrowdTwist id of a member, asking for it if need be.
+        """Return the numeric id of a member, and look it up if it is not known yet.
 
-        Whoever asks about a member first is waited for by the others.
+        If several threads need the same member, one sends the request and the others wait for it.
 
         Raises:
             ApiError: the profile cannot be read; `MemberMissingError` if there is none.
@@ -63,20 +64,21 @@ class UserIdLookup:
         if known := self._known[position]:
             return known
         with self._guard:
-            turn = self._locks.setdefault(position, threading.Lock())
-        with turn:
+            member_lock = self._locks.setdefault(position, threading.Lock())
+        with member_lock:
             try:
+                # Another thread may have looked it up while this one waited.
                 return self._known[position] or int(self.profile(position)["id"])
             finally:
                 with self._guard:
                     self._locks.pop(position, None)
 
     def known_id(self, position: int) -> int | None:
-        """Return the CrowdTwist id of a member without asking, or None where that takes asking."""
+        """Return the numeric id of a member if it is known, else None; never send a request."""
         return int(self._roster[position]) if self._numeric else self._known[position] or None
 
     def profile(self, position: int) -> dict[str, Any]:
-        """Read a member's profile, by whatever kind of id the roster has.
+        """Read a member's profile by the type of id that the roster has.
 
         Returns:
             The profile, with `id` as an int.
@@ -107,63 +109,67 @@ def profile_by(client: Client, member: Member, id_type: str) -> dict[str, Any]:
 def look_up_ids(
     members: Iterable[MemberIdentifiers], client: Client, run_concurrently: RunConcurrently
 ) -> list[int]:
-    """Ask who members are that files name by other names only, and tell of those nobody knows.
+    """Look up members that files name without a numeric id; warn of those that are not known.
 
-    Names may be shared, and change hands. So a member is asked for by one name after the other
-    until a profile has all of them, and everybody who was found on the way may be the one.
+    Several members may share an identifier, and identifiers change hands. So a member is looked up
+    by one identifier after the other until a profile has all of them. Every profile found on the
+    way may be the member, so all of their ids are returned.
 
     Args:
-        members: the members' names.
-        client: asks for profiles.
-        run_concurrently: does several things at once.
+        members: the identifiers of the members.
+        client: reads the profiles.
+        run_concurrently: runs several calls at the same time.
+
+    Returns:
+        Numeric ids, in an order that does not depend on the order of `members`.
 
     Raises:
         ApiError: a profile cannot be read.
     """
-    ordered = sorted(members, key=lambda identifiers: tuple(name or "" for name in identifiers))
-    found: list[int] = []
+    ordered = sorted(members, key=lambda identifiers: tuple(value or "" for value in identifiers))
+    user_ids: list[int] = []
     unknown = 0
-    for start in range(0, len(ordered), _AT_ONCE):
-        batch = ordered[start : start + _AT_ONCE]
-        for numbers in run_concurrently(
-            [partial(_candidates, identifiers, client) for identifiers in batch]
-        ):
-            found += numbers
-            unknown += not numbers
-        if len(ordered) > _AT_ONCE:
+    for start in range(0, len(ordered), _BATCH_SIZE):
+        batch = ordered[start : start + _BATCH_SIZE]
+        calls = [partial(_candidates, identifiers, client) for identifiers in batch]
+        for candidates in run_concurrently(calls):
+            user_ids += candidates
+            unknown += not candidates
+        if len(ordered) > _BATCH_SIZE:
             done = start + len(batch)
-            logger.info("Members without a number: %d of %d asked for", done, len(ordered))
+            logger.info("Members without a numeric id: %d of %d looked up", done, len(ordered))
     if unknown:
         logger.warning(
-            "%d members whom files name without a number are not known to CrowdTwist by any of "
-            "their names, so they are not swept; they may be deleted, or have other names by now",
+            "CrowdTwist does not know %d members that files name without a numeric id, so they are "
+            "not read; they may be deleted, or their identifiers may have changed",
             unknown,
         )
-    return found
+    return user_ids
 
 
 def _candidates(identifiers: MemberIdentifiers, client: Client) -> list[int]:
-    """Give the members who may be the one of an alias."""
-    found: list[int] = []
+    """Return the ids of all members that may be the one with some identifiers."""
+    candidates: list[int] = []
     for name, value in identifiers._asdict().items():
-        if not value or value in {".", ".."}:  # which no path can name
+        # "." and ".." would change the path of the URL.
+        if not value or value in {".", ".."}:
             continue
         try:
             profile = profile_by(client, value, _ID_TYPES[name])
         except MemberMissingError:
             continue
         except RejectedError as error:
-            if error.status not in _NO_NAME:
+            if error.status not in _INVALID_ID_STATUSES:
                 raise
             continue
-        found.append(profile["id"])
+        candidates.append(profile["id"])
         if identifiers.agrees(profile):
             break
-    return found
+    return candidates
 
 
 def _profile(payload: Any) -> dict[str, Any] | None:
-    """Accept an object with a usable id; anything else is not a profile."""
+    """Return the profile with `id` as an int; None if the payload is no object with a valid id."""
     if not isinstance(payload, dict):
         return None
     try:

@@ -1,8 +1,9 @@
-"""What a run leaves for the next one: where each sweep stands, what it owes, what it knew.
+"""The state that a run leaves for the next one: one entry per stream.
 
-One entry per stream, whatever the number of members. `sweeps` is the cursor and its bounds;
-`debts`, `known`, `notes` and `whose` are parts of its entry; `continuation` tells a run that was
-cut short from the next day's.
+`sweep` describes the entry; `sweep_storage` loads and saves it; `sweep_lifecycle` decides where a
+sweep begins and what it leaves. `failed_members`, `roster_digest`, `files_seen` and `table_version`
+are parts of the entry; `compatibility` checks whether it fits the run. `resume` decides whether a
+run resumes the last one.
 """
 
 from tap_crowdtwist.state.compatibility import check_compatible
@@ -12,20 +13,17 @@ from tap_crowdtwist.state.failed_members import (
     lower_bound,
     room,
 )
-from tap_crowdtwist.state.sweep import (
-    SweepPlan,
-    SweepState,
+from tap_crowdtwist.state.sweep import SweepPlan, SweepState
+from tap_crowdtwist.state.sweep_lifecycle import (
     begin,
     finish,
-    forget,
     found_members,
+    keep_complete,
     misses_earlier_rows,
     record_files,
     roster_size,
-    save,
-    shorten,
-    stored_sweep,
 )
+from tap_crowdtwist.state.sweep_storage import forget, save, shorten, stored_sweep
 from tap_crowdtwist.state.table_version import found_before, has_shrunk
 
 __all__ = [
@@ -40,6 +38,7 @@ __all__ = [
     "found_before",
     "found_members",
     "has_shrunk",
+    "keep_complete",
     "lower_bound",
     "misses_earlier_rows",
     "record_files",

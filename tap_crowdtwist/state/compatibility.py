@@ -1,4 +1,4 @@
-"""Checks that a state fits this version of the tap, the `id_type` and the shard."""
+"""Check that a state fits this version of the tap, the `id_type` and the shard."""
 
 from __future__ import annotations
 
@@ -13,41 +13,42 @@ if TYPE_CHECKING:
 
 
 _OLD_NAMES = frozenset({"fell", "joined", "lacking", "read", "retry", "unlisted"})
-"""Keys of a sweep in states of versions before 0.1, which mean something else or nothing now."""
+"""Keys of a sweep that older versions wrote; they mean something else, or nothing, now."""
 
 
 def roster_identity(roster: Roster) -> dict[str, Any]:
-    """Give what a state says of the names of its members, and of the part that it is about."""
+    """Return the kind of member ids in a roster and its shard, as a state stores them."""
     return {"id_type": roster.kind, "shard": str(roster.shard)}
 
 
 def check_compatible(state: Mapping[str, Any], roster: Roster) -> None:
-    """Refuse a state that speaks of members by other names, or of another part of them.
+    """Check that a state matches the current `id_type`, `hash_key` and `shard`.
 
     Raises:
-        TapError: it does; the message names the setting.
+        TapError: the state does not match, or an older version wrote it; the message says what to
+            change.
     """
-    _check_names(state)
-    known = state.get("roster")
-    known = known if isinstance(known, dict) else {}
+    _check_version(state)
+    stored = state.get("roster")
+    stored = stored if isinstance(stored, dict) else {}
     for name, present in roster_identity(roster).items():
-        if known.get(name, present) != present:
+        if stored.get(name, present) != present:
             raise TapError(
-                f"Setting `{name}`: the state was written with {known[name]!r}, so it says nothing "
-                f"about {present!r}; use a state of its own for each (for each `hash_key` too), or "
-                "start without one"
+                f"Setting `{name}`: the state was written with {stored[name]!r} and cannot be used "
+                f"with {present!r}; keep a separate state for each (also for each `hash_key`), or "
+                "start without a state"
             )
 
 
-def _check_names(state: Mapping[str, Any]) -> None:
-    """Refuse a state with the names of an older version, which would be read in part only.
+def _check_version(state: Mapping[str, Any]) -> None:
+    """Check that no older version wrote the state: its keys would be read only in part.
 
     Raises:
-        TapError: it has such a name.
+        TapError: the state has a key of an older version.
     """
     sweep = state.get("sweep")
     if isinstance(sweep, dict) and not _OLD_NAMES.isdisjoint(sweep):
         raise TapError(
-            "The state given to the tap was written by an older version of it; remove the entries "
-            "with a `sweep` to read these streams from the start"
+            "The state was written by an older version of the tap; remove the entries with a "
+            "`sweep` to read these streams from the start"
         )

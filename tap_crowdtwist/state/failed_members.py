@@ -1,8 +1,9 @@
-"""What a sweep owes: members whose rows it could not read, and from when on they are wanted.
+"""The members that a sweep could not read, and the date from which their rows are missing.
 
-A program of a million members may well have hundreds that fail every day, so a state holds them as
-sorted differences, in 10 bits each where 2,000 of a million fail. Each is a number, CrowdTwist's
-own or one made of the name (`Roster.token`); one that several names share stands for all of them.
+In a program of a million members, hundreds may fail every day. So a state lists them as sorted
+differences, which takes 10 bits each if 2,000 of a million fail. A member is listed by a token
+(`Roster.token`): CrowdTwist's numeric id, or a number derived from any other id. A token that
+several members share stands for all of them.
 """
 
 from __future__ import annotations
@@ -21,45 +22,45 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 MAX_FAILED_MEMBERS = 2000
-"""Members that the state of one stream lists."""
+"""Members that the state of one stream can list."""
 
 MAX_STATE_BYTES = 64 * 1024
-"""Bytes that the state of all streams may have."""
+"""Maximum size of the state of all streams, in bytes."""
 
-_UNMEASURED = 16
-"""Members that are listed before the list is measured again."""
+_MEASURE_EVERY = 16
+"""Number of members added between two measurements of the list."""
 
-_UNDER_WAY = 6_000
-"""Bytes by which the state of a stream may grow while its sweep is under way."""
+_SWEEP_GROWTH_BYTES = 6_000
+"""Bytes by which the state of a stream can grow during its sweep."""
 
-_BEGUN = 2_000
-"""Bytes that the state of a stream has that has none yet, once it has been swept."""
+_NEW_STREAM_BYTES = 2_000
+"""Bytes to reserve for each stream that has no state yet."""
 
 
 def room(bookmarks: Mapping[str, Any], stream: str, streams: Iterable[str]) -> int:
-    """Return how many characters the list of one stream may take.
+    """Return how many characters the list of one stream may have.
 
     Args:
         bookmarks: the state of all streams.
-        stream: whose list it is.
-        streams: all that are read in this run.
+        stream: the name of the stream.
+        streams: the names of all streams of this run.
     """
-    listed = bookmarks.get(stream, {}).get("sweep", {}).get("failed", {}).get("ids", "")
-    size = len(msgspec.json.encode(bookmarks)) - len(listed)
-    to_come = sum(not bookmarks.get(name) for name in streams)
-    return MAX_STATE_BYTES - _UNDER_WAY - _BEGUN * to_come - size
+    own_list = bookmarks.get(stream, {}).get("sweep", {}).get("failed", {}).get("ids", "")
+    size_of_rest = len(msgspec.json.encode(bookmarks)) - len(own_list)
+    new_streams = sum(not bookmarks.get(name) for name in streams)
+    return MAX_STATE_BYTES - _SWEEP_GROWTH_BYTES - _NEW_STREAM_BYTES * new_streams - size_of_rest
 
 
 @dataclass
 class FailedMembers:
-    """The members that a sweep owes their rows, as `Roster.token` has them.
+    """The members that a sweep could not read, by their tokens (`Roster.token`).
 
     Attributes:
-        earlier: those that earlier runs could not read.
-        earlier_since: the bound that they are owed from; None for everything.
-        new: those that this run could not read.
-        new_since: the bound that they are owed from.
-        overflowed: whether more failed than a state can list, so that the bookmark stays.
+        earlier: members that earlier runs could not read.
+        earlier_since: lower bound of their missing rows; None for everything.
+        new: members that this run could not read.
+        new_since: lower bound of their missing rows; None for everything.
+        overflowed: whether more members failed than a state can list, so that the bookmark stays.
     """
 
     earlier: set[int] = field(default_factory=set)
@@ -69,26 +70,29 @@ class FailedMembers:
     overflowed: bool = False
 
     def add(self, token: int, since: datetime | None, room: Callable[[], int]) -> None:
-        """Note that a member is owed its rows from a bound on, or that there is no place for it.
+        """Add a member that failed, or set `overflowed` if there is no room for it.
 
         Args:
-            token: what a state calls the member.
-            since: the bound.
-            room: returns how many characters the list of this stream may take.
+            token: the token of the member.
+            since: lower bound of its missing rows; None for everything.
+            room: returns how many characters the list of this stream may have.
         """
         listed = self.earlier | self.new
         if token not in listed:
             count = len(listed)
-            # Measuring takes milliseconds, and a member some two bytes.
-            measured = count > 0 and count % _UNMEASURED == 0
-            if count >= MAX_FAILED_MEMBERS or (measured and len(_encode(listed)["ids"]) > room()):
+            # Measuring encodes the whole state, which takes milliseconds; a member adds about two
+            # bytes. So the list exceeds its room by a few dozen bytes at most.
+            is_measured = count > 0 and count % _MEASURE_EVERY == 0
+            is_full = is_measured and len(_encode(listed)["ids"]) > room()
+            if count >= MAX_FAILED_MEMBERS or is_full:
                 self.overflowed = True
                 return
+        # One bound for all new members: the lowest, since reading too much loses no row.
         self.new_since = lower_bound(self.new_since, since) if self.new else since
         self.new.add(token)
 
     def dump(self) -> dict[str, Any]:
-        """Return what the state of a sweep says of its debts."""
+        """Return the keys that the failed members have in the state of a sweep."""
         tokens = self.earlier | self.new
         if not tokens:
             return {}
@@ -102,11 +106,12 @@ class FailedMembers:
 
     @classmethod
     def load(cls, stored: Mapping[str, Any], *, overflowed: bool = False) -> FailedMembers:
-        """Read what `dump` returned.
+        """Read what `dump` returned; all members in it count as `earlier`.
 
         Raises:
-            ValueError: it is none.
-            TypeError: likewise.
+            KeyError: a key is missing.
+            TypeError: a value has the wrong type.
+            ValueError: a value is malformed.
         """
         tokens = _decode(stored["failed"]) if stored.get("failed") else set()
         since = parse_timestamp(stored.get("failed_since")) if tokens else None
@@ -114,23 +119,28 @@ class FailedMembers:
 
 
 def lower_bound(one: datetime | None, other: datetime | None) -> datetime | None:
-    """Return the lower of two bounds; None is below any."""
+    """Return the lower of two bounds; None is below all others."""
     return None if one is None or other is None else min(one, other)
 
 
 def _encode(tokens: Collection[int]) -> dict[str, Any]:
-    """Write the differences of sorted numbers as a Golomb-Rice code, which suits random ones.
+    """Encode the differences of the sorted tokens in a Golomb-Rice code.
 
-    Of each difference, the lowest `bits` bits follow the rest in unary: as many ones, and a zero.
-    With `bits` next to the logarithm of the mean there are at most two ones a number on average.
+    The code suits random numbers. Each difference is split: its high part in unary (as many ones,
+    then a zero), then its lowest `bits` bits. With `bits` close to the logarithm of the mean
+    difference, the unary part has at most two ones on average.
     """
     ordered = sorted(tokens)
     bits = (ordered[-1] // len(ordered)).bit_length()
-    code = "".join(
-        "1" * (step >> bits) + "0" + format(step & ((1 << bits) - 1) | 1 << bits, "b")[1:]
-        for step in (after - before for before, after in pairwise([0, *ordered]))
-    )
-    packed = int("1" + code, 2)  # a leading one keeps the zeros behind it
+    mask, one_above = (1 << bits) - 1, 1 << bits
+    codes = []
+    for before, after in pairwise([0, *ordered]):
+        difference = after - before
+        # The bit above the low ones keeps their leading zeros in the text; it is cut off again.
+        low_bits = format(difference & mask | one_above, "b")[1:]
+        codes.append("1" * (difference >> bits) + "0" + low_bits)
+    # Likewise, a one in front keeps leading zeros of the whole code.
+    packed = int("1" + "".join(codes), 2)
     text = base64.b64encode(packed.to_bytes(packed.bit_length() // 8 + 1, "big")).decode()
     return {"count": len(ordered), "bits": bits, "ids": text}
 
@@ -139,11 +149,12 @@ def _decode(stored: Mapping[str, Any]) -> set[int]:
     count, bits = int(stored["count"]), int(stored["bits"])
     code = format(int.from_bytes(base64.b64decode(stored["ids"], validate=True), "big"), "b")
     tokens: set[int] = set()
-    token, place = 0, 1
+    token, start = 0, 1
     for _ in range(count):
-        end = code.index("0", place)
-        low = code[end + 1 : end + 1 + bits]
-        token += (end - place << bits) + int(low or "0", 2)
+        end_of_unary = code.index("0", start)
+        end = end_of_unary + 1 + bits
+        low_bits = code[end_of_unary + 1 : end]
+        token += (end_of_unary - start << bits) + int(low_bits or "0", 2)
         tokens.add(token)
-        place = end + 1 + bits
+        start = end
     return tokens

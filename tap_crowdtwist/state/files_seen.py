@@ -1,13 +1,17 @@
-"""The note in a stream's state of the files that its sweeps have taken into account.
+"""The files that the sweeps of a stream have taken into account, as its state records them.
 
     {"push": {"first": 20523, "sums": "…", "rest": "…"}, "live": {…}, "feeds": ["PROFILE", …],
      "all_at": "…", "fresh_at": "…", "members": "changed", "lacks_resource": true}
 
-`push` and `live` are histories (`files.history`) of the files that were there when the last
-complete sweep began, and of those that were read before; `feeds` is what Data Push brings. `all_at`
-is when the last complete sweep of all members began: whatever happened earlier was read by it.
-`fresh_at` is since when no file of a newer day has come. `members` is there if the last complete
-sweep was of those only who changed, and `lacking` if the program lacked the resource then.
+* `push`, `live`: histories (`files.history`) of the Data Push and Live Push files that existed when
+  the last complete sweep began, or were read before it.
+* `feeds`: the feeds that Data Push delivers.
+* `all_at`: when the last complete sweep of all members began. It read everything that happened
+  before.
+* `fresh_at`: the start of the last complete sweep that found files of a newer day, or that read all
+  members.
+* `members`: "changed" if the last complete sweep read only members that changed.
+* `lacks_resource`: present if the program lacked the resource then.
 """
 
 from __future__ import annotations
@@ -22,46 +26,50 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 KINDS = {"push": HistorySize(20, 40), "live": HistorySize(24, 48, periods_per_cell=24)}
-"""How many sums of days of Data Push and of hours of Live Push a note holds."""
+"""Sizes of the two histories: days of Data Push, hours of Live Push."""
 
 FilesSeen = dict[str, Any]
 
 
-def files_at_start(noted: Mapping[str, Any] | None, present: Mapping[str, Any]) -> FilesSeen:
-    """Give the ledgers of a sweep that begins.
+def files_at_start(last: Mapping[str, Any] | None, present: Mapping[str, Any]) -> FilesSeen:
+    """Return the files of a sweep that begins.
 
     Args:
-        noted: the note of the last complete sweep, if there is one.
-        present: ledgers of the files that are there. What was read stays so if its file goes.
+        last: the files of the last complete sweep, if there is one. Those that were removed since
+            still count as read.
+        present: the files that exist now.
     """
 
     def chosen(kind: str) -> dict[str, Any]:
-        old, now = history_of(noted, kind), history_of(present, kind)
+        old, now = history_of(last, kind), history_of(present, kind)
+        # After a clock that was ahead, the old history may end in the future.
         if any((*now.sums, *now.rest)):
             old.retreat(now.end - 1)
+        # A sum of 0 now: the files are gone, and count as read.
         return merged(lambda old, now: now or old, old, now).dump()
 
     return {**{kind: chosen(kind) for kind in KINDS}, "feeds": list(present.get("feeds") or ())}
 
 
 def files_on_resume(
-    noted: Mapping[str, Any] | None,
+    last: Mapping[str, Any] | None,
     files_at_start: Mapping[str, Any] | None,
     present: Mapping[str, Any],
 ) -> FilesSeen:
-    """Give the ledgers of a sweep of members who changed that goes on.
+    """Return the files of a resumed sweep of changed members.
 
-    The members of a day whose files are others by now may have been behind the cursor when they
-    came, so that day is left as the last complete sweep had it, and is due again for the next one.
+    If the files of a day have changed since the sweep began, the cursor may have passed members of
+    the new files already. So that day stays as the last complete sweep had it, and the next sweep
+    reads it again.
 
     Args:
-        noted: the note of the last complete sweep.
-        files_at_start: the ledgers of the sweep.
-        present: ledgers of the files that are there.
+        last: the files of the last complete sweep.
+        files_at_start: the files of this sweep when it began.
+        present: the files that exist now.
     """
 
     def chosen(kind: str) -> dict[str, Any]:
-        old, own, now = (history_of(note, kind) for note in (noted, files_at_start, present))
+        old, own, now = (history_of(files, kind) for files in (last, files_at_start, present))
         return merged(lambda old, own, now: own if own == now else old, old, own, now).dump()
 
     return {
@@ -78,46 +86,48 @@ def record_complete(
     changed: bool,
     lacks_resource: bool,
 ) -> None:
-    """Write the note of a complete sweep into the state of its stream.
+    """Record the files of a complete sweep in the state of its stream.
 
     Args:
-        state: of the stream.
-        files: the ledgers of the sweep; None where it had none, which leaves the former ones.
-        started_at: when it began.
-        changed: whether it was of those only who changed.
+        state: the state of the stream.
+        files: the files of the sweep; None if they are not known, which keeps the former ones.
+        started_at: when the sweep began.
+        changed: whether only members that changed were swept.
         lacks_resource: whether the program lacked the resource.
     """
-    noted = state.pop("files", None) or {}
-    ledgers = files or {kind: noted[kind] for kind in (*KINDS, "feeds") if kind in noted}
-    if not ledgers:
+    last = state.pop("files", None) or {}
+    histories = files or {kind: last[kind] for kind in (*KINDS, "feeds") if kind in last}
+    if not histories:
         return
-    feeds = {*ledgers.get("feeds", ()), *(noted.get("feeds", ()) if changed else ())}
+    # A sweep of changed members adds feeds and never drops one: a feed that has stopped must be
+    # noticed as a gap.
+    feeds = {*histories.get("feeds", ()), *(last.get("feeds", ()) if changed else ())}
     began = format_timestamp(started_at)
-    same = _end(ledgers) == _end(noted) if changed else files is None
+    keeps_fresh_at = _end(histories) == _end(last) if changed else files is None
     state["files"] = {
-        **ledgers,
+        **histories,
         "feeds": sorted(feeds),
-        "all_at": noted.get("all_at") if changed else began,
-        "fresh_at": (noted.get("fresh_at") if same else None) or began,
+        "all_at": last.get("all_at") if changed else began,
+        "fresh_at": (last.get("fresh_at") if keeps_fresh_at else None) or began,
         **({"members": "changed"} if changed else {}),
         **({"lacks_resource": True} if lacks_resource else {}),
     }
 
 
 def is_of_changed(state: Mapping[str, Any]) -> bool:
-    """Tell whether the last complete sweep was of those only who changed."""
+    """Return whether the last complete sweep read only members that changed."""
     return (state.get("files") or {}).get("members") == "changed"
 
 
 def lacks_resource(state: Mapping[str, Any]) -> bool:
-    """Tell whether the program lacked the resource when members were asked for it last."""
+    """Return whether the program lacked the resource when it was last requested."""
     return bool((state.get("files") or {}).get("lacks_resource"))
 
 
-def history_of(note: Mapping[str, Any] | None, kind: str) -> FileHistory:
-    """Give a ledger of a note; an empty one where there is none."""
-    return FileHistory.load((note or {}).get(kind), KINDS[kind])
+def history_of(files: Mapping[str, Any] | None, kind: str) -> FileHistory:
+    """Return the history of one kind of files; an empty one if there is none."""
+    return FileHistory.load((files or {}).get(kind), KINDS[kind])
 
 
-def _end(note: Mapping[str, Any]) -> int:
-    return history_of(note, "push").end
+def _end(files: Mapping[str, Any]) -> int:
+    return history_of(files, "push").end

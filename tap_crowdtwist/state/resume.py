@@ -1,10 +1,10 @@
-"""A run that was cut short and is started again soon goes on; it does not start over.
+"""Resuming of an interrupted run: streams that it completed are not read again.
 
-The cursor of a sweep brings a new run back to the member where the last one stopped. But the
-streams that were complete by then have no cursor, and reading them all again would cost hours. So
-a completed sweep leaves a mark (`completed_at`) in its stream's state, which goes when the whole
-run is complete. A run that finds marks, and signs of life that are not older than `MAX_PAUSE`,
-resumes that run and leaves the marked streams alone. Any other run begins anew.
+The cursor of a sweep lets the next run continue at the member where the last one stopped. But
+streams that were complete have no cursor, and reading them again would cost hours. So a complete
+sweep leaves a mark (`completed_at`) in the state of its stream, which is removed when the whole run
+is complete. A run that finds marks, and a timestamp of the earlier run that is not older than
+`MAX_PAUSE`, resumes that run and skips the marked streams. Any other run reads every stream.
 """
 
 from __future__ import annotations
@@ -18,26 +18,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 MAX_PAUSE = timedelta(hours=1)
-"""How soon a run has to be started again to be the same one: a retry is, tomorrow's run is not."""
+"""Longest pause after which a run resumes the last one: longer than a retry, shorter than a day."""
 
 COMPLETED_AT = "completed_at"
 
 
 def is_resumable(state: Mapping[str, Any], now: datetime) -> bool:
-    """Tell whether a run that is given this state goes on with the one that wrote it."""
+    """Return whether a run with this state resumes the run that wrote it."""
     marked = any(entry.get(COMPLETED_AT) for entry in _entries(state))
-    return marked and any(abs(now - sign) <= MAX_PAUSE for sign in _signs_of_life(state))
+    # `abs`: the clock of the machine that wrote the state may be ahead.
+    return marked and any(abs(now - written) <= MAX_PAUSE for written in _written_at(state))
 
 
 def clear_marks(state: Mapping[str, Any]) -> None:
-    """Void the marks of an earlier run; where states are merged, one that is gone would stay."""
+    """Set the marks of an earlier run to null.
+
+    Removing them is not enough here: Meltano may merge a state into the last one, and a key that is
+    merely absent would come back.
+    """
     for entry in _entries(state):
         if COMPLETED_AT in entry:
             entry[COMPLETED_AT] = None
 
 
 def remove_marks(state: Mapping[str, Any]) -> None:
-    """Take the marks away: the run is over, and the next one reads every stream."""
+    """Remove the marks: the run is complete, and the next one reads every stream."""
     for entry in _entries(state):
         entry.pop(COMPLETED_AT, None)
 
@@ -46,13 +51,15 @@ def _entries(state: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [entry for entry in state.get("bookmarks", {}).values() if isinstance(entry, dict)]
 
 
-def _signs_of_life(state: Mapping[str, Any]) -> Iterator[datetime]:
+def _written_at(state: Mapping[str, Any]) -> Iterator[datetime]:
+    """Yield when a run wrote the entries of a state, as far as they say so."""
     for entry in _entries(state):
         sweep = entry.get("sweep")
-        for sign in (entry.get(COMPLETED_AT), sweep.get("at") if isinstance(sweep, dict) else None):
+        saved_at = sweep.get("at") if isinstance(sweep, dict) else None
+        for text in (entry.get(COMPLETED_AT), saved_at):
             try:
-                moment = parse_timestamp(sign)
+                timestamp = parse_timestamp(text)
             except (AttributeError, TypeError, ValueError):
                 continue
-            if moment is not None:
-                yield moment
+            if timestamp is not None:
+                yield timestamp

@@ -1,9 +1,9 @@
-"""The table version of a sweep, with which a target tells rows that are no more.
+"""The table version of a sweep, by which a target recognizes rows that no longer exist.
 
-A state's `roster` has the `version` of the last complete sweep of all members, where it had one,
-and how many of them CrowdTwist knew (`found`). That is the measure for the next sweep with a
-version, so one that finds far fewer members does not lower it: two runs of one member, by mistake,
-must not empty a table. A sweep without a version sets it anew.
+The `roster` of a state holds the `version` of the last complete sweep of all members, if it had
+one, and how many of them CrowdTwist knew (`found`). The next sweep with a version is measured by
+`found`, so a run that wants versions and finds far fewer members does not lower it: two runs with
+one member, by mistake, must not empty a table. A run that keeps vanished rows always sets it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 MIN_FOUND_RATIO = 0.9
-"""Part of the members of the last complete sweep that have to be found again."""
+"""Fraction of the members of the last complete sweep that must be found again."""
 
 
 def last_version(state: Mapping[str, Any]) -> int | None:
@@ -24,12 +24,12 @@ def last_version(state: Mapping[str, Any]) -> int | None:
 
 
 def next_version(state: Mapping[str, Any], started_at: datetime) -> int:
-    """Return the version of a sweep that starts: its start in milliseconds, but above the last."""
+    """Return the version of a new sweep: its start in milliseconds, but above the last version."""
     return max(int(started_at.timestamp() * 1000), (last_version(state) or 0) + 1)
 
 
 def found_before(state: Mapping[str, Any]) -> int:
-    """Return how many members the next sweep is measured by; 0 if none has been complete."""
+    """Return how many members the next sweep is measured by; 0 if no sweep was complete yet."""
     return _number(state, "found") or 0
 
 
@@ -38,13 +38,23 @@ def has_shrunk(state: Mapping[str, Any], found: int) -> bool:
     return found < found_before(state) * MIN_FOUND_RATIO
 
 
-def completed(state: Mapping[str, Any], version: int | None, found: int) -> dict[str, int | None]:
-    """Return what the `roster` of a state has to say of a sweep of all that is complete."""
-    keeps_measure = version is not None and has_shrunk(state, found)
-    measure: dict[str, int | None] = {"found": found_before(state) if keeps_measure else found}
+def completed(
+    state: Mapping[str, Any], version: int | None, found: int, *, versioned: bool
+) -> dict[str, int | None]:
+    """Return the keys that a complete sweep of all members sets in the `roster` of a state.
+
+    Args:
+        state: the state of the stream.
+        version: the table version of the sweep, if it has one.
+        found: how many members CrowdTwist knew.
+        versioned: whether the run wants versions, even for a sweep that began without one.
+    """
+    # Otherwise a second run with too short a roster would find as many as the first, and pass.
+    keeps_measure = versioned and has_shrunk(state, found)
+    found_entry: dict[str, int | None] = {"found": found_before(state) if keeps_measure else found}
     if version is None and last_version(state) is None:
-        return measure
-    return {**measure, "version": version}
+        return found_entry
+    return {**found_entry, "version": version}
 
 
 def _number(state: Mapping[str, Any], name: str) -> int | None:

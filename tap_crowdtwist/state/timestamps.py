@@ -1,18 +1,25 @@
-"""Instants as a state has them: RFC 3339, in UTC."""
+"""Timestamps of a state: RFC 3339 text, in UTC."""
 
 from __future__ import annotations
 
 from datetime import datetime, timezone
 
 
-def format_timestamp(moment: datetime) -> str:
-    """Spell an instant as RFC 3339 in UTC."""
-    return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+def format_timestamp(timestamp: datetime) -> str:
+    """Return a timestamp as RFC 3339 text in UTC."""
+    return timestamp.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
 
 
 def parse_timestamp(value: str | None) -> datetime | None:
-    """Read an instant of a state, or None where it has none."""
+    """Return the timestamp that a text of a state stands for, aware; None for None.
+
+    A text without an offset is taken for UTC.
+
+    Raises:
+        AttributeError: the value is no text.
+        ValueError: the text is no timestamp.
+    """
     if value is None:
         return None
-    moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    timestamp = datetime.fromisoformat(value.replace("Z", "+00:00"))
+    return timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=timezone.utc)

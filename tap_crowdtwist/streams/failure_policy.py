@@ -79,7 +79,7 @@ class FailurePolicy:
         if error is None:
             stats.failed_in_row = 0
             stats.deleted += result.deleted
-            self.missing.note(request.position, missing=False)
+            self.missing.record(request.position, missing=False)
         elif isinstance(error, MemberMissingError):
             self._count_missing(request, sweep)
         elif isinstance(error, NotConfiguredError):
@@ -96,7 +96,7 @@ class FailurePolicy:
         if request.kind is not RequestKind.REREAD:
             self.stats.missing += 1
             sweep.missing += 1
-        self.missing.note(request.position, missing=True)
+        self.missing.record(request.position, missing=True)
         self.missing.expected = max(self.missing.expected, sweep.missing)
         everybody = sweep.missing == sweep.asked
         if everybody and sweep.asked >= MAX_ALL_MISSING and self.settings.max_missing_ratio < 1:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from tap_crowdtwist.records.normalizer import Row
-    from tap_crowdtwist.sync.workers import SweepJob
+    from tap_crowdtwist.sync.tasks import SweepJob
 
 
 class ActiveSweep(NamedTuple):
@@ -90,7 +90,8 @@ class MemberStream(CrowdTwistStream):
             return False
         if not changed and self.is_incremental and self.starts_later:
             return False
-        if changed and self.run.feeds is not None and self.run.feeds.has_news(own.get("files")):
+        feeds = self.run.feeds if changed else None
+        if feeds is not None and feeds.has_new_files(own.get("files")):
             return False
         state.check_compatible(own, self.run.roster)
         return True
@@ -181,6 +182,8 @@ class MemberStream(CrowdTwistStream):
             return
         if self.is_complete:
             stats.skip_reason = "complete since the run that was cut short"
+            if not run.settings.only_changed:
+                state.keep_complete(self.stream_state, run.roster)
             return
         active = self.begin()
         with self.measured() as count, run.progress(self):
@@ -224,7 +227,8 @@ class MemberStream(CrowdTwistStream):
             count(stats.records - before)
             if result.was_read and request.kind is not RequestKind.REREAD:
                 user_id = run.user_ids.user_id(request.position)
-                active.state.was_read(user_id, owed=request.kind is RequestKind.FAILED_BEFORE)
+                failed_before = request.kind is RequestKind.FAILED_BEFORE
+                active.state.record_read(user_id, failed_before=failed_before)
             if request.kind is RequestKind.IN_ORDER:
                 active.state.after = run.roster.name(request.position)
             if run.clock() >= due:
@@ -261,6 +265,7 @@ class MemberStream(CrowdTwistStream):
         has_rows = self.failure_policy.is_whole(sweep)
         if not has_rows:
             state.forget(own, sweep)
+        sweep.doubt = self._doubt(sweep)
         if write and self.forgets_rows:
             self._forget_vanished(sweep)
         doubted = sweep.changed and sweep.lacks_resource and not files_seen.lacks_resource(own)
@@ -295,15 +300,18 @@ class MemberStream(CrowdTwistStream):
             sweep,
             self.stream_state,
             state.found_members(sweep, run.roster),
-            doubt=self._doubt(sweep),
             is_shard=run.settings.shard.count != 1,
             shares_table=self.shares_table,
         )
 
     def _doubt(self, sweep: state.SweepState) -> str:
-        lacks_rows = self.run.stream_stats(self.name).rejected_rows > 0
-        is_proven = self.run.client.is_proven(self.endpoint)
-        return vanished_rows.doubt(sweep, lacks_rows=lacks_rows, is_proven=is_proven)
+        stats = self.run.stream_stats(self.name)
+        return vanished_rows.doubt(
+            sweep,
+            lacks_rows=stats.rejected_rows > 0,
+            lacks_resource=stats.not_configured > 0,
+            is_proven=self.run.client.is_proven(self.endpoint),
+        )
 
     def _results(self, active: ActiveSweep) -> Iterator[tuple[MemberRequest, MemberResult]]:
         if active.under_way is None:  # a dry run, which needs few members

@@ -14,18 +14,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-def doubt(sweep: state.SweepState, *, lacks_rows: bool, is_proven: bool) -> str:
+def doubt(
+    sweep: state.SweepState, *, lacks_rows: bool, lacks_resource: bool, is_proven: bool
+) -> str:
     """Return why a row may be missing that a sweep should have brought, or "".
 
     Args:
         sweep: the sweep.
-        lacks_rows: whether rows were left out for want of a key.
+        lacks_rows: whether rows were left out because they have no key.
+        lacks_resource: whether CrowdTwist told some members that the program lacks the resource:
+            it may be about to lose it, or to get it back.
         is_proven: whether every list of the run is certain to be whole.
     """
     if sweep.doubt:
         return sweep.doubt
     if lacks_rows:
         return "rows without a key were left out"
+    if lacks_resource:
+        return "some members were told that the program lacks this"
     if not is_proven:
         return "a list is not certain to be whole"
     return ""
@@ -36,7 +42,6 @@ def why_kept(
     own: Mapping[str, Any],
     found: int,
     *,
-    doubt: str,
     is_shard: bool,
     shares_table: bool,
 ) -> str:
@@ -48,11 +53,10 @@ def why_kept(
         sweep: the sweep.
         own: the state of the stream.
         found: how many members of the roster CrowdTwist knew.
-        doubt: why a row may be missing.
         is_shard: whether other runs read the rest of the roster.
         shares_table: whether another stream is sent to the same table.
     """
-    reasons = _reasons(sweep, own, found, doubt=doubt, is_shard=is_shard, shares_table=shares_table)
+    reasons = _reasons(sweep, own, found, is_shard=is_shard, shares_table=shares_table)
     return next(reasons, "")
 
 
@@ -61,7 +65,6 @@ def _reasons(
     own: Mapping[str, Any],
     found: int,
     *,
-    doubt: str,
     is_shard: bool,
     shares_table: bool,
 ) -> Iterator[str]:
@@ -73,8 +76,8 @@ def _reasons(
         yield "the sweep began without table versions"
     if sweep.failed.new or sweep.failed.overflowed:
         yield "members failed"
-    if doubt:
-        yield doubt
+    if sweep.doubt:
+        yield sweep.doubt
     if shares_table:
         yield "a stream map writes another stream into the same table"
     before = state.found_before(own)

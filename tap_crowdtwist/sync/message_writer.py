@@ -1,8 +1,8 @@
-"""Writes Singer messages to standard output, through the SDK's msgspec encoding.
+"""Writing of Singer messages to standard output, encoded by the SDK with msgspec.
 
-What no mainstream database stores, NUL and half a surrogate pair, is replaced here: whatever a
-record was made of, and whatever stream maps made of it, passes this way, and one search of its
-encoded bytes costs next to nothing.
+Characters that no mainstream database stores (NUL, and half a surrogate pair) are replaced here:
+all records pass here, also those that stream maps have changed, and one search of the encoded bytes
+is cheap.
 """
 
 from __future__ import annotations
@@ -28,16 +28,19 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WRITE_GRACE_SECONDS = 8.0
-"""Seconds that a write may take after a signal; containers are often killed after ten."""
+"""Time that a write may take after a signal, in seconds; containers are often killed after ten."""
 
 _NUL = b"\\u0000"
 
 
 class MessageWriter(MsgSpecWriter):
-    """Flushes after every message but a record; those wait for a full buffer or the next STATE.
+    """A writer that flushes after every message except records.
+
+    Records wait for a full buffer or the next STATE (group commit), which saves a system call per
+    record. A STATE still never overtakes a record: both go through the same buffer.
 
     Attributes:
-        mended: for each stream, how many records held what no database stores.
+        mended: by stream, the records in which characters were replaced.
     """
 
     def __init__(self) -> None:
@@ -50,13 +53,15 @@ class MessageWriter(MsgSpecWriter):
         try:
             line = super().serialize_message(message)
         except UnicodeEncodeError:
-            return self._mended(message)
-        return self._mended(message) if _NUL in line else line
+            # msgspec refuses half a surrogate pair, but writes NUL as an escape.
+            return self._serialize_storable(message)
+        return self._serialize_storable(message) if _NUL in line else line
 
-    def _mended(self, message: Message) -> bytearray:
+    def _serialize_storable(self, message: Message) -> bytearray:
         if isinstance(message, RecordMessage):
             record = json_text.make_storable(message.record)
-            if record != message.record:  # else it holds the six letters of the escape
+            # Equal if a text holds the escape itself: a backslash and u0000, and no NUL.
+            if record != message.record:
                 message.record = record
                 if not self.mended[message.stream]:
                     logger.warning(
@@ -72,7 +77,8 @@ class MessageWriter(MsgSpecWriter):
         """Write a message.
 
         Raises:
-            TapError: nobody reads what the tap writes (any more).
+            TapError: the target stopped reading, or the output cannot be written.
+            StoppedError: `limit_writes` interrupted the write.
         """
         self._writing = True
         try:
@@ -80,6 +86,7 @@ class MessageWriter(MsgSpecWriter):
             if not isinstance(message, RecordMessage):
                 sys.stdout.buffer.flush()
         except StoppedError:
+            # The rest of the buffer would block the exit of the interpreter, which flushes it.
             discard_output()
             raise
         except BrokenPipeError:
@@ -92,24 +99,32 @@ class MessageWriter(MsgSpecWriter):
             self._writing = False
 
     def limit_writes(self, signum: int) -> None:
-        """Give up a write that still waits for the target `WRITE_GRACE_SECONDS` after a signal.
+        """Interrupt a write that still waits for the target `WRITE_GRACE_SECONDS` after a signal.
 
-        A run that was asked to stop notices it between two writes, so never while the pipe is full
-        and the target hangs. Only an exception out of a signal handler ends such a write.
+        A run notices a stop request between two writes only, so never while the pipe is full and
+        the target hangs. Only an exception from a signal handler ends such a write.
+
+        Args:
+            signum: the signal that requested the stop.
         """
 
         def give_up(*_: object) -> None:
+            # Between two writes the run stops by itself, with a last STATE.
             if self._writing:
                 lift_write_limit()
                 raise StoppedError(signum, " while the target read nothing")
 
         if hasattr(signal, "setitimer"):  # not on Windows
             signal.signal(signal.SIGALRM, give_up)
+            # Repeated every second: the first alarm may fall between two writes.
             signal.setitimer(signal.ITIMER_REAL, WRITE_GRACE_SECONDS, 1)
 
 
 def _write_whole(line: bytearray) -> None:
-    """Write a line, even where a signal cuts a write short: under PYTHONUNBUFFERED, one may."""
+    """Write a line completely.
+
+    Under PYTHONUNBUFFERED the output has no buffer, so a signal may cut a write short.
+    """
     out = sys.stdout.buffer
     written = out.write(line)
     while written < len(line):
@@ -117,13 +132,16 @@ def _write_whole(line: bytearray) -> None:
 
 
 def lift_write_limit() -> None:
-    """Let no alarm ring any more; one that rang while Python ends would change the exit code."""
+    """Cancel the alarm of `limit_writes`; while Python exits, it would change the exit code."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def discard_output() -> None:
-    """Let what is still buffered go nowhere, so that the interpreter can end in peace."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+    """Redirect standard output to the null device.
+
+    Otherwise the interpreter would flush its buffer to the broken or blocked pipe when it exits.
+    """
+    null_device = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null_device, sys.stdout.fileno())
+    os.close(null_device)

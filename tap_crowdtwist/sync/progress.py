@@ -1,4 +1,4 @@
-"""How far a sweep is: a line every ten seconds, or a live bar where a person looks on."""
+"""Progress of a sweep: a log line every ten seconds, or a progress bar on a terminal."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 10.0
-"""Seconds between two lines."""
+"""Interval between two log lines, in seconds."""
 
 MINUTE_SECONDS = 60.0
 
 
 class Progress:
-    """Tells about one sweep at a time.
+    """Reports the progress of one sweep at a time.
 
     Args:
-        stats: what went over the wire so far.
-        clock: a monotonic clock, in seconds.
-        paused_until: until when CrowdTwist has asked everybody to pause; "" if it has not.
+        stats: counts of all requests so far.
+        clock: monotonic clock, in seconds.
+        paused_until: returns until when CrowdTwist asked all workers to pause; "" if it did not.
     """
 
     def __init__(
@@ -45,21 +45,21 @@ class Progress:
         self._stream = ""
         self._stats_of_stream: StreamStats | None = None
         self._total = 0
-        self._began = self._said = self._ticked = 0.0
+        self._began = self._logged = self._ticked = 0.0
         self._sent = 0
         self._bar: tqdm[Any] | None = None
 
     @contextmanager
     def of(self, stream: str, stats: StreamStats, total: int) -> Iterator[None]:
-        """Tell about a sweep while it runs.
+        """Report the progress of a sweep while the context is open.
 
         Args:
-            stream: its name.
-            stats: what became of it so far.
-            total: members to ask.
+            stream: name of the stream.
+            stats: its counts, which grow meanwhile.
+            total: members in the roster.
         """
         self._stream, self._stats_of_stream, self._total = stream, stats, total
-        self._began = self._said = self._ticked = self._clock()
+        self._began = self._logged = self._ticked = self._clock()
         self._sent = self._stats.requests.total()
         if not sys.stderr.isatty():
             try:
@@ -76,7 +76,7 @@ class Progress:
                 self._stats_of_stream = self._bar = None
 
     def tick(self) -> None:
-        """Say how far it is, if it is time to."""
+        """Update the bar, or log a line if the interval is over."""
         stats = self._stats_of_stream
         if stats is None:
             return
@@ -86,28 +86,28 @@ class Progress:
             return
         now = self._clock()
         if self._pause():
-            self._began += now - self._ticked  # no part of what a member takes
+            # Move the start along with a pause, so that pauses do not count in the time per member.
+            self._began += now - self._ticked
         self._ticked = now
-        if now - self._said >= INTERVAL_SECONDS:
+        if now - self._logged >= INTERVAL_SECONDS:
             logger.info("%s", self.line(stats, now))
-            self._said, self._sent = now, self._stats.requests.total()
+            self._logged, self._sent = now, self._stats.requests.total()
 
     def line(self, stats: StreamStats, now: float) -> str:
-        """Say how far the sweep is."""
+        """Return the log line: progress, speed, and an estimate of the time left."""
         sent = self._stats.requests.total() - self._sent
-        pace = sent * MINUTE_SECONDS / max(now - self._said, 0.001)
+        pace = sent * MINUTE_SECONDS / max(now - self._logged, 0.001)
         pause = self._pause()
         left = pause or "time left unknown"
         if stats.asked and not pause:
-            each = (now - self._began) / stats.asked
-            left = (
-                f"about {_format_seconds(each * (self._total - stats.asked))} left in this stream"
-            )
+            seconds_each = (now - self._began) / stats.asked
+            seconds_left = seconds_each * (self._total - stats.asked)
+            left = f"about {_format_seconds(seconds_left)} left in this stream"
         return (
             f"{self._stream}: {stats.asked:,} of {self._total:,} members, "
             f"{stats.records:,} records, {pace:,.0f} requests a minute, "
-            f"{self._stats.rate_limited:,} refused and {self._stats.retried:,} sent again so far, "
-            f"{left}"
+            f"{self._stats.rate_limited:,} rate-limited and {self._stats.retried:,} retried "
+            f"so far, {left}"
         )
 
     def _pause(self) -> str:

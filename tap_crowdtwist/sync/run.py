@@ -1,4 +1,4 @@
-"""What the streams of one run share."""
+"""The objects that the streams of one run share."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ T = TypeVar("T")
 
 
 def utc_now() -> datetime:
-    """Give the present, aware, in UTC."""
+    """Return the current time, aware, in UTC."""
     return datetime.now(timezone.utc)
 
 
 class SyncRun:
-    """The shared parts of a run, each built once, when it is first needed.
+    """The shared objects of a run. Those that are costly are built when first needed.
 
     Args:
-        settings: the checked settings.
-        user_agent: how the tap introduces itself.
-        now: tells the present, aware, in UTC.
-        clock: a monotonic clock, in seconds.
-        transport: sends the requests; made from the settings if not given.
+        settings: the validated settings.
+        user_agent: the User-Agent of all requests.
+        now: returns the current time, aware, in UTC.
+        clock: monotonic clock, in seconds.
+        transport: sends the requests; built from the settings if not given.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class SyncRun:
         self.now = now
         self.clock = clock
         self.stop = StopSignal()
+        # A result weighs as much as its rows, so long histories cannot fill the memory.
         self.pool = WorkerPool(
             settings.max_concurrency, self.on_wait, weight_of=lambda result: len(result.rows)
         )
@@ -76,25 +77,25 @@ class SyncRun:
         self.client = build_client(settings, transport, self.stop, self.pool)
         self.all_stats: dict[str, StreamStats] = {}
         self.failures: list[str] = []
-        """Why streams were given up, one sentence each; the others go on."""
+        """Why streams were given up, one sentence each; the other streams continue."""
         self.missing = MissingMembers()
         self.skip_reason = ""
-        """Why no member is swept, or ""."""
+        """Why no member is read at all, or ""."""
         self.is_resumed = False
-        """Whether it goes on with a run that was cut short."""
+        """Whether this run resumes an interrupted one."""
         self._progress = Progress(self.client.stats, clock, lambda: self.client.paused_until)
 
     @cached_property
     def roster(self) -> Roster:
-        """Who to ask about."""
+        """The members to read."""
         return build_roster(self.settings)
 
     @cached_property
     def feeds(self) -> ChangeFiles | None:
-        """The files that tell who changed, as they are at the beginning of the run.
+        """The files that say who changed, as listed at the beginning of the run, if there are any.
 
         Raises:
-            SettingError: they cannot be listed, although they are needed.
+            SettingError: the files cannot be listed, and `sweep_members` is changed.
         """
         if not self.settings.data_push_path:
             return None
@@ -103,14 +104,15 @@ class SyncRun:
         except SettingError as error:
             if self.settings.only_changed:
                 raise
-            self.fail(error)  # a sweep of all members needs no files
+            # A sweep of all members does not need the files, so only the exit code suffers.
+            self.fail(error)
             return None
         for problem in feeds.problems:
             self.fail(problem)
         return feeds
 
     def fail(self, error: Exception) -> None:
-        """Note why a stream is given up, once."""
+        """Record why something is given up; the same message only once."""
         if str(error) not in self.failures:
             self.failures.append(str(error))
 
@@ -120,19 +122,19 @@ class SyncRun:
         return UserIdLookup(self.roster, self.client)
 
     def stream_stats(self, stream: str) -> StreamStats:
-        """Give the tally of a stream."""
+        """Return the counts of a stream."""
         return self.all_stats.setdefault(stream, StreamStats())
 
     def progress(self, stream: Stream) -> AbstractContextManager[None]:
-        """Tell how far the sweep of a stream is, while it runs."""
+        """Report the progress of a stream's sweep while the context is open."""
         return self._progress.of(stream.name, self.stream_stats(stream.name), len(self.roster))
 
     def run_concurrently(self, calls: Sequence[Callable[[], T]]) -> list[T]:
-        """Let the workers do several things, and wait for all."""
+        """Run calls in the workers at the same time, and return their results in order."""
         return self.pool.run_in_worker(partial(self.pool.run_concurrently, calls))
 
     def on_wait(self) -> None:
-        """Do what has to be done from time to time: say how far it is, and stop if asked to.
+        """Report progress; raise if a stop was requested.
 
         Raises:
             StoppedError: the run was asked to stop.
@@ -142,6 +144,7 @@ class SyncRun:
 
     def close(self) -> None:
         """Stop the workers and close every connection."""
+        # First the stop request: it ends the waits of workers between two attempts.
         self.stop.request_stop()
         self.pool.close()
         self.client.close()
@@ -150,7 +153,7 @@ class SyncRun:
 def build_client(
     settings: Settings, transport: Transport, stop: StopSignal, pool: WorkerPool
 ) -> Client:
-    """Build the API client that settings describe."""
+    """Build the API client from the settings."""
     key = HeaderKey(settings.api_key)
     main: AuthBase = key
     if settings.auth_method == "query":
@@ -171,15 +174,15 @@ def build_client(
 
 
 def build_roster(settings: Settings) -> Roster:
-    """Read the roster that settings describe.
+    """Read the roster that the settings name.
 
     Raises:
-        SettingError: there is none, it is empty, or it cannot be read.
+        SettingError: the settings name no roster, it is empty, or it cannot be read.
     """
     if not settings.user_ids and settings.user_ids_path is None:
         raise SettingError(
             "user_ids_path",
-            "no members are given; CrowdTwist cannot list them, so name a file here or ids in "
+            "no members are given; CrowdTwist cannot list them, so set a file here or ids in "
             "`user_ids`, or select only activities, rewards and badges",
         )
     pseudonymize = settings.policy.pseudonymize if settings.policy.mode != "keep" else None
@@ -188,18 +191,19 @@ def build_roster(settings: Settings) -> Roster:
 
 
 def _located_members(settings: Settings) -> Iterator[tuple[str, Member]]:
-    """Yield the members that settings name, each with its place in words."""
-    chosen = settings.id_type
-    yield from located_in_setting(settings.user_ids, chosen)
+    """Yield the members of the roster, each with its place as text, such as a line of a file."""
+    id_type = settings.id_type
+    yield from located_in_setting(settings.user_ids, id_type)
     if settings.user_ids_path is not None:
         path, column = settings.user_ids_path, settings.user_ids_column
-        yield from located_in_files(path, chosen, column, settings.sftp_known_hosts)
+        yield from located_in_files(path, id_type, column, settings.sftp_known_hosts)
 
 
 def roster_lines_of(members: Collection[Member], settings: Settings) -> list[str]:
-    """Return where the roster names some members, in words that hold none of their ids.
+    """Return the places of some members in the roster, as text without their ids.
 
-    The roster is read anew, since it keeps no lines. One that can be read only once has none.
+    The roster is read again, because line numbers are not kept in memory. If it can be read only
+    once (a pipe), the list is empty.
     """
     places: dict[Member, str] = {}
     with suppress(SettingError):

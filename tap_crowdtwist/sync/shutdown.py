@@ -1,4 +1,4 @@
-"""How a run is asked to stop, and how whoever waits learns of it."""
+"""Stopping a run: the request by a signal, and the error by which waiting code ends."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from tap_crowdtwist.errors import TapError
 
 
 class StoppedError(TapError):
-    """The run was asked to stop. What was written is in the state.
+    """The run was asked to stop.
 
-    The next run goes on there only if the target confirmed that state: until then the runner
-    (Meltano, say) does not keep it.
+    The state covers everything that was written. The next run resumes there only if the target
+    confirmed that state: until then the runner (such as Meltano) does not keep it.
 
     Args:
-        signum: the signal that asked.
-        how: what else there is to say of it.
+        signum: the signal that requested the stop.
+        how: further words for the message, after the name of the signal.
     """
 
     def __init__(self, signum: int = signal.SIGTERM, how: str = "") -> None:
         name = signal.Signals(signum).name
         super().__init__(
-            f"Stopped by {name}{how}; the next run goes on where the last STATE that the target "
-            "confirmed stands"
+            f"Stopped by {name}{how}; the next run resumes from the last STATE that the target "
+            "confirmed"
         )
         self.signum = signum
 
 
 class StopSignal:
-    """A wish to stop: made by a signal handler, noticed by everyone who waits."""
+    """A stop request, made by a signal handler and noticed by all code that waits."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -46,7 +46,7 @@ class StopSignal:
         return self._event.is_set()
 
     def raise_if_stopped(self) -> None:
-        """Go on, unless asked to stop.
+        """Raise if the run was asked to stop.
 
         Raises:
             StoppedError: the run was asked to stop.
@@ -55,10 +55,11 @@ class StopSignal:
             raise StoppedError(self._signum)
 
     def sleep(self, seconds: float) -> None:
-        """Wait, unless asked to stop.
+        """Wait for some seconds, or until the run is asked to stop.
 
         Raises:
             StoppedError: the run was asked to stop.
         """
+        # On an event, not `time.sleep`: a stop ends the waits of all threads at once.
         if self._event.wait(seconds):
             raise StoppedError(self._signum)

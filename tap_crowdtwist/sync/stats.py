@@ -1,36 +1,38 @@
-"""What became of one stream, in numbers."""
+"""Counts of what happened to one stream."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 MAX_SHOWN = 10
-"""Members that failed whose place in the roster is told."""
+"""Failed or missing members whose place in the roster is logged."""
 
 FORGOTTEN = "forgotten"
-"""What a tally says of vanished rows that the target was told to forget."""
+"""Value of `vanished_rows` if the target was told to forget rows that no longer exist."""
 
 
 @dataclass
 class StreamStats:
-    """What became of one stream.
+    """Counts of what happened to one stream.
 
     Attributes:
         records: records written.
-        asked: members asked about.
+        asked: members requested.
         missing: members that CrowdTwist does not know.
-        deleted: members that CrowdTwist has deleted, and says so.
-        failed: members that kept failing.
-        failed_in_row: the last of them, without a success between; owed members do not count.
-        failed_positions: places in the roster of the first of them.
-        not_configured: members for whom the program lacks the resource.
-        unavailable: members that failed because the key may not read the resource, or the like.
-        rejected_rows: rows left out for want of a key.
-        texts: by property, texts that stood where an object should, and were kept as they came.
+        deleted: members that CrowdTwist reports as deleted.
+        failed: members that could not be read, retries included.
+        failed_in_row: failed members since the last success; those that an earlier run failed to
+            read do not count.
+        failed_positions: positions in the roster of the first failed members.
+        not_configured: members for which the program lacks the resource.
+        unavailable: members that failed because the key may not read the resource, or similar.
+        rejected_rows: rows left out because they have no key.
+        texts: by property, values that should be objects but are text, and were kept as they are.
         skip_reason: why the stream was not read at all, or "".
-        last_error: why the last member that failed did, or "".
+        last_error: the error of the last failed member, or "".
         wrong_roster: whether so many members are missing that the roster must be wrong.
-        vanished_rows: if that setting is forget, "forgotten" or why rows that no longer exist stay.
+        vanished_rows: if that setting is forget: "forgotten", or why rows that no longer exist
+            stay.
     """
 
     records: int = 0

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow_kit import VENV, Airflow, wait_for
-from harness import canonical
+from support.airflow_project import VENV, Airflow, wait_for
+from support.harness import canonical
+from support.postgres_server import PostgresServer
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
 from crowdtwist_sandbox.demo_project import MeltanoProject
@@ -25,7 +26,6 @@ from tap_crowdtwist.members.roster import Shard as RosterShard
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from postgres_server import PostgresServer
 
 pytestmark = [
     pytest.mark.skipif(not VENV, reason="AIRFLOW_VENV is not set: run `make test-airflow`"),
@@ -48,9 +48,6 @@ STREAMS += ["user_rewards", "rewards"]
 @pytest.fixture(scope="module")
 def servers() -> Iterator[tuple[PostgresServer, PostgresServer]]:
     """A PostgreSQL for Airflow, and one that is the warehouse."""
-    sys.path.append(str(Path(__file__).resolve().parents[1] / "warehouses"))
-    from postgres_server import PostgresServer  # noqa: PLC0415 - it lies beside other tests
-
     with PostgresServer() as metadata, PostgresServer() as warehouse:
         metadata.query("CREATE ROLE airflow LOGIN PASSWORD 'airflow'")
         metadata.query("CREATE DATABASE airflow OWNER airflow")

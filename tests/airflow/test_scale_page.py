@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from airflow_kit import CHECKOUT
-from harness import KEYS, OFF_BY_DEFAULT, PROGRAM_STREAMS
+from support.airflow_project import CHECKOUT
+from support.harness import KEYS, OFF_BY_DEFAULT, PROGRAM_STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

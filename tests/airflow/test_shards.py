@@ -1,4 +1,4 @@
-"""What the DAG does besides Airflow: the roster, runs of Meltano, the verdict."""
+"""What the DAG does besides Airflow: the roster, runs of Meltano, completeness."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow_kit import DAGS, shards, wait_for
 from fsspec.implementations.memory import MemoryFileSystem
-from harness import PROGRAM_STREAMS
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.airflow_project import DAGS, shards, wait_for
+from support.harness import PROGRAM_STREAMS
 
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.members.roster import Roster
@@ -392,7 +392,7 @@ def summary(**streams: StreamStats) -> str:
 def heard(*lines: str, code: int = 0) -> Any:
     run = CODE.Run(code=code)
     for line in lines:
-        run.raise_if_stopped(line, lambda *_: None)
+        run.read_line(line, lambda *_: None)
     return run
 
 
@@ -408,7 +408,7 @@ def test_lines_go_to_the_log_with_their_level_and_origin() -> None:
         "not JSON\n",
         "[1]",
     ):
-        run.raise_if_stopped(line, lambda *w: said.append(w))
+        run.read_line(line, lambda *w: said.append(w))
 
     assert run.tap == 7
     assert said == [
@@ -423,7 +423,7 @@ def test_lines_go_to_the_log_with_their_level_and_origin() -> None:
 def test_a_run_is_over_when_only_members_failed() -> None:
     tap = {"name": "tap-crowdtwist"}
     told = entry(summary(users=StreamStats(asked=5, failed=1)), **tap)
-    owed = entry("Not everything is there: members that kept failing", "critical", **tap)
+    owed = entry("Incomplete: 1 member failed in `users`", "critical", **tap)
 
     assert heard(told).is_over
     assert heard(told, owed, entry("Extractor failed", "error"), code=1).is_over
@@ -465,15 +465,15 @@ def test_the_tap_says_what_a_run_listens_for(world: Sandbox) -> None:
         world.set_faults()
     run = heard(code=ended.returncode)
     for line in ended.stderr.splitlines():
-        for words in ("The roster has ", "Summary: ", "Not everything is there"):
+        for words in ("The roster has ", "Summary: ", "Incomplete: "):
             if words in line:
-                level = "critical" if words.startswith("Not") else "info"
+                level = "critical" if words.startswith("Incomplete") else "info"
                 text = words + line.partition(words)[2]
-                run.raise_if_stopped(entry(text, level, name="tap-crowdtwist"), lambda *_: None)
-    run.raise_if_stopped(entry("Extractor failed", "error"), lambda *_: None)
+                run.read_line(entry(text, level, name="tap-crowdtwist"), lambda *_: None)
+    run.read_line(entry("Extractor failed", "error"), lambda *_: None)
 
     assert run.members == 6, ended.stderr
-    assert set(run.summary["users"]) >= {*CODE.verdict.COUNTS, "asked", "skip_reason"}
+    assert set(run.summary["users"]) >= {*CODE.completeness.COUNTS, "asked", "skip_reason"}
     assert run.code == 1
     assert run.is_over, ended.stderr
 
@@ -631,7 +631,7 @@ def test_a_state_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         meltano.state("1-of-2")
 
 
-# The verdict
+# Completeness
 
 PARTS = CODE.split(2, 100)
 
@@ -645,7 +645,7 @@ def done(
 
 
 def test_catalogs_are_those_of_the_tap() -> None:
-    assert set(PROGRAM_STREAMS) == CODE.verdict.CATALOGS
+    assert set(PROGRAM_STREAMS) == CODE.completeness.PROGRAM_STREAMS
 
 
 def test_everything_is_there_when_all_members_were_asked() -> None:
@@ -659,9 +659,9 @@ def test_everything_is_there_when_all_members_were_asked() -> None:
         ),
     ]
 
-    assert CODE.judge(5, PARTS, accounts) == []
+    assert CODE.find_problems(5, PARTS, accounts) == []
     head, line = CODE.table(5, accounts)
-    assert head.split() == ["stream", "members", "asked", *CODE.verdict.COUNTS]
+    assert head.split() == ["stream", "members", "asked", *CODE.completeness.COUNTS]
     assert line.split() == ["users", "5", "5", "1", "0", "0", "0", "4"]
 
 
@@ -687,7 +687,7 @@ def test_members_asked_by_earlier_attempts_count() -> None:
         "purchases": 6,
         "redemptions": 6,
     }
-    assert CODE.judge(6, PARTS[:1], [account]) == []
+    assert CODE.find_problems(6, PARTS[:1], [account]) == []
 
 
 def test_a_sweep_that_began_anew_does_not_count_twice() -> None:
@@ -707,12 +707,12 @@ def test_whatever_is_incomplete_is_told_with_numbers() -> None:
     )
     part = done(PARTS[1], 2, users=StreamStats(asked=1))
 
-    assert CODE.judge(5, PARTS, [whole]) == [
+    assert CODE.find_problems(5, PARTS, [whole]) == [
         "1 of 2 shards did not end: 2/2",
         "users: 2 members kept failing; they are asked again by the next run",
         "users: 1 rows have no key and were left out",
     ]
-    (changed, *others) = CODE.judge(6, PARTS, [whole, part])
+    (changed, *others) = CODE.find_problems(6, PARTS, [whole, part])
     assert changed.startswith("the shards share 5 members, but the roster had 6")
     assert others == [
         "users: shard 2/2 asked 1 of 2 members",
@@ -720,20 +720,20 @@ def test_whatever_is_incomplete_is_told_with_numbers() -> None:
         "users: 1 rows have no key and were left out",
         "coupons: shard 2/2 asked 0 of 2 members",
     ]
-    assert CODE.judge(5, PARTS, [])[0] == "2 of 2 shards did not end: 1/2, 2/2"
+    assert CODE.find_problems(5, PARTS, [])[0] == "2 of 2 shards did not end: 1/2, 2/2"
 
 
 def test_a_resource_that_the_program_lacks_is_not_incomplete() -> None:
     account = done(PARTS[0], 30, receipts=StreamStats(asked=25, skip_reason="not configured"))
 
-    assert CODE.judge(30, PARTS[:1], [account]) == []
+    assert CODE.find_problems(30, PARTS[:1], [account]) == []
     assert CODE.table(30, [account])[1].endswith("not configured")
 
 
 def test_catalogs_alone_need_no_member() -> None:
     accounts = [done(part, 0, rewards=StreamStats(records=9)) for part in PARTS]
 
-    assert CODE.judge(5, PARTS, accounts) == []
+    assert CODE.find_problems(5, PARTS, accounts) == []
 
 
 def test_accounts_are_plain_json() -> None:

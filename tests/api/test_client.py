@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scripted import Server, answer
+from support.scripted_server import Server, answer
 
 from tap_crowdtwist.api import endpoints
 from tap_crowdtwist.api.auth import HeaderKey, QueryKey

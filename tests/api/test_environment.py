@@ -7,8 +7,8 @@ import ssl
 from typing import TYPE_CHECKING
 
 import pytest
-from certificates import NAME, Certificate, make_certificate
-from scripted import Server, answer, drip, relay
+from support.certificates import NAME, Certificate, make_certificate
+from support.scripted_server import Server, answer, drip, relay
 
 from tap_crowdtwist.api.auth import HeaderKey
 from tap_crowdtwist.api.transport import CA_BUNDLES, NoResponseError, Transport

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scripted import OK, Server, answer, drip
+from support.scripted_server import OK, Server, answer, drip
 
 from tap_crowdtwist.api.auth import HeaderKey, QueryKey
 from tap_crowdtwist.api.transport import NoResponseError, Transport

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from changed_kit import FEEDS, STREAMS, Brand, rewrite
-from harness import DAY, PRESENT
+from support.changed_members import FEEDS, STREAMS, Brand, rewrite
+from support.harness import DAY, PRESENT
 
 from tap_crowdtwist.files.naming import DATA_PUSH
 from tap_crowdtwist.state import files_seen
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-CHANGED = "Not everything is there: Setting `sweep_members`: `changed` is possible only "
+CHANGED = "Incomplete: Setting `sweep_members`: `changed` is possible only "
 ASK = "run once with `sweep_members` all"
 
 
@@ -39,7 +39,7 @@ def refused(brand: Brand, **how: Any) -> str:
     """Why a changed sweep is refused; nobody is asked, and nothing moves."""
     before = {stream: dict(brand.entry(stream)) for stream in STREAMS}
     outcome = brand.run(**how)
-    assert outcome.said.startswith("Not everything is there: ")
+    assert outcome.said.startswith("Incomplete: ")
     assert not outcome.requests
     assert not outcome.records
     for stream in STREAMS:
@@ -94,7 +94,7 @@ def test_a_full_sweep_under_way_has_to_end_first(brand: Brand) -> None:
     assert brand.run("all", streams=("users",), life=14, later=DAY / 24).crashed
     brand.pass_day()
     assert refused(brand).startswith(
-        f"{CHANGED}when the sweep of all members that is under way for `users` is complete; go on"
+        f"{CHANGED}when the sweep of all members that has begun for `users` is complete; continue"
     )
     assert not brand.run("all").said
     assert not brand.run().said
@@ -108,7 +108,7 @@ def test_a_gap_is_named_and_filled_by_the_files(brand: Brand, lacking: tuple[str
     brand.pass_day()
     said = "file" if lacking == FEEDS else f"{' and no '.join(lacking)} file"
     assert refused(brand) == (
-        "Not everything is there: Setting `data_push_path`: has no "
+        "Incomplete: Setting `data_push_path`: has no "
         f"{said} dated 2026-03-12, so who changed on the day before is not known; run "
         f"again when it has come, or else {ASK}"
     )
@@ -147,7 +147,7 @@ def test_a_note_that_cannot_be_read_is_told_in_a_sentence(brand: Brand) -> None:
     for name, nonsense in (("all_at", "nonsense"), ("feeds", 5), ("fresh_at", 7)):
         kept = brand.state["bookmarks"]["users"]["files"][name]
         brand.state["bookmarks"]["users"]["files"][name] = nonsense
-        said = "The state given to the tap cannot be read: the entry of `users`"
+        said = "The state cannot be read: the entry of `users`"
         assert said in brand.run().said
         brand.state["bookmarks"]["users"]["files"][name] = kept
 
@@ -206,8 +206,8 @@ def test_a_delivery_that_has_ended_is_noticed_after_three_days(brand: Brand) -> 
         brand.pass_day(deliver=False)
         assert not brand.run().said
     assert refused(brand, later=timedelta(minutes=1)) == (
-        "Not everything is there: Setting `data_push_path`: has had no file of a newer day since "
-        "2026-03-12T02:00:00Z, so who changed is not known; see to the delivery, and " + ASK
+        "Incomplete: Setting `data_push_path`: has had no file of a newer day since "
+        "2026-03-12T02:00:00Z, so who changed is not known; check the delivery, and " + ASK
     )
     assert not brand.run("all").said
     assert not brand.run().said

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from changed_kit import STREAMS, Brand, rewrite
-from harness import DAY
+from support.changed_members import STREAMS, Brand, rewrite
+from support.harness import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

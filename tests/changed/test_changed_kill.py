@@ -10,8 +10,8 @@ import sys
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from changed_kit import STREAMS, Brand
-from harness import config_of, select
+from support.changed_members import STREAMS, Brand
+from support.harness import config_of, select
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
-from changed_kit import Brand
+from support.changed_members import Brand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,12 +9,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from changed_crashes import LARGEST_STATE
-from changed_kit import FEEDS, Brand, Outcome, rewrite
-from harness import DAY, TODAY
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from support.changed_crashes import LARGEST_STATE
+from support.changed_members import FEEDS, Brand, Outcome, rewrite
+from support.harness import DAY, TODAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
-from harness import process_untouched
+from support.harness import process_untouched
 from typing_extensions import override
 
 from tap_crowdtwist.api.errors import FatalApiError
@@ -221,7 +221,7 @@ def test_who_is_not_known_by_any_name_is_counted(caplog: pytest.LogCaptureFixtur
         )
         == []
     )
-    assert "2 members whom files name without a number are not known to CrowdTwist" in caplog.text
+    assert "CrowdTwist does not know 2 members that files name without a numeric id" in caplog.text
     assert "a@x.test" not in caplog.text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from changed_kit import Brand, Row
+from support.changed_members import Brand, Row
 from typing_extensions import override
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conformance_kit import conform, plain
+from support.conformance import conform, plain
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 REGENERATE = bool(os.environ.get("REGENERATE_CONFORMANCE"))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from conformance_kit import ADAPTS, plain
-from harness import canonical, key_of
-from test_conformance import FOUND
-from unhurried import sync
+from support.conformance import ADAPTS, FOUND, plain
+from support.fake_clock_tap import sync
+from support.harness import canonical, key_of
 
 HASHED = {"history_without_ids", "redemptions_without_ids"}
 """Deviations after which the ids of rows are the tap's own."""

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import MEMBER_STREAMS, STREAMS, Result, canonical, sandbox
-from journeys import spec_of, travel
+from support.fault_scenarios import spec_of, travel
+from support.harness import MEMBER_STREAMS, STREAMS, Result, canonical, sandbox
 
-from crowdtwist_sandbox.faults import CATALOGUE
+from crowdtwist_sandbox.faults import ALL_FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,7 +40,7 @@ def outcomes() -> Iterator[dict[str, dict[str, Any]]]:
     rows = {row["fault"]: row for row in known}
     yield rows
     if REGENERATE:
-        ordered = [rows[fault] for fault in (*CATALOGUE, *MIXTURES) if fault in rows]
+        ordered = [rows[fault] for fault in (*ALL_FAULTS, *MIXTURES) if fault in rows]
         lines = ",\n".join(f"  {json.dumps(row)}" for row in ordered)
         OUTCOMES.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
@@ -52,11 +52,11 @@ def streams_for(fault: str) -> Sequence[str]:
 
 def workers_for(fault: str) -> int:
     """Faults that a run may or may not survive come in one order only where requests do."""
-    one_by_one = fault in MIXTURES or CATALOGUE[fault].kind in {"persistent", "fatal"}
+    one_by_one = fault in MIXTURES or ALL_FAULTS[fault].kind in {"persistent", "fatal"}
     return 1 if one_by_one else 16
 
 
-@pytest.mark.parametrize("fault", [*CATALOGUE, *MIXTURES])
+@pytest.mark.parametrize("fault", [*ALL_FAULTS, *MIXTURES])
 def test_a_fault_costs_no_row(
     fault: str, running: Sandbox, outcomes: dict[str, dict[str, Any]]
 ) -> None:
@@ -70,7 +70,7 @@ def test_a_fault_costs_no_row(
         assert_truth_in_order(running, journey.results[0], streams)
     row = {
         "fault": fault,
-        "kind": CATALOGUE[fault].kind if fault in CATALOGUE else "mixture",
+        "kind": ALL_FAULTS[fault].kind if fault in ALL_FAULTS else "mixture",
         "rate": float(spec.rpartition("=")[2]),
         "met": sum(journey.met.values()),
         "tries": journey.tries,
@@ -90,4 +90,4 @@ def assert_truth_in_order(running: Sandbox, result: Result, streams: Sequence[st
 
 
 def test_the_table_is_about_every_fault(outcomes: dict[str, dict[str, Any]]) -> None:
-    assert list(outcomes) == [*CATALOGUE, *MIXTURES]
+    assert list(outcomes) == [*ALL_FAULTS, *MIXTURES]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from harness import STREAMS, sandbox
-from journeys import travel
+from support.fault_scenarios import travel
+from support.harness import STREAMS, sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +79,9 @@ def test_a_total_that_is_wrong_is_reported_with_both_numbers(
 
 def test_listings_that_lie_warn_once_each_and_not_for_each_member(running: Sandbox) -> None:
     lines = travel(running, "next_self=1", STREAMS).results[0].stderr.splitlines()
-    warned = [line.partition("api.listing")[2] for line in lines if "api.listing" in line]
+    warned = [
+        line.partition("api.deduplication")[2] for line in lines if "api.deduplication" in line
+    ]
     assert warned
     assert len(warned) == len(set(warned))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-import unhurried
-from harness import sandbox
+from support import fake_clock_tap
+from support.fake_clock_tap import sync
+from support.harness import sandbox
 from typing_extensions import override
-from unhurried import sync
 
 from tap_crowdtwist.api.transport import Response, Transport
 
@@ -50,7 +50,7 @@ def test_an_answer_that_is_not_quite_json_is_read(
                 return Response(answer.status, answer.headers, spoil(bytes(answer.body)))
 
         clean = sync(running, "users")
-        monkeypatch.setattr(unhurried, "Transport", Spoilt)
+        monkeypatch.setattr(fake_clock_tap, "Transport", Spoilt)
         result = sync(running, "users")
     assert result.exit_code == 0, result.stderr
     assert result.stderr.count(f"not valid JSON ({defect})") == 1

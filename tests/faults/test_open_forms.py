@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-import unhurried
-from harness import TODAY, canonical, sandbox, select
+from support import fake_clock_tap
+from support.fake_clock_tap import sync
+from support.harness import TODAY, canonical, sandbox, select
 from typing_extensions import override
-from unhurried import sync
 
 from tap_crowdtwist.api.transport import Response, Transport
 from tap_crowdtwist.streams import undated_lists
@@ -96,13 +96,15 @@ class OneRefused(Transport):
 def test_a_member_whom_all_forms_refuse_has_failed_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     with sandbox(members=12) as running:
         refused = running.roster()[0]
-        monkeypatch.setattr(unhurried, "Transport", type("", (OneRefused,), {"refused": refused}))
+        monkeypatch.setattr(
+            fake_clock_tap, "Transport", type("", (OneRefused,), {"refused": refused})
+        )
         result = sync(running, HISTORY)
         assert result.exit_code == 1
         others = [row for row in running.expected_rows(HISTORY) if row["user_id"] != int(refused)]
         assert rows_of(result.records[HISTORY]) == rows_of(others)
         assert "no longer" not in result.stderr
-        assert "user_activity_history 1 (the last one because" in result.stderr
+        assert "1 member failed in `user_activity_history` (entry " in result.stderr
 
 
 SIZES = (10, 20, 3, 10, 37, 5, 10, 60, 0, 1, 25, 30, 12)
@@ -174,14 +176,14 @@ def test_the_end_of_a_list_without_paging_is_no_flaw_of_its_form(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ways = {"page": page, "refuses": refuses, "beyond": beyond, "dates": dates}
-    monkeypatch.setattr(unhurried, "Transport", type("", (Host,), ways))
+    monkeypatch.setattr(fake_clock_tap, "Transport", type("", (Host,), ways))
     members = range(1, 27)
     config = {
         "api_key": "k" * 20,
         "client_id": "1",
         "user_ids": list(map(str, members)),
     }
-    result = unhurried.run_with(config=config, catalog=select(HISTORY))
+    result = fake_clock_tap.run_with(config=config, catalog=select(HISTORY))
     assert result.exit_code == 0, result.stderr
     assert sorted(row["user_activity_id"] for row in result.records[HISTORY]) == sorted(
         row["user_activity_id"] for member in members for row in rows_of_member(member)
@@ -236,7 +238,7 @@ def test_at_most_twenty_members_are_read_both_ways(monkeypatch: pytest.MonkeyPat
                 return Response(200, {}, b'{"rewards": [], "paging": {"pages": 0, "total": 0}}')
             return super().get(url, auth)
 
-    monkeypatch.setattr(unhurried, "Transport", LastYear)
+    monkeypatch.setattr(fake_clock_tap, "Transport", LastYear)
     with sandbox(members=60) as running:
         assert sync(running, REDEMPTIONS, max_concurrency=8).exit_code == 0
         (profiles,) = running.counts()["requests"]
@@ -261,9 +263,9 @@ def test_a_page_that_is_refused_in_passing_is_not_the_end_of_a_list(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ways = {"page": "page", "dates": "ignored", "refused": Counter()}
-    monkeypatch.setattr(unhurried, "Transport", type("", (PassingRefusal,), ways))
+    monkeypatch.setattr(fake_clock_tap, "Transport", type("", (PassingRefusal,), ways))
     config = {"api_key": "k" * 20, "client_id": "1", "user_ids": ["4", "3"]}
-    result = unhurried.run_with(config=config, catalog=select(HISTORY))
+    result = fake_clock_tap.run_with(config=config, catalog=select(HISTORY))
     assert result.exit_code == 0, result.stderr
     rows = [*rows_of_member(3), *rows_of_member(4)]
     assert len(result.records[HISTORY]) == len(rows)
@@ -288,7 +290,7 @@ def test_redemptions_are_read_without_the_permission_to_read_profiles(
     status: int, code: str, deviations: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refusal = Response(status, {}, f'{{"error": "{code}", "message": "?"}}'.encode())
-    monkeypatch.setattr(unhurried, "Transport", type("", (NoProfiles,), {"answer": refusal}))
+    monkeypatch.setattr(fake_clock_tap, "Transport", type("", (NoProfiles,), {"answer": refusal}))
     with sandbox(members=30, deviations=deviations) as running:
         result = sync(running, REDEMPTIONS)
         assert result.exit_code == 0, result.stderr

@@ -10,8 +10,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import canonical, config_of, run_process, sandbox, select
-from journeys import check
+from support.fault_scenarios import check
+from support.harness import canonical, config_of, run_process, sandbox, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,4 +74,4 @@ def test_a_process_that_waits_ends_when_told_to(
     running.set_faults("")
     assert process.returncode == 128 + signal.SIGTERM
     assert "Traceback" not in stderr
-    assert "Stopped by SIGTERM; the next run goes on" in stderr.splitlines()[-1]
+    assert "Stopped by SIGTERM; the next run resumes" in stderr.splitlines()[-1]

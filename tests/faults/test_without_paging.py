@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-import unhurried
-from harness import STREAMS, canonical, sandbox
+from support import fake_clock_tap
+from support.fake_clock_tap import sync
+from support.harness import STREAMS, canonical, sandbox
 from typing_extensions import override
-from unhurried import sync
 
 from tap_crowdtwist.api.transport import Response, Transport
 
@@ -82,7 +82,7 @@ class Whole(Unguided):
 def test_listings_without_paging_are_whole(
     form: type[Transport], running: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unhurried, "Transport", form)
+    monkeypatch.setattr(fake_clock_tap, "Transport", form)
     result = sync(running, *STREAMS)
     assert result.exit_code == 0, result.stderr
     for stream in STREAMS:
@@ -101,7 +101,7 @@ def test_a_list_that_takes_no_page_and_stops_at_a_round_number_is_doubted_once(
             assert len(rows) > 10
             return Response(answer.status, answer.headers, msgspec.json.encode(rows[:10]))
 
-    monkeypatch.setattr(unhurried, "Transport", Cut)
+    monkeypatch.setattr(fake_clock_tap, "Transport", Cut)
     result = sync(running, "user_activities")
     doubt = "user_activities: the longest list has exactly 10 rows and no pages"
     assert result.stderr.count(doubt) == 1
@@ -119,7 +119,7 @@ def test_a_single_list_of_a_round_length_among_longer_ones_is_not_doubted(
             rows = msgspec.json.decode(answer.body)
             return Response(answer.status, answer.headers, msgspec.json.encode(rows[:10]))
 
-    monkeypatch.setattr(unhurried, "Transport", CutOnce)
+    monkeypatch.setattr(fake_clock_tap, "Transport", CutOnce)
     assert "the longest list" not in sync(running, "user_activities").stderr
 
 
@@ -134,7 +134,7 @@ def test_a_catalog_that_may_be_cut_does_not_make_targets_forget_the_rest(
             return Response(answer.status, answer.headers, msgspec.json.encode(rows))
 
     clean = sync(running, "rewards")
-    monkeypatch.setattr(unhurried, "Transport", CutCatalog)
+    monkeypatch.setattr(fake_clock_tap, "Transport", CutCatalog)
     result = sync(running, "rewards")
     assert [len(r.records["rewards"]) for r in (clean, result)] == [61, 25]
     assert "ACTIVATE_VERSION" in clean.stdout
@@ -159,7 +159,7 @@ def test_a_page_that_is_refused_behind_a_full_one_ends_the_list_and_is_doubted(
         def get(self, url: str, auth: AuthBase) -> Response:
             return Response(status, {}, body) if "page=2" in url else super().get(url, auth)
 
-    monkeypatch.setattr(unhurried, "Transport", OnePage)
+    monkeypatch.setattr(fake_clock_tap, "Transport", OnePage)
     result = sync(running, "rewards", "user_rewards")
     assert result.exit_code == 0, result.stderr
     assert len(result.records["rewards"]) == 25
@@ -177,10 +177,10 @@ def test_an_empty_object_is_no_page_of_a_listing_that_announces_it(
         def get(self, url: str, auth: AuthBase) -> Response:
             return Response(200, {}, b"{}") if "page=2" in url else super().get(url, auth)
 
-    monkeypatch.setattr(unhurried, "Transport", Hollow)
+    monkeypatch.setattr(fake_clock_tap, "Transport", Hollow)
     result = sync(running, "rewards", "activities")
     assert result.exit_code == 1
     assert "rewards" not in result.records
-    monkeypatch.setattr(unhurried, "Transport", type("HollowEnd", (Hollow, Bare), {}))
+    monkeypatch.setattr(fake_clock_tap, "Transport", type("HollowEnd", (Hollow, Bare), {}))
     ended = sync(running, "rewards")
     assert (ended.exit_code, len(ended.records["rewards"])) == (0, 25)

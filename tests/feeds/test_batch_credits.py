@@ -6,9 +6,9 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from files_kit import BATCH, check_valid, put, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.push_files import BATCH, check_valid, put, read
 
 from tap_crowdtwist.files.batch_activity import parse_credit, read_credits
 from tap_crowdtwist.files.folder import File
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from harness import Result
+    from support.harness import Result
 
     from crowdtwist_sandbox import Sandbox
 

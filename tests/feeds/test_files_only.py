@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from files_kit import PUSH
-from harness import API_KEY, run_cli, run_process
+from support.harness import API_KEY, run_cli, run_process
+from support.push_files import PUSH
 
 from crowdtwist_sandbox.cli import main as sandbox_command
 from tap_crowdtwist.config.file_settings import FEED_PATHS

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import fsspec
 import pytest
-from files_kit import (
+from fsspec.implementations.local import LocalFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
+from support.harness import PRESENT
+from support.push_files import (
     BATCH,
     check_failure,
     ids,
@@ -21,9 +24,6 @@ from files_kit import (
     with_method,
     zipped,
 )
-from fsspec.implementations.local import LocalFileSystem
-from fsspec.implementations.memory import MemoryFileSystem
-from harness import PRESENT
 from typing_extensions import override
 
 from tap_crowdtwist.errors import SettingError

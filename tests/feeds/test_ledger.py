@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from harness import PRESENT
 from hypothesis import given
 from hypothesis import strategies as st
+from support.harness import PRESENT
 
 from tap_crowdtwist.files.folder import File, digest_of
 from tap_crowdtwist.files.history import FileHistory, HistorySize, merged

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from harness import PRESENT, process_untouched, select, tap_at
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from live_kit import NOW, Captures
+from support.harness import PRESENT, process_untouched, select, tap_at
+from support.live_events import NOW, Captures
 
 from tap_crowdtwist.files.history import HistorySize
 from tap_crowdtwist.streams.live_push import LiveSegments

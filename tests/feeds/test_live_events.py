@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
-from harness import discover, entry_of, without_nulls
-from live_kit import LIVE, Captures
+from support.harness import discover, entry_of, without_nulls
+from support.live_events import LIVE, Captures
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live_kit import Captures
+from support.live_events import Captures
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import IO
 
 import pytest
-from harness import TODAY, sandbox
-from live_kit import NOW, Captures
+from support.harness import TODAY, sandbox
+from support.live_events import NOW, Captures
 
 from tap_crowdtwist.files.folder import File, FileSource
 from tap_crowdtwist.streams import live_push

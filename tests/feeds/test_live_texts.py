@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live_kit import LIVE, Captures
+from support.live_events import LIVE, Captures
 
 from tap_crowdtwist.privacy.policy import EXTRA, public_schema
 from tap_crowdtwist.records import values
@@ -28,7 +28,7 @@ OBJECTS = [
     ("live_activities", "extra_data"),
     ("live_redemptions", "extra_data"),
 ]
-STATEMENT = "Texts that should be JSON objects and are not"
+STATEMENT = "Texts that should be JSON objects but are not"
 ALIASES = {stream.name: stream.aliases for stream in FILE_STREAMS}
 
 ellipses = st.sampled_from(["...", "…", "… … …"])

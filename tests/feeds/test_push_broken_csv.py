@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from files_kit import (
+from support.push_files import (
     check_failure,
     ids,
     name_of,
@@ -22,7 +22,7 @@ from tap_crowdtwist.files.data_push import MAX_LINE_CHARACTERS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness import Result
+    from support.harness import Result
 
 AGAIN = "fetch the file again, or have it sent again"
 CHECK = "check the file"

@@ -7,7 +7,7 @@ import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
-from files_kit import (
+from support.push_files import (
     check_failure,
     ids,
     name_of,
@@ -25,7 +25,7 @@ from tap_crowdtwist.errors import FileError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness import Result
+    from support.harness import Result
 
 ROWS = tuple(range(3500, 4000))
 WHOLE = zipped(profiles(*ROWS))

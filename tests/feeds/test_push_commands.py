@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from files_kit import (
+from support.harness import discover, run_cli, run_tap, select
+from support.push_files import (
     ANYWHERE,
     BATCH,
     PUSH,
@@ -19,7 +20,6 @@ from files_kit import (
     read,
     table,
 )
-from harness import discover, run_cli, run_tap, select
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,7 +96,7 @@ def test_files_and_the_api_are_read_in_one_run(world: Sandbox, tmp_path: Path) -
         data_push_path=str(tmp_path),
         code=1,
     )
-    check_failure(result, f"Not everything is there: Setting `data_push_path`: {broken.name!r} is")
+    check_failure(result, f"Incomplete: Setting `data_push_path`: {broken.name!r} is")
     assert set(result.records) == {"activities", "push_users"}
 
 

@@ -7,9 +7,9 @@ import io
 import zipfile
 from typing import TYPE_CHECKING
 
-from files_kit import profiles, rows_in, zipped
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from support.push_files import profiles, rows_in, zipped
 
 from tap_crowdtwist.errors import FileError
 

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from files_kit import (
+from support.push_files import (
     FEEDS,
     PUSH,
     ids,
@@ -28,7 +28,7 @@ from tap_crowdtwist.files.folder import File
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness import Result
+    from support.harness import Result
 
 KEPT = 200
 """Days that the state of a stream tells of."""

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from files_kit import (
+from support.harness import select
+from support.push_files import (
     ANYWHERE,
     ids,
     name_of,
@@ -22,7 +23,6 @@ from files_kit import (
     read,
     table,
 )
-from harness import select
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,7 +146,7 @@ def test_a_signal_ends_the_run_after_the_last_whole_file(
     tried = attempt(tmp_path, config, None, 3_000_000, sig)
     assert tried.exit_code == 128 + sig
     last = tried.stderr.splitlines()[-1]
-    assert f"Stopped by {sig.name}; the next run goes on where the last STATE that" in last
+    assert f"Stopped by {sig.name}; the next run resumes from the last STATE that" in last
     assert "Traceback" not in tried.stderr
     assert tried.messages[-1]["type"] == "STATE"
     entry = tried.state["bookmarks"]["push_users"]

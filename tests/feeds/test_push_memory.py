@@ -11,8 +11,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 import pytest
-from files_kit import ANYWHERE, name_of
-from harness import PRESENT, select
+from support.harness import PRESENT, select
+from support.push_files import ANYWHERE, name_of
 
 from tap_crowdtwist.errors import FileError
 from tap_crowdtwist.files.data_push import CsvTable

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import pytest
-from files_kit import ANYWHERE, name_of, profiles, put
-from harness import PRESENT, process_untouched, select, tap_at
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from support.harness import PRESENT, process_untouched, select, tap_at
+from support.push_files import ANYWHERE, name_of, profiles, put
 
 from tap_crowdtwist.files.history import HistorySize
 from tap_crowdtwist.streams.batch_activity import BatchActivityCredits

@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any
 
-from files_kit import check_valid, name_of, one, put, read, table
 from hypothesis import given
 from hypothesis import strategies as st
+from support.push_files import check_valid, name_of, one, put, read, table
 
 from tap_crowdtwist.files.month_columns import fold, month_column
 

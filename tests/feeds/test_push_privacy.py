@@ -6,8 +6,19 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from files_kit import ANYWHERE, FEEDS, PUSH, ROWS, check_valid, name_of, one, put, read, table
-from harness import select
+from support.harness import select
+from support.push_files import (
+    ANYWHERE,
+    FEEDS,
+    PUSH,
+    ROWS,
+    check_valid,
+    name_of,
+    one,
+    put,
+    read,
+    table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,19 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from files_kit import FEEDS, PUSH, ROWS, check_valid, ids, name_of, one, profiles, put, read, table
+from support.push_files import (
+    FEEDS,
+    PUSH,
+    ROWS,
+    check_valid,
+    ids,
+    name_of,
+    one,
+    profiles,
+    put,
+    read,
+    table,
+)
 
 from tap_crowdtwist.files.data_push import MAX_LINE_CHARACTERS
 

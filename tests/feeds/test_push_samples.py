@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from files_kit import FEEDS, check_valid, name_of, put, read
+from support.push_files import FEEDS, check_valid, name_of, put, read
 
 from tap_crowdtwist.files.month_columns import month_column
 
 if TYPE_CHECKING:
-    from harness import Result
+    from support.harness import Result
 
 SAMPLES = Path(__file__).parents[1] / "fixtures" / "samples"
 NAMES = sorted(path.name for path in SAMPLES.glob("push_*.csv"))

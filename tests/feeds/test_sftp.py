@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any
 import fsspec
 import paramiko
 import pytest
-from files_kit import (
+from fsspec.implementations.cached import (
+    CachingFileSystem,
+    SimpleCacheFileSystem,
+    WholeFileCacheFileSystem,
+)
+from fsspec.implementations.sftp import SFTPFileSystem
+from fsspec.registry import register_implementation
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.harness import Result, run_cli, run_tap, select
+from support.push_files import (
     ANYWHERE,
     BATCH,
     check_failure,
@@ -23,17 +33,7 @@ from files_kit import (
     put_days,
     read,
 )
-from fsspec.implementations.cached import (
-    CachingFileSystem,
-    SimpleCacheFileSystem,
-    WholeFileCacheFileSystem,
-)
-from fsspec.implementations.sftp import SFTPFileSystem
-from fsspec.registry import register_implementation
-from harness import Result, run_cli, run_tap, select
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from sftp_kit import HOST, KEY_TYPES, SftpServer, make_key
+from support.sftp_server import HOST, KEY_TYPES, SftpServer, make_key
 
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.files import filesystems, sftp

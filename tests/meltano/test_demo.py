@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from crowdtwist_sandbox import demo
-from crowdtwist_sandbox.demo_warehouse import CURRENT, Truth, table
+from crowdtwist_sandbox.demo_warehouse import CURRENT, ExpectedKeys, table
 
 if TYPE_CHECKING:
     from crowdtwist_sandbox.demo_project import MeltanoProject
 
-pytest_plugins = ["meltano_fixtures"]
+pytest_plugins = ["support.meltano_fixtures"]
 pytestmark = pytest.mark.timeout(240)
 
 
@@ -114,7 +114,7 @@ def test_failure_is_told_with_the_place_of_the_log(
 
 
 def test_truth_counts_rows_without_an_id_once_for_both_days() -> None:
-    truth = Truth(("user_id", "id"))
+    truth = ExpectedKeys(("user_id", "id"))
     truth.add([{"user_id": 1, "id": "a"}, {"user_id": 1, "id": None}])
     truth.add([{"user_id": 1, "id": "b"}, {"user_id": 1, "id": None}])
 

@@ -15,7 +15,7 @@ import pytest
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
 from crowdtwist_sandbox.demo_project import MeltanoError
-from crowdtwist_sandbox.demo_warehouse import Truth, Warehouse
+from crowdtwist_sandbox.demo_warehouse import ExpectedKeys, Warehouse
 from tap_crowdtwist.streams import API_STREAMS
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Row = dict[str, Any]
 
-pytest_plugins = ["meltano_fixtures"]
+pytest_plugins = ["support.meltano_fixtures"]
 MEMBERS = 25
 KEYS = {stream.name: tuple(stream.primary_keys) for stream in API_STREAMS}
 ACTIVITIES = re.compile(r"/users/(\d+)/activities$")
@@ -72,7 +72,7 @@ def keyed(stream: str, rows: Iterable[Row]) -> list[Row]:
 @pytest.mark.timeout(240)
 def test_duckdb_holds_the_truth_of_both_days(project: MeltanoProject, sandbox: Sandbox) -> None:
     warehouse = Warehouse(project.root / "warehouse.duckdb")
-    truth = {stream: Truth(names) for stream, names in KEYS.items()}
+    truth = {stream: ExpectedKeys(names) for stream, names in KEYS.items()}
 
     for day in (0, 1):
         sync(project, sandbox, "target-duckdb")
@@ -196,7 +196,7 @@ def test_a_run_that_is_killed_leaves_a_state_from_which_the_next_goes_on(
         assert max(members) in again
         assert len(again) < len(members) * 3 / 4
         stream = "user_activities"
-        truth = Truth(KEYS[stream])
+        truth = ExpectedKeys(KEYS[stream])
         truth.add(list(sandbox.expected_rows(stream)))
         assert warehouse.count(stream) == len(truth)
         assert truth.differences(warehouse.keys(stream, KEYS[stream])) == []

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 import pytest
-from harness import KEYS
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.harness import KEYS
 
 from crowdtwist_receiver.events import events_of
 from tap_crowdtwist.privacy.log_redaction import MASK

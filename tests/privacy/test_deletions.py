@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import config_of, queries, run_tap, sandbox
+from support.harness import config_of, queries, run_tap, sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

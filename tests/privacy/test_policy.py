@@ -8,10 +8,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import KEYS, STREAMS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from support.harness import KEYS, STREAMS
 
 from tap_crowdtwist import schemas
 from tap_crowdtwist.privacy.policy import (

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import MEMBER_STREAMS, STREAMS, discover, run_tap, sandbox, select
+from support.harness import MEMBER_STREAMS, STREAMS, discover, run_tap, sandbox, select
 
 if TYPE_CHECKING:
     from crowdtwist_sandbox import Sandbox

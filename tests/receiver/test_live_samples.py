@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
-from harness import Result, discover, entry_of, run_cli, sandbox, select, without_nulls
-from receiver_kit import BY_KEY, KEY, Running, receiving
+from support.harness import Result, discover, entry_of, run_cli, sandbox, select, without_nulls
+from support.receiver import BY_KEY, KEY, Running, receiving
 
 from crowdtwist_receiver.feeds import PATHS, feed_of
 from crowdtwist_sandbox.feeds.live_push import live_events

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from receiver_kit import BY_KEY, KEY, answer_on, head, receiving, stored
+from support.receiver import BY_KEY, KEY, answer_on, head, receiving, stored
 
 from crowdtwist_receiver.addresses import Address, Addresses, network
 from crowdtwist_receiver.cli import main

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from receiver_kit import Running, receiving, stored
+from support.receiver import Running, receiving, stored
 
 from benchmarks.receiver import main, on_disk
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from receiver_kit import (
+from support.receiver import (
     BY_KEY,
     BY_USER,
     HEADERS,

@@ -9,7 +9,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from receiver_kit import Running, answer_on, head, receiving, stored
+from support.receiver import Running, answer_on, head, receiving, stored
 
 from crowdtwist_receiver.hook import Hook
 from crowdtwist_receiver.responses import Later

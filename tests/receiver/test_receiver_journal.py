@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from receiver_kit import NAME
+from support.receiver import NAME
 
 from crowdtwist_receiver.disk import DiskFile
 from crowdtwist_receiver.journal import Journal

@@ -11,7 +11,7 @@ import pytest
 import requests
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from receiver_kit import KEY, Running, answer_on, head, receiving, stored
+from support.receiver import KEY, Running, answer_on, head, receiving, stored
 
 from crowdtwist_receiver.feeds import PATHS, feed_of
 

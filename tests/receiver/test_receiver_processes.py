@@ -15,7 +15,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
-from receiver_kit import Client, Running, answer_on, head, receiving, stored
+from support.receiver import Client, Running, answer_on, head, receiving, stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

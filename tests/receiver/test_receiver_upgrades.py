@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from receiver_kit import Running, head, receiving, stored
+from support.receiver import Running, head, receiving, stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

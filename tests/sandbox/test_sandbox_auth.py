@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from sandbox_kit import FIRST_ID, KEY, Client, sandbox
+from support.sandbox_client import FIRST_ID, KEY, Client, sandbox
 
 from crowdtwist_sandbox.auth import DIGESTS, TIMESTAMPS, is_signed, signature
 from crowdtwist_sandbox.http_exchange import Request

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
-from sandbox_kit import FIRST_ID, KEY
+from support.sandbox_client import FIRST_ID, KEY
 
 from crowdtwist_sandbox.cli import main
 from crowdtwist_sandbox.deviations import DEVIATIONS

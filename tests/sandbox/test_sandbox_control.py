@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from sandbox_kit import FIRST_ID, HEAVY, KEY, TODAY, Client, sandbox
+from support.sandbox_client import FIRST_ID, HEAVY, KEY, TODAY, Client, sandbox
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
 from crowdtwist_sandbox.clock import Clock

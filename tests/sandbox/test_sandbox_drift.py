@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from sandbox_kit import FIRST_ID, HEAVY, LISTINGS, Client, is_credential, sandbox
+from support.sandbox_client import FIRST_ID, HEAVY, LISTINGS, Client, is_credential, sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,10 +10,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from faults_kit import Heard, faulty, once
-from sandbox_kit import FIRST_ID, KEY, Client
+from support.sandbox_client import FIRST_ID, KEY, Client
+from support.sandbox_faults import Heard, faulty, once
 
-from crowdtwist_sandbox.faults.catalogue import ANSWERS
+from crowdtwist_sandbox.faults.registry import RESPONSE_FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -210,7 +210,7 @@ def test_a_cookie_comes_with_the_right_answer_and_is_counted_if_it_comes_back(
     assert sandbox.counts()["cookie_returned"] == 1
 
 
-@pytest.mark.parametrize("name", ANSWERS)
+@pytest.mark.parametrize("name", RESPONSE_FAULTS)
 def test_they_come_from_the_pos_host_too(sandbox: Sandbox, name: str) -> None:
     sandbox.set_faults(f"{name}@2")
     key = {"X-CT-Authorization": f"CTApiKey {KEY}"}

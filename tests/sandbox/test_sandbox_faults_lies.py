@@ -7,13 +7,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from faults_kit import faulty
 from hypothesis import given
 from hypothesis import strategies as st
-from sandbox_kit import FIRST_ID, HEAVY, KEY, Client
+from support.sandbox_client import FIRST_ID, HEAVY, KEY, Client
+from support.sandbox_faults import faulty
 
-from crowdtwist_sandbox.faults.catalogue import PAGING_FAULTS
-from crowdtwist_sandbox.faults.paging_faults import Asked
+from crowdtwist_sandbox.faults.paging_faults import PageRequest
+from crowdtwist_sandbox.faults.registry import PAGING_FAULTS
 from crowdtwist_sandbox.wire.paging import Pager
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def pages_of(name: str, total: int, size: int) -> list[Any]:
     seen = set()
     while number is not None:
         seen.add(number)
-        page = PAGING_FAULTS[name](Asked(pager, range(total), str(number), size, number > 1))
+        page = PAGING_FAULTS[name](PageRequest(pager, range(total), str(number), size, number > 1))
         pages.append(page)
         link = page.paging["next_page"]
         target = int(parse_qs(urlsplit(link).query)["page"][0]) if link else number + 1
@@ -246,7 +246,7 @@ def test_rows_that_move_are_missed_only_where_the_total_tells(
 )
 def test_no_page_is_too_odd_to_lie_about(name: str, page: int, total: int) -> None:
     told = PAGING_FAULTS[name](
-        Asked(Pager("http://h/x", {}, KEY), range(total), str(page), 7, turned=True)
+        PageRequest(Pager("http://h/x", {}, KEY), range(total), str(page), 7, is_turned=True)
     )
     assert told.paging["total"] >= 0
     assert told.paging["pages"] >= 0

@@ -6,22 +6,27 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from faults_kit import faulty
 from hypothesis import given
 from hypothesis import strategies as st
-from sandbox_kit import FIRST_ID, HEAVY, Client, sandbox
+from support.sandbox_client import FIRST_ID, HEAVY, Client, sandbox
+from support.sandbox_faults import faulty
 
 from crowdtwist_sandbox import SandboxOptions
 from crowdtwist_sandbox.cli import main
-from crowdtwist_sandbox.faults import CATALOGUE
-from crowdtwist_sandbox.faults.catalogue import ANSWERS, DELIVERIES, PAGING_FAULTS, PARAMETERS
+from crowdtwist_sandbox.faults import ALL_FAULTS
 from crowdtwist_sandbox.faults.plan import Plan
+from crowdtwist_sandbox.faults.registry import (
+    DELIVERY_FAULTS,
+    PAGING_FAULTS,
+    PARAMETERS,
+    RESPONSE_FAULTS,
+)
 from crowdtwist_sandbox.faults.spec import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-REQUEST_FAULTS = [*ANSWERS, *DELIVERIES]
+REQUEST_FAULTS = [*RESPONSE_FAULTS, *DELIVERY_FAULTS]
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +47,18 @@ def hits(spec: str, count: int, seed: int = 3) -> list[int]:
 
 
 def test_the_catalogue_tells_of_each_fault_what_it_is_and_of_which_kind() -> None:
-    assert list(CATALOGUE) == [*ANSWERS, *DELIVERIES, *PAGING_FAULTS]
-    assert {kind for _, kind in CATALOGUE.values()} == {"transient", "persistent", "fatal", "lie"}
-    assert {name for name, entry in CATALOGUE.items() if entry.kind == "lie"} == set(PAGING_FAULTS)
-    for description, _ in CATALOGUE.values():
+    assert list(ALL_FAULTS) == [*RESPONSE_FAULTS, *DELIVERY_FAULTS, *PAGING_FAULTS]
+    assert {kind for _, kind in ALL_FAULTS.values()} == {
+        "transient",
+        "persistent",
+        "fatal",
+        "lie",
+    }
+    assert {name for name, entry in ALL_FAULTS.items() if entry.kind == "lie"} == set(PAGING_FAULTS)
+    for description, _ in ALL_FAULTS.values():
         assert description.endswith(".")
         assert "\n" not in description
-    assert set(PARAMETERS) < set(CATALOGUE)
+    assert set(PARAMETERS) < set(ALL_FAULTS)
 
 
 def test_numbers_hit_exactly_those_requests() -> None:
@@ -97,24 +107,24 @@ def test_a_mixture_has_all_of_its_faults_about_as_often_as_each_other() -> None:
     share = 6000 / len(REQUEST_FAULTS)
     assert all(share / 2 < names.count(name) < share * 2 for name in REQUEST_FAULTS)
     plan = Plan(3, parse("all=1"))
-    assert {plan.lie(f"/listing/{number}") for number in range(300)} == set(PAGING_FAULTS)
+    assert {plan.paging_fault(f"/listing/{number}") for number in range(300)} == set(PAGING_FAULTS)
 
 
 @pytest.mark.parametrize("kind", ["transient", "persistent", "fatal"])
 def test_a_kind_is_a_mixture_too(kind: str) -> None:
     names = {fault[0] for fault in met(f"{kind}=1", 1000) if fault}
-    assert names == {name for name, entry in CATALOGUE.items() if entry.kind == kind}
+    assert names == {name for name, entry in ALL_FAULTS.items() if entry.kind == kind}
     assert hits("lie=1", 10) == []
 
 
 def test_a_listing_lies_or_not_whatever_the_request() -> None:
     plan = Plan(3, parse("total_up=0.3"))
     listings = [f"/listing/{number}" for number in range(1000)]
-    lies = [plan.lie(listing) for listing in listings]
+    lies = [plan.paging_fault(listing) for listing in listings]
     assert 250 < lies.count("total_up") < 350
     for _ in range(5):
         plan.next()
-    assert [plan.lie(listing) for listing in listings] == lies
+    assert [plan.paging_fault(listing) for listing in listings] == lies
 
 
 def test_a_listing_lies_from_a_numbered_request_on() -> None:
@@ -122,9 +132,11 @@ def test_a_listing_lies_from_a_numbered_request_on() -> None:
     told = []
     for _ in range(4):
         plan.next()
-        told.append((plan.lie("/a"), plan.lie("/b") if plan.number == 1 else None))
+        told.append(
+            (plan.paging_fault("/a"), plan.paging_fault("/b") if plan.number == 1 else None)
+        )
     assert [lie for lie, _ in told] == [None, "next_self", "next_self", "total_up"]
-    assert plan.lie("/b") == "total_up"
+    assert plan.paging_fault("/b") == "total_up"
 
 
 WRONG = [
@@ -159,7 +171,7 @@ def test_a_wrong_spec_is_refused_with_one_sentence(spec: str, sentence: str) -> 
 def test_an_unknown_name_is_told_all_the_known_ones() -> None:
     with pytest.raises(ValueError, match="unknown") as caught:
         parse("nonsense=1")
-    assert all(name in str(caught.value) for name in CATALOGUE)
+    assert all(name in str(caught.value) for name in ALL_FAULTS)
 
 
 def test_the_command_takes_faults_repeatedly(capsys: pytest.CaptureFixture[str]) -> None:
@@ -175,7 +187,7 @@ def test_the_command_takes_faults_repeatedly(capsys: pytest.CaptureFixture[str])
 def test_the_command_lists_the_faults(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["faults"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(CATALOGUE)
+    assert len(lines) == len(ALL_FAULTS)
     assert lines[0].startswith("rate_limited (transient): 429 with Retry-After")
 
 

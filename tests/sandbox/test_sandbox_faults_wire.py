@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
-from faults_kit import Heard, ask, faulty, hear, line, once
-from sandbox_kit import FIRST_ID
+from support.sandbox_client import FIRST_ID
+from support.sandbox_faults import Heard, ask, faulty, hear, line, once
 
-from crowdtwist_sandbox.faults.catalogue import DELIVERIES
+from crowdtwist_sandbox.faults.registry import DELIVERY_FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,7 +155,7 @@ def test_the_size_of_a_bomb_is_a_parameter(sandbox: Sandbox, right: bytes) -> No
     assert zlib.decompress(heard.body, 31) == b" " * (1 << 19) + right
 
 
-@pytest.mark.parametrize("name", DELIVERIES)
+@pytest.mark.parametrize("name", DELIVERY_FAULTS)
 def test_they_come_over_errors_too(sandbox: Sandbox, name: str) -> None:
     sandbox.set_faults(f"{name}@1")
     heard = once(sandbox, "/nowhere", "Connection: close", quiet=QUIET)

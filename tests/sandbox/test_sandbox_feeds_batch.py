@@ -6,8 +6,8 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import pytest
-from feeds_kit import of_day
-from sandbox_kit import sandbox
+from support.sandbox_client import sandbox
+from support.sandbox_feeds import of_day
 
 if TYPE_CHECKING:
     from pathlib import Path

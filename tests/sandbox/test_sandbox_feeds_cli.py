@@ -9,8 +9,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from feeds_kit import FEEDS, receiver
-from sandbox_kit import sandbox
+from support.sandbox_client import sandbox
+from support.sandbox_feeds import FEEDS, receiver
 
 from crowdtwist_sandbox.cli import main
 

@@ -7,10 +7,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from feeds_kit import COUNTRIES, FEEDS, of_day, pushed, rows_of, text
-from sandbox_kit import FIRST_ID, instant, sandbox
+from support.sandbox_client import FIRST_ID, instant, sandbox
+from support.sandbox_feeds import COUNTRIES, FEEDS, of_day, pushed, rows_of, text
 
-from crowdtwist_sandbox.feeds.files import whole_file
+from crowdtwist_sandbox.feeds.files import atomic_file
 from crowdtwist_sandbox.world.words import FIRST_NAMES
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ def test_without_an_expiration_rule_nobody_is_told_of_one(tmp_path: Path) -> Non
 
 def test_an_unfinished_file_has_no_name_that_a_reader_looks_for(tmp_path: Path) -> None:
     path = tmp_path / "2_512_PROFILE_20260314.zip"
-    with whole_file(path) as file:
+    with atomic_file(path) as file:
         file.write(b"half")
         (draft,) = tmp_path.iterdir()
         assert draft.name.startswith(".")
@@ -277,7 +277,7 @@ def test_a_file_that_fails_leaves_the_old_one_and_nothing_else(tmp_path: Path) -
     path.write_bytes(b"old")
 
     def fail() -> None:
-        with whole_file(path) as file:
+        with atomic_file(path) as file:
             file.write(b"new")
             raise KeyError
 

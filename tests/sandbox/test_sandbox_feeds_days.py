@@ -6,8 +6,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from feeds_kit import pushed
-from sandbox_kit import FIRST_ID, TODAY, sandbox
+from support.sandbox_client import FIRST_ID, TODAY, sandbox
+from support.sandbox_feeds import pushed
 
 from crowdtwist_sandbox import SandboxOptions
 from crowdtwist_sandbox.feeds.days import today_of
@@ -140,7 +140,7 @@ def test_deleted_members_are_in_no_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("day", [1, 2, 3])
 def test_one_percent_a_day_is_what_the_option_says(day: int) -> None:
     running = sandbox(members=10_000, daily_changes=0.01)
-    assert 70 <= len(today_of(running.engine, day).appearances) <= 130
+    assert 70 <= len(today_of(running.engine, day).member_days) <= 130
 
 
 def test_with_the_option_everything_happens_in_proportion() -> None:
@@ -149,7 +149,9 @@ def test_with_the_option_everything_happens_in_proportion() -> None:
     joiners = [each.size(10) - 10_000 for each in populations]
     assert joiners[0] == 1000
     assert 40 <= joiners[1] <= 50
-    left = [sum(0 < each.deleted(index) <= 10 for index in range(10_000)) for each in populations]
+    left = [
+        sum(0 < each.deletion_day(index) <= 10 for index in range(10_000)) for each in populations
+    ]
     assert 400 < left[0] < 560
     assert 10 < left[1] < 40
 
@@ -173,7 +175,7 @@ def test_the_last_joiner_of_each_day_joined_on_it() -> None:
     population = sandbox(members=700, daily_changes=0.03).engine.world.population
     for day in range(1, 60):
         size = population.size(day)
-        assert population.joined(size - 1) <= day < population.joined(size)
+        assert population.join_day(size - 1) <= day < population.join_day(size)
 
 
 def test_members_who_join_are_told_of_on_that_day(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from feeds_kit import COUNTRIES, of_day, pushed
-from sandbox_kit import instant, sandbox
+from support.sandbox_client import instant, sandbox
+from support.sandbox_feeds import COUNTRIES, of_day, pushed
 
 from crowdtwist_sandbox.feeds.live_push import live_events
 

@@ -7,8 +7,8 @@ from base64 import b64decode
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from feeds_kit import receiver
-from sandbox_kit import sandbox
+from support.sandbox_client import sandbox
+from support.sandbox_feeds import receiver
 
 from crowdtwist_sandbox.feeds.live_push import live_events
 from crowdtwist_sandbox.feeds.posting import Endpoint, PostingError, post_live_push

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from hypothesis import given
 from hypothesis import strategies as st
-from sandbox_kit import FIRST_ID, HEAVY, KEY, TODAY
+from support.sandbox_client import FIRST_ID, HEAVY, KEY, TODAY
 
 from crowdtwist_sandbox import SandboxOptions
 from crowdtwist_sandbox.engine import Engine
@@ -79,8 +79,8 @@ def test_no_question_brings_a_host_down(template: str, ident: str, params: dict[
 def test_every_answer_passes_the_one_delivery() -> None:
     passed: list[int] = []
 
-    async def spoil(request: Request, answer: Response, send: Send) -> None:
-        passed.append(answer.status)
+    async def spoil(request: Request, response: Response, send: Send) -> None:
+        passed.append(response.status)
         await deliver(request, Response(503, {"error": "internal_error"}), send)
 
     fronts = (main_host(ENGINE, control_app(ENGINE), spoil), pos_host(ENGINE, spoil))

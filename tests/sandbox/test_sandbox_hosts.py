@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 import requests
-from sandbox_kit import FIRST_ID, GONE, HEAVY, KEY, LISTINGS, Client, sandbox
+from support.sandbox_client import FIRST_ID, GONE, HEAVY, KEY, LISTINGS, Client, sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ import pytest
 import requests
 from hypothesis import given
 from hypothesis import strategies as st
-from sandbox_kit import FIRST_ID, HEAVY, KEY, LISTINGS, Client, instant, sandbox
+from support.sandbox_client import FIRST_ID, HEAVY, KEY, LISTINGS, Client, instant, sandbox
 
 from crowdtwist_sandbox.wire.paging import FOREIGN, Pager, Quirks
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
-from sandbox_kit import MEMBER_STREAMS, STREAMS, Client, sandbox, without_nulls
+from support.sandbox_client import MEMBER_STREAMS, STREAMS, Client, sandbox, without_nulls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

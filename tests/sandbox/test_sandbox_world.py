@@ -7,10 +7,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import KEYS
 from hypothesis import given
 from hypothesis import strategies as st
-from sandbox_kit import HEAVY, TODAY, sandbox
+from support.harness import KEYS
+from support.sandbox_client import HEAVY, TODAY, sandbox
 
 from crowdtwist_sandbox.world.identity import ID_TYPES, index_of
 from crowdtwist_sandbox.world.population import Population
@@ -64,7 +64,7 @@ def test_a_mobile_number_has_seven_digits_to_give() -> None:
 def test_the_roster_grows_by_those_who_join(members: int, day: int) -> None:
     population = Population(1, members)
     size = population.size(day)
-    assert population.joined(size - 1) <= day < population.joined(size)
+    assert population.join_day(size - 1) <= day < population.join_day(size)
     assert not population.has(size, day)
     assert population.size(day + 1) - size <= members // 100 + 1
 
@@ -73,7 +73,7 @@ def test_members_leave_at_half_a_percent_a_day() -> None:
     population = Population(5, 20_000)
     start, later = (sum(1 for _ in population.living(day)) for day in (0, 10))
     assert start == 20_000 - 200 + 2  # those with long histories stay
-    left = sum(population.deleted(index) <= 10 for index in range(20_000)) - (20_000 - start)
+    left = sum(population.deletion_day(index) <= 10 for index in range(20_000)) - (20_000 - start)
     assert 800 < left < 1150
     assert later > start
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from canaries import API_KEY
-from harness import select
-from scripted import Server, answer
-from unhurried import run_with
+from support.canaries import API_KEY
+from support.fake_clock_tap import run_with
+from support.harness import select
+from support.scripted_server import Server, answer
 
 CANARIES = ("Ada CANARY", "CANARY@example.test")
 BODIES = (

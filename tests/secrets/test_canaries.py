@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from canaries import API_KEY, HMAC, SECRETS, forms, leaks
-from harness import Result, config_of, run_process, sandbox
-from unhurried import run_main, sync
+from support.canaries import API_KEY, HMAC, SECRETS, forms, leaks
+from support.fake_clock_tap import run_main, sync
+from support.harness import Result, config_of, run_process, sandbox
 
 from crowdtwist_sandbox.demo_project import MeltanoProject
-from crowdtwist_sandbox.faults import CATALOGUE
+from crowdtwist_sandbox.faults import ALL_FAULTS
 from tap_crowdtwist.privacy.log_redaction import MASK
 
 if TYPE_CHECKING:
@@ -59,9 +59,9 @@ def run_under(running: Sandbox, spec: str, **settings: Any) -> Result:
     return result
 
 
-@pytest.mark.parametrize("fault", CATALOGUE)
+@pytest.mark.parametrize("fault", ALL_FAULTS)
 def test_no_fault_brings_a_secret_to_light(fault: str, running: Sandbox) -> None:
-    rate = "1" if CATALOGUE[fault].kind == "lie" else "0.15"
+    rate = "1" if ALL_FAULTS[fault].kind == "lie" else "0.15"
     result = run_under(running, f"{fault}{AMOUNTS.get(fault, '')}={rate},server_error@2")
     assert running.counts()["faults"].get(fault)
     assert f"api_key={MASK}" in result.stderr

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from canaries import API_KEY, leaks
-from conformance_kit import conform_with
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.canaries import API_KEY, leaks
+from support.conformance import conform_with
 
 from tap_crowdtwist.conformance import report
 from tap_crowdtwist.conformance.assumptions import judge

@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from crashes import Warehouse, run_and_kill
-from harness import KEYS, OFF_BY_DEFAULT, canonical, config_of, sandbox
+from support.crashes import Warehouse, run_and_kill
+from support.harness import KEYS, OFF_BY_DEFAULT, canonical, config_of, sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,108 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
-import io
 import json
-from contextlib import redirect_stdout
-from datetime import datetime, timedelta, timezone
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import entry_of, process_untouched, select
-from test_model import CrashError, Host, MortalWriter
+from support.harness import entry_of, select
+from support.scripted_host import (
+    DAY,
+    NOW,
+    CrashError,
+    Host,
+    purchases,
+    run,
+)
 from typing_extensions import override
 
 from tap_crowdtwist.api.transport import Response
-from tap_crowdtwist.config.settings import Settings
 from tap_crowdtwist.errors import IncompleteError, SettingError, TapError
-from tap_crowdtwist.sync.run import SyncRun
-from tap_crowdtwist.tap import TapCrowdTwist
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from requests.auth import AuthBase
-
-NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
-DAY = timedelta(days=1)
-State = dict[str, Any]
-
-
-def purchases(*members: int, day: str = "2020-05-05") -> dict[int, list[dict[str, Any]]]:
-    """One old purchase of each member."""
-    return {
-        member: [
-            {
-                "purchase_id": f"p{member}",
-                "purchase_id_type": "order_id",
-                "last_date_purchased": f"{day}T00:00:00Z",
-            }
-        ]
-        for member in members
-    }
-
-
-@dataclasses.dataclass
-class Outcome:
-    """What a run left behind."""
-
-    messages: list[dict[str, Any]]
-    error: BaseException | None
-
-    @property
-    def state(self) -> State:
-        state: State = [m["value"] for m in self.messages if m["type"] == "STATE"][-1]
-        return state
-
-    @property
-    def bought(self) -> list[str]:
-        return [m["record"]["purchase_id"] for m in self.messages if m["type"] == "RECORD"]
-
-
-def run(
-    host: Host,
-    roster: Iterable[Any],
-    state: State | None = None,
-    *,
-    now: datetime = NOW,
-    life: int | None = None,
-    catalog: dict[str, Any] | None = None,
-    **settings: Any,
-) -> Outcome:
-    """Read purchases, in the order of the roster, writing a STATE after each member."""
-    writer = MortalWriter(life)
-    config = {
-        "api_key": "not-a-secret",
-        "client_id": "512",
-        "user_ids": list(roster),
-        "max_concurrency": 1,
-        "max_retries": 0,
-        "checkpoint_interval": 0,
-    }
-
-    class Subject(TapCrowdTwist):
-        @cached_property
-        def run(self) -> SyncRun:
-            checked = Settings.from_config(self.config)
-            unhurried = dataclasses.replace(checked, requests_per_minute=10**7)
-            return SyncRun(unhurried, "test", lambda: now, self.clock, host)
-
-    Subject.now = staticmethod(lambda: now)
-    error: BaseException | None = None
-    with process_untouched(), redirect_stdout(io.StringIO()):
-        try:
-            tap = Subject(
-                config=config | settings,
-                state=json.loads(json.dumps(state or {})),
-                catalog=catalog or select("purchases"),
-                message_writer=writer,
-            )
-            tap.sync()
-        except (CrashError, TapError) as raised:
-            error = raised
-    return Outcome(writer.messages, error)
 
 
 class Nobody(Host):

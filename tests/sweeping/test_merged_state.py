@@ -10,11 +10,10 @@ import json
 from typing import Any
 
 import pytest
-from harness import entry_of, select
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_losses import DAY, NOW, Outcome, purchases, run
-from test_model import Host
+from support.harness import entry_of, select
+from support.scripted_host import DAY, NOW, Host, Outcome, purchases, run
 
 from tap_crowdtwist.state import resume
 

@@ -7,13 +7,12 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from crashes import run_and_kill
-from harness import config_of, run_tap, sandbox, select
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_losses import DAY, NOW, Outcome, purchases, run
-from test_model import Host
-from test_persons import NAMES, Program, day
+from support.crashes import run_and_kill
+from support.harness import config_of, run_tap, sandbox, select
+from support.persons import NAMES, Program, day
+from support.scripted_host import DAY, NOW, Host, Outcome, purchases, run
 from typing_extensions import override
 
 from tap_crowdtwist.errors import IncompleteError
@@ -173,7 +172,7 @@ def test_a_run_of_those_who_changed_keeps_who_was_not_asked(tmp_path: Path) -> N
     path.write_text("id\n1\n5\n7\n", encoding="utf-8")
     missing = MissingMembers()
     for position, unknown in enumerate([True, False]):
-        missing.note(position, missing=unknown)
+        missing.record(position, missing=unknown)
     assert missing.write(path, Roster([3, 5]), changed=True) == 3
     assert sorted(listed(path)) == ["1", "3", "7"]
 
@@ -188,7 +187,7 @@ def test_a_killed_run_leaves_no_gap_that_is_not_told(
     path.unlink()  # as if the process had been killed
     swept(known, roster, path, state)
     assert listed(path) == ["3", "4", "6"]
-    assert "is not complete: a run that was killed found at least 1 more" in capsys.readouterr().err
+    assert "which was killed, found at least 1 more; the next" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
@@ -231,12 +230,23 @@ def test_no_other_file_is_replaced(world: Sandbox, tmp_path: Path, content: str)
     before = path.read_bytes()
     world.reset()
     result = run_tap(world, "users", missing_members_path=str(path), code=1)
-    assert "is not a file of missing members; name another one" in result.last_line
+    assert "is not a file of missing members; set another path" in result.last_line
     assert path.read_bytes() == before
     assert world.requests() == []
 
 
-@pytest.mark.parametrize("roster", ["members.csv", "*.csv", "file://{}/members.csv", "link.csv"])
+@pytest.mark.parametrize(
+    "roster",
+    [
+        "members.csv",
+        "*.csv",
+        "**/*.csv",
+        "file://{}/members.csv",
+        "file://{}/**",
+        "local://{}/members.csv",
+        "link.csv",
+    ],
+)
 def test_the_roster_is_not_replaced(world: Sandbox, tmp_path: Path, roster: str) -> None:
     path = tmp_path / "members.csv"
     path.write_text("id\n1000003\n", encoding="utf-8")

@@ -2,89 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import itertools
 import json
-import re
 from contextlib import redirect_stdout
-from datetime import datetime, timedelta, timezone
-from functools import cached_property
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
 
-from crashes import Warehouse
-from harness import KEYS, process_untouched, select
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from singer_sdk.singerlib import StateMessage
-from typing_extensions import override
+from support.crashes import Warehouse
+from support.harness import KEYS, process_untouched, select, tap_at
+from support.scripted_host import LARGEST_STATE, START, CrashError, Host, MortalWriter
 
-from tap_crowdtwist.api.transport import NoResponseError, Response, Transport
-from tap_crowdtwist.config.settings import Settings
 from tap_crowdtwist.errors import IncompleteError
 from tap_crowdtwist.state.failed_members import FailedMembers
-from tap_crowdtwist.sync.message_writer import MessageWriter
-from tap_crowdtwist.sync.run import SyncRun
-from tap_crowdtwist.tap import TapCrowdTwist
 
 if TYPE_CHECKING:
-    from requests.auth import AuthBase
-    from singer_sdk.singerlib import Message
-
-START = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
-PAGE = 10
-LARGEST_STATE = 64 * 1024
-
-
-class Host(Transport):
-    """CrowdTwist's purchase history, answered from a dictionary."""
-
-    def __init__(self, purchases: dict[int, list[dict[str, Any]]], failing: set[int]) -> None:
-        super().__init__(1, 1, "test")
-        self._purchases = purchases
-        self._failing = failing
-
-    @override
-    def get(self, url: str, auth: AuthBase) -> Response:
-        parts = urlsplit(url)
-        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        found = re.fullmatch(r"/users/(\d+)/purchases", parts.path)
-        assert found is not None, url
-        member = int(found[1])
-        if member in self._failing:
-            raise NoResponseError("the connection was reset")
-        if member not in self._purchases:
-            return Response(404, {}, b'{"error": "page_not_found", "message": "gone"}')
-        since = query.get("date_start", "")
-        rows = [r for r in self._purchases[member] if r["last_date_purchased"][:10] >= since]
-        page, pages = int(query["page"]), -(-len(rows) // PAGE)
-        link = f"https://elsewhere.test/?page={page + 1}&api_key=x" if page < pages else None
-        paging = {"total": len(rows), "pages": pages, "next_page": link, "prev_page": None}
-        body = {"purchases": rows[(page - 1) * PAGE : page * PAGE], "paging": paging}
-        return Response(200, {}, json.dumps(body).encode())
-
-
-class CrashError(Exception):
-    """The process died here: nothing that follows reaches the target."""
-
-
-class MortalWriter(MessageWriter):
-    """Collects messages, and dies after a number of them."""
-
-    def __init__(self, life: int | None) -> None:
-        super().__init__()
-        self.life = life
-        self.messages: list[dict[str, Any]] = []
-
-    @override
-    def write_message(self, message: Message) -> None:
-        if self.life is not None and len(self.messages) >= self.life:
-            raise CrashError
-        self.messages.append(json.loads(self.format_message(message)))
-        if isinstance(message, StateMessage):
-            assert len(json.dumps(self.messages[-1])) <= LARGEST_STATE
+    from tap_crowdtwist.sync.message_writer import MessageWriter
+    from tap_crowdtwist.tap import TapCrowdTwist
 
 
 class Sweeping(RuleBasedStateMachine):
@@ -194,17 +131,6 @@ class Sweeping(RuleBasedStateMachine):
 
     def tap(self, writer: MessageWriter, workers: int) -> TapCrowdTwist:
         """A tap that lives now, reads the dictionary and writes to the given writer."""
-        present, host = self.now, Host(self.purchases, self.failing)
-
-        class Subject(TapCrowdTwist):
-            now = staticmethod(lambda: present)
-
-            @cached_property
-            def run(self) -> SyncRun:
-                checked = Settings.from_config(self.config)
-                unhurried = dataclasses.replace(checked, requests_per_minute=10**7)
-                return SyncRun(unhurried, "test", self.now, self.clock, host)
-
         config = {
             "api_key": "not-a-secret",
             "client_id": "512",
@@ -214,7 +140,8 @@ class Sweeping(RuleBasedStateMachine):
             "checkpoint_interval": 0,
             "max_missing_ratio": 1,
         }
-        return Subject(
+        subject = tap_at(self.now, Host(self.purchases, self.failing))
+        return subject(
             config=config, state=self.state, catalog=select("purchases"), message_writer=writer
         )
 

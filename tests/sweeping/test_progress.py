@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
-from clocks import FakeClock
+from support.clocks import FakeClock
 
 from tap_crowdtwist.api.client import RequestStats
 from tap_crowdtwist.sync.progress import INTERVAL_SECONDS, Progress
@@ -34,28 +34,28 @@ def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
 
 
 def test_a_line_every_ten_seconds_says_all_there_is_to_know(
-    clock: FakeClock, traffic: RequestStats, lines: Callable[[], list[str]]
+    clock: FakeClock, stats: RequestStats, lines: Callable[[], list[str]]
 ) -> None:
-    progress, tally = Progress(traffic, clock), StreamStats()
-    traffic.rate_limited, traffic.retried = 3, 4
+    progress, tally = Progress(stats, clock), StreamStats()
+    stats.rate_limited, stats.retried = 3, 4
     with progress.of("purchases", tally, 1000):
         for _ in range(100):
             clock.sleep(INTERVAL_SECONDS / 40)
             tally.asked += 2
             tally.records += 5
-            traffic.requests["purchases"] += 3
+            stats.requests["purchases"] += 3
             progress.tick()
     assert lines() == [
         f"purchases: {done} of 1,000 members, {records} records, 720 requests a minute, "
-        f"3 refused and 4 sent again so far, about {left} left in this stream"
+        f"3 rate-limited and 4 retried so far, about {left} left in this stream"
         for done, records, left in ((80, 200, "1 min 55 s"), (160, 400, "1 min 45 s"))
     ]
 
 
 def test_hours_are_told_as_hours_and_nothing_is_guessed_from_nothing(
-    clock: FakeClock, traffic: RequestStats
+    clock: FakeClock, stats: RequestStats
 ) -> None:
-    progress, tally = Progress(traffic, clock), StreamStats()
+    progress, tally = Progress(stats, clock), StreamStats()
     with progress.of("users", tally, 10_000):
         clock.sleep(10)
         assert "time left unknown" in progress.line(tally, clock())
@@ -66,10 +66,10 @@ def test_hours_are_told_as_hours_and_nothing_is_guessed_from_nothing(
 
 
 def test_a_pause_stands_where_the_estimate_does_and_is_no_part_of_it(
-    clock: FakeClock, traffic: RequestStats, lines: Callable[[], list[str]]
+    clock: FakeClock, stats: RequestStats, lines: Callable[[], list[str]]
 ) -> None:
     until = ""
-    progress, tally = Progress(traffic, clock, lambda: until), StreamStats()
+    progress, tally = Progress(stats, clock, lambda: until), StreamStats()
 
     def pass_minute() -> None:
         for _ in range(240):
@@ -91,9 +91,9 @@ def test_a_pause_stands_where_the_estimate_does_and_is_no_part_of_it(
 
 
 def test_nothing_is_said_between_sweeps(
-    clock: FakeClock, traffic: RequestStats, lines: Callable[[], list[str]]
+    clock: FakeClock, stats: RequestStats, lines: Callable[[], list[str]]
 ) -> None:
-    progress = Progress(traffic, clock)
+    progress = Progress(stats, clock)
     with progress.of("users", StreamStats(), 10):
         pass
     clock.sleep(60)
@@ -103,7 +103,7 @@ def test_nothing_is_said_between_sweeps(
 
 def test_a_person_who_looks_on_gets_a_bar(
     clock: FakeClock,
-    traffic: RequestStats,
+    stats: RequestStats,
     lines: Callable[[], list[str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -113,7 +113,7 @@ def test_a_person_who_looks_on_gets_a_bar(
 
     screen = Terminal()
     monkeypatch.setattr("sys.stderr", screen)
-    progress, tally = Progress(traffic, clock), StreamStats()
+    progress, tally = Progress(stats, clock), StreamStats()
     with progress.of("users", tally, 4):
         for _ in range(4):
             clock.sleep(INTERVAL_SECONDS)

@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from crashes import run_and_kill
-from harness import config_of, sandbox, select
+from support.crashes import run_and_kill
+from support.harness import config_of, sandbox, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,8 +43,7 @@ def test_a_signal_ends_the_run_with_its_cursor_written(
     assert users[-1] <= after < max(map(int, config["user_ids"]))
     last = attempt.stderr.splitlines()[-1]
     assert last.endswith(
-        f"Stopped by {sig.name}; the next run goes on where the last STATE that the target "
-        "confirmed stands"
+        f"Stopped by {sig.name}; the next run resumes from the last STATE that the target confirmed"
     )
     assert "Traceback" not in attempt.stderr
     rest = run_and_kill(tmp_path, config, attempt.last_state, catalog=catalog)

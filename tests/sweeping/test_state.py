@@ -81,7 +81,7 @@ def test_an_interrupted_sweep_goes_on_with_its_own_bounds() -> None:
     stored: dict[str, Any] = {}
     sweep = state.begin(stored, plan(), ROSTER)
     sweep.after, sweep.asked, sweep.missing = 17, 17, 2
-    sweep.was_read(17)
+    sweep.record_read(17)
     sweep.failed.add(5, sweep.since, room_enough)
     state.save(stored, sweep, PLAN, ROSTER, NOW)
     resumed = state.begin(through_a_file(stored), plan(now=NOW + DAY), ROSTER)
@@ -133,6 +133,21 @@ def test_a_full_table_is_whole_since_the_last_sweep_of_all_in_which_nobody_faile
     assert first == timestamps.format_timestamp(NOW + DAY)
     assert swept(2, fails=True) == swept(3, changed=True) == first
     assert swept(4) == timestamps.format_timestamp(NOW + 4 * DAY)
+
+
+@pytest.mark.parametrize(("roster", "moves"), [(ROSTER, True), (Roster(range(1, 51)), False)])
+def test_a_full_table_is_not_whole_where_the_roster_changed_under_way(
+    roster: Roster, *, moves: bool
+) -> None:
+    """Who is in the roster only now, before the cursor, was not asked."""
+    stored: dict[str, Any] = {}
+    sweep = state.begin(stored, plan(key=None), ROSTER)
+    sweep.after = 17
+    state.save(stored, sweep, plan(key=None), ROSTER, NOW)
+    resumed = state.begin(through_a_file(stored), plan(key=None, now=NOW + DAY), roster)
+    assert resumed.after == 17
+    state.finish(stored, resumed, plan(key=None), roster, NOW + DAY)
+    assert ("whole_since" in stored) is moves
 
 
 def test_owed_members_outlive_the_sweep_with_the_earliest_bound() -> None:
@@ -228,7 +243,7 @@ def test_a_state_that_makes_no_sense_ends_with_one_sentence(broken: dict[str, An
 @pytest.mark.parametrize("name", ["retry", "joined", "fell", "lacking", "unlisted", "read"])
 def test_a_state_with_names_of_an_older_version_is_refused(name: str) -> None:
     old = {"sweep": {"started_at": "2026-01-01T00:00:00Z", name: {}}}
-    with pytest.raises(TapError, match="written by an older version of it; remove the entries"):
+    with pytest.raises(TapError, match="by an older version of the tap; remove the entries"):
         state.begin(old, plan(), ROSTER)
 
 
@@ -249,7 +264,9 @@ def test_a_bookmark_that_cannot_be_read_is_named_with_its_stream(value: Any, sho
     stored = {"replication_key": "order_date", "replication_key_value": value}
     with pytest.raises(TapError) as caught:
         state.begin(stored, plan(), ROSTER)
-    assert f"cannot be read: the bookmark of `toys`, {shown}, is no instant" in str(caught.value)
+    assert f"cannot be read: the bookmark of `toys`, {shown}, is not a timestamp" in str(
+        caught.value
+    )
 
 
 def test_a_bookmark_of_the_future_is_named_with_its_stream() -> None:

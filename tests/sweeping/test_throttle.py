@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 
 import pytest
-from clocks import FakeClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.clocks import FakeClock
 
 from tap_crowdtwist.api.rate_limiter import CATCH_UP_SECONDS, MINUTE_SECONDS, RateLimiter
 from tap_crowdtwist.sync.shutdown import StoppedError, StopSignal

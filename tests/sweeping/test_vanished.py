@@ -6,8 +6,18 @@ import json
 from typing import Any
 
 import pytest
-from harness import entry_of, select
-from vanish_kit import DAY, NOW, PURCHASES, RECEIPTS, CrashError, Outcome, Program, Target, run
+from support.harness import entry_of, select
+from support.vanished_rows import (
+    DAY,
+    NOW,
+    PURCHASES,
+    RECEIPTS,
+    CrashError,
+    Outcome,
+    Program,
+    Target,
+    run,
+)
 
 MEMBERS = 20
 LATER = NOW + DAY
@@ -24,8 +34,8 @@ def assert_kept(outcome: Outcome, because: str) -> None:
     """Check that nothing is forgotten, and that the summary says why in one sentence."""
     assert not outcome.activated
     assert because in outcome.vanished
-    sentences = [line for line in outcome.said.splitlines() if line.startswith("Rows that are no")]
-    assert sentences == [f"Rows that are no more stay in receipts: {outcome.vanished}"]
+    sentences = [line for line in outcome.said.splitlines() if line.startswith("Rows that no")]
+    assert sentences == [f"Rows that no longer exist stay in receipts: {outcome.vanished}"]
     assert json.dumps(outcome.vanished) in outcome.said  # the JSON line has it too
 
 
@@ -41,7 +51,7 @@ def test_a_second_complete_sweep_forgets_what_is_no_more() -> None:
     assert second.versions() == {SECOND}
     assert second.activated == {RECEIPTS: [SECOND]}
     assert second.vanished == "forgotten"
-    assert "Rows that are no more" not in second.said
+    assert "Rows that no longer exist" not in second.said
     kinds = [message["type"] for message in second.messages]
     last = len(kinds) - kinds[::-1].index("RECORD")
     assert kinds[last : last + 3] == ["STATE", "ACTIVATE_VERSION", "STATE"]
@@ -148,7 +158,7 @@ def test_not_where_rows_without_a_key_were_left_out() -> None:
     assert_kept(run(subject, state, now=LATER), "without a key")
 
 
-@pytest.mark.parametrize("fault", ["cut", "nameless"])
+@pytest.mark.parametrize("fault", ["cut", "without_id"])
 def test_a_doubt_of_an_interrupted_run_holds_for_the_sweep(fault: str) -> None:
     subject = program()
     state = after_one(subject)
@@ -189,6 +199,16 @@ def test_not_where_the_roster_is_smaller_than_nine_tenths(left: int, *, forgets:
     assert run(subject, state, now=LATER + 9 * DAY).vanished == "forgotten"
 
 
+def test_a_mistaken_roster_is_not_accepted_with_a_sweep_that_began_without_versions() -> None:
+    subject = program()
+    state = after_one(subject)
+    state = run(subject, state, life=12, now=LATER, vanished_rows="keep").state
+    for number in range(2):
+        outcome = run(subject, state, roster=[MEMBERS], now=LATER + number * DAY)
+        state = outcome.state
+    assert_kept(outcome, "(1 members, and 20 before)")
+
+
 def test_a_smaller_roster_is_accepted_by_a_run_that_keeps() -> None:
     subject = program()
     state = after_one(subject)
@@ -220,6 +240,27 @@ def test_not_where_the_stream_was_skipped() -> None:
     state = after_one(subject)
     subject.lacking = set(subject.receipts)
     assert_kept(run(subject, state, now=LATER), "the stream was skipped")
+
+
+def test_not_where_the_program_lost_the_stream_under_way() -> None:
+    """Receipts that are switched off for an hour are still there when they are back."""
+    subject = program(30)
+    state = after_one(subject)
+    subject.lacking = set(subject.receipts) - {1}
+    assert_kept(run(subject, state, now=LATER), "told that the program lacks this")
+
+
+def test_not_where_all_lacked_the_stream_in_a_sweep_that_was_cut_short() -> None:
+    """Too few are asked by each run to take the stream for one that the program lacks."""
+    subject, target = program(30), Target(hard=True)
+    first = run(subject)
+    target.load(first.messages)
+    subject.lacking = set(subject.receipts)
+    cut = run(subject, first.state, life=10, now=LATER)
+    resumed = run(subject, cut.state, now=LATER)
+    target.load([*cut.messages, *resumed.messages])
+    assert_kept(resumed, "told that the program lacks this")
+    assert target.rows() == subject.rows
 
 
 def test_not_with_another_roster_than_the_sweep_began_with() -> None:
@@ -288,3 +329,19 @@ def test_a_roster_of_whom_many_were_always_missing_does_not_count_as_shrunk() ->
     roster = range(1, 2 * MEMBERS)
     state = run(subject, roster=roster, vanished_rows="keep").state
     assert run(subject, state, roster=roster, now=LATER).vanished == "forgotten"
+
+
+@pytest.mark.parametrize(("left", "is_whole"), [(0, True), (1, False)])
+def test_a_stream_that_is_left_alone_with_another_roster_is_not_whole(
+    left: int, *, is_whole: bool
+) -> None:
+    """Who is back in the roster when a run goes on was not asked in what it leaves alone."""
+    subject = program()
+    roster = range(1 + left, MEMBERS + 1)
+    whole = run(subject, roster=roster, vanished_rows="keep")
+    cut = run(subject, roster=roster, vanished_rows="keep", life=len(whole.messages) - 1)
+    assert isinstance(cut.error, CrashError)
+    assert cut.state["bookmarks"][RECEIPTS]["whole_since"]
+    resumed = run(subject, cut.state, vanished_rows="keep")
+    assert resumed.all_stats[RECEIPTS].skip_reason
+    assert bool(resumed.state["bookmarks"][RECEIPTS]["whole_since"]) is is_whole

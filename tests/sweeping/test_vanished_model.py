@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
-from vanish_kit import Target
-from vanish_machine import Vanishing
+from support.vanished_rows import Target
+from support.vanished_rows_machine import Vanishing
 
 SETTINGS = settings(
     max_examples=30,

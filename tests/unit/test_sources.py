@@ -213,7 +213,7 @@ def test_the_first_member_is_not_taken_for_the_name_of_the_only_column(
     path = put(folder, "members.csv", f"{first}\nben\n")
     assert refusal(path, id_type) == (
         "Setting `user_ids_column`: line 1 of 'members.csv' may be a member or the name of the "
-        "column; name the column here, or rename the file to .txt if it has no header"
+        "column; set the column here, or rename the file to .txt if it has no header"
     )
     assert read(path, id_type, column=first) == ["ben"]
     assert read(put(folder, "members.txt", f"{first}\nben\n"), id_type) == [first, "ben"]
@@ -425,6 +425,17 @@ def test_a_table_in_place_of_a_list_is_told_how_it_can_be_read(folder: Path) -> 
         "each line, or give a file that ends in .csv and whose first line names the columns"
     )
     assert read(put(folder, "crm.csv", f"Nr;Name;E-Mail\n{text}"), "email") == [PERSONAL]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("crm.csv", 'email\n"a|b@x.test"\n'), ("crm.jsonl", '\n"a|b@x.test"\n')]
+)
+def test_a_file_that_has_columns_is_not_told_to_have_columns(
+    folder: Path, name: str, text: str
+) -> None:
+    assert refusal(put(folder, name, text), "email") == (
+        f"Setting `user_ids_path`: line 2 of '{name}' is not an e-mail address; check `id_type` too"
+    )
 
 
 # Where files are

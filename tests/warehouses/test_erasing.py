@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
-from harness import PROGRAM_STREAMS
-from test_recipes import block
+from support.harness import PROGRAM_STREAMS
+from support.readme import block
 
 from tap_crowdtwist import schemas
 from tap_crowdtwist.streams import STREAMS
@@ -15,9 +15,9 @@ from tap_crowdtwist.streams import STREAMS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from postgres_server import PostgresServer
+    from support.postgres_server import PostgresServer
 
-pytest_plugins = ["warehouse_fixtures"]
+pytest_plugins = ["support.warehouse_fixtures"]
 pytestmark = pytest.mark.timeout(280)
 
 TABLES = [stream.name for stream in STREAMS if stream.name not in PROGRAM_STREAMS]
@@ -45,7 +45,7 @@ def test_nothing_of_a_deleted_member_is_left_and_all_of_the_others(
     for table in TABLES:
         query(
             f"CREATE TABLE {table} (member int, user_id bigint, id bigint, order_id text, "
-            "email_address text, _sdc_deleted_at timestamp)"
+            "email_address text, _sdc_deleted_at timestamp, deletion_status text)"
         )
     for table in TABLES:
         columns = schemas.annotated(table)["properties"]
@@ -54,7 +54,9 @@ def test_nothing_of_a_deleted_member_is_left_and_all_of_the_others(
             deleted = table == "users" and member == GONE
             row: dict[str, object] = {
                 "member": member,
-                "_sdc_deleted_at": "'2026-03-11'" if deleted else "NULL",
+                # A target that forgets marks the rows of members who left the roster.
+                "_sdc_deleted_at": "'2026-03-11'" if table == "users" else "NULL",
+                "deletion_status": "'completed'" if deleted else "NULL",
             }
             address = {"email_address": f"'{member}@example.test'"}
             if number in columns:

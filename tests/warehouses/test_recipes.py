@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import gzip
 import json
-import re
 from collections import defaultdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from harness import INCREMENTAL, KEYS, OFF_BY_DEFAULT, PROGRAM_STREAMS, STREAMS
-from warehouse_kit import texts
+from support.harness import INCREMENTAL, KEYS, OFF_BY_DEFAULT, PROGRAM_STREAMS, STREAMS
+from support.readme import ROOT, block, blocks, put_into_definition, put_into_env, shell
+from support.warehouses import texts
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from postgres_server import PostgresServer
-    from warehouse_kit import Project, Row
+    from support.postgres_server import PostgresServer
+    from support.warehouses import Project, Row
 
-pytest_plugins = ["warehouse_fixtures"]
+pytest_plugins = ["support.warehouse_fixtures"]
 pytestmark = pytest.mark.timeout(280)
 
-ROOT = Path(__file__).resolve().parents[2]
 DEFAULT = [stream for stream in STREAMS if stream not in OFF_BY_DEFAULT]
 SHARDED = 24
 """Enough members for each of eight parts to have some."""
@@ -35,47 +34,6 @@ SHARDED = 24
 def sandbox() -> Iterator[Sandbox]:
     with Sandbox(SandboxOptions(members=6, seed=8)) as sandbox:
         yield sandbox
-
-
-def blocks(title: str, kind: str) -> list[str]:
-    """The fenced blocks of a kind that follow a title of the README, up to the next title."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    begins = re.compile(r"(?m)^(?:#+ |\*\*(?=[A-Z]))")
-    parts = [readme[match.end() :] for match in begins.finditer(readme)]
-    (text,) = [part for part in parts if part.startswith(title)]
-    following = begins.search(text)
-    text = text[: following.start()] if following else text
-    return re.findall(rf"^```{kind}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-
-
-def block(title: str, kind: str) -> str:
-    """The one fenced block of a kind under a title."""
-    (only,) = blocks(title, kind)
-    return only
-
-
-def shell(pipeline: Project, title: str, **settings: str) -> None:
-    """Run the commands of a recipe."""
-    pipeline.command(["sh", "-eu", "-c", block(title, "console")], **settings)
-
-
-def put_into_definition(pipeline: Project, title: str) -> None:
-    """Put a recipe's lines under the extractor."""
-    path = pipeline.root / "meltano.yml"
-    definition = yaml.safe_load(path.read_text(encoding="utf-8"))
-    (extractor,) = definition["plugins"]["extractors"]
-    extractor |= yaml.safe_load(block(title, "yaml"))
-    path.write_text(yaml.safe_dump(definition), encoding="utf-8")
-
-
-def put_into_env(pipeline: Project, title: str, *, old: str = "", new: str = "") -> None:
-    """Put a recipe's lines into .env, in place of what the project says already."""
-    text = block(title, "dotenv")
-    for name in re.findall(r"^\w+(?==)", text, re.MULTILINE):
-        pipeline.settings.pop(name, None)
-    assert old in text
-    text = text.replace(old, new)
-    (pipeline.root / ".env").write_text(text, encoding="utf-8")
 
 
 def emitted(pipeline: Project, **settings: str) -> dict[str, list[Row]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
-from harness import KEYS, STREAMS, discover, entry_of
+from support.harness import KEYS, STREAMS, discover, entry_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import INCREMENTAL, discover, entry_of, key_of
-from warehouse_kit import Expected, texts, truth_of
+from support.harness import INCREMENTAL, discover, entry_of, key_of
+from support.warehouses import Expected, texts, truth_of
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
 from crowdtwist_sandbox.wire.drift import NEW_PROPERTY
@@ -20,9 +20,9 @@ from crowdtwist_sandbox.wire.drift import NEW_PROPERTY
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from warehouse_kit import Project, Row
+    from support.warehouses import Project, Row
 
-pytest_plugins = ["warehouse_fixtures"]
+pytest_plugins = ["support.warehouse_fixtures"]
 pytestmark = pytest.mark.timeout(280)
 
 STATE_ID = "dev:tap-crowdtwist-to-target-csv"

@@ -2,53 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import TODAY, discover, entry_of
-from test_recipes import block, blocks, put_into_env
-from warehouse_database import SCHEMA, Database, column_type
-from warehouse_kit import Expected, texts
+from support.databases import SCHEMA, Database, column_type
+from support.harness import TODAY, discover, entry_of
+from support.live_push_receiver import KEY, receiving
+from support.readme import block, blocks, put_into_env
+from support.warehouses import Expected, texts
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
 from tap_crowdtwist.streams import FILE_STREAMS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from support.postgres_server import PostgresServer
+    from support.warehouses import Project
 
-    from postgres_server import PostgresServer
-    from warehouse_kit import Project
-
-pytest_plugins = ["warehouse_fixtures"]
+pytest_plugins = ["support.warehouse_fixtures"]
 pytestmark = pytest.mark.timeout(280)
 
 CHANGED = ("users", "user_activity_history", "purchases", "redemptions")
-KEY = "live push key"
 RECIPE = "Only members that changed"
-
-
-@contextmanager
-def receiving(directory: Path) -> Iterator[str]:
-    """A receiver that keeps events in a directory; yields its URL."""
-    command = [sys.executable, "-m", "crowdtwist_receiver", "--port", "0", "--max-seconds", "200"]
-    with subprocess.Popen(
-        [*command, "--directory", str(directory)],
-        env={"CROWDTWIST_RECEIVER_API_KEY": KEY},
-        stdout=subprocess.PIPE,
-        encoding="utf-8",
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield json.loads(process.stdout.readline())["live_url"]
-        finally:
-            process.terminate()
-            assert process.wait(20) == 0
 
 
 def test_three_ways_lead_to_the_same_rows_and_only_who_changed_is_asked(

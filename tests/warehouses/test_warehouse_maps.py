@@ -6,18 +6,18 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from harness import KEYS, discover, entry_of
-from scripted import Server, answer
 from singer_sdk.helpers._flattening import flatten_schema
-from warehouse_database import Database, column_type
+from support.databases import Database, column_type
+from support.harness import KEYS, discover, entry_of
+from support.scripted_server import Server, answer
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
 
 if TYPE_CHECKING:
-    from postgres_server import PostgresServer
-    from warehouse_kit import Project
+    from support.postgres_server import PostgresServer
+    from support.warehouses import Project
 
-pytest_plugins = ["warehouse_fixtures"]
+pytest_plugins = ["support.warehouse_fixtures"]
 pytestmark = pytest.mark.timeout(280)
 
 SELECTED = ("activities", "user_badges", "users")

@@ -9,10 +9,10 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 import pytest
-from harness import KEYS, PROGRAM_STREAMS, discover, entry_of
-from postgres_server import OLDEST
-from warehouse_database import SCHEMA, Database, column_type
-from warehouse_kit import MELTANO, Expected, kill_tap, texts, truth_of, wait_for
+from support.databases import SCHEMA, Database, column_type
+from support.harness import KEYS, PROGRAM_STREAMS, discover, entry_of
+from support.postgres_server import OLDEST
+from support.warehouses import MELTANO, Expected, kill_tap, texts, truth_of, wait_for
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
 from crowdtwist_sandbox.wire.drift import NEW_PROPERTY
@@ -20,10 +20,10 @@ from crowdtwist_sandbox.wire.drift import NEW_PROPERTY
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from postgres_server import PostgresServer
-    from warehouse_kit import Project
+    from support.postgres_server import PostgresServer
+    from support.warehouses import Project
 
-pytest_plugins = ["warehouse_fixtures"]
+pytest_plugins = ["support.warehouse_fixtures"]
 pytestmark = pytest.mark.timeout(280)
 
 MEMBERS = 24

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from scripted import Server, answer
-from test_warehouse_feeds import KEY, receiving
-from warehouse_database import SCHEMA, Database
+from support.databases import SCHEMA, Database
+from support.live_push_receiver import KEY, receiving
+from support.scripted_server import Server, answer
 
 if TYPE_CHECKING:
-    from postgres_server import PostgresServer
-    from warehouse_kit import Project
+    from support.postgres_server import PostgresServer
+    from support.warehouses import Project
 
-pytest_plugins = ["warehouse_fixtures"]
+pytest_plugins = ["support.warehouse_fixtures"]
 pytestmark = pytest.mark.timeout(280)
 
 HALF = "\\ud83d"  # of an emoji, as an escape in JSON

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
-from vanish_kit import RECEIPTS, Key
-from vanish_machine import Vanishing
+from support.vanished_rows import RECEIPTS, Key
+from support.vanished_rows_machine import Vanishing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from postgres_server import PostgresServer
+    from support.postgres_server import PostgresServer
 
-pytest_plugins = ["warehouse_fixtures"]
+pytest_plugins = ["support.warehouse_fixtures"]
 pytestmark = pytest.mark.timeout(280)
 
 SETTINGS = settings(

@@ -42,7 +42,7 @@ from crowdtwist_shards import (
     account,
     asked_before,
     count_members,
-    judge,
+    find_problems,
     place,
     read_settings,
     split,
@@ -112,7 +112,7 @@ def complete(parts: list[dict[str, Any]] | None, swept: Iterable[dict[str, Any]]
     for line in table(members, done):
         logger.info("%s", line)
     shards = [Part(part["shard"], part["requests_per_minute"]) for part in parts]
-    problems = judge(members, shards, done) + _not_loaded(done)
+    problems = find_problems(members, shards, done) + _not_loaded(done)
     if problems:
         raise AirflowFailException(f"Not everything is there: {'; '.join(problems)}")
     logger.info("Complete: %d members in %d shards", members, len(shards))

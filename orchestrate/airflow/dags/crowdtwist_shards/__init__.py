@@ -1,14 +1,14 @@
-"""What the DAG does with shards: reads the roster, runs Meltano, judges completeness.
+"""What the DAG does with shards: reads the roster, runs Meltano, checks completeness.
 
 Nothing in this package imports Airflow or the tap, so it works, and is tested, without either.
 """
 
+from crowdtwist_shards.completeness import Part, account, asked_before, find_problems, split, table
 from crowdtwist_shards.errors import ShardError
 from crowdtwist_shards.members import count_members, write_roster
 from crowdtwist_shards.reading import place
 from crowdtwist_shards.runs import Meltano, Run, variables
 from crowdtwist_shards.settings import DEFAULTS, read_settings
-from crowdtwist_shards.verdict import Part, account, asked_before, judge, split, table
 
 __all__ = [
     "DEFAULTS",
@@ -19,7 +19,7 @@ __all__ = [
     "account",
     "asked_before",
     "count_members",
-    "judge",
+    "find_problems",
     "place",
     "read_settings",
     "split",

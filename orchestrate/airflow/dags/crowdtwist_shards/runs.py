@@ -26,7 +26,7 @@ TAP = "tap-crowdtwist"
 GRACE = 3.5
 """Seconds between asking a run to stop and killing it; Airflow kills the task after 5."""
 
-_OWED = "Not everything is there"
+_OWED = "Incomplete: "
 _LEVELS = {
     "debug": logging.DEBUG,
     "warning": logging.WARNING,
@@ -82,7 +82,7 @@ class Run:
         said = self.last_words or "; ".join(self.errors) or "see the log above"
         return f"`meltano run` ended with {self.code}: {said}"
 
-    def heed(self, line: str, say: Callable[[int, str], None]) -> None:
+    def read_line(self, line: str, say: Callable[[int, str], None]) -> None:
         """Take note of a line of Meltano's log, and pass it on."""
         try:
             entry = json.loads(line)
@@ -95,13 +95,13 @@ class Run:
         level = _LEVELS.get(str(entry.get("level")), logging.INFO)
         name = entry.get("name") or entry.get("string_id") or "meltano"
         if name == TAP:
-            self._heed_tap(text, level)
+            self._read_tap_line(text, level)
             self.tap = int(entry.get("pid") or self.tap)
         elif name == "meltano" and level >= logging.ERROR:
             self.errors.append(text)
         say(level, f"{name}: {text}")
 
-    def _heed_tap(self, text: str, level: int) -> None:
+    def _read_tap_line(self, text: str, level: int) -> None:
         words = text.split()
         if text.startswith("Summary: "):
             self.summary = json.loads(text.removeprefix("Summary: "))["streams"]
@@ -227,7 +227,7 @@ def follow(
         try:
             with _on_sigterm(stop):
                 for line in process.stdout or ():
-                    run.heed(line, say)
+                    run.read_line(line, say)
                 run.code = process.wait()
         finally:
             last_resort.cancel()

@@ -1,6 +1,7 @@
-"""Faults that are whole, well-formed answers: the wrong one, or the right one and something else.
+"""Faults that replace or change a response, which is then sent in the usual way.
 
-Each function takes the right answer and gives the one to send.
+Each function takes the correct response and returns the one to send. Its name is the fault's name
+in a spec, and its docstring the description that `crowdtwist-sandbox faults` prints.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _SORRY = "An internal error occurred."
 
 
 def _page(status: int, headers: dict[str, str] | None = None) -> Response:
-    """What a proxy in front of the API says: HTML that repeats the status."""
+    """Return the HTML error page of a proxy in front of the API."""
     title = f"{status} {HTTPStatus(status).phrase}"
     body = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
     return Response.of_bytes(status, body.encode(), _HTML, headers)
@@ -37,136 +38,138 @@ def _too_many(headers: dict[str, str] | None = None) -> Response:
     return errors.flat(429, "too_many_requests", "Too many requests.", headers)
 
 
-def rate_limited(_answer: Response, hit: Fault) -> Response:
+def rate_limited(_response: Response, fault: Fault) -> Response:
     """429 with Retry-After in seconds (parameter); recovers by waiting and asking again."""
-    return _too_many({"retry-after": str(ceil(hit.amount))})
+    return _too_many({"retry-after": str(ceil(fault.amount))})
 
 
-def rate_limited_date(_answer: Response, hit: Fault) -> Response:
+def rate_limited_date(_response: Response, fault: Fault) -> Response:
     """429 with Retry-After as an HTTP date, so many seconds ahead (parameter); recovers alike."""
-    return _too_many({"retry-after": formatdate(ceil(time() + hit.amount), usegmt=True)})
+    return _too_many({"retry-after": formatdate(ceil(time() + fault.amount), usegmt=True)})
 
 
-def rate_limited_bare(_answer: Response, _hit: Fault) -> Response:
+def rate_limited_bare(_response: Response, _fault: Fault) -> Response:
     """429 without Retry-After; recovers by a wait of the client's own choice."""
     return _too_many()
 
 
-def server_error(_answer: Response, _hit: Fault) -> Response:
+def server_error(_response: Response, _fault: Fault) -> Response:
     """500 with an HTML body; recovers by asking again."""
     return _page(500)
 
 
-def bad_gateway(_answer: Response, _hit: Fault) -> Response:
+def bad_gateway(_response: Response, _fault: Fault) -> Response:
     """502 with an HTML body; recovers by asking again."""
     return _page(502)
 
 
-def unavailable(_answer: Response, _hit: Fault) -> Response:
+def unavailable(_response: Response, _fault: Fault) -> Response:
     """503 with an HTML body; recovers by asking again."""
     return _page(503)
 
 
-def unavailable_later(_answer: Response, hit: Fault) -> Response:
+def unavailable_later(_response: Response, fault: Fault) -> Response:
     """503 with an HTML body and Retry-After in seconds (parameter); recovers by waiting."""
-    return _page(503, {"retry-after": str(ceil(hit.amount))})
+    return _page(503, {"retry-after": str(ceil(fault.amount))})
 
 
-def gateway_timeout(_answer: Response, _hit: Fault) -> Response:
+def gateway_timeout(_response: Response, _fault: Fault) -> Response:
     """504 with an HTML body; recovers by asking again."""
     return _page(504)
 
 
-def internal_error(_answer: Response, _hit: Fault) -> Response:
+def internal_error(_response: Response, _fault: Fault) -> Response:
     """500 with the API's own internal_error as JSON; recovers by asking again."""
     return errors.FAILED
 
 
-def invalid_json(answer: Response, _hit: Fault) -> Response:
+def invalid_json(response: Response, _fault: Fault) -> Response:
     """200 whose JSON ends in the middle, though the length is right; recovers by asking again."""
-    half = answer.body[: max(1, len(answer.body) // 2)]
+    half = response.body[: max(1, len(response.body) // 2)]
     return Response.of_bytes(200, half, "application/json")
 
 
-def login_page(_answer: Response, _hit: Fault) -> Response:
+def login_page(_response: Response, _fault: Fault) -> Response:
     """200 with the HTML of a login page, as of a proxy in between; recovers by asking again."""
     body = b"<!DOCTYPE html><html><title>Sign in</title><form><input name=user></form></html>\n"
     return Response.of_bytes(200, body, _HTML)
 
 
-def empty_body(_answer: Response, _hit: Fault) -> Response:
+def empty_body(_response: Response, _fault: Fault) -> Response:
     """200 with a body of no bytes; recovers by asking again."""
     return Response.of_bytes(200, b"", "application/json")
 
 
-def envelope_flat(_answer: Response, _hit: Fault) -> Response:
+def envelope_flat(_response: Response, _fault: Fault) -> Response:
     """200 with an internal_error in the main host's form; recovers by asking again."""
     return errors.flat(200, "internal_error", _SORRY)
 
 
-def envelope_system(_answer: Response, _hit: Fault) -> Response:
+def envelope_system(_response: Response, _fault: Fault) -> Response:
     """200 with an internal_error in the form of POS writes; recovers by asking again."""
-    told = {"system": "pos", "reason": "internal_error", "description": _SORRY, "message": _SORRY}
-    return Response(200, told)
+    body = {"system": "pos", "reason": "internal_error", "description": _SORRY, "message": _SORRY}
+    return Response(200, body)
 
 
-def envelope_nested(_answer: Response, _hit: Fault) -> Response:
+def envelope_nested(_response: Response, _fault: Fault) -> Response:
     """200 with an internal_error in the form of the POS listing; recovers by asking again."""
     reasons = [{"reason": "internal_error", "message": _SORRY}]
     return Response(200, {"error": {"code": 500, "message": _SORRY, "errors": reasons}})
 
 
-def not_modified(_answer: Response, _hit: Fault) -> Response:
+def not_modified(_response: Response, _fault: Fault) -> Response:
     """304, although nobody asked for it, without a body; recovers by asking again."""
     return Response.of_bytes(304, b"", "application/json")
 
 
-def cookie(answer: Response, hit: Fault) -> Response:
+def cookie(response: Response, fault: Fault) -> Response:
     """The right answer with a Set-Cookie; nothing to recover, but counted if it is sent back."""
-    headers = {**answer.headers, "set-cookie": f"{COOKIE}={hit.number}; Path=/"}
-    return Response.of_bytes(answer.status, answer.body, answer.media_type, headers)
+    headers = {**response.headers, "set-cookie": f"{COOKIE}={fault.number}; Path=/"}
+    return Response.of_bytes(response.status, response.body, response.media_type, headers)
 
 
-def not_configured(_answer: Response, _hit: Fault) -> Response:
+def not_configured(_response: Response, _fault: Fault) -> Response:
     """500 not_configured; recovers by asking once more."""
     return errors.flat(500, "not_configured", "This feature is not configured.")
 
 
-def access_denied(_answer: Response, _hit: Fault) -> Response:
+def access_denied(_response: Response, _fault: Fault) -> Response:
     """403 access_denied, though the key is good; recovers by asking once more."""
     return errors.flat(403, "access_denied", "Access denied.")
 
 
-def rejected(_answer: Response, _hit: Fault) -> Response:
+def rejected(_response: Response, _fault: Fault) -> Response:
     """400 with an HTML body, as of a proxy for an id with a slash; recovers by asking once more."""
     return _page(400)
 
 
-def firewall(_answer: Response, _hit: Fault) -> Response:
+def firewall(_response: Response, _fault: Fault) -> Response:
     """403 with an HTML body, as of a firewall; recovers by asking once more."""
     return _page(403)
 
 
-def invalid_auth(_answer: Response, _hit: Fault) -> Response:
+def invalid_auth(_response: Response, _fault: Fault) -> Response:
     """403 invalid_auth, as after a key was withdrawn; ends the run, and the next one goes on."""
     return errors.flat(403, "invalid_auth", "Invalid authentication.")
 
 
-def _moved(hit: Fault, host: str) -> Response:
-    query = urlencode({**hit.request.params, "redirected": 1, "api_key": hit.api_key})
-    return _page(302, {"location": f"http://{host}{hit.request.path}?{query}"})
+def _moved(fault: Fault, host: str) -> Response:
+    # `redirected` shows in the request log that a client followed.
+    query = urlencode({**fault.request.params, "redirected": 1, "api_key": fault.api_key})
+    return _page(302, {"location": f"http://{host}{fault.request.path}?{query}"})
 
 
-def redirect(_answer: Response, hit: Fault) -> Response:
+def redirect(_response: Response, fault: Fault) -> Response:
     """302 to the same path with `redirected=1`, key and all; recovers by asking once more."""
-    return _moved(hit, hit.request.header(b"host"))
+    return _moved(fault, fault.request.header(b"host"))
 
 
-def redirect_away(_answer: Response, hit: Fault) -> Response:
+def redirect_away(_response: Response, fault: Fault) -> Response:
     """302 to another host name that leads here as well, key and all; likewise."""
-    name, _, port = hit.request.header(b"host").partition(":")
+    # Another host name, so that a client would have to drop its credentials.
+    name, _, port = fault.request.header(b"host").partition(":")
     other = "127.0.0.1" if name == "localhost" else "localhost"
-    return _moved(hit, f"{other}:{port}" if port else other)
+    return _moved(fault, f"{other}:{port}" if port else other)
 
 
 FAULTS: Mapping[
@@ -194,4 +197,4 @@ FAULTS: Mapping[
     "persistent": (not_configured, access_denied, rejected, firewall, redirect, redirect_away),
     "fatal": (invalid_auth,),
 }
-"""These faults by kind."""
+"""The faults of this module, by kind."""

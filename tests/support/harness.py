@@ -36,6 +36,8 @@ from tap_crowdtwist.tap import TapCrowdTwist
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from tap_crowdtwist.api.transport import Transport
+
 TODAY = date(2026, 3, 10)
 """The date of a sandbox's day 0; it stands at the last second of it."""
 
@@ -130,8 +132,13 @@ class Result:
         return self.stderr.rstrip("\n").rpartition("\n")[2]
 
 
-def tap_at(present: datetime) -> type[TapCrowdTwist]:
-    """The tap, living at a given instant and free of the rate limit."""
+def tap_at(present: datetime, transport: Transport | None = None) -> type[TapCrowdTwist]:
+    """The tap, living at a given instant and free of the rate limit.
+
+    Args:
+        present: its current time.
+        transport: sends its requests; over HTTP if not given.
+    """
 
     class TapUnderTest(TapCrowdTwist):
         __doc__ = TapCrowdTwist.__doc__
@@ -141,7 +148,7 @@ def tap_at(present: datetime) -> type[TapCrowdTwist]:
         def run(self) -> SyncRun:
             settings = Settings.from_config(self.config)
             unhurried = dataclasses.replace(settings, requests_per_minute=10**7)
-            return SyncRun(unhurried, "tap-crowdtwist/test", self.now, self.clock)
+            return SyncRun(unhurried, "tap-crowdtwist/test", self.now, self.clock, transport)
 
     return TapUnderTest
 
@@ -166,14 +173,16 @@ def process_untouched() -> Iterator[None]:
                 signal.signal(number, handler)
 
 
-def run_cli(*args: str | Path, present: datetime = PRESENT) -> Result:
-    """Run the command line in this process."""
+def run_cli(
+    *args: str | Path, present: datetime = PRESENT, tap: type[TapCrowdTwist] | None = None
+) -> Result:
+    """Run the command line in this process, of the tap given or of one that lives at `present`."""
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
     err = io.StringIO()
     code = 0
     with process_untouched(), redirect_stdout(out), redirect_stderr(err):
         try:
-            main([str(arg) for arg in args], tap_at(present))
+            main([str(arg) for arg in args], tap or tap_at(present))
         except SystemExit as stopped:
             code = stopped.code if isinstance(stopped.code, int) else int(bool(stopped.code))
     out.seek(0)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
-from vanish_kit import NOW, RECEIPTS, CrashError, Key, Outcome, Program, State, run
+
+from support.vanished_rows import NOW, RECEIPTS, CrashError, Key, Outcome, Program, State, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,7 +6,7 @@ import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from sandbox_kit import KEY, sandbox
+from support.sandbox_client import KEY, sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

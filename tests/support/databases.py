@@ -8,8 +8,8 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from postgres_server import PostgresServer
-    from warehouse_kit import Row
+    from support.postgres_server import PostgresServer
+    from support.warehouses import Row
 
 SCHEMA = "crowdtwist"
 

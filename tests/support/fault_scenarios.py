@@ -8,17 +8,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness import canonical, key_of
-from unhurried import sync
-
-from crowdtwist_sandbox.faults import CATALOGUE
+from crowdtwist_sandbox.faults import ALL_FAULTS
+from support.fake_clock_tap import sync
+from support.harness import canonical, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from harness import Result
-
     from crowdtwist_sandbox import Sandbox
+    from support.harness import Result
 
 Row = dict[str, Any]
 
@@ -27,7 +25,7 @@ AMOUNTS = {"late": 3, "drip": 3, "bomb": 2}
 """Parameters of faults that take real time: seconds, or megabytes."""
 
 MOST_RUNS = 3
-_OF_A_LISTING = re.compile(r"\| tap_crowdtwist\.api\.listing +\| \w+: (?!.*Trying again)")
+_OF_A_LISTING = re.compile(r"\| tap_crowdtwist\.api\.deduplication +\| \w+: (?!.*Trying again)")
 _ADVICE = re.compile(r"`\w+`|by the next run|ask Oracle support")
 
 
@@ -56,13 +54,13 @@ class Journey:
         if first.exit_code == 0:
             warned = _OF_A_LISTING.search(first.stderr)
             return "in the run, with a warning" if warned else "in the run"
-        owed = "they are noted in the state" in first.last_line
+        owed = "The next run retries" in first.last_line
         return f"by the next run, which {'retries the failed members' if owed else 'goes on'}"
 
 
 def spec_of(fault: str) -> str:
     """The fault at 10 %; a lie in every listing."""
-    if fault in CATALOGUE and CATALOGUE[fault].kind == "lie":
+    if fault in ALL_FAULTS and ALL_FAULTS[fault].kind == "lie":
         return f"{fault}=1"
     amount = f":{AMOUNTS[fault]}" if fault in AMOUNTS else ""
     return f"{fault}{amount}={RATE}"

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import PRESENT, Result, run_cli, select
+from support.harness import PRESENT, Result, run_cli, select
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import KEYS, canonical, key_of
-
 from crowdtwist_sandbox.demo_project import MeltanoProject
+from support.harness import KEYS, canonical, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

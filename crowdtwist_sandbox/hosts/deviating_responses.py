@@ -1,4 +1,4 @@
-"""Deviations that change an answer after it was made; the others stand where they happen."""
+"""Deviations that change a finished response; the others are where the response is built."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 class Change(NamedTuple):
-    """What a deviation makes of the answers of one endpoint."""
+    """A deviation's change to the responses of one endpoint."""
 
     template: str
     apply: Callable[[Any], Any]
 
 
 def _each(key: str, change: Callable[[Row], Row]) -> Callable[[Any], Any]:
-    """Change each row of a listing."""
-    return lambda answer: {**answer, key: [change(row) for row in answer[key]]}
+    """Return a function that changes each row of a listing."""
+    return lambda body: {**body, key: [change(row) for row in body[key]]}
 
 
 def _without(name: str) -> Callable[[Row], Row]:
@@ -29,11 +29,11 @@ def _without(name: str) -> Callable[[Row], Row]:
 
 
 def _under(old: str, new: str) -> Callable[[Any], Any]:
-    return lambda answer: {new if key == old else key: value for key, value in answer.items()}
+    return lambda body: {new if key == old else key: value for key, value in body.items()}
 
 
 def _paging(change: Callable[[Row], Any]) -> Callable[[Any], Any]:
-    return lambda answer: {**answer, "paging": change(answer["paging"])}
+    return lambda body: {**body, "paging": change(body["paging"])}
 
 
 _HISTORY = "/v2.1/users/{id}/activity_history"
@@ -47,10 +47,10 @@ CHANGES: dict[str, Change] = {
     "badges_under_another_name": Change("/v2.1/badges", _under("badges", "badge_list")),
     "redemptions_under_another_name": Change(_REDEMPTIONS, _under("rewards", "redemptions")),
     "user_activities_in_an_object": Change(
-        "/v2/users/{id}/activities", lambda answer: {"activities": answer}
+        "/v2/users/{id}/activities", lambda body: {"activities": body}
     ),
     "users_with_another_property": Change(
-        "/v2/users/{id}", lambda answer: {**answer, "favorite_store": "Köln"}
+        "/v2/users/{id}", lambda body: {**body, "favorite_store": "Köln"}
     ),
     "rewards_without_title": Change("/v2.1/rewards", _each("rewards", _without("title"))),
     "activities_with_words_for_points": Change(
@@ -62,15 +62,15 @@ CHANGES: dict[str, Change] = {
     ),
     "redemptions_without_ids": Change(_REDEMPTIONS, _each("rewards", _without("order_id"))),
     "profiles_of_the_first_day": Change(
-        "/v2/users/{id}", lambda answer: {**answer, "date_last_updated": answer["date_created"]}
+        "/v2/users/{id}", lambda body: {**body, "date_last_updated": body["date_created"]}
     ),
     "deletions_without_history": Change("/v2/users/delete/{id}", _without("status_history")),
 }
 
 
-def changed(call: Call, template: str, answer: Any) -> Any:
-    """Return an answer as the deviations that are switched on would have it."""
+def apply_deviations(call: Call, template: str, body: Any) -> Any:
+    """Return a response body with the changes of all active deviations."""
     for name, change in CHANGES.items():
         if change.template == template and call.deviates(name):
-            answer = change.apply(answer)
-    return answer
+            body = change.apply(body)
+    return body

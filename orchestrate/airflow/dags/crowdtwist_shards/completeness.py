@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
     from crowdtwist_shards.runs import Run
 
-CATALOGS = frozenset({"activities", "rewards", "badges"})
+PROGRAM_STREAMS = frozenset({"activities", "rewards", "badges"})
 """Streams of the program, which are read whole by each shard and ask about no member."""
 
-COUNTS = ("missing", "deleted", "failed", "refused", "records")
+COUNTS = ("missing", "deleted", "failed", "rejected_rows", "records")
 """What is kept of the tap's summary, beside the members asked; a tap may not count all of it."""
 
 
@@ -68,7 +68,7 @@ def account(part: Part, run: Run, before: Mapping[str, int | None]) -> dict[str,
     streams = {}
     for stream, row in (run.summary or {}).items():
         asked, note = row["asked"], row["skip_reason"]
-        if stream in CATALOGS:
+        if stream in PROGRAM_STREAMS:
             continue
         if asked < members and stream in before:
             earlier = before[stream]
@@ -79,7 +79,9 @@ def account(part: Part, run: Run, before: Mapping[str, int | None]) -> dict[str,
     return {"shard": part.shard, "members": members, "streams": streams}
 
 
-def judge(members: int, parts: Sequence[Part], done: Sequence[Mapping[str, Any]]) -> list[str]:
+def find_problems(
+    members: int, parts: Sequence[Part], done: Sequence[Mapping[str, Any]]
+) -> list[str]:
     """Compare what the shards did with what the roster holds.
 
     Returns:
@@ -106,7 +108,7 @@ def judge(members: int, parts: Sequence[Part], done: Sequence[Mapping[str, Any]]
                 )
         for name, words in (
             ("failed", "members kept failing; they are asked again by the next run"),
-            ("refused", "rows have no key and were left out"),
+            ("rejected_rows", "rows have no key and were left out"),
         ):
             if number := added(swept, stream, name):
                 problems.append(f"{stream}: {number} {words}")
@@ -123,9 +125,9 @@ def table(members: int, done: Sequence[Mapping[str, Any]]) -> list[str]:
     columns = ("asked", *COUNTS)
     streams = list(dict.fromkeys(name for account in done for name in account["streams"]))
     width = max(map(len, [*streams, "stream"]))
-    lines = [f"{'stream':{width}}  {'members':>10}" + "".join(f"  {c:>10}" for c in columns)]
+    lines = [f"{'stream':{width}}  {'members':>13}" + "".join(f"  {c:>13}" for c in columns)]
     for stream in streams:
-        cells = "".join(f"  {added(done, stream, name):10,}" for name in columns)
+        cells = "".join(f"  {added(done, stream, name):13,}" for name in columns)
         notes = {account["streams"].get(stream, {}).get("note", "") for account in done} - {""}
-        lines.append(f"{stream:{width}}  {members:10,}{cells}  {'; '.join(sorted(notes))}".rstrip())
+        lines.append(f"{stream:{width}}  {members:13,}{cells}  {'; '.join(sorted(notes))}".rstrip())
     return lines

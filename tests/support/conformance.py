@@ -10,8 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from harness import PRESENT, config_of, process_untouched, sandbox, tap_at
-
+from support.harness import PRESENT, config_of, process_untouched, sandbox, tap_at
 from tap_crowdtwist.conformance.cli import main
 
 if TYPE_CHECKING:
@@ -80,3 +79,46 @@ def conform_with(config: Mapping[str, Any], file: Path | None = None) -> Outcome
         ]
     said = out.getvalue().replace(folder, "")
     return Outcome(int(code or 0), said, err.getvalue(), *files)
+
+
+HISTORY = "user_activity_history"
+
+FOUND: dict[str, dict[str, str]] = {
+    "history_by_page_number": {f"{HISTORY}.form": ADAPTS},
+    "history_without_pages": {f"{HISTORY}.form": ADAPTS},
+    "history_ignores_pages": {f"{HISTORY}.form": ADAPTS},
+    "history_without_paging": {f"{HISTORY}.paging": ADAPTS},
+    "history_ignores_dates": {f"{HISTORY}.dates": ADAPTS},
+    "history_without_pages,history_cut": {f"{HISTORY}.form": ADAPTS, f"{HISTORY}.cut": ADAPTS},
+    "redemptions_of_a_year": {"redemptions.undated": ADAPTS},
+    "redemptions_end_included": {"redemptions.ends": ADAPTS},
+    "redemptions_refuse_days_ahead": {"redemptions.present": DIFFERS},
+    "redemptions_of_any_range": {"redemptions.year": ADAPTS},
+    "redemptions_under_another_name": {"redemptions.envelope": ADAPTS},
+    "redemptions_without_ids": {"redemptions.key": ADAPTS},
+    "history_by_date_of_award": {f"{HISTORY}.dates": ADAPTS},
+    "history_without_ids": {f"{HISTORY}.key": ADAPTS},
+    "history_with_repeated_ids": {f"{HISTORY}.key": DIFFERS},
+    "purchases_end_excluded": {"purchases.ends": ADAPTS},
+    "purchases_need_both_dates": {"purchases.present": DIFFERS},
+    "purchases_ignore_dates": {"purchases.dates": ADAPTS},
+    "rewards_on_small_pages": {"rewards.page_size": ADAPTS},
+    "rewards_on_large_pages": {"rewards.page_size": ADAPTS},
+    "rewards_of_any_page_size": {"rewards.larger": ADAPTS},
+    "rewards_without_total": {"rewards.paging": ADAPTS},
+    "rewards_without_title": {"rewards.absent": ADAPTS},
+    "activities_with_paging_in_a_list": {"activities.paging": ADAPTS},
+    "activities_with_words_for_points": {"activities.types": ADAPTS},
+    "badges_under_another_name": {"badges.envelope": DIFFERS},
+    "badges_refuse_pages_beyond": {"badges.beyond": ADAPTS},
+    "receipts_repeat_the_last_page": {"receipts.beyond": ADAPTS},
+    "user_activities_in_an_object": {"user_activities.envelope": ADAPTS},
+    "users_with_another_property": {"users.unknown": ADAPTS},
+    "profiles_of_the_first_day": {"users.date_last_updated": ADAPTS},
+    "deletions_without_history": {"users.deletion": ADAPTS},
+    "missing_as_400": {"users.missing": DIFFERS},
+    "pos_errors_flat": {"purchases.missing": ADAPTS},
+    "headers_of_limits": {"limits.headers": ADAPTS},
+    "clock_an_hour_ahead": {"answers.clock": ADAPTS},
+}
+"""Deviations -> what is found, and nothing else."""

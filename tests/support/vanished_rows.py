@@ -9,19 +9,15 @@ import logging
 import re
 from contextlib import contextmanager, redirect_stdout
 from datetime import datetime, timedelta, timezone
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from harness import KEYS, process_untouched, select
 from typing_extensions import override
 
+from support.harness import KEYS, process_untouched, select, tap_at
 from tap_crowdtwist.api.transport import NoResponseError, Response, Transport
-from tap_crowdtwist.config.settings import Settings
 from tap_crowdtwist.errors import TapError
 from tap_crowdtwist.sync.message_writer import MessageWriter
-from tap_crowdtwist.sync.run import SyncRun
-from tap_crowdtwist.tap import TapCrowdTwist
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -195,17 +191,9 @@ def run(
         "vanished_rows": "forget",
     }
 
-    class Subject(TapCrowdTwist):
-        @cached_property
-        def run(self) -> SyncRun:
-            checked = Settings.from_config(self.config)
-            unhurried = dataclasses.replace(checked, requests_per_minute=10**7)
-            return SyncRun(unhurried, "test", lambda: now, self.clock, program)
-
-    Subject.now = staticmethod(lambda: now)
     error: BaseException | None = None
     with process_untouched(), redirect_stdout(io.StringIO()):
-        tap = Subject(
+        tap = tap_at(now, program)(
             config=defaults | config,
             state=json.loads(json.dumps(state or {})),
             catalog=catalog or select(*streams),

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import json
 import threading
 import time
-from contextlib import redirect_stderr, redirect_stdout
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from harness import PRESENT, Result, config_of, process_untouched, select
-
+from support.harness import PRESENT, Result, config_of, run_cli, select
 from tap_crowdtwist.api.auth import HeaderKey, HmacSignature, QueryKey
 from tap_crowdtwist.api.client import Client
 from tap_crowdtwist.api.endpoints import Host
 from tap_crowdtwist.api.rate_limiter import RateLimiter
 from tap_crowdtwist.api.transport import Transport
-from tap_crowdtwist.cli import main
 from tap_crowdtwist.config.settings import Settings
 from tap_crowdtwist.sync.run import SyncRun
 from tap_crowdtwist.tap import TapCrowdTwist
@@ -50,7 +46,7 @@ class Time:
             self._skipped += max(seconds, 0.0)
 
 
-class Unhurried(TapCrowdTwist):
+class FakeClockTap(TapCrowdTwist):
     """The tap, living in that time."""
 
     __doc__ = TapCrowdTwist.__doc__
@@ -105,13 +101,4 @@ def run_with(**files: Mapping[str, Any] | None) -> Result:
 
 def run_main(*args: str) -> Result:
     """Run the command line in this process."""
-    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
-    err = io.StringIO()
-    code: Any = 0
-    with process_untouched(), redirect_stdout(out), redirect_stderr(err):
-        try:
-            main(args, Unhurried)
-        except SystemExit as stopped:
-            code = stopped.code
-    out.seek(0)
-    return Result(int(code or 0), out.read(), err.getvalue())
+    return run_cli(*args, tap=FakeClockTap)

@@ -12,8 +12,9 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from postgres_server import PostgresServer
-from warehouse_kit import Project
+
+from support.postgres_server import PostgresServer
+from support.warehouses import Project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
-from sandbox_kit import instant
+from support.sandbox_client import instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -11,8 +11,10 @@ from collections import Counter
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
-from changed_crashes import CrashError, MortalWriter
-from harness import (
+from typing_extensions import Self
+
+from support.changed_crashes import CrashError, MortalWriter
+from support.harness import (
     DAY,
     KEYS,
     PRESENT,
@@ -23,8 +25,6 @@ from harness import (
     select,
     tap_at,
 )
-from typing_extensions import Self
-
 from tap_crowdtwist.api.errors import ApiError
 from tap_crowdtwist.errors import TapError
 

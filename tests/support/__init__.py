@@ -1,0 +1,1 @@
+"""Helpers that tests share. No helper imports a test module."""

@@ -1,0 +1,55 @@
+"""Runs what the README shows: its fenced blocks are read from there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+if TYPE_CHECKING:
+    from support.warehouses import Project
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def blocks(title: str, kind: str) -> list[str]:
+    """The fenced blocks of a kind that follow a title of the README, up to the next title."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    begins = re.compile(r"(?m)^(?:#+ |\*\*(?=[A-Z]))")
+    parts = [readme[match.end() :] for match in begins.finditer(readme)]
+    (text,) = [part for part in parts if part.startswith(title)]
+    following = begins.search(text)
+    text = text[: following.start()] if following else text
+    return re.findall(rf"^```{kind}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def block(title: str, kind: str) -> str:
+    """The one fenced block of a kind under a title."""
+    (only,) = blocks(title, kind)
+    return only
+
+
+def shell(pipeline: Project, title: str, **settings: str) -> None:
+    """Run the commands of a recipe."""
+    pipeline.command(["sh", "-eu", "-c", block(title, "console")], **settings)
+
+
+def put_into_definition(pipeline: Project, title: str) -> None:
+    """Put a recipe's lines under the extractor."""
+    path = pipeline.root / "meltano.yml"
+    definition = yaml.safe_load(path.read_text(encoding="utf-8"))
+    (extractor,) = definition["plugins"]["extractors"]
+    extractor |= yaml.safe_load(block(title, "yaml"))
+    path.write_text(yaml.safe_dump(definition), encoding="utf-8")
+
+
+def put_into_env(pipeline: Project, title: str, *, old: str = "", new: str = "") -> None:
+    """Put a recipe's lines into .env, in place of what the project says already."""
+    text = block(title, "dotenv")
+    for name in re.findall(r"^\w+(?==)", text, re.MULTILINE):
+        pipeline.settings.pop(name, None)
+    assert old in text
+    text = text.replace(old, new)
+    (pipeline.root / ".env").write_text(text, encoding="utf-8")
