@@ -1,4 +1,4 @@
-"""JSON as it comes: decoded where it is not quite JSON, and kept to what databases store."""
+"""Lenient decoding of JSON, and replacement of characters that databases cannot store."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-"""NUL, and half a surrogate pair."""
+"""NUL and unpaired surrogates, which no database stores as text."""
 
 REPLACEMENT = "\ufffd"
 _BLANKS = "\ufeff \t\r\n"
 
 
 def decode(text: str) -> Any:
-    """Decode JSON, or what is JSON but for a byte-order mark, raw control characters or `NaN`.
+    """Decode JSON, with a byte-order mark, raw control characters and `NaN` accepted.
 
-    Half a surrogate pair, written as an escape, stays in the outcome.
+    An unpaired surrogate that is written as an escape stays in the result.
 
     Raises:
-        ValueError: it is not even that.
+        ValueError: the text is not JSON even then.
     """
+    # msgspec is several times faster but strict; nearly all texts pass it.
     try:
         return msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -34,7 +36,11 @@ def decode(text: str) -> Any:
 def decode_leniently(
     text: str, members: Callable[[list[tuple[str, Any]]], Any] | None = None
 ) -> Any:
-    """Decode as `decode` does, with a hook that builds objects from all of their members.
+    """Decode as `decode` does, with the standard library only.
+
+    Args:
+        text: the text.
+        members: builds each object from all its members, repeated names included.
 
     Raises:
         ValueError: the text cannot be decoded.
@@ -46,9 +52,9 @@ def decode_leniently(
 
 
 def make_storable(value: Any) -> Any:
-    """Copy a value with U+FFFD for each character that no database stores, in names too.
+    """Return a copy of a value with U+FFFD for each unstorable character, in names too.
 
-    Names that would become equal stay apart.
+    Names that would become equal are kept distinct.
     """
     if isinstance(value, str):
         return _UNSTORABLE.sub(REPLACEMENT, value)
@@ -58,9 +64,9 @@ def make_storable(value: Any) -> Any:
         return value
     result: dict[str, Any] = {}
     for name, member in value.items():
-        mended = make_storable(name)
-        if mended != name:
-            while mended in value or mended in result:
-                mended += REPLACEMENT
-        result[mended] = make_storable(member)
+        storable = make_storable(name)
+        if storable != name:
+            while storable in value or storable in result:
+                storable += REPLACEMENT
+        result[storable] = make_storable(member)
     return result

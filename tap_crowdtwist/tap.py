@@ -264,7 +264,7 @@ class TapCrowdTwist(Tap):
                 "of files exists only if the setting with their path is set)"
             )
         if not all(isinstance(s, FileStream) for s in tap.streams.values() if s.selected):
-            tap.run.settings.need_api()
+            tap.run.settings.require_api()
         return tap
 
     def sync(self) -> None:

@@ -72,7 +72,7 @@ def sentence(result: Result) -> str:
     [
         ({"api_key": None}, "Setting `api_key`: is missing"),
         ({"api_key": ""}, "Setting `api_key`: is missing"),
-        ({"api_key": "sEcReT-kEy-1!\nsEcReT-kEy-1!"}, "Setting `api_key`: holds characters"),
+        ({"api_key": "sEcReT-kEy-1!\nsEcReT-kEy-1!"}, "Setting `api_key`: contains characters"),
         ({"api_key": 5}, "Setting `api_key`: must be text"),
         ({"api_url": None, "pos_url": None}, "Setting `client_id`: is missing"),
         ({"pos_url": None}, "Setting `client_id`: is missing"),
@@ -260,7 +260,7 @@ def test_broken_json_is_told_with_its_place(
             b'{"bookmarks": {}}\n{"bookmarks": {}}\n',
             ", but several; a target prints one state a line",
         ),
-        (b'{"singer_state": {"bookmarks": {}}}', "pass only what its `singer_state` holds"),
+        (b'{"singer_state": {"bookmarks": {}}}', "pass only its `singer_state`"),
     ],
     ids=["blank", "all that a target printed", "of meltano state get"],
 )
@@ -338,8 +338,8 @@ def test_what_is_wrong_with_a_catalog_is_told_by_stream_and_place(tmp_path: Path
     file = tmp_path / "catalog.json"
     file.write_text(json.dumps(catalog), encoding="utf-8")
     assert sentence(run_with(tmp_path, "--catalog", str(file))) == (
-        "Option `--catalog`: `purchases`: schema.properties.purchase_id.type is not what a catalog "
-        "can have there; write the catalog anew with `--discover`"
+        "Option `--catalog`: `purchases`: schema.properties.purchase_id.type is not valid in a "
+        "catalog; create the catalog again with `--discover`"
     )
 
 
@@ -356,7 +356,7 @@ def test_a_selection_that_is_neither_true_nor_false_is_refused(
     file.write_text(json.dumps(catalog), encoding="utf-8")
     said = sentence(run_with(tmp_path, "--catalog", str(file)))
     assert said.startswith("Option `--catalog`: `users`: metadata.")
-    assert "metadata.selected is not what a catalog can have there" in said
+    assert "metadata.selected is not valid in a catalog" in said
 
 
 @pytest.mark.parametrize("blank", ["", "  "])

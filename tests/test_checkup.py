@@ -188,7 +188,7 @@ def test_a_catalog_of_another_tap_is_refused(world: Sandbox, tmp_path: Path) -> 
     result = checked(world, tmp_path, foreign)
     assert result.exit_code == 1
     assert result.last_line.endswith(
-        "Option `--catalog`: holds no stream of this tap; write one with `--discover`"
+        "Option `--catalog`: contains no stream of this tap; create one with `--discover`"
     )
     assert (result.stdout, world.requests()) == ("", [])
 
@@ -198,7 +198,7 @@ def test_a_strange_stream_in_the_catalog_is_told(world: Sandbox, tmp_path: Path)
     strange = {"tap_stream_id": "orders", "schema": {"type": "object"}}
     result = checked(world, tmp_path, {"streams": [*catalog["streams"], strange]})
     assert result.exit_code == 0
-    assert "Catalog: no stream of this tap: orders" in result.stderr
+    assert "Catalog: streams that this tap does not have: orders" in result.stderr
 
 
 def test_a_catalog_that_selects_nothing_is_no_success(world: Sandbox, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from support.harness import (
 )
 
 from tap_crowdtwist import schemas
-from tap_crowdtwist.config.schema import FEED_PATHS
+from tap_crowdtwist.config.file_settings import FEED_PATHS
 from tap_crowdtwist.privacy.policy import EXTRA
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import pytest
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
 from tap_crowdtwist import schemas
-from tap_crowdtwist.config.schema import FEED_PATHS
+from tap_crowdtwist.config.file_settings import FEED_PATHS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""What users set: the declaration of settings, and checks of settings, catalog and state."""
+"""Settings: their declaration, and checks of the settings, the catalog and the state."""

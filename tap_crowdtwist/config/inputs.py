@@ -1,4 +1,4 @@
-"""Whether a given catalog and a given state are meant for this tap, before anything is asked."""
+"""Checks that a given catalog and a given state are for this tap, before the first request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Collection, Mapping
 
-_SHOWN = 5
+_MAX_NAMES_SHOWN = 5
 
 _TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 _FLAG = {"enum": [True, False, None]}
@@ -30,7 +30,8 @@ _ENTRY: dict[str, Any] = {
                 "required": ["breadcrumb", "metadata"],
                 "properties": {
                     "breadcrumb": {"type": "array"},
-                    # Text is true for the SDK, "false" too, so that what is deselected would leave.
+                    # For the SDK any text is true, even "false", so a deselected property would be
+                    # emitted.
                     "metadata": {"type": "object", "properties": {"selected": _FLAG}},
                 },
             },
@@ -55,79 +56,78 @@ _ENTRY: dict[str, Any] = {
         }
     },
 }
-"""What an entry of a catalog has to be like for the SDK, which raises KeyError and the like."""
+"""JSON Schema of a catalog entry; for an invalid one the SDK would raise KeyError and the like."""
 
 
 def check_catalog(
     catalog: Mapping[str, Any], known: Collection[str], logger: logging.Logger
 ) -> None:
-    """Warn of streams that are not this tap's.
+    """Log a warning about streams that this tap does not have.
 
     Raises:
-        TapError: no stream of the catalog is this tap's, or an entry makes no sense.
+        TapError: the catalog has no stream of this tap, or an invalid entry.
     """
     entries = catalog.get("streams")
-    named = [
+    names = [
         str(entry.get("tap_stream_id") or entry.get("stream"))
         for entry in (entries if isinstance(entries, list) else ())
         if isinstance(entry, dict)
     ]
-    strange = [name for name in named if name not in known]
-    if len(strange) == len(named):
+    unknown = [name for name in names if name not in known]
+    if len(unknown) == len(names):
         raise TapError(
-            "Option `--catalog`: holds no stream of this tap; write one with `--discover`"
+            "Option `--catalog`: contains no stream of this tap; create one with `--discover`"
         )
     for place, entry in enumerate(catalog["streams"], start=1):
         _check_entry(entry, place, known)
-    if strange:
-        logger.warning("Catalog: no stream of this tap: %s", _list(strange))
+    if unknown:
+        logger.warning("Catalog: streams that this tap does not have: %s", _list(unknown))
 
 
 def _check_entry(entry: Any, place: int, known: Collection[str]) -> None:
     stream = entry.get("tap_stream_id") if isinstance(entry, dict) else None
     for error in Draft202012Validator(_ENTRY).iter_errors(entry):
-        strange = isinstance(stream, str) and stream not in known
-        if strange and error.validator == "required" and [*error.absolute_path] == ["schema"]:
-            continue  # another tap's stream is only warned of, and need not have properties
-        named = f"`{stream}`" if stream else f"entry {place} of `streams`"
+        is_unknown = isinstance(stream, str) and stream not in known
+        if is_unknown and error.validator == "required" and [*error.absolute_path] == ["schema"]:
+            continue  # another tap's stream only causes a warning, and may lack properties
+        entry_name = f"`{stream}`" if stream else f"entry {place} of `streams`"
         where = ".".join(map(str, error.absolute_path)) or "the entry"
         if error.validator == "required":
-            said = f"lacks {' or '.join(error.validator_value)}"
+            problem = f"lacks {' or '.join(error.validator_value)}"
         else:
-            said = "is not what a catalog can have there"
+            problem = "is not valid in a catalog"
         raise TapError(
-            f"Option `--catalog`: {named}: {where} {said}; write the catalog anew with `--discover`"
+            f"Option `--catalog`: {entry_name}: {where} {problem}; create the catalog again with "
+            "`--discover`"
         )
 
 
 def check_state(state: Mapping[str, Any], known: Collection[str], logger: logging.Logger) -> None:
-    """Warn of bookmarks that are not this tap's.
+    """Log a warning about bookmarks of streams that this tap does not have.
 
     Raises:
-        TapError: the state is something else, or all of it is another tap's.
+        TapError: it is not a state, or all of it belongs to another tap.
     """
     if state.get("type") == "STATE":
-        raise TapError(
-            "Option `--state`: holds a whole STATE message; pass only what its `value` holds"
-        )
+        raise TapError("Option `--state`: contains a whole STATE message; pass only its `value`")
     if "singer_state" in state:
-        raise TapError(
-            "Option `--state`: is in Meltano's form; pass only what its `singer_state` holds"
-        )
+        raise TapError("Option `--state`: is in Meltano's format; pass only its `singer_state`")
     bookmarks = state.get("bookmarks", None if state else {})
     if not isinstance(bookmarks, dict):
-        raise TapError("Option `--state`: holds no `bookmarks`, so it is not a state of this tap")
+        raise TapError(
+            "Option `--state`: contains no `bookmarks`, so it is not a state of this tap"
+        )
     if not all(isinstance(entry, dict) for entry in bookmarks.values()):
         raise TapError("Option `--state`: a bookmark in it is not an object")
-    strange = [name for name in bookmarks if name not in known]
-    if strange and len(strange) == len(bookmarks):
+    unknown = [name for name in bookmarks if name not in known]
+    if unknown and len(unknown) == len(bookmarks):
         raise TapError(
-            f"Option `--state`: holds bookmarks of another tap's streams only: {_list(strange)}"
+            f"Option `--state`: contains bookmarks of another tap's streams only: {_list(unknown)}"
         )
-    if strange:
-        logger.warning("State: no stream of this tap: %s", _list(strange))
+    if unknown:
+        logger.warning("State: streams that this tap does not have: %s", _list(unknown))
 
 
 def _list(names: Collection[str]) -> str:
-    shown = ", ".join(sorted(names)[:_SHOWN])
-    return f"{shown}, …" if len(names) > _SHOWN else shown
+    shown = ", ".join(sorted(names)[:_MAX_NAMES_SHOWN])
+    return f"{shown}, …" if len(names) > _MAX_NAMES_SHOWN else shown

@@ -1,4 +1,4 @@
-"""Checks each setting by itself against the declaration, in words that never hold a value."""
+"""Checks of each setting by itself against the declaration; no message contains a value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from jsonschema import ValidationError
 
-_KINDS = {
+_TYPE_NAMES = {
     "string": "text",
     "integer": "a whole number",
     "number": "a number",
@@ -29,14 +29,14 @@ _KINDS = {
 def validate(config: MutableMapping[str, Any], declaration: Mapping[str, Any]) -> None:
     """Fill in defaults and check each setting by itself.
 
-    Numbers may come as text, as they do from environment variables.
+    Numbers may be text, as they are in environment variables.
 
     Args:
         config: the configuration; changed in place.
         declaration: JSON Schema of the settings.
 
     Raises:
-        SettingError: a setting is not as declared. The message never holds its value.
+        SettingError: a setting is not as declared.
     """
     for name in config.keys() - declaration["properties"].keys():
         raise SettingError(name, f"is unknown{_similar(name, declaration['properties'])}")
@@ -57,18 +57,22 @@ def validate(config: MutableMapping[str, Any], declaration: Mapping[str, Any]) -
 def check_environment(
     environ: Mapping[str, str], prefix: str, declaration: Mapping[str, Any]
 ) -> None:
-    """Check the whole numbers among environment variables, which the SDK converts untold.
+    """Check the environment variables of integer settings.
+
+    The SDK converts them itself, and its error for other text does not name the variable.
 
     Args:
         environ: the environment.
-        prefix: what the names of the tap's variables begin with.
+        prefix: the common prefix of the tap's variables.
         declaration: JSON Schema of the settings.
 
     Raises:
         SettingError: a variable that should hold a whole number does not.
     """
     for name, schema in declaration["properties"].items():
-        value = environ.get(f"{prefix}{name.upper()}", "").strip() or "0"  # blank is not set
+        value = (
+            environ.get(f"{prefix}{name.upper()}", "").strip() or "0"
+        )  # a blank variable counts as not set
         if "integer" in schema["type"] and not _is_convertible(value):
             raise SettingError(name, f"must be a whole number (as {prefix}{name.upper()} too)")
 
@@ -76,28 +80,29 @@ def check_environment(
 def blank_variables(
     environ: Mapping[str, str], prefix: str, declaration: Mapping[str, Any]
 ) -> list[str]:
-    """Return the settings whose environment variables are blank, which means not set."""
+    """Return the settings whose environment variables are blank and therefore count as not set."""
     names = declaration["properties"]
-    return [n for n in names if not environ.get(f"{prefix}{n.upper()}", "-").strip()]
+    return [name for name in names if not environ.get(f"{prefix}{name.upper()}", "-").strip()]
 
 
 def unknown_variables(
     environ: Mapping[str, str], prefix: str, declaration: Mapping[str, Any]
 ) -> list[str]:
-    """Give the environment variables that look like settings and are none."""
+    """Return the environment variables that look like settings but are not."""
     known = {f"{prefix}{name.upper()}" for name in declaration["properties"]}
     known.add(f"{prefix}LOGLEVEL")
+    # Meltano's own variables have two underscores, such as TAP_CROWDTWIST__SELECT.
     ours = (name for name in environ if name.startswith(prefix))
     return sorted(name for name in ours if name not in known and not name.startswith(f"{prefix}_"))
 
 
 def _similar(name: str, names: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, list(names), n=1)
-    return f"; did you mean `{close[0]}`?" if close else "; `--about` lists those there are"
+    return f"; did you mean `{close[0]}`?" if close else "; `--about` lists all settings"
 
 
 def _is_convertible(text: str) -> bool:
-    """Tell whether `int` takes a text, which is narrower than `values.integer`."""
+    """Return whether `int` accepts a text; it accepts fewer forms than `values.integer`."""
     try:
         int(text)
     except ValueError:
@@ -106,7 +111,10 @@ def _is_convertible(text: str) -> bool:
 
 
 def _number(value: Any, *, whole: bool) -> Any:
-    """Read a number that may come as text, where blank is null; leave any other to the check."""
+    """Convert a number given as text; blank text becomes None, and other values stay as they are.
+
+    The check that follows rejects those that are not numbers.
+    """
     if isinstance(value, str):
         try:
             return values.integer(value) if whole else values.number(value)
@@ -120,8 +128,8 @@ def _number(value: Any, *, whole: bool) -> Any:
 def _describe(error: ValidationError) -> str:
     wanted: Any = error.validator_value
     if error.validator == "type":
-        kinds = [wanted] if isinstance(wanted, str) else wanted
-        names = " or ".join(_KINDS[kind] for kind in kinds if kind != "null")
+        types = [wanted] if isinstance(wanted, str) else wanted
+        names = " or ".join(_TYPE_NAMES[kind] for kind in types if kind != "null")
         entry = [f" (entry {place + 1})" for place in error.absolute_path if type(place) is int]
         return f"must be {names}{''.join(entry)}"
     if error.validator == "enum":

@@ -76,7 +76,7 @@ def command(tap: type[TapCrowdTwist], config: Any, file: Path | None) -> None:
         reader = tap.from_input(config, None, max_retries=1, request_timeout=20)
         run = reader.run
         with closing(run):
-            run.settings.need_api()
+            run.settings.require_api()
             if run.settings.only_changed and run.feeds is not None:
                 run.roster = changed_members.newest_roster(run.feeds, run.settings)
             evidence = collect(run, f"{NAME}/{reader.plugin_version}")

@@ -1,6 +1,6 @@
-"""Files that CrowdTwist, its receiver or the brand leave somewhere: found, told apart, read.
+"""Finding and reading the files that CrowdTwist, the receiver or the brand write.
 
-Three kinds, each with its own folder, glob or URL: the daily CSV files of Data Push, what the
-receiver has captured of Live Push, and what the brand has sent as Batch Activity Credit. Nothing
-here knows of Singer or of the API, and nothing is ever written.
+There are three kinds, each with its own folder, glob or URL: the daily CSV files of Data Push, the
+Live Push events that the receiver has stored, and the files that the brand has sent as Batch
+Activity Credit. This package uses neither Singer nor the API, and never writes a file.
 """

@@ -1,9 +1,9 @@
-"""Reads the files of Batch Activity Credit that a brand sends to CrowdTwist.
+"""Reader of the Batch Activity Credit files that a brand sends to CrowdTwist.
 
-Pipe-delimited UTF-8 without header and quoting, a credit a line: EMAIL, CT_USER_ID, THIRD_PARTY_ID,
-USERNAME, ACTIVITY_ID, POINTS, ACTIVITY_DATE; the last two are optional, and at least one of the
-first four is needed. The date is a UNIX timestamp; another form is a fault, and is read where that
-is possible. Source: Batch Activity Credit.
+The files are pipe-delimited UTF-8 without header and quoting, with one credit per line: EMAIL,
+CT_USER_ID, THIRD_PARTY_ID, USERNAME, ACTIVITY_ID, POINTS, ACTIVITY_DATE. The last two are optional,
+and at least one of the first four is required. The date is a UNIX timestamp; another form counts as
+a fault, and is read where that is possible. Source: Batch Activity Credit.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from tap_crowdtwist.errors import FileError
 from tap_crowdtwist.files.naming import BATCH_ACTIVITY
-from tap_crowdtwist.files.paths import describe_error
+from tap_crowdtwist.files.paths import CHECK_ACCESS, describe_error
 from tap_crowdtwist.records import values
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ FIELDS = (
     "num_points",
     "activity_date",
 )
-_IDENTITIES = FIELDS[:4]
-_NEEDED = len(FIELDS) - 2
-_LONGEST_LINE = 1 << 16
-"""Bytes. What follows in a line that is longer is not read."""
+_MEMBER_FIELDS = FIELDS[:4]
+_REQUIRED_FIELDS = len(FIELDS) - 2
+_MAX_LINE_BYTES = 1 << 16
+"""The rest of a longer line is skipped."""
 
-_MISCOUNTED = "wrong number of fields"
+_WRONG_FIELD_COUNT = "wrong number of fields"
 _TIMESTAMP = re.compile(r"\d{9,10}", re.ASCII)
-"""Seconds, from 1973 to 2286. Fewer or more digits are a date in digits, or milliseconds."""
+"""Epoch seconds from 1973 to 2286. Fewer or more digits are a date in digits, or milliseconds."""
 
 
 def _timestamp(value: str) -> int:
@@ -46,7 +46,7 @@ def _timestamp(value: str) -> int:
     return int(value)
 
 
-_FORMS = (
+_FIELD_CHECKS = (
     ("bad user id", "user_id", values.integer),
     ("bad activity id", "activity_id", values.integer),
     ("bad points", "num_points", values.integer),
@@ -55,33 +55,37 @@ _FORMS = (
 
 
 def read_credits(
-    file: File, opened: Callable[[File], IO[bytes]]
+    file: File, open_file: Callable[[File], IO[bytes]]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield each line's number and row; a line that would be refused has its `fault` named.
+    """Yield the number and the row of each line that is not blank.
+
+    The `fault` of a row says why CrowdTwist would reject its line, and is None for a valid one.
 
     Raises:
         FileError: the file cannot be read.
     """
     try:
-        with opened(file) as raw:
+        with open_file(file) as raw:
             number = 0
-            while line := raw.readline(_LONGEST_LINE):
+            while line := raw.readline(_MAX_LINE_BYTES):
                 number += 1
-                whole = len(line) < _LONGEST_LINE or line.endswith(b"\n") or _skip_line(raw)
+                # An overlong line is skipped to its end. Otherwise its remainder would be taken for
+                # the next line, and every later line number would be wrong.
+                is_whole = len(line) < _MAX_LINE_BYTES or line.endswith(b"\n") or _skip_line(raw)
                 if number == 1:
                     line = line.removeprefix(b"\xef\xbb\xbf")
                 if line.strip():
                     row = parse_credit(line.rstrip(b"\r\n"))
-                    yield number, row if whole else {**row, "fault": _MISCOUNTED}
+                    yield number, row if is_whole else {**row, "fault": _WRONG_FIELD_COUNT}
     except Exception as error:  # noqa: BLE001 - each file system has its own
-        problem = f"cannot be read: {describe_error(error)}; see that it is there and may be read"
+        problem = f"cannot be read: {describe_error(error)}; {CHECK_ACCESS}"
         raise FileError(BATCH_ACTIVITY.setting, file.name, problem) from None
 
 
 def _skip_line(raw: IO[bytes]) -> bool:
-    """Skip the rest of a line that is longer than any credit; tell whether nothing was left."""
+    """Skip the rest of an overlong line; return whether only blanks were left of it."""
     skipped = 0
-    while rest := raw.readline(_LONGEST_LINE):
+    while rest := raw.readline(_MAX_LINE_BYTES):
         skipped += len(rest.rstrip())
         if rest.endswith(b"\n"):
             break
@@ -89,31 +93,35 @@ def _skip_line(raw: IO[bytes]) -> bool:
 
 
 def parse_credit(line: bytes) -> dict[str, Any]:
-    """Read a line.
+    """Parse one line.
 
     Returns:
-        The fields that the line has, as text, and `fault`: why CrowdTwist would refuse it, or None.
+        All fields, as text, with None for those that are absent or blank, and `fault`: why
+        CrowdTwist would reject the line, or None.
     """
     text = line.decode(errors="replace").replace("\0", "\ufffd")
-    readable = text.encode() == line
+    is_utf8 = text.encode() == line
     cells = [cell.strip() or None for cell in text.split("|")]
     row: dict[str, Any] = dict.fromkeys(FIELDS)
     row |= dict(zip(FIELDS, cells))  # noqa: B905 - a line may have fewer
-    if not readable:
+    if not is_utf8:
         fault: str | None = "not UTF-8"
-    elif not _NEEDED <= len(cells) <= len(FIELDS):
-        fault = _MISCOUNTED
-    elif not any(row[name] for name in _IDENTITIES):
+    elif not _REQUIRED_FIELDS <= len(cells) <= len(FIELDS):
+        fault = _WRONG_FIELD_COUNT
+    elif not any(row[name] for name in _MEMBER_FIELDS):
         fault = "no identity"
     elif not row["activity_id"]:
         fault = "no activity"
     else:
-        fault = next((said for said, name, form in _FORMS if not _fits(row[name], form)), None)
+        fault = next(
+            (reason for reason, name, convert in _FIELD_CHECKS if not _fits(row[name], convert)),
+            None,
+        )
     return {**row, "fault": fault}
 
 
-def _fits(value: str | None, form: Callable[[Any], Any]) -> bool:
+def _fits(value: str | None, convert: Callable[[Any], Any]) -> bool:
     try:
-        return value is None or form(value) is not None
+        return value is None or convert(value) is not None
     except values.ConversionError:
         return False

@@ -1,8 +1,8 @@
-"""Reads the CSV files of Data Push, zipped or bare, row by row, and proves that they are whole.
+"""Reader of Data Push CSV files, zipped or plain, that verifies that each file is complete.
 
-A zip holds one CSV, with a header row and commas (Data Push Overview); settings name another
-delimiter or encoding. Columns are found by name:
-the published lists are incomplete and their order is not promised.
+A zip contains one CSV with a header row and commas (Data Push Overview); settings select another
+delimiter or encoding. Columns are found by name, because the published lists of columns are
+incomplete and do not promise an order.
 """
 
 from __future__ import annotations
@@ -10,16 +10,23 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import zipfile
 from contextlib import ExitStack, suppress
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
 from tap_crowdtwist import json_text
 from tap_crowdtwist.errors import FileError
+from tap_crowdtwist.files.csv_format import (
+    DOCUMENTED_FORMAT,
+    CsvFormat,
+    guess_encoding,
+    guess_utf16,
+    other_delimiter,
+)
 from tap_crowdtwist.files.naming import DATA_PUSH
-from tap_crowdtwist.files.paths import describe_error
+from tap_crowdtwist.files.packing import PackingError, open_zipped_csv
+from tap_crowdtwist.files.paths import CHECK_ACCESS, SEND_AGAIN, describe_error, is_system_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,74 +35,59 @@ if TYPE_CHECKING:
     from tap_crowdtwist.files.folder import File
 
 MAX_LINE_CHARACTERS = 1 << 20
-"""Characters. No line of a feed is that long; a file without line ends must not fill the memory."""
+"""No real line is that long; the limit keeps a file without line ends from filling the memory."""
 
-ZEROS = 512
-"""Zero bytes in a row, the smallest block of a disk. So many are a hole where a transfer failed."""
+ZERO_BLOCK_BYTES = 512
+"""The smallest disk block. As many zero bytes in a row are a gap that a failed transfer left."""
 
-_AGAIN = "fetch the file again, or have it sent again"
-_SEE = "see that it is there and may be read"
-_ENCRYPTED = 1
-"""A flag of a file in a zip."""
-
-
-_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 _BOM = "\ufeff"
-_DOS_END = "\x1a"
-"""With this letter alone behind the last line end, old programs say that a file is whole."""
-
-
-class CsvFormat(NamedTuple):
-    """How the CSV files are written.
-
-    Attributes:
-        delimiter: the character between two cells.
-        encoding: the name of a text encoding of Python.
-    """
-
-    delimiter: str = ","
-    encoding: str = "utf-8"
-
-
-DOCUMENTED_FORMAT = CsvFormat()
+_DOS_END_OF_FILE = "\x1a"
+"""Ctrl-Z. Old programs write it alone after the last line end of a complete file."""
 
 
 class CsvTable:
-    """One CSV file; a context manager that iterates over its rows with the lines they begin on.
+    """One CSV file: a context manager that yields each row with the line on which it begins.
 
     Args:
         file: the file.
-        opened: opens it for reading bytes.
-        form: how it is written.
+        open_file: opens the file for reading bytes.
+        csv_format: its delimiter and encoding.
     """
 
     def __init__(
-        self, file: File, opened: Callable[[File], IO[bytes]], form: CsvFormat = DOCUMENTED_FORMAT
+        self,
+        file: File,
+        open_file: Callable[[File], IO[bytes]],
+        csv_format: CsvFormat = DOCUMENTED_FORMAT,
     ) -> None:
         self.file = file
-        self.form = form
+        self.csv_format = csv_format
         self.columns: list[str] = []
-        """What the header names."""
+        """The column names of the header."""
         self.header_line = 1
-        """Where it stands: blank lines may come before it."""
-        self.mended = 0
-        """Lines in which zero bytes were replaced."""
-        self._open = opened
+        """The line of the header; blank lines may precede it."""
+        self.repaired_lines = 0
+        """Number of lines in which zero bytes were replaced."""
+        self._open_file = open_file
         self._stack = ExitStack()
-        self._line = 0
+        self._line_number = 0
 
     def __enter__(self) -> Self:
         try:
-            lines = io.TextIOWrapper(self._content(), encoding=self.form.encoding, newline="")
+            csv_format = self.csv_format
+            lines = io.TextIOWrapper(self._open_content(), encoding=csv_format.encoding, newline="")
             self._stack.enter_context(lines)
             # The csv module refuses cells of more than 131,072 characters. Its limit holds for the
-            # whole process and for readers already made, so it is set here, before each reading:
-            # other code may have lowered it since. What keeps memory bounded is LONGEST_LINE,
-            # which also bounds a cell of many lines whose closing quote is missing.
+            # whole process and for existing readers, and other code may have lowered it, so it is
+            # set before each reading. Memory is bounded by MAX_LINE_CHARACTERS, which also limits a
+            # cell that spans many lines because its closing quote is missing.
             csv.field_size_limit(MAX_LINE_CHARACTERS)
-            self._rows = csv.reader(self._whole(lines), delimiter=self.form.delimiter, strict=True)
-            self.columns = self._header()
+            self._rows = csv.reader(
+                self._checked_lines(lines), delimiter=csv_format.delimiter, strict=True
+            )
+            self.columns = self._read_header()
         except BaseException:
+            # Python does not call __exit__ when __enter__ raises.
             self._stack.close()
             raise
         return self
@@ -111,207 +103,183 @@ class CsvTable:
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
         width, rows = len(self.columns), self._rows
         while True:
-            begins = rows.line_num + 1
-            row = self._next()
+            first_line = rows.line_num + 1
+            row = self._next_row()
             if row is None:
                 return
             if len(row) == width:
-                yield begins, row
+                yield first_line, row
             elif len(row) > width and _is_blank(row[width:]):
-                yield begins, row[:width]
+                # Delimiters at the end of the line, as some exports write them.
+                yield first_line, row[:width]
             elif len(row) > 1 or not _is_blank(row):  # else it is a blank line
-                raise self.wrong(
-                    begins, f"has {len(row)} cells where the header has {width}; {_AGAIN}"
+                raise self.error(
+                    first_line,
+                    f"has {len(row)} cells where the header has {width}; {SEND_AGAIN}",
                 )
 
-    def wrong(self, line: int | None, problem: str) -> FileError:
-        """Give an error about the file."""
+    def error(self, line: int | None, problem: str) -> FileError:
+        """Return an error that names the file, the line if there is one, and the problem."""
         return FileError(DATA_PUSH.setting, self.file.name, problem, line)
 
-    def _header(self) -> list[str]:
+    def _read_header(self) -> list[str]:
         row: list[str] | None = []
         while row is not None and _is_blank(row):
             self.header_line = self._rows.line_num + 1
-            row = self._next()
+            row = self._next_row()
         if row is None:
-            raise self.wrong(1, f"should name the columns, and is empty; {_AGAIN}")
+            raise self.error(1, f"should be the header, but the file is empty; {SEND_AGAIN}")
         columns = [cell.strip() for cell in row]
         while not columns[-1]:  # a delimiter at the end of the line
             columns.pop()
-        if not all(columns) or len({name.lower() for name in columns}) < len(columns):
-            raise self.wrong(
-                self.header_line, "should name the columns, each once, and does not; check the file"
+        has_repeated = len({name.lower() for name in columns}) < len(columns)
+        if not all(columns) or has_repeated:
+            raise self.error(
+                self.header_line, "should be the header, with each column once; check the file"
             )
         return columns
 
-    def _next(self) -> list[str] | None:
-        """Give the next row, None at the end of the file."""
+    def _next_row(self) -> list[str] | None:
+        """Return the next row, or None at the end of the file.
+
+        Raises:
+            FileError: the file cannot be read on, or is not CSV in the configured encoding.
+        """
         line = self._rows.line_num + 1
         try:
             return next(self._rows, None)
         except UnicodeDecodeError:
-            raise self._undecodable() from None
+            raise self._decoding_error() from None
         except csv.Error as error:
-            raise self.wrong(line, f"is not CSV ({error}); {_AGAIN}") from None
+            raise self.error(line, f"is not CSV ({error}); {SEND_AGAIN}") from None
         except FileError:
             raise
         except Exception as error:  # noqa: BLE001 - each file system and each codec has its own
-            if self.is_bare or _is_of_system(error):
-                raise self.wrong(line, f"cannot be read: {describe_error(error)}; {_SEE}") from None
-            raise self.wrong(line, f"is where the file is broken or cut short; {_AGAIN}") from None
-
-    def _content(self) -> IO[bytes]:
-        """Open the CSV itself."""
-        try:
-            raw = self._stack.enter_context(self._open(self.file))
-        except Exception as error:  # noqa: BLE001 - each file system has its own
-            raise self.wrong(None, f"cannot be opened: {describe_error(error)}; {_SEE}") from None
-        return raw if self.is_bare else self._unzipped(raw)
-
-    def _unzipped(self, raw: IO[bytes]) -> IO[bytes]:
-        try:
-            archive = self._stack.enter_context(zipfile.ZipFile(raw))
-            return self._stack.enter_context(archive.open(self._part(archive)))
-        except FileError:
-            raise
-        except NotImplementedError:
-            raise self.wrong(
-                None, "is compressed in a way that is not known; have it sent as an ordinary zip"
+            # In a zip, an error that is not the system's comes from the decompressor.
+            if self.is_plain or is_system_error(error):
+                raise self.error(
+                    line, f"cannot be read: {describe_error(error)}; {CHECK_ACCESS}"
+                ) from None
+            raise self.error(
+                line, f"is where the file is damaged or incomplete; {SEND_AGAIN}"
             ) from None
-        except Exception as error:  # noqa: BLE001 - what a broken zip leads to is not told
-            if _is_of_system(error):
-                raise self.wrong(None, f"cannot be read: {describe_error(error)}; {_SEE}") from None
-            raise self.wrong(None, f"is no zip file, or not a whole one; {_AGAIN}") from None
 
-    def _part(self, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
-        parts = [part for part in archive.infolist() if _is_table(part.filename)]
-        if len(parts) != 1:
-            raise self.wrong(None, f"should hold one CSV file and holds {len(parts)}; {_AGAIN}")
-        if parts[0].flag_bits & _ENCRYPTED:
-            raise self.wrong(None, "is encrypted; have it sent without a password")
-        return parts[0]
+    def _open_content(self) -> IO[bytes]:
+        """Open the CSV itself, inside its zip if it has one."""
+        try:
+            raw = self._stack.enter_context(self._open_file(self.file))
+        except Exception as error:  # noqa: BLE001 - each file system has its own
+            raise self.error(
+                None, f"cannot be opened: {describe_error(error)}; {CHECK_ACCESS}"
+            ) from None
+        if self.is_plain:
+            return raw
+        try:
+            return open_zipped_csv(raw, self._stack)
+        except PackingError as error:
+            raise self.error(None, str(error)) from None
 
-    def _whole(self, lines: IO[str]) -> Iterator[str]:
-        """Yield lines, and raise at what no whole file has."""
+    def _checked_lines(self, lines: IO[str]) -> Iterator[str]:
+        """Yield the lines; raise `FileError` at anything that no complete file contains."""
         line, read = "\n", lines.readline
         while line := read(MAX_LINE_CHARACTERS):
-            self._line += 1
-            if line == _DOS_END:
+            self._line_number += 1
+            if line == _DOS_END_OF_FILE:
                 return
             has_end = line[-1] in "\r\n"
             if not has_end and len(line) >= MAX_LINE_CHARACTERS:
-                raise self.wrong(
-                    self._line,
-                    f"is longer than {MAX_LINE_CHARACTERS:,} characters, as no line is; {_AGAIN}",
+                raise self.error(
+                    self._line_number,
+                    f"is longer than {MAX_LINE_CHARACTERS:,} characters; {SEND_AGAIN}",
                 )
-            if not has_end and self.is_bare:
-                raise self.wrong(
-                    self._line,
-                    "has no end, so the file seems to be cut short; fetch it again, or end its "
-                    "last line with a line break if that is all of it",
+            # A zip has a checksum. In a plain file, a last line without its end is the only sign
+            # that a transfer stopped in the middle.
+            if not has_end and self.is_plain:
+                raise self.error(
+                    self._line_number,
+                    "has no line break, so the file may be incomplete; fetch it again, or add the "
+                    "line break if nothing is missing",
                 )
             if "\0" in line:
-                line = self._without_zeros(line)
-            if self._line == 1:
+                line = self._replace_zeros(line)
+            if self._line_number == 1:
                 line = line.removeprefix(_BOM)
             if not self.columns:
                 self._check_delimiter(line)
             yield line
 
     def _check_delimiter(self, line: str) -> None:
-        """Refuse a header that has another delimiter instead; no stream has one column alone."""
-        if self.form.delimiter in line:
-            return
-        other = max(_DELIMITERS, key=line.count)
-        if other in line:
-            name = "tab" if other == "\t" else other
-            raise self.wrong(
-                self._line,
-                f"is separated by {_DELIMITERS[other]}; set `data_push_delimiter` to {name!r}, or "
-                "have the file sent with the delimiter that is set",
+        """Raise if the header uses another delimiter than the configured one.
+
+        No stream has a single column, so a header without the delimiter is never right.
+        """
+        other = other_delimiter(line, self.csv_format.delimiter)
+        if other is not None:
+            raise self.error(
+                self._line_number,
+                f"is separated by {other.plural}; set `data_push_delimiter` to "
+                f"{other.setting_value!r}, or have the file sent with the configured delimiter",
             )
 
-    def _without_zeros(self, line: str) -> str:
-        """Replace zero bytes in cells, which no database stores; the csv module takes none either.
+    def _replace_zeros(self, line: str) -> str:
+        """Replace zero bytes in cells by U+FFFD: neither databases nor the csv module take them.
 
         In the header they mean that the file is not UTF-8. A line of nothing else, or a block of
-        them, is where data is missing.
+        them, is a gap where data is missing.
+
+        Raises:
+            FileError: the zero bytes are in the header or are a gap.
         """
-        if not self.columns or not line.strip("\0\r\n") or "\0" * ZEROS in line:
-            likely = "" if self.columns else _wide(line)
-            raise self.wrong(self._line, f"holds zero bytes, which no text has; {_advice(likely)}")
-        self.mended += 1
+        is_header = not self.columns
+        if is_header or not line.strip("\0\r\n") or "\0" * ZERO_BLOCK_BYTES in line:
+            likely = guess_utf16(line) if is_header else ""
+            raise self.error(
+                self._line_number, f"contains zero bytes, which are not text; {_advice(likely)}"
+            )
+        self.repaired_lines += 1
         return line.replace("\0", json_text.REPLACEMENT)
 
     @property
-    def is_bare(self) -> bool:
-        """Whether nothing but its last line end proves that the file is whole, unlike a zip."""
+    def is_plain(self) -> bool:
+        """Whether the file is a CSV without a zip around it."""
         return self.file.name.lower().endswith(".csv")
 
-    def _undecodable(self) -> FileError:
-        """Return what is wrong, with the first line that is not text in the encoding."""
+    def _decoding_error(self) -> FileError:
+        """Return an error that names the first line that is not text in the encoding."""
+        # The text wrapper decodes ahead in large chunks, so its position does not tell the line.
+        # The file is opened again and decoded line by line.
         self._stack.close()
-        encoding = self.form.encoding
-        number, likely, has_letters = 0, "", False
-        with self._stack, suppress(Exception):  # a broken zip holds anything
+        encoding = self.csv_format.encoding
+        number, likely, has_other_letters = 0, "", False
+        with self._stack, suppress(Exception):  # a damaged zip may raise anything
             decode = codecs.getincrementaldecoder(encoding)().decode
-            content = self._content()
+            content = self._open_content()
             while line := content.readline(MAX_LINE_CHARACTERS):
                 number += 1
                 try:
                     decode(line)
                 except UnicodeDecodeError:
-                    likely = _likely(line, first=number == 1)
+                    likely = guess_encoding(line, is_first=number == 1)
                     break
-                has_letters = has_letters or not line.isascii()
-        # Where other letters were decoded before, the encoding is right and the file is damaged.
-        if has_letters or likely == encoding:
+                has_other_letters = has_other_letters or not line.isascii()
+        # Letters beyond ASCII that were decoded before show that the encoding is right and the
+        # file damaged.
+        if has_other_letters or likely == encoding:
             likely = ""
         name = encoding.upper() if encoding == DOCUMENTED_FORMAT.encoding else encoding
-        return self.wrong(max(number, 1), f"is not {name} text; {_advice(likely)}")
+        return self.error(max(number, 1), f"is not {name} text; {_advice(likely)}")
 
 
 def _advice(likely: str) -> str:
     if not likely:
-        return _AGAIN
-    return f"it looks like {likely}: set `data_push_encoding` to that, or else {_AGAIN}"
-
-
-def _likely(line: bytes, *, first: bool) -> str:
-    """Guess the encoding of a line that is not text in the one that is set; "" if there is none."""
-    if first and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    for encoding in ("utf-8", "cp1252"):  # what is left is Western more often than not
-        # Half a letter at the end of a line is where a file was cut, not another encoding.
-        with suppress(UnicodeDecodeError):
-            line.decode(encoding)
-            return encoding if line.endswith(b"\n") else ""
-    return ""
-
-
-def _wide(header: str) -> str:
-    """Return under which name of UTF-16 a header of ASCII letters has every second byte zero."""
-    text = header.rstrip("\r\n")
-    if text and not text[1::2].strip("\0"):
-        return "utf-16-le"
-    return "utf-16-be" if text and not text[::2].strip("\0") else ""
-
-
-def _is_table(name: str) -> bool:
-    """Return whether a part of a zip is a CSV, and not what Finder keeps beside one."""
-    *folders, own = name.split("/")
-    return own.lower().endswith(".csv") and not own.startswith("._") and "__MACOSX" not in folders
+        return SEND_AGAIN
+    return f"it looks like {likely}: set `data_push_encoding` to that, or else {SEND_AGAIN}"
 
 
 def _is_blank(cells: list[str]) -> bool:
     return not any(cell.strip() for cell in cells)
 
 
-def _is_of_system(error: Exception) -> bool:
-    """Tell whether an error comes from where a file is, rather than from what it holds."""
-    return isinstance(error, OSError) and (bool(error.strerror) or isinstance(error, TimeoutError))
-
-
-def row(columns: list[str], cells: list[str]) -> dict[str, Any]:
-    """Make a raw row: an empty cell is no value."""
+def make_row(columns: list[str], cells: list[str]) -> dict[str, Any]:
+    """Return a raw row, with None for each empty cell."""
     return {name: cell or None for name, cell in zip(columns, cells)}  # noqa: B905 - counted before

@@ -1,4 +1,4 @@
-"""Finds the files of one kind in a folder, a glob or any URL that fsspec knows, and opens them."""
+"""Finding and opening the files of one kind in a folder, a glob or any URL that fsspec supports."""
 
 from __future__ import annotations
 
@@ -25,16 +25,19 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _CONTENT_KEYS = ("md5Hash", "crc32c", "ETag", "etag", "content_md5", "checksum", "hash")
-"""Under which names file systems tell of a file's content."""
+"""Names under which file systems report a checksum of a file's content."""
 
-_PERIODS_AHEAD = 2
-"""Slots by which a file may be ahead of this machine: clocks differ, and days by time zone."""
+_ALLOWED_PERIODS_AHEAD = 2
+"""Days or hours by which a file name may be ahead of this machine's clock.
 
-_OLDEST_PERIOD = -(1 << 40)
-"""Slots by which files of days to come are put before all others."""
+Clocks differ, and so do days between time zones.
+"""
+
+_FUTURE_OFFSET = -(1 << 40)
+"""Added to the period of files with a future date, which sorts them before all others."""
 
 _MODIFIED_KEYS = ("mtime", "LastModified", "last_modified", "updated", "created")
-"""Under which names they tell when it was last written."""
+"""Names under which file systems report when a file was last written."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,13 @@ class File:
     """A file of a feed.
 
     Attributes:
-        name: its name alone.
-        path: where the file system finds it.
-        feed: which feed it belongs to.
-        timestamp: the day or hour that it is about, or when it was sent; aware, UTC.
-        period: the number of that day or hour; one before all others if it is still to come.
+        name: the last part of its path.
+        path: its path in the file system.
+        feed: the feed that it belongs to.
+        timestamp: the day or hour in its name, or when it was sent; aware, UTC.
+        period: the number of that day or hour; lower than all others if it is in the future.
         size: in bytes.
-        identity: what changes when its content does.
+        identity: text that changes when the content changes.
     """
 
     name: str
@@ -58,20 +61,20 @@ class File:
     period: int
     size: int
     identity: str
-    ahead: bool = False
-    """Whether its name has a date to come, so that a clock is or was wrong."""
+    is_ahead: bool = False
+    """Whether its name has a date in the future, so that some clock is or was wrong."""
     correct_name: str | None = None
-    """What it should be called, if its name is only nearly right; it must not be read then."""
+    """The name it should have, if its name is only nearly right; such a file must not be read."""
 
 
 class FileSource:
-    """Where the files of one kind are.
+    """The place where the files of one kind are.
 
     Args:
-        path: a folder (searched with what is below it), a glob, a file, or a URL of one.
+        path: a folder (searched with its subfolders), a glob, a file, or a URL of one.
         naming: how its files are named.
-        growing: whether files are appended to, so that their size alone tells a change.
-        known_hosts: a file with keys of SFTP hosts, beside the user's own.
+        growing: whether files are appended to, so that a change shows in their size alone.
+        known_hosts: a file with keys of SFTP hosts, in addition to the user's own.
     """
 
     def __init__(
@@ -93,21 +96,22 @@ class FileSource:
             raise self._refuse(f"cannot open {redact_url(path)}: {describe_error(error)}") from None
 
     def files(self, now: datetime, feed: str | None = None) -> list[File]:
-        """List the files of this kind, in the order of their days and names.
+        """Return the files of this kind, in the order of their periods and names.
 
-        Those whose names are nearly right are among them, see `misnamed`.
+        They include files whose names are only nearly right, see `misnamed_error`.
 
         Args:
-            now: the present.
-            feed: of which feed; of all, if not given.
+            now: the current time.
+            feed: the feed whose files are wanted; all feeds if not given.
 
         Raises:
-            SettingError: there is no such place, it cannot be read, it holds other files only, or
+            SettingError: the place does not exist, cannot be read, or contains only other files or
                 files of several programs.
         """
         try:
+            # fsspec caches listings per process, so new files would not show.
             self._files.invalidate_cache()
-            found = self._find()
+            entries = self._find()
         except FileNotFoundError:
             raise self._refuse(f"there is no folder or file {redact_url(self._path)}") from None
         except SettingError:
@@ -116,20 +120,20 @@ class FileSource:
             raise self._refuse(
                 f"cannot read {redact_url(self._path)}: {describe_error(error)}"
             ) from None
-        known, others = [], []
-        for path, info in found.items():
+        matches, others = [], []
+        for path, info in entries.items():
             name = base_name(path)
-            said = self.naming.parse(self.naming.correct(name) or name)
-            if said is not None:
+            parsed = self.naming.parse(self.naming.correct(name) or name)
+            if parsed is not None:
                 self._check_regular(name, path, info)
-                known.append((name, said, path, info))
-            elif not name.startswith("."):  # which is how unfinished files are hidden
+                matches.append((name, parsed, path, info))
+            elif not name.startswith("."):  # transfer tools hide unfinished files this way
                 others.append(name)
-        self._check({name: said for name, said, _, _ in known}, others)
+        self._check({name: parsed for name, parsed, _, _ in matches}, others)
         files = [
-            self._file(name, said, path, info, now)
-            for name, said, path, info in known
-            if feed in {None, said.feed}
+            self._file(name, parsed, path, info, now)
+            for name, parsed, path, info in matches
+            if feed in {None, parsed.feed}
         ]
         return sorted(files, key=lambda file: (file.period, file.name, file.path))
 
@@ -138,65 +142,74 @@ class FileSource:
         opened: IO[bytes] = self._files.open(file.path, "rb")
         return opened
 
-    def ahead(self, files: Collection[File]) -> SettingError:
-        """Return what is wrong with files that were not read since they have a date to come."""
+    def ahead_error(self, files: Collection[File]) -> SettingError:
+        """Return an error about files that were not read because their date is in the future."""
         return self._refuse(
-            f"the name of {min(file.name for file in files)!r} has a date to come, so the file was "
-            f"not read ({len(files)} in all); rename or remove it, or set the clock"
+            f"the name of {min(file.name for file in files)!r} has a date in the future, so the "
+            f"file was not read ({len(files)} in all); rename or remove it, or correct the clock"
         )
 
-    def misnamed(self, files: Collection[File]) -> SettingError:
-        """Return what is wrong with files whose names are only nearly right."""
+    def misnamed_error(self, files: Collection[File]) -> SettingError:
+        """Return an error about files that were not read because their names are nearly right."""
         first = min(files, key=lambda file: file.name)
         return self._refuse(
-            f"the name of {first.name!r} is nearly that of a file of {first.feed}, so the file was "
+            f"the name of {first.name!r} is close to that of a {first.feed} file, so the file was "
             f"not read ({len(files)} in all); rename it to {first.correct_name!r}, or remove it if "
-            "that file is there already"
+            "that file already exists"
         )
 
     def _file(
-        self, name: str, said: ParsedName, path: str, info: Mapping[str, Any], now: datetime
+        self, name: str, parsed: ParsedName, path: str, info: Mapping[str, Any], now: datetime
     ) -> File:
-        period, size = self.naming.number(said.timestamp), int(info.get("size") or 0)
-        ahead = said.timestamp - now > _PERIODS_AHEAD * self.naming.period
-        if ahead:
-            # Among the newest it would make all that is really new look old; and where the order
-            # of the files matters, its rows would have the last word until that day.
-            period += _OLDEST_PERIOD
-        identity = self._identity(path, info)
-        correct_name = self.naming.correct(name)
+        period = self.naming.period_number(parsed.timestamp)
+        is_ahead = parsed.timestamp - now > _ALLOWED_PERIODS_AHEAD * self.naming.period
+        if is_ahead:
+            # As the newest file it would make all really new files look old. Where the order of
+            # the files matters, its rows would also override all others until that date.
+            period += _FUTURE_OFFSET
         return File(
-            name, path, said.feed, said.timestamp, period, size, identity, ahead, correct_name
+            name,
+            path,
+            parsed.feed,
+            parsed.timestamp,
+            period,
+            int(info.get("size") or 0),
+            self._identity(path, info),
+            is_ahead,
+            self.naming.correct(name),
         )
 
     def _find(self) -> dict[str, Mapping[str, Any]]:
         root = self._root
         if has_magic(root):
             matches = self._files.glob(root, detail=True)
-            found = {path: at for path, at in matches.items() if at.get("type") != "directory"}
-            if found:
-                return found
-            # Brackets and question marks may be part of the name of a folder (filesystem_spec#838).
+            files = {path: at for path, at in matches.items() if at.get("type") != "directory"}
+            if files:
+                return files
+            # Brackets and question marks may be part of a folder's name (filesystem_spec#838).
             if not self._files.exists(root):
                 raise self._refuse(f"no file matches {redact_url(self._path)}")
+        # The generic `find` walks folder by folder and ignores folders that it cannot list, so
+        # missing permissions would look like missing files. Object stores have a `find` of their
+        # own that lists all in one request and raises.
         if type(self._files).find is AbstractFileSystem.find:
-            return dict(self._below(root))
-        found = self._files.find(root, detail=True)
-        if not found and not self._files.exists(root):
+            return dict(self._walk(root))
+        files = self._files.find(root, detail=True)
+        if not files and not self._files.exists(root):
             raise FileNotFoundError
-        return {path: at for path, at in found.items() if not _is_aside(path.removeprefix(root))}
+        return {path: at for path, at in files.items() if not _is_hidden(path.removeprefix(root))}
 
-    def _below(self, folder: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Yield files with what is known of them; unlike `find`, fail where one cannot look.
+    def _walk(self, folder: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield the path and the listing entry of each file; raise if a folder cannot be listed.
 
-        Hidden folders are passed over: there are unfinished transfers in them, and snapshots.
+        Hidden folders are skipped: they hold unfinished transfers and snapshots.
         """
         for info in self._files.ls(folder, detail=True):
             path = info["name"].rstrip("/")
             if path != folder and base_name(path).startswith("."):
                 continue
             if info["type"] == "directory" and path != folder:
-                yield from self._below(path)
+                yield from self._walk(path)
             else:
                 yield path, info
 
@@ -204,25 +217,27 @@ class FileSource:
         example = self.naming.example
         if others and not known:
             raise self._refuse(
-                f"no file in {redact_url(self._path)} has a name such as {example}; there is, for "
-                f"example, {min(others)!r}"
+                f"no file in {redact_url(self._path)} has a name such as {example}; it "
+                f"contains, for example, {min(others)!r}"
             )
         if others:
             logger.warning(
-                "%s: left alone for their names, which are not such as %s: %d, for example %r",
+                "%s: ignored %d files whose names are not like %s (first: %r)",
                 self.naming.setting,
-                example,
                 len(others),
+                example,
                 min(others),
             )
-        programs = {said.program for said in known.values()}
+        programs = {parsed.program for parsed in known.values()}
         if len(programs) > 1:
             raise self._refuse(
-                f"holds files of several programs ({', '.join(sorted(programs))}), whose members "
-                f"must not be mixed; name one program's files, such as …/*_{min(programs)}_*"
+                f"contains files of several programs ({', '.join(sorted(programs))}), whose "
+                f"members must not be mixed; select the files of one, such as …/*_{min(programs)}_*"
             )
 
     def _identity(self, path: str, info: Mapping[str, Any]) -> str:
+        # From the surest sign of a change to the weakest: a checksum that the file system reports,
+        # the checksums inside a local zip, and last the time of writing, which a copy may change.
         size = info.get("size")
         if self._growing:
             return f"{size}"
@@ -233,14 +248,15 @@ class FileSource:
             try:
                 with zipfile.ZipFile(path) as archive:
                     parts = [(part.filename, part.CRC) for part in archive.infolist()]
-            except Exception:  # noqa: BLE001, S110 - told when it is read
+            except Exception:  # noqa: BLE001, S110 - reading it raises the error
                 pass
             else:
                 return f"{size} {parts}"
         return f"{size} {next((info[name] for name in _MODIFIED_KEYS if info.get(name)), '')}"
 
     def _check_regular(self, name: str, path: str, info: Mapping[str, Any]) -> None:
-        """Refuse pipes and devices; a folder's listing calls links the same as these."""
+        """Raise if a file is a pipe or a device."""
+        # A listing calls links "other" too, so the type alone does not decide.
         if info.get("type") == "other":
             try:
                 check_regular(self._files, path)
@@ -252,21 +268,22 @@ class FileSource:
 
 
 def digest_of(file: File, size: int | None = None) -> int:
-    """Give a number of 24 bits for what a file is called and what it holds.
+    """Return a 24-bit digest of a file's name and content, never 0.
 
     Args:
         file: the file.
-        size: how much of it was read, where that tells its content; all of it, if not given.
+        size: bytes that were read of a growing file, in place of its identity.
     """
     identity = file.identity if size is None else f"{size}"
     text = f"{file.name}\0{identity}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=3).digest(), "big") or 1
 
 
-def _is_aside(inner: str) -> bool:
-    """Return whether a path below the folder is in a hidden one, or marks a folder itself.
+def _is_hidden(inner: str) -> bool:
+    """Return whether a path is in a hidden subfolder, or stands for a folder itself.
 
-    Consoles of object stores make an empty object whose name ends in a slash for a new folder.
+    For a new folder, the consoles of object stores create an empty object whose name ends in a
+    slash.
     """
     folders = inner.split("/")[:-1]
     return inner.endswith("/") or any(folder.startswith(".") for folder in folders)

@@ -1,13 +1,13 @@
-"""Which files have been read, in a few bytes per day or hour whatever they hold.
+"""A compact record of the files that have been read: a few bytes per day or hour.
 
-For each slot (a day, or an hour of captures) the sum of its files' digests is kept, in 24 bits. A
-slot whose files add up to another sum has a file that is new, late, or has other content, so its
-files are due. Two contents are taken for one with a chance of 2^-24 per changed file.
+For each period (a day of Data Push, or an hour of Live Push) the sum of its files' digests is kept,
+in 24 bits. If the files of a period add up to another sum, one of them is new, late or changed, so
+all of them are due. A changed file goes unnoticed with a probability of 2^-24.
 
-Only the newest slots have a sum each. The others, however old, share a fixed number of cells, each
-with the sum of the files in it. A file whose date is wrong changes a sum like any other, so no file
-is ever taken for read because of its date. All files of its cell are then due, since a sum does not
-say which of them is new, or whether one is gone; rows that are read twice have the same key.
+Only the newest periods have a sum each. All older ones share a fixed number of cells, each with the
+sum of the files in it. A file with a wrong date changes a sum like any other, so no file is ever
+skipped because of its date. All files of its cell are then due, since a sum does not tell which of
+them is new, or whether one is gone. That is safe: rows that are read twice have the same key.
 """
 
 from __future__ import annotations
@@ -25,17 +25,18 @@ if TYPE_CHECKING:
 
     from tap_crowdtwist.files.folder import File
 
-_WIDTH = 3
-_MASK = (1 << 8 * _WIDTH) - 1
+_SUM_BYTES = 3
+_MASK = (1 << 8 * _SUM_BYTES) - 1
 
 
 class HistorySize(NamedTuple):
-    """How many sums a ledger holds.
+    """The number of sums in a history.
 
     Attributes:
-        periods: of the newest slots, one each.
-        cells: of all other slots; those of a cell lie `cells * breadth` slots apart.
-        periods_per_cell: how many slots in a row share a cell.
+        periods: number of newest periods, with one sum each.
+        cells: number of cells for all older periods.
+        periods_per_cell: number of consecutive periods that share a cell. After
+            `cells * periods_per_cell` periods the first cell is used again.
     """
 
     periods: int
@@ -48,9 +49,9 @@ class FileHistory:
     """The files that have been read.
 
     Attributes:
-        size: how many sums it holds.
-        end: the slot after the newest that has a sum of its own.
-        sums: the sums of the slots before `end`; 0 where nothing was read.
+        size: the number of sums.
+        end: the period after the newest one that has its own sum.
+        sums: the sums of the periods before `end`; 0 where nothing was read.
         rest: the sums of the cells.
     """
 
@@ -65,9 +66,9 @@ class FileHistory:
 
     @classmethod
     def load(cls, stored: Mapping[str, Any] | None, size: HistorySize) -> FileHistory:
-        """Read a ledger from a state; an empty one where there is none that makes sense.
+        """Read a history from a state; return an empty one if it is absent or malformed.
 
-        Without cells, as in a state from before there were any, all older files are due.
+        If the number of cells differs from `size`, all older files are due.
         """
         try:
             sums = _unpacked((stored or {})["sums"])
@@ -82,22 +83,22 @@ class FileHistory:
 
     def dump(self) -> dict[str, Any]:
         """Return what `load` reads."""
-        blank = next((place for place, total in enumerate(self.sums) if total), len(self.sums))
-        stored = {"first": self.start + blank, "sums": _packed(self.sums[blank:])}
+        unused = next((place for place, total in enumerate(self.sums) if total), len(self.sums))
+        stored = {"first": self.start + unused, "sums": _packed(self.sums[unused:])}
         return {**stored, "rest": _packed(self.rest)} if any(self.rest) else stored
 
     @property
     def start(self) -> int:
-        """The first slot that has a sum of its own; older ones share the cells."""
+        """The first period that has its own sum; older ones share the cells."""
         return self.end - self.size.periods
 
     def due(self, files: Iterable[File], *, in_order: bool = False) -> list[File]:
-        """Return the files that are to be read, in the order given.
+        """Return the files that must be read, in the given order.
 
         Args:
-            files: all there are, ordered by slot.
-            in_order: whether a file that comes late makes those after it due again, so that the
-                last word on anything stays the last.
+            files: all files that exist, ordered by period.
+            in_order: whether a late file makes all later ones due again, so that the newest file
+                stays the last to write a row.
         """
         files = list(files)
         totals: Counter[int] = Counter()
@@ -111,15 +112,17 @@ class FileHistory:
         return due
 
     def begin(self, files: Sequence[File], *, in_order: bool = False) -> list[File]:
-        """Return the files that are to be read, as `due` does, and forget what was read of them.
+        """Return the files that must be read, as `due` does, and drop their sums.
 
-        The cells then tell of the files only that are there and stay read, so that files which
-        were removed do not make the rest of their cell due more than once.
+        The cells then count only files that exist and are not due. So a file that was removed
+        makes the other files of its cell due once, not in every run.
         """
         if files:
             self.retreat(max(file.period for file in files))
         due = self.due(files, in_order=in_order)
         unread = {file.path for file in due}
+        # One file cannot be taken out of a cell, so the cells are built anew from what stays read.
+        # Own sums of due periods are cleared; their files are added again as they are read.
         self.rest = [0] * self.size.cells
         for file in files:
             place = self._place(file.period)
@@ -131,22 +134,22 @@ class FileHistory:
         return due
 
     def __getitem__(self, period: int) -> int:
-        """Return the sum of a slot; 0 if it has none of its own."""
+        """Return the sum of a period; 0 if it has no sum of its own."""
         place = self._place(period)
         return self._at(place) if place >= 0 else 0
 
     def add(self, period: int, number: int) -> None:
-        """Note that a file of a slot has been read whole.
+        """Record that a file has been read completely.
 
         Args:
-            period: its slot.
+            period: its period.
             number: its digest.
         """
         self.advance(period + 1)
         self._add(self._place(period), number)
 
     def advance(self, end: int) -> None:
-        """Make room for newer slots; the oldest go to their cells."""
+        """Make room for newer periods; the sums of the oldest are added to their cells."""
         gain = end - self.end
         if gain <= 0:
             return
@@ -156,32 +159,36 @@ class FileHistory:
         self.end = end
 
     def retreat(self, newest: int) -> None:
-        """Forget the newest slots if all files are older, as after a clock that was ahead.
+        """Drop the sums of the newest periods if all files are older, as after a wrong clock.
 
-        Otherwise every new file would be sought in the cells until that date has come.
+        Otherwise every new file would be counted in the cells until that date is reached.
         """
         if newest < self.start:
             self.sums = [0] * self.size.periods
             self.end = newest + 1
 
-    def lost(self, files: Iterable[File], before: FileHistory) -> int | None:
-        """Return a slot with files that were read since another ledger, of which none is left.
+    def lost_period(self, files: Iterable[File], before: FileHistory) -> int | None:
+        """Return a period whose files were read after another history and no longer exist.
 
         Returns:
-            The slot; one before `start` where the cells tell; None where there is no such slot.
+            The period; `start - 1` if it is one of those that share the cells; None if there is no
+            such period.
         """
+        # A copy, since `advance` changes the history that it is called on.
         before = FileHistory(before.size, before.end, before.sums[:], before.rest[:])
         before.advance(self.end)
-        there = {self._place(file.period) for file in files}
+        existing = {self._place(file.period) for file in files}
+        # The own sums from the oldest period on, then the cells, whose places are negative.
         for place in chain(range(len(self.sums)), range(-len(self.rest), 0)):
             period = self.start + max(place, -1)
             known = before[period] if place >= 0 else before.rest[~place]
-            if self._at(place) not in {0, known} and place not in there:
+            if self._at(place) not in {0, known} and place not in existing:
                 return period
         return None
 
     def _place(self, period: int) -> int:
-        """Return where the sum of a slot is: in `sums` or beyond, or, complemented, in `rest`."""
+        """Return the index of a period's sum: in `sums` or beyond, or, complemented, in `rest`."""
+        # `~cell` is negative for every cell, so one int can address both lists.
         place = period - self.start
         return place if place >= 0 else ~self._cell(period)
 
@@ -198,23 +205,29 @@ class FileHistory:
         sums[place] = (sums[place] + number) & _MASK
 
 
-def merged(choose: Callable[..., int], *ledgers: FileHistory) -> FileHistory:
-    """Return one ledger of several, with sums that are chosen from theirs, in the order given."""
-    end = max(history.end for history in ledgers)
-    for history in ledgers:
+def merged(choose: Callable[..., int], *histories: FileHistory) -> FileHistory:
+    """Return one history made of several.
+
+    Args:
+        choose: takes the sums of one period or cell, in the order of the histories, and returns
+            the one to keep.
+        histories: the histories; they are advanced to the same end.
+    """
+    end = max(history.end for history in histories)
+    for history in histories:
         history.advance(end)
-    sums = [choose(*each) for each in zip(*(history.sums for history in ledgers), strict=True)]
-    rest = [choose(*each) for each in zip(*(history.rest for history in ledgers), strict=True)]
-    return FileHistory(ledgers[0].size, end, sums, rest)
+    sums = [choose(*each) for each in zip(*(history.sums for history in histories), strict=True)]
+    rest = [choose(*each) for each in zip(*(history.rest for history in histories), strict=True)]
+    return FileHistory(histories[0].size, end, sums, rest)
 
 
 def _packed(sums: Iterable[int]) -> str:
-    return base64.b64encode(b"".join(total.to_bytes(_WIDTH, "big") for total in sums)).decode()
+    return base64.b64encode(b"".join(total.to_bytes(_SUM_BYTES, "big") for total in sums)).decode()
 
 
 def _unpacked(text: str) -> list[int]:
     packed = base64.b64decode(text, validate=True)
-    if len(packed) % _WIDTH:
+    if len(packed) % _SUM_BYTES:
         raise ValueError
-    places = range(0, len(packed), _WIDTH)
-    return [int.from_bytes(packed[place : place + _WIDTH], "big") for place in places]
+    places = range(0, len(packed), _SUM_BYTES)
+    return [int.from_bytes(packed[place : place + _SUM_BYTES], "big") for place in places]

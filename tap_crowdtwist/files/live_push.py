@@ -1,7 +1,7 @@
-"""Reads what the receiver has captured of Live Push, while it may still be writing.
+"""Reader of the Live Push files that the receiver writes, possibly while it is still writing.
 
-A file of captures is only appended to, a line `{"received_at": …, "event": {…}}` at a time. One
-without its end is still being written, or was never acknowledged, and is left for later.
+The receiver only appends to a file, one line `{"received_at": …, "event": {…}}` at a time. A last
+line without its end is still being written, or was never acknowledged, and is left for a later run.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
     from tap_crowdtwist.files.folder import File
 
-_SQUASHED = re.compile(r"[\W_]+")
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_SEPARATORS = re.compile(r"[\W_]+")
+_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 class Capture(msgspec.Struct):
-    """One line."""
+    """One line of a Live Push file."""
 
     received_at: str
     event: dict[str, Any]
 
 
 class Event(NamedTuple):
-    """A captured event, and how far into the file it ends."""
+    """A captured event, and the offset in bytes at which its line ends."""
 
     capture: Capture
     end: int
@@ -43,20 +43,20 @@ class Event(NamedTuple):
 _decode = msgspec.json.Decoder(Capture).decode
 
 
-def events(file: File, opened: Callable[[File], IO[bytes]], start: int = 0) -> Iterator[Event]:
-    """Yield the whole events of a file.
+def events(file: File, open_file: Callable[[File], IO[bytes]], start: int = 0) -> Iterator[Event]:
+    """Yield the completely written events of a file.
 
     Args:
         file: the file.
-        opened: opens it for reading bytes.
-        start: how many bytes of it were read before.
+        open_file: opens it for reading bytes.
+        start: number of bytes that were read before.
 
     Raises:
-        FileError: a line is not what the receiver writes.
+        FileError: the file cannot be read, or a line is not one that the receiver writes.
     """
     end = start
     try:
-        with opened(file) as raw:
+        with open_file(file) as raw:
             raw.seek(start)
             for line in raw:
                 if not line.endswith(b"\n"):
@@ -67,9 +67,9 @@ def events(file: File, opened: Callable[[File], IO[bytes]], start: int = 0) -> I
                     raise FileError(
                         LIVE_PUSH.setting,
                         file.name,
-                        "is not what the receiver writes; take that line out of the file, having "
-                        "seen why it is there",
-                        _number(raw, end),
+                        "is not a line that the receiver writes; find out how it got there, then "
+                        "remove it",
+                        _line_number(raw, end),
                     ) from None
                 end += len(line)
                 yield Event(capture, end)
@@ -81,8 +81,8 @@ def events(file: File, opened: Callable[[File], IO[bytes]], start: int = 0) -> I
         ) from None
 
 
-def _number(raw: IO[bytes], end: int) -> int:
-    """Count the lines up to a place in a file."""
+def _line_number(raw: IO[bytes], end: int) -> int:
+    """Return the number of the line that begins at an offset in a file."""
     raw.seek(0)
     count, left = 1, end
     while left > 0 and (chunk := raw.read(min(left, 1 << 20))):
@@ -92,18 +92,18 @@ def _number(raw: IO[bytes], end: int) -> int:
 
 
 class NameConverter:
-    """Turns the camelCase of Live Push into the names that a schema has.
+    """Converter from the camelCase of Live Push to the property names of a schema.
 
-    `streetAddress1` is `street_address_1`: names are compared without their separators. Names that
-    the schema does not know are spelled in snake case. What stands in objects whose members only
-    the program knows is left as it is.
+    Names are compared without case and separators, so that `streetAddress1` is `street_address_1`.
+    Names that the schema does not have are converted to snake case. The content of open objects,
+    whose members are up to the program, stays as it is.
 
     Args:
         schema: a JSON Schema of an object.
     """
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
-        self._known = {_squash(name): name for name in schema.get("properties", {})}
+        self._known = {_comparable(name): name for name in schema.get("properties", {})}
         self._inner = {
             name: NameConverter(node.get("items") or node)
             for name, node in schema.get("properties", {}).items()
@@ -111,32 +111,33 @@ class NameConverter:
         }
 
     def __call__(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Give an object with its members renamed."""
+        """Return a copy of an object with its members renamed."""
         renamed: dict[str, Any] = {}
         for name, value in event.items():
-            known = self._known.get(_squash(name)) or _snake(name)
+            known = self._known.get(_comparable(name)) or _snake(name)
             inner = self._inner.get(known)
             if inner is not None and isinstance(value, dict):
                 value = inner(value)  # noqa: PLW2901 - the same value, renamed
             elif inner is not None and isinstance(value, list):
                 value = [inner(item) if isinstance(item, dict) else item for item in value]  # noqa: PLW2901
+            # Two names may become one: the first value that is not null wins.
             if renamed.get(known) is None:
                 renamed[known] = value
         return renamed
 
 
 @lru_cache(maxsize=4096)
-def _squash(name: str) -> str:
-    return _SQUASHED.sub("", name).lower()
+def _comparable(name: str) -> str:
+    return _SEPARATORS.sub("", name).lower()
 
 
 @lru_cache(maxsize=4096)
 def _snake(name: str) -> str:
-    return _SQUASHED.sub("_", _HUMP.sub("_", name)).strip("_").lower() or name
+    return _SEPARATORS.sub("_", _WORD_START.sub("_", name)).strip("_").lower() or name
 
 
 def fingerprint(event: Mapping[str, Any]) -> str:
-    """Give 32 hexadecimal digits that are the same for the same event."""
+    """Return 32 hexadecimal digits that are equal for equal events, whatever their key order."""
     return hashlib.blake2b(
         msgspec.json.encode(event, order="deterministic"), digest_size=16
     ).hexdigest()

@@ -1,8 +1,9 @@
-"""Which members appear in files of Data Push and in captures of Live Push.
+"""The members that appear in files of Data Push and Live Push.
 
-Profiles, activities and expirations of Data Push name their member by CrowdTwist's number;
-redemptions, as far as their columns are published, do not. Those are found through the member's
-other rows of the same files, and left to the caller where there are none.
+Profiles, activities and expirations of Data Push identify their member by the CrowdTwist id.
+Redemptions, as far as their columns are published, do not. Their members are looked up by email
+address, user name or third-party id in the other files; those not found there are left to the
+caller.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import logging
 from array import array
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from tap_crowdtwist.files.data_push import DOCUMENTED_FORMAT, CsvFormat, CsvTable
+from tap_crowdtwist.files.csv_format import DOCUMENTED_FORMAT, CsvFormat
+from tap_crowdtwist.files.data_push import CsvTable
 from tap_crowdtwist.files.live_push import NameConverter, events
 from tap_crowdtwist.records.member_id import parse_id
 
@@ -21,58 +23,63 @@ if TYPE_CHECKING:
 
     from tap_crowdtwist.files.folder import File
 
-    Opener = Callable[[File], IO[bytes]]
+    FileOpener = Callable[[File], IO[bytes]]
 
 logger = logging.getLogger(__name__)
 
-_NUMBER = {"PROFILE": "id", "USER_ACTIVITY": "id", "POINTS_EXPIRATION": "user_id"}
-_IDENTITIES = ("email_address", "username", "third_party_id")
-"""What else a member may be named by, the surest first: third-party ids may be shared."""
+_ID_COLUMNS = {"PROFILE": "id", "USER_ACTIVITY": "id", "POINTS_EXPIRATION": "user_id"}
+_OTHER_IDENTIFIERS = ("email_address", "username", "third_party_id")
+"""From the most to the least reliable: several members may share a third-party id."""
 
-_BATCH = 65_536
-"""Numbers that are kept in a set, in ten times the room, before they are sorted in."""
+_UNSORTED_IDS = 65_536
+"""Ids kept in a set, at ten times the memory, before they are merged into the array."""
 
-_SHARED = 50
-"""Members that may have a name in common before it is taken for one that says nothing."""
+_MAX_SHARED = 50
+"""Members that may share an identifier; beyond that it is a placeholder and identifies nobody."""
 
-_UNSAID = "so who changed is not known; mend the line, or else run once with `sweep_members` all"
+_UNKNOWN_MEMBER = (
+    "so the changed members are not known; correct the line, or run once with `sweep_members` set "
+    "to all"
+)
 
-_NAMES = NameConverter(
-    {"properties": {key: {} for key in ("id", "user_id", "member_id", *_IDENTITIES)}}
+_convert_names = NameConverter(
+    {"properties": {key: {} for key in ("id", "user_id", "member_id", *_OTHER_IDENTIFIERS)}}
 )
 
 
 class MemberIdentifiers(NamedTuple):
-    """A member without a number: what else the row says of who they are."""
+    """The other identifiers of a member whose row has no CrowdTwist id."""
 
     email_address: str | None
     username: str | None
     third_party_id: str | None
 
     def agrees(self, row: Mapping[str, Any]) -> bool:
-        """Tell whether no name in a row is another one, and at least one is the same."""
-        told = [(name, row[key]) for key, name in self._asdict().items() if name and row.get(key)]
-        return bool(told) and all(_plain(one) == _plain(other) for one, other in told)
+        """Return whether a row has at least one of the identifiers, and contradicts none."""
+        pairs = [(own, row[key]) for key, own in self._asdict().items() if own and row.get(key)]
+        return bool(pairs) and all(_plain(own) == _plain(other) for own, other in pairs)
 
 
 class MemberNumbers:
-    """CrowdTwist's numbers of members, each once, ascending, in 8 bytes each."""
+    """CrowdTwist ids of members, each once, in ascending order, at 8 bytes each."""
 
     def __init__(self) -> None:
         self._sorted = array("q")
         self._recent: set[int] = set()
 
     def __iter__(self) -> Iterator[int]:
-        self._sort_in()
+        self._merge_recent()
         return iter(self._sorted)
 
     def append(self, number: int) -> None:
-        """Add a number, unless it is there already."""
+        """Add an id, unless it is already included."""
         self._recent.add(number)
-        if len(self._recent) >= max(_BATCH, len(self._sorted) // 8):
-            self._sort_in()
+        # A merge copies the whole array. Merging only when the set has an eighth of its size keeps
+        # the total cost linear in the number of ids, up to a constant factor.
+        if len(self._recent) >= max(_UNSORTED_IDS, len(self._sorted) // 8):
+            self._merge_recent()
 
-    def _sort_in(self) -> None:
+    def _merge_recent(self) -> None:
         if not self._recent:
             return
         merged = array("q")
@@ -88,47 +95,48 @@ class MembersInFiles:
     """The members that appear in files.
 
     Args:
-        form: how the files of Data Push are written.
+        csv_format: the delimiter and encoding of the Data Push files.
     """
 
-    def __init__(self, form: CsvFormat = DOCUMENTED_FORMAT) -> None:
-        self._form = form
+    def __init__(self, csv_format: CsvFormat = DOCUMENTED_FORMAT) -> None:
+        self._csv_format = csv_format
         self.numbers = MemberNumbers()
-        """Who they are."""
+        """The CrowdTwist ids of the members."""
         self.without_id: set[MemberIdentifiers] = set()
-        """Members of whom no number was found."""
+        """The members whose CrowdTwist id was not found."""
 
-    def add_tables(self, files: Iterable[File], opened: Opener) -> None:
-        """Add who appears in files of Data Push.
+    def add_tables(self, files: Iterable[File], open_file: FileOpener) -> None:
+        """Add the members that appear in files of Data Push.
 
         Raises:
-            FileError: a file cannot be read to its end, or a row does not say whose it is.
+            FileError: a file cannot be read completely, or a row does not identify a member.
         """
-        others = []
+        # Files without ids are read first: the others are then read once, both for their own
+        # members and to look up those without an id.
+        files_with_ids = []
         for file in files:
-            if file.feed in _NUMBER:
-                others.append(file)
+            if file.feed in _ID_COLUMNS:
+                files_with_ids.append(file)
             else:
-                self._add_without_id(file, opened)
-        wanted = _Wanted(self.without_id)
-        for file in others:
-            for row in _named_rows(file, opened, self._form):
-                number = row["number"]
-                self.numbers.append(number)
-                if wanted:
-                    wanted.found(row)
-        self.without_id = wanted.left
+                self._add_without_id(file, open_file)
+        lookup = _IdLookup(self.without_id)
+        for file in files_with_ids:
+            for row in _rows_with_ids(file, open_file, self._csv_format):
+                self.numbers.append(row["number"])
+                if lookup.has_candidates:
+                    lookup.match(row)
+        self.without_id = lookup.unmatched
 
-    def add_captures(self, files: Iterable[File], opened: Opener) -> None:
-        """Add who appears in captures of Live Push.
+    def add_captures(self, files: Iterable[File], open_file: FileOpener) -> None:
+        """Add the members that appear in files of Live Push.
 
         Raises:
             FileError: a file cannot be read.
         """
-        unsaid = 0
+        unidentified = 0
         for file in files:
-            for event in events(file, opened):
-                row = _NAMES(event.capture.event)
+            for event in events(file, open_file):
+                row = _convert_names(event.capture.event)
                 own = row.get("id") if file.feed == "live_users" else None
                 number = _number(row.get("user_id") or row.get("member_id") or own)
                 if number is not None:
@@ -136,16 +144,16 @@ class MembersInFiles:
                 elif any(identifiers := _identifiers(row)):
                     self.without_id.add(identifiers)
                 else:
-                    unsaid += 1
-        if unsaid:
+                    unidentified += 1
+        if unidentified:
             logger.warning(
-                "%d events of Live Push do not say whose they are; their members are swept when "
+                "%d events of Live Push do not identify a member; these members are read when "
                 "files of Data Push name them",
-                unsaid,
+                unidentified,
             )
 
-    def _add_without_id(self, file: File, opened: Opener) -> None:
-        with CsvTable(file, opened, self._form) as table:
+    def _add_without_id(self, file: File, open_file: FileOpener) -> None:
+        with CsvTable(file, open_file, self._csv_format) as table:
             columns = _columns(table)
             for line, cells in table:
                 row = dict(zip(columns, cells))  # noqa: B905 - counted by the table
@@ -156,53 +164,57 @@ class MembersInFiles:
                 elif any(identifiers):
                     self.without_id.add(identifiers)
                 else:
-                    raise table.wrong(line, f"does not say whose row it is, {_UNSAID}")
+                    raise table.error(line, f"does not identify a member, {_UNKNOWN_MEMBER}")
 
 
-class _Wanted:
-    """Members without a number, by each of their other names."""
+class _IdLookup:
+    """Lookup of members without an id by the most reliable of their other identifiers."""
 
     def __init__(self, without_id: set[MemberIdentifiers]) -> None:
-        self.left = set(without_id)
+        self.unmatched = set(without_id)
         self._by_name: dict[tuple[str, str], set[MemberIdentifiers]] = {}
         for identifiers in without_id:
-            surest = next(
+            most_reliable = next(
                 (key, _plain(name)) for key, name in identifiers._asdict().items() if name
             )
-            self._by_name.setdefault(surest, set()).add(identifiers)
+            self._by_name.setdefault(most_reliable, set()).add(identifiers)
         self._by_name = {
-            name: aliases for name, aliases in self._by_name.items() if len(aliases) <= _SHARED
+            name: members for name, members in self._by_name.items() if len(members) <= _MAX_SHARED
         }
 
-    def __bool__(self) -> bool:
+    @property
+    def has_candidates(self) -> bool:
+        """Whether there is anybody to look up."""
         return bool(self._by_name)
 
-    def found(self, row: Mapping[str, Any]) -> None:
-        """Strike out those that a numbered row names too."""
-        for name in _IDENTITIES:
+    def match(self, row: Mapping[str, Any]) -> None:
+        """Remove the members whom a row with an id identifies."""
+        for name in _OTHER_IDENTIFIERS:
             value = row.get(name)
             if value and (same := self._by_name.get((name, _plain(value)))):
                 agreed = {identifiers for identifiers in same if identifiers.agrees(row)}
                 same -= agreed
-                self.left -= agreed
+                self.unmatched -= agreed
 
 
-def _named_rows(file: File, opened: Opener, form: CsvFormat) -> Iterator[dict[str, Any]]:
-    """Yield what each row says of its member, with the `number`."""
-    with CsvTable(file, opened, form) as table:
+def _rows_with_ids(
+    file: File, open_file: FileOpener, csv_format: CsvFormat
+) -> Iterator[dict[str, Any]]:
+    """Yield the identifiers of each row's member, with the CrowdTwist id as `number`."""
+    with CsvTable(file, open_file, csv_format) as table:
         places = {name: place for place, name in enumerate(_columns(table))}
-        column = _NUMBER[file.feed]
+        column = _ID_COLUMNS[file.feed]
         if column not in places:
-            raise table.wrong(
+            raise table.error(
                 table.header_line,
                 f"names no column `{column}`; check whether the feed has changed",
             )
         place = places[column]
-        others = [(name, places[name]) for name in _IDENTITIES if name in places]
+        others = [(name, places[name]) for name in _OTHER_IDENTIFIERS if name in places]
         for line, cells in table:
             number = _number(cells[place])
             if number is None:
-                raise table.wrong(line, f"has no member's number in `{column}`, {_UNSAID}")
+                raise table.error(line, f"has no member id in `{column}`, {_UNKNOWN_MEMBER}")
             yield {"number": number, **{name: cells[place] for name, place in others}}
 
 
@@ -220,5 +232,5 @@ def _number(value: Any) -> int | None:
 
 
 def _identifiers(row: Mapping[str, Any]) -> MemberIdentifiers:
-    said = (row.get(name) for name in _IDENTITIES)
-    return MemberIdentifiers(*(str(value).strip() or None if value else None for value in said))
+    cells = (row.get(name) for name in _OTHER_IDENTIFIERS)
+    return MemberIdentifiers(*(str(cell).strip() or None if cell else None for cell in cells))

@@ -1,9 +1,9 @@
-"""Folds the month columns of a points expiration file into one list.
+"""Folding of the month columns of a points expiration file into one list.
 
-The file is wide: each month has a group of columns, and which months there are varies from day to
-day. The page names `redperiod_expiration_date_pre1` and says that others follow, so names are read
-permissively: any known member with a label before or behind it, and any other member whose label is
-the last word.
+The file is wide: each month has a group of columns, and the months vary from day to day. The
+documentation names `redperiod_expiration_date_pre1` and says that others follow, so names are read
+permissively: any known member with the label of a month before or behind it, and any other member
+whose label is the last word.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _KNOWN = re.compile(
 
 
 class MonthColumn(NamedTuple):
-    """What the name of a month column says.
+    """The parts of the name of a month column.
 
     Attributes:
         month: the label of the month, in lower case: `pre1` is the month before.
-        member: what the column tells of that month, in lower case.
+        member: the property of that month that the column holds, in lower case.
     """
 
     month: str
@@ -35,7 +35,7 @@ class MonthColumn(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def month_column(name: str) -> MonthColumn | None:
-    """Read the name of a column; None where it names no month."""
+    """Return the parts of a column's name, or None if it is not a month column."""
     match = _MONTHLY.fullmatch(name)
     if match is None:
         return None
@@ -51,8 +51,8 @@ def month_column(name: str) -> MonthColumn | None:
 def fold(row: Row) -> Row:
     """Return a row with `redemption_periods`, one object per month, instead of its month columns.
 
-    Months appear in the order of the columns. Those whose cells are all empty are left out. A
-    column whose place in its month is taken stays beside, under its own name.
+    Months appear in the order of the columns. Months whose cells are all empty are left out. If two
+    columns hold the same property of a month, the second stays in the row under its own name.
     """
     folded: Row = {}
     periods: dict[str, Row] = {}

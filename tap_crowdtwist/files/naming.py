@@ -1,11 +1,11 @@
-"""What a file's name says: which feed it belongs to, and which day or hour it carries.
+"""Names of files: the feed that a file belongs to, and the day or hour in its name.
 
-A capture of Live Push carries the hour in which its events came. A file of Data Push carries the
-day on which it was finished, and its content is the day before (`content_day`).
+The name of a Live Push file has the hour in which its events arrived. The name of a Data Push file
+has the day on which the file was finished; its content is from the day before (`content_day`).
 
 Sources: Data Push Overview and the page of each batch feed, for `2_<client>_<FEED>_YYYYMMDD`; Batch
-Activity Credit, for `activities_<client>_yyyymmddhhmiss.txt`. Captures of Live Push are named by
-our own receiver.
+Activity Credit, for `activities_<client>_yyyymmddhhmiss.txt`. Live Push files are
+named by our own receiver.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ HOUR = timedelta(hours=1)
 
 
 class ParsedName(NamedTuple):
-    """What a name says.
+    """The parts of a file's name.
 
     Attributes:
-        feed: which feed the file belongs to.
+        feed: the feed that the file belongs to.
         timestamp: the beginning of the day or hour in the name; aware, UTC.
-        program: whose file it is, where the name tells: the client number.
+        program: the client number of its program; "" if the name has none.
     """
 
     feed: str
@@ -36,55 +36,57 @@ class ParsedName(NamedTuple):
 
 @dataclass(frozen=True)
 class FileNaming:
-    """How the files of one kind are named.
+    """The naming scheme of the files of one kind.
 
     Attributes:
-        setting: the setting that says where they are.
-        pattern: a regular expression with the groups `feed`, `timestamp` and perhaps `program`.
-        form: how the group `timestamp` is spelled, for `strptime`.
-        period: what the files are counted by: a day or an hour.
-        example: a name for people.
-        near: finds what is wrong with a name that is nearly right; like `pattern`, with the groups
-            `begin`, `year`, `month`, `day` and `ending`.
+        setting: the setting with their path.
+        pattern: a regular expression with the groups `feed`, `timestamp` and `program`.
+        timestamp_format: the format of the group `timestamp`, for `strptime`.
+        period: the unit in which files are counted: a day or an hour.
+        example: a valid name, for messages.
+        near: matches names that are nearly right, with the groups `begin`, `year`, `month`, `day`
+            and `ending`, which make up the right name.
     """
 
     setting: str
     pattern: re.Pattern[str]
-    form: str
+    timestamp_format: str
     period: timedelta
     example: str
     near: re.Pattern[str] | None = None
 
     def parse(self, name: str) -> ParsedName | None:
-        """Read a name, or give None where it is none of this kind."""
+        """Return the parts of a name, or None if it is not a name of this kind."""
         match = self.pattern.fullmatch(name)
         if match is None:
             return None
         groups = match.groupdict()
         try:
-            timestamp = datetime.strptime(groups["moment"], self.form).replace(tzinfo=timezone.utc)
+            timestamp = datetime.strptime(groups["timestamp"], self.timestamp_format).replace(
+                tzinfo=timezone.utc
+            )
         except ValueError:
             return None
         feed = groups["feed"].upper() if self.pattern.flags & re.IGNORECASE else groups["feed"]
-        return ParsedName(_FEEDS.get(feed, feed), timestamp, groups["program"])
+        return ParsedName(_FEED_ALIASES.get(feed, feed), timestamp, groups["program"])
 
     def correct(self, name: str) -> str | None:
-        """Return what a file should be called whose name is nearly right, or None."""
+        """Return the right name for a name that is nearly right, else None."""
         match = self.near.fullmatch(name) if self.near else None
         right = match and "{begin}_{year}{month}{day}.{ending}".format(**match.groupdict())
         return right if right and right != name and self.parse(right) else None
 
-    def number(self, timestamp: datetime) -> int:
-        """Give the number of the slot that an instant falls into."""
+    def period_number(self, timestamp: datetime) -> int:
+        """Return the number of the period, counted from 1970, that contains a timestamp."""
         return (timestamp - _EPOCH) // self.period
 
-    def begins(self, period: int) -> datetime:
-        """Give the instant at which a slot begins."""
+    def period_start(self, period: int) -> datetime:
+        """Return when a period begins."""
         return _EPOCH + period * self.period
 
 
-_FEEDS = {"USER_PROFILE": "PROFILE", "ACTIVITIES": "activities"}
-"""The zip of the profile feed says PROFILE, the CSV inside USER_PROFILE."""
+_FEED_ALIASES = {"USER_PROFILE": "PROFILE", "ACTIVITIES": "activities"}
+"""The profile feed is PROFILE in the name of the zip and USER_PROFILE in that of the CSV inside."""
 
 FEEDS = ("PROFILE", "USER_ACTIVITY", "USER_REDEMPTION", "POINTS_EXPIRATION")
 """The feeds of Data Push."""
@@ -96,14 +98,14 @@ _PUSHED = (
 DATA_PUSH = FileNaming(
     "data_push_path",
     re.compile(
-        _PUSHED + r"_(?P<moment>\d{8})\.(?:zip|csv)",
+        _PUSHED + r"_(?P<timestamp>\d{8})\.(?:zip|csv)",
         re.ASCII | re.IGNORECASE,
     ),
     "%Y%m%d",
     DAY,
     "2_512_PROFILE_20261119.zip",
-    # Dashes in the date, a time behind it, or the mark of a second copy. Other words (`_old`) say
-    # that somebody set the file aside.
+    # Dashes in the date, a time behind it, or the mark of a second copy. Any other suffix (`_old`)
+    # means that somebody put the file out of use on purpose.
     re.compile(
         rf"(?P<begin>{_PUSHED})[_-](?P<year>\d{{4}})(?P<mark>[-_.]?)(?P<month>\d\d)(?P=mark)(?P<day>\d\d)"
         r"(?:[-_. T]?\d\d[-:._]?\d\d(?:[-:._]?\d\d)?Z?)?"
@@ -114,7 +116,7 @@ DATA_PUSH = FileNaming(
 LIVE_PUSH = FileNaming(
     "live_push_path",
     re.compile(
-        r"(?P<feed>live_[a-z_]+)-(?P<moment>\d{8}T\d{2})-(?P<program>)[0-9a-f]+\.jsonl", re.ASCII
+        r"(?P<feed>live_[a-z_]+)-(?P<timestamp>\d{8}T\d{2})-(?P<program>)[0-9a-f]+\.jsonl", re.ASCII
     ),
     "%Y%m%dT%H",
     HOUR,
@@ -123,7 +125,7 @@ LIVE_PUSH = FileNaming(
 BATCH_ACTIVITY = FileNaming(
     "batch_activity_path",
     re.compile(
-        r"(?P<feed>activities)_(?P<program>[\w-]+?)_(?P<moment>\d{14})\.txt",
+        r"(?P<feed>activities)_(?P<program>[\w-]+?)_(?P<timestamp>\d{14})\.txt",
         re.ASCII | re.IGNORECASE,
     ),
     "%Y%m%d%H%M%S",
@@ -135,7 +137,7 @@ BATCH_ACTIVITY = FileNaming(
 def content_day(timestamp: datetime) -> date | None:
     """Return the day that a Data Push file covers: the day before the one in its name.
 
-    None for a name with the first day of the calendar, before which there is none.
+    Return None for the first day of the calendar, which has no day before it.
     """
     try:
         return (timestamp - DAY).date()

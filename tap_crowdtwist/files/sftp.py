@@ -1,11 +1,11 @@
-"""SFTP from hosts whose key is known, and from no other.
+"""SFTP connections to hosts with a known key, and to no other.
 
-Known is what the user's own known_hosts, the machine's and the file of the setting
-`sftp_known_hosts` hold together, read as OpenSSH does (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT) with
-these differences, all to the strict side: patterns (`*.host.test`) match no host, a key marked
-`@revoked` is refused from every host, and `@cert-authority` vouches for none.
+The known keys are those in the user's known_hosts, the machine's, and the file of the setting
+`sftp_known_hosts`. The files are read as OpenSSH does (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT), with
+three differences that are all stricter: patterns (`*.host.test`) match no host, a key marked
+`@revoked` is rejected for every host, and `@cert-authority` lines are ignored.
 
-paramiko's own reading of such files is not used: it knows one key per host and type, and fails at
+paramiko's own parser of such files is not used: it keeps one key per host and type, and fails at
 lines with a marker.
 """
 
@@ -28,28 +28,28 @@ from tap_crowdtwist.files.paths import describe_error, display_name
 
 SETTING = "sftp_known_hosts"
 OWN_FILES = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")
-"""Read if they are there, as OpenSSH does."""
+"""Read if they exist, as OpenSSH does."""
 
 TIMEOUT_SECONDS = 60.0
-"""Seconds without an answer after which a host is given up; paramiko would wait for ever."""
+"""Time without an answer after which a host is given up; paramiko would wait for ever."""
 
-_PORT = 22
+_DEFAULT_PORT = 22
 _LINE = re.compile(
     r"\s*(?:(?P<marker>@\S+)\s+)?(?P<hosts>[^\s#@]\S*)\s+(?P<type>\S+)\s+(?P<key>AAAA\S+)"
 )
-"""A line with a key, which begins with the three zero bytes of a length."""
+"""A line with a key: in base64 a key begins with AAAA, the first three bytes of its length."""
 
 
 class KnownHosts(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]  # paramiko is untyped
-    """The keys of hosts, as files of known hosts have them.
+    """The host keys in files of known hosts.
 
-    paramiko asks it about the key of every host, since it is given no list of its own.
+    paramiko calls this policy for every host, because it is given no list of keys of its own.
 
     Args:
-        path: a file beside the user's and the machine's own, which has to hold a key.
+        path: a file in addition to the user's and the machine's; it must contain a key.
 
     Raises:
-        SettingError: that file cannot be read, or holds no key.
+        SettingError: that file cannot be read, or contains no key.
     """
 
     def __init__(self, path: str | None = None) -> None:
@@ -70,13 +70,13 @@ class KnownHosts(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]  # parami
         if not lines:
             raise SettingError(
                 SETTING,
-                f"{display_name(path)} holds no key of a host; it takes lines as `ssh-keyscan -H "
-                "host` prints them",
+                f"{display_name(path)} contains no host key; it needs lines such as `ssh-keyscan "
+                "-H host` prints",
             )
         self._lines += lines
 
-    def of(self, name: str) -> set[tuple[str, str]]:
-        """Return type and base64 of each key that a host is known by, revoked ones included."""
+    def keys_of(self, name: str) -> set[tuple[str, str]]:
+        """Return the type and base64 of each known key of a host, revoked ones included."""
         return {
             (line["type"], line["key"])
             for line in self._lines
@@ -85,37 +85,39 @@ class KnownHosts(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]  # parami
         }
 
     def check(self, name: str, key: paramiko.PKey) -> None:
-        """Refuse a key that is not known, or marked as revoked.
+        """Raise if a key is unknown or marked as revoked.
 
         Args:
-            name: the host as it stands in files, `[host]:port` where the port is not 22.
-            key: what it presented.
+            name: the host as files name it: `[host]:port` if the port is not 22.
+            key: the key that it presented.
 
         Raises:
-            SettingError: it is one of these.
+            SettingError: the key is unknown or revoked.
         """
-        shown = (key.get_name(), key.get_base64())
-        said = f"({shown[0]} {key.fingerprint})"
-        if any(line["marker"] == "@revoked" and line["key"] == shown[1] for line in self._lines):
+        presented = (key.get_name(), key.get_base64())
+        details = f"({presented[0]} {key.fingerprint})"
+        # A revoked key is rejected before the known ones are compared, as it may be among them.
+        revoked = {line["key"] for line in self._lines if line["marker"] == "@revoked"}
+        if presented[1] in revoked:
             raise SettingError(
                 SETTING,
-                f"the key of the SFTP host {name!r} {said} is marked @revoked, so nothing is read "
-                "from it; ask whoever runs the host for its new key",
+                f"the key of the SFTP host {name!r} {details} is marked @revoked, so nothing is "
+                "read from it; ask whoever runs the host for its new key",
             )
-        known = self.of(name)
-        if shown in known:
+        known = self.keys_of(name)
+        if presented in known:
             return
         if known:
             raise SettingError(
                 SETTING,
-                f"the key of the SFTP host {name!r} {said} is not the one that is known, which may "
-                "be an attack or a new server; only if whoever runs the host confirms this "
+                f"the key of the SFTP host {name!r} {details} is not the known one, which may mean "
+                "an attack or a new server; only if whoever runs the host confirms this "
                 f"fingerprint, delete the old key and run: {_keyscan(name)}",
             )
         raise SettingError(
             SETTING,
-            f"the key of the SFTP host {name!r} {said} is not known: it is neither in "
-            f"{OWN_FILES[0]} nor in a file that this setting names; after checking this "
+            f"the key of the SFTP host {name!r} {details} is not known: it is neither in "
+            f"{OWN_FILES[0]} nor in a file that this setting names; after verifying this "
             f"fingerprint with whoever runs the host, run: {_keyscan(name)}",
         )
 
@@ -125,46 +127,48 @@ class KnownHosts(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]  # parami
 
 
 class KnownHostsFileSystem(SFTPFileSystem):  # type: ignore[misc]  # fsspec is untyped
-    """fsspec's SFTP, which connects to known hosts only.
+    """fsspec's SFTP file system, restricted to known hosts.
 
     Args:
         host: the host's name.
-        known_hosts: a file with keys of hosts, beside the user's own.
-        options: those of fsspec's SFTP; its `host_key_policy` counts for nothing.
+        known_hosts: a file with keys of hosts, in addition to the user's own.
+        options: those of fsspec's SFTP; `host_key_policy` is ignored.
 
     Raises:
-        SettingError: the host is not known, or presents another key.
+        SettingError: the host is unknown, or presents another key.
     """
 
     def __init__(self, host: str, known_hosts: str | None = None, **options: Any) -> None:
+        # A convention of fsspec: an instance that is shared through its cache is set up once.
         if self._cached:
             return
         self._known_hosts = known_hosts
-        options.pop("host_key_policy", None)  # which fsspec takes from the environment, too
+        options.pop("host_key_policy", None)  # fsspec takes it from the environment too
         super().__init__(host, **options)
 
     @override
     def _connect(self) -> None:
-        port = self.ssh_kwargs.get("port", _PORT)
-        name = self.host if port == _PORT else f"[{self.host}]:{port}"
+        port = self.ssh_kwargs.get("port", _DEFAULT_PORT)
+        name = self.host if port == _DEFAULT_PORT else f"[{self.host}]:{port}"
         known = KnownHosts(self._known_hosts)
-        types = {kind for kind, _ in known.of(name)}
+        types = {kind for kind, _ in known.keys_of(name)}
 
-        def transport(*args: Any, **options: Any) -> paramiko.Transport:
-            """Ask for a key of a known type first: a host may have keys of several."""
-            made = paramiko.Transport(*args, **options)
-            security = made.get_security_options()
+        # A host may have keys of several types. If it presented one of a type that is not in the
+        # files, it would seem unknown, so known types are requested first.
+        def make_transport(*args: Any, **options: Any) -> paramiko.Transport:
+            transport = paramiko.Transport(*args, **options)
+            security = transport.get_security_options()
             security.key_types = sorted(
                 security.key_types, key=lambda algorithm: _type(algorithm) not in types
             )
-            return made
+            return transport
 
         self.client = paramiko.SSHClient()
         self.client.set_missing_host_key_policy(known)
-        patience = {"timeout": TIMEOUT_SECONDS, "channel_timeout": TIMEOUT_SECONDS}
+        timeouts = {"timeout": TIMEOUT_SECONDS, "channel_timeout": TIMEOUT_SECONDS}
         try:
             self.client.connect(
-                self.host, **{**patience, **self.ssh_kwargs}, transport_factory=transport
+                self.host, **{**timeouts, **self.ssh_kwargs}, transport_factory=make_transport
             )
             self.ftp = self._open_sftp()
             self.ftp.get_channel().settimeout(TIMEOUT_SECONDS)
@@ -173,39 +177,41 @@ class KnownHostsFileSystem(SFTPFileSystem):  # type: ignore[misc]  # fsspec is u
             raise
 
     def _open_sftp(self) -> paramiko.SFTPClient:
-        """Start SFTP on the connection, for which paramiko knows no limit of time.
+        """Start SFTP on the connection.
 
         Raises:
-            TimeoutError: the host does not answer.
+            TimeoutError: the host does not answer in time.
         """
-        is_over = threading.Event()
+        # `open_sftp` has no timeout, so a timer closes the connection under it, which makes it
+        # raise. The event tells that error from others, and is set before the close causes it.
+        timed_out = threading.Event()
 
         def give_up() -> None:
-            is_over.set()  # before the wait ends, which closing brings about
+            timed_out.set()
             self.client.close()
 
-        end = threading.Timer(TIMEOUT_SECONDS, give_up)
-        end.daemon = True
-        end.start()
+        timer = threading.Timer(TIMEOUT_SECONDS, give_up)
+        timer.daemon = True
+        timer.start()
         try:
             return self.client.open_sftp()
         except Exception:
-            if is_over.is_set():
+            if timed_out.is_set():
                 raise TimeoutError from None
             raise
         finally:
-            end.cancel()
+            timer.cancel()
 
 
 def _read(path: str) -> list[re.Match[str]]:
-    """Return the lines of a file that hold a key."""
-    full = os.path.expanduser(path)  # noqa: PTH111 - Path's fails where the user has no home
+    """Return the lines of a file that contain a key."""
+    full = os.path.expanduser(path)  # noqa: PTH111 - Path's fails if the user has no home
     with open(full, encoding="utf-8", errors="replace") as lines:  # noqa: PTH123 - likewise
-        return [found for line in lines if (found := _LINE.match(line))]
+        return [match for line in lines if (match := _LINE.match(line))]
 
 
 def _matches(entry: str, name: str) -> bool:
-    """Compare a host's name with an entry, which may be hashed: `|1|salt|hash`."""
+    """Return whether an entry, which may be hashed (`|1|salt|hash`), is a host's name."""
     if not entry.startswith("|1|"):
         return entry.lower() == name
     try:
@@ -216,7 +222,7 @@ def _matches(entry: str, name: str) -> bool:
 
 
 def _type(algorithm: str) -> str:
-    """Return the type of key that an algorithm signs with: RSA has several algorithms."""
+    """Return the key type of a signature algorithm; RSA keys have several algorithms."""
     return "ssh-rsa" if algorithm.startswith("rsa-") else algorithm
 
 

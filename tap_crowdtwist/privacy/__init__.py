@@ -1,1 +1,1 @@
-"""What may leave the tap: in records by policy, in logs by redaction."""
+"""Protection of personal data and secrets: a policy for records, redaction for logs."""

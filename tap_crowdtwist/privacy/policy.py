@@ -1,11 +1,13 @@
-"""What may leave the tap: the one place where a property's sensitivity becomes its fate.
+"""Policy that decides, by the sensitivity of a property, whether and how it is emitted.
 
-Every property of a schema is tagged (`schemas`). Credentials never leave. Values that can be
-spent (coupon codes) leave only if `spendable_values` says so. What names or describes a person is
-kept, hashed or dropped as `sensitive_data` says. Objects whose members only the program knows may
-hold anything, so beside hashing and dropping they are dropped unless `open_objects` names them.
+Every property of a schema is tagged (`schemas`). Credentials are never emitted. Values that can be
+spent (coupon codes) are emitted only if `spendable_values` is keep. Properties that identify or
+describe a person are kept, hashed or dropped as `sensitive_data` says. Open objects, whose members
+the program defines, may contain anything, so under hash and drop they are dropped unless
+`open_objects` names them.
 
-A key that is sensitive is hashed where others are dropped: a row without its key is of no use.
+A sensitive key is hashed where other properties are dropped, because a row without its key is
+useless.
 """
 
 from __future__ import annotations
@@ -28,30 +30,30 @@ MODES = ("keep", "hash", "drop")
 EXTRA = "additional_properties"
 TAG = "x-sensitivity"
 
-_PERSONAL = frozenset({"direct_identifier", "personal"})
-_HASHED = " Hashed: HMAC-SHA-256 under `hash_key`, in hexadecimal."
+_PERSONAL_TAGS = frozenset({"direct_identifier", "personal"})
+_HASH_NOTE = " Hashed: HMAC-SHA-256 under `hash_key`, in hexadecimal."
 
 _SPENDABLE_NAME = re.compile(
     r"(?:^|_) (?: codes? | coupons? | vouchers? | pins? | barcodes? | serials? | gift_?cards?"
     r" | downloads? | redeem | redemption | promos? | links? | urls? | value ) (?:_|$)",
     re.VERBOSE,
 )
-_LINKS = frozenset({"paging", "next_page", "prev_page", "previous_page"})
-"""Links of a listing carry the API key."""
+_LINK_NAMES = frozenset({"paging", "next_page", "prev_page", "previous_page"})
+"""Names of links to other pages of a list, whose URLs contain the API key."""
 
 
 def is_withheld_name(name: str) -> bool:
-    """Tell whether a property that no schema knows is withheld for its name."""
-    return name in _LINKS or schemas.is_credential_name(name)
+    """Return whether a property outside the schema is withheld because of its name."""
+    return name in _LINK_NAMES or schemas.is_credential_name(name)
 
 
 def is_withheld_or_spendable_name(name: str) -> bool:
-    """Tell the same of one in a stream with coupons, where more names are suspicious."""
+    """Return the same in a stream with coupons, where names of spendable values count too."""
     return is_withheld_name(name) or bool(_SPENDABLE_NAME.search(schemas.snake_case(name)))
 
 
 class Action(enum.Enum):
-    """What becomes of a property."""
+    """The ways to treat a property."""
 
     KEEP = "keep"
     HASH = "hash"
@@ -60,13 +62,13 @@ class Action(enum.Enum):
 
 @dataclass(frozen=True)
 class Policy:
-    """What the user wants done with sensitive properties.
+    """The user's choices about sensitive properties.
 
     Attributes:
-        mode: `keep`, `hash` or `drop`, for what names or describes a person.
-        key: the secret under which values are hashed.
-        open_objects: open objects to keep in spite of `mode`, as `name` or `stream.name`.
-        spendable: whether values that can be spent are treated as personal, not withheld.
+        mode: `keep`, `hash` or `drop`, for properties that identify or describe a person.
+        key: the secret key of the hashes.
+        open_objects: open objects to keep whatever the mode, as `name` or `stream.name`.
+        spendable: whether values that can be spent are treated as personal instead of withheld.
     """
 
     mode: str = "keep"
@@ -76,7 +78,7 @@ class Policy:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Policy:
-        """Read a policy out of a configuration, which may be incomplete as for discovery."""
+        """Build a policy from a configuration, which may be incomplete, as in discovery."""
         return cls(
             str(config.get("sensitive_data") or "keep"),
             str(config.get("hash_key") or "").encode(),
@@ -85,23 +87,27 @@ class Policy:
         )
 
     def pseudonymize(self, value: str) -> str:
-        """Hash a text: the same for the same value, in every stream and run with this key."""
+        """Return the hash of a text, equal for equal texts in every stream and run with the key."""
+        # The text as the target would store it; a lone surrogate could not be encoded.
         stored: str = json_text.make_storable(value)
         return hmac.digest(self.key, stored.encode(), hashlib.sha256).hex()
 
     def pseudonymize_digest(self, fingerprint: str) -> str:
-        """Hash what was itself made of personal values, unless these are kept."""
+        """Hash a fingerprint of personal values, unless these are kept.
+
+        Without the key, anybody could recompute a fingerprint from guessed values.
+        """
         return fingerprint if self.mode == "keep" else self.pseudonymize(fingerprint)
 
     def allows(self, stream: str, name: str) -> bool:
-        """Tell whether an open object may leave."""
+        """Return whether an open object may be emitted."""
         return self.mode == "keep" or bool({name, f"{stream}.{name}"} & self.open_objects)
 
     def action(self, stream: str, name: str, node: Mapping[str, Any], *, is_key: bool) -> Action:
-        """Decide about a property.
+        """Return how to treat a property.
 
         Args:
-            stream: the stream it belongs to.
+            stream: the stream that it belongs to.
             name: its name.
             node: its schema, with its tag.
             is_key: whether it is part of the stream's key.
@@ -113,7 +119,7 @@ class Policy:
             return Action.KEEP
         if _is_open(node):
             return Action.KEEP if self.allows(stream, name) else Action.DROP
-        if tag not in _PERSONAL and tag != "spendable":
+        if tag not in _PERSONAL_TAGS and tag != "spendable":
             return Action.KEEP
         if node.get("properties"):
             return Action.KEEP  # its members have tags of their own
@@ -124,7 +130,7 @@ KEEP = Policy()
 
 
 def public_schema(stream: str, policy: Policy = KEEP) -> dict[str, Any]:
-    """Give the schema that catalogs and SCHEMA messages carry: what may leave, as it leaves."""
+    """Return the schema for catalogs and SCHEMA messages: what is emitted, as it is emitted."""
     annotated = schemas.tagged(stream)
     return apply_policy(annotated, annotated, stream, policy)
 
@@ -132,32 +138,32 @@ def public_schema(stream: str, policy: Policy = KEEP) -> dict[str, Any]:
 def apply_policy(
     schema: Mapping[str, Any], annotated: Mapping[str, Any], stream: str, policy: Policy
 ) -> dict[str, Any]:
-    """Give a schema without what may not leave, and with what is hashed typed as text.
+    """Return a schema without withheld properties, and with hashed ones as strings.
 
     Args:
         schema: the tap's own schema, or one from a catalog made under another policy.
         annotated: the tap's own schema, with tags.
         stream: the stream's name.
-        policy: decides.
+        policy: the policy to apply.
     """
     keys = frozenset(annotated.get("required", ()))
-    return _object(schema, annotated, stream, policy, keys)
+    return _apply_to_object(schema, annotated, stream, policy, keys)
 
 
 def enforce(catalog: Catalog, policy: Policy) -> None:
-    """Take out of a catalog, made under whatever policy, what may not leave under this one."""
+    """Remove from a catalog, made under any policy, what this policy withholds."""
     for entry in catalog.streams:
         if entry.tap_stream_id not in schemas.names():
             continue
         annotated = schemas.tagged(entry.tap_stream_id)
         allowed = apply_policy(entry.schema.to_dict(), annotated, entry.tap_stream_id, policy)
         entry.schema = type(entry.schema).from_dict(allowed)
-        gone = [at for at in entry.metadata if at and _absent(allowed, at)]
-        for breadcrumb in gone:
+        removed = [at for at in entry.metadata if at and _is_absent(allowed, at)]
+        for breadcrumb in removed:
             del entry.metadata[breadcrumb]
 
 
-def _absent(schema: Mapping[str, Any], breadcrumb: tuple[str, ...]) -> bool:
+def _is_absent(schema: Mapping[str, Any], breadcrumb: tuple[str, ...]) -> bool:
     node: Any = schema
     for step in breadcrumb:
         node = node.get(step) if isinstance(node, dict) else None
@@ -165,14 +171,14 @@ def _absent(schema: Mapping[str, Any], breadcrumb: tuple[str, ...]) -> bool:
 
 
 def withheld(stream: str, policy: Policy = KEEP) -> frozenset[str]:
-    """Give the names of the known top-level properties that are not emitted."""
+    """Return the names of the top-level properties of the schema that are not emitted."""
     return frozenset(schemas.tagged(stream)["properties"]) - frozenset(
         public_schema(stream, policy)["properties"]
     )
 
 
 def has_spendable(stream: str) -> bool:
-    """Tell whether rows of a stream hold values that can be spent."""
+    """Return whether rows of a stream contain values that can be spent."""
     if stream not in schemas.names():
         return False
     nodes = schemas.tagged(stream)["properties"].values()
@@ -180,7 +186,7 @@ def has_spendable(stream: str) -> bool:
 
 
 def hasher(policy: Policy, convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Give a converter that hashes what another one makes of a value, in its one spelling."""
+    """Return a converter that hashes the result of another one, so that equal values match."""
 
     def convert_and_hash(value: Any) -> Any:
         typed = convert(value)
@@ -193,20 +199,23 @@ def hasher(policy: Policy, convert: Callable[[Any], Any]) -> Callable[[Any], Any
     return convert_and_hash
 
 
-def unknown(name: str, node: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Tag a property that a user has added to a catalog: it may be anything."""
+def tag_unknown(name: str, node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema of a property that a user added to a catalog, with the tag of its name.
+
+    It may contain anything, so it is personal at least.
+    """
     return {**node, TAG: "credential" if schemas.is_credential_name(name) else "personal"}
 
 
 def _is_open(node: Mapping[str, Any]) -> bool:
-    kinds = node.get("type", ())
-    if "array" in kinds:
+    types = node.get("type", ())
+    if "array" in types:
         items = node.get("items") or {}
         return "object" in items.get("type", ()) and not items.get("properties")
-    return "object" in kinds and not node.get("properties")
+    return "object" in types and not node.get("properties")
 
 
-def _object(
+def _apply_to_object(
     node: Mapping[str, Any],
     tagged: Mapping[str, Any],
     stream: str,
@@ -215,29 +224,32 @@ def _object(
 ) -> dict[str, Any]:
     members = {}
     for name, member in node["properties"].items():
-        own = tagged.get("properties", {}).get(name) or unknown(name, member)
+        own = tagged.get("properties", {}).get(name) or tag_unknown(name, member)
         action = policy.action(stream, name, own, is_key=name in keys)
         if action is not Action.DROP:
-            members[name] = _member(member, own, stream, policy, action)
+            members[name] = _apply_to_member(member, own, stream, policy, action)
     kept = {name: member for name, member in members.items() if member is not None}
     return {**_untagged(node), "properties": kept}
 
 
-def _member(
+def _apply_to_member(
     node: Mapping[str, Any], own: Mapping[str, Any], stream: str, policy: Policy, action: Action
 ) -> dict[str, Any] | None:
     if "items" in node:
-        items = _member(node["items"], own.get("items", node["items"]), stream, policy, action)
+        items = _apply_to_member(
+            node["items"], own.get("items", node["items"]), stream, policy, action
+        )
         return None if items is None else {**_untagged(node), "items": items}
     if node.get("properties"):
-        inner = _object(node, own, stream, policy, ())
+        inner = _apply_to_object(node, own, stream, policy, ())
         return inner if inner["properties"] else None
     if action is Action.HASH:
         nullable = "null" in node.get("type", ())
-        said = node.get("description", "")
+        # A catalog from an earlier run may already have the note.
+        description = node.get("description", "")
         return {
             "type": ["string", "null"] if nullable else "string",
-            "description": said if said.endswith(_HASHED) else said + _HASHED,
+            "description": description.removesuffix(_HASH_NOTE) + _HASH_NOTE,
         }
     return _untagged(node)
 

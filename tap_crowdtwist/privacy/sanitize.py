@@ -1,11 +1,11 @@
-"""Takes what is withheld for its name out of values whose shape no schema knows.
+"""Removal of members with withheld names from values of unknown structure.
 
-Such a value may be text that is an object itself: JSON, perhaps encoded more than once,
-percent-encoded or in base64. Text of that kind is decoded, cleaned and encoded again. Where it
-cannot be decoded (it was cut, or is not quite JSON) and a withheld name stands in it as the name of
-a member, nothing can be taken out for sure, so the mask takes the place of the whole text. Text
-that only mentions such a name, as prose does, is left as it is, unless it sets the name in quotes
-before a colon and a value.
+Such a value may be text that encodes an object: JSON, possibly encoded more than once,
+percent-encoded or in base64. Such text is decoded, cleaned and encoded again. If it cannot be
+decoded (it is truncated, or not quite JSON) but contains a withheld name in the position of a
+member's name, nothing can be removed reliably, so the mask replaces the whole text. Text that only
+mentions such a name, as prose does, stays as it is, unless the name is in quotes before a colon and
+a value.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from tap_crowdtwist.privacy.policy import is_withheld_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    Forbidden = Callable[[str], bool]
+    NameCheck = Callable[[str], bool]
 
 LAYERS = 6
-"""Encodings within one another that are looked through."""
+"""Maximum number of nested encodings that are decoded."""
 
-_LONGEST_NAME = 128
+_MAX_NAME_CHARACTERS = 128
 _BLANKS = "\ufeff \t\r\n"
 
 _MARKS = re.compile(r"""[{\["'\\=%&]""")
-_SHORTEST_BASE64 = 16
+_MIN_BASE64_CHARACTERS = 16
 _BASE64 = re.compile(r"[\w+/-]{16,}", re.ASCII)
-_TELLING = re.compile(rb"""[\w"'\\;]\s*[:=]|%[0-9a-fA-F]{2}|[\w+/-]{16}""")
-"""What bytes that are text need to hold; nearly all that only seem to be base64 do not."""
+_NAME_EVIDENCE = re.compile(rb"""[\w"'\\;]\s*[:=]|%[0-9a-fA-F]{2}|[\w+/-]{16}""")
+"""Found in all bytes that may name a member, but in few that only look like base64 of text."""
 
 _NEWLINE = re.compile(r"[\r\n]+")
-"""Stands in base64 after each 76 characters, as mail has it."""
+"""Line breaks, which base64 in mail has after every 76 characters."""
 
 _URL_SAFE = str.maketrans("-_", "+/")
 _ESCAPE = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.?))", re.DOTALL)
@@ -49,98 +49,101 @@ _ESCAPED = {"n": "\n", "r": "\n", "t": " "}
 _PAIRS = re.compile(r"[\w.$%\[\]-]+=[^=\s]\S*")
 _BRACE = re.compile(r"([{}])")
 _QUOTED = re.compile(r"""(["'])\s*(?:=>|[:=])(?=\s*[bu]?["'\[{\d.+-])""")
-"""The end of a quoted name, before what can begin a value."""
+"""The end of a quoted name that is followed by the beginning of a value."""
 
 _LOOSE = re.compile(r"""(?:^|[,;\n])[ \t\r]*["']?([\w.$-]{1,128})["']?[ \t]*[:=]""")
-"""A name, quoted or not, where an object can have one."""
+"""A name, quoted or not, in a position where an object can have one."""
 
 
 def remove_credentials(
-    value: Any, forbidden: Forbidden = is_withheld_name, masked: Callable[[], Any] | None = None
+    value: Any,
+    is_withheld: NameCheck = is_withheld_name,
+    on_mask: Callable[[], Any] | None = None,
 ) -> Any:
-    """Copy a value of unknown shape without the members that may not leave for their names.
+    """Return a copy of a value of unknown structure without members with withheld names.
 
-    The tap's own secrets are masked too, as `Redactor.in_record` does it.
+    The tap's own secrets are masked too, as `Redactor.in_record` does.
 
     Args:
         value: the value.
-        forbidden: tells whether a name is withheld.
-        masked: called for each text that is replaced by the mask, or a text within it.
+        is_withheld: returns whether a name is withheld.
+        on_mask: called for each text that the mask replaces, in whole or in part.
     """
     if isinstance(value, dict):
         return {
-            name: remove_credentials(member, forbidden, masked)
+            name: remove_credentials(member, is_withheld, on_mask)
             for name, member in value.items()
-            if not forbidden(name)
+            if not is_withheld(name)
         }
     if isinstance(value, list):
-        return [remove_credentials(item, forbidden, masked) for item in value]
+        return [remove_credentials(item, is_withheld, on_mask) for item in value]
     if not isinstance(value, str):
         return value
-    clean = cleaned(value, forbidden)
-    if masked and clean is not value and MASK in clean:
-        masked()
+    clean = cleaned(value, is_withheld)
+    if on_mask and clean is not value and MASK in clean:
+        on_mask()
     return REDACTOR.in_record(clean)
 
 
-def cleaned(text: str, forbidden: Forbidden, layers: int = LAYERS) -> str:
-    """Return a text without the members that may not leave, or the mask.
+def cleaned(text: str, is_withheld: NameCheck, layers: int = LAYERS) -> str:
+    """Return a text without members with withheld names, or the mask.
 
     Args:
         text: the text.
-        forbidden: tells whether a name is withheld.
-        layers: encodings to look through.
+        is_withheld: returns whether a name is withheld.
+        layers: maximum number of nested encodings to decode.
 
     Returns:
-        The very same object where there is nothing to take out.
+        The same object if there is nothing to remove.
     """
     if _is_plain(text):
         return text
-    if not layers:  # encoded more often than anything that is data
-        return MASK if _names_withheld(text, forbidden, 1) else text
+    if not layers:  # encoded more often than real data ever is
+        return MASK if _names_withheld(text, is_withheld, 1) else text
     stripped = text.strip(_BLANKS)
     if stripped.startswith(("{", "[", '"')):
         try:
-            return _cleaned_json(text, forbidden, layers)
+            return _cleaned_json(text, is_withheld, layers)
         except (ValueError, RecursionError):
             pass
     for decode, encode in _ENCODINGS:
         inner = decode(stripped)
+        # Unchanged text must stay as it was sent: encoding it again could change its form.
         if inner is not None:
-            clean = cleaned(inner, forbidden, layers - 1)
+            clean = cleaned(inner, is_withheld, layers - 1)
             if clean is inner:
                 return text
             return MASK if clean == MASK else encode(clean)
-    return MASK if _names_withheld(text, forbidden, layers) else text
+    return MASK if _names_withheld(text, is_withheld, layers) else text
 
 
 def _is_plain(text: str) -> bool:
-    """Return whether a text can be no object in any encoding: a cheap test, for most texts are."""
+    """Return whether a text cannot encode an object: a cheap test that most texts pass."""
     if _MARKS.search(text):
         return False
-    return len(text) < _SHORTEST_BASE64 or all(
-        len(word) < _SHORTEST_BASE64 for word in text.split()
+    return len(text) < _MIN_BASE64_CHARACTERS or all(
+        len(word) < _MIN_BASE64_CHARACTERS for word in text.split()
     )
 
 
-def _cleaned_json(text: str, forbidden: Forbidden, layers: int) -> str:
-    """Clean a text that is JSON.
+def _cleaned_json(text: str, is_withheld: NameCheck, layers: int) -> str:
+    """Return a JSON text without members with withheld names, or the mask.
 
     Raises:
-        ValueError: it is not.
+        ValueError: the text is not JSON.
     """
     changed = False
 
-    # Called for every object, also for those that a later member of the same name overrules: they
-    # are in the text, and not in what it is decoded to.
-    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        return {name: clean(member) for name, member in pairs if not held(name)}
+    # Called for every object in the text, also for one that a later member of the same name
+    # replaces. The decoded value no longer contains that one, but the text does.
+    def build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {name: clean(member) for name, member in pairs if not must_remove(name)}
 
-    def held(name: str) -> bool:
+    def must_remove(name: str) -> bool:
         nonlocal changed
-        found = forbidden(name)
-        changed = changed or found
-        return found
+        result = is_withheld(name)
+        changed = changed or result
+        return result
 
     def clean(value: Any) -> Any:
         nonlocal changed
@@ -148,11 +151,11 @@ def _cleaned_json(text: str, forbidden: Forbidden, layers: int) -> str:
             return [clean(item) for item in value]
         if not isinstance(value, str):
             return value
-        kept = cleaned(value, forbidden, layers - 1)
+        kept = cleaned(value, is_withheld, layers - 1)
         changed = changed or kept is not value
         return kept
 
-    value = clean(json_text.decode_leniently(text, members))
+    value = clean(json_text.decode_leniently(text, build_object))
     if not changed:
         return text
     return MASK if value == MASK else msgspec.json.encode(json_text.make_storable(value)).decode()
@@ -164,18 +167,18 @@ def _from_percent(text: str) -> str | None:
 
 
 def _from_base64(text: str) -> str | None:
-    """Decode base64 of text; any other text, even if it looks like base64, is none."""
+    """Return the text that a base64 text encodes, or None if it is not base64 of UTF-8."""
     joined = _NEWLINE.sub("", text).rstrip("=")
     if not _BASE64.fullmatch(joined):
         return None
     try:
-        return _bytes(joined).decode()
+        return _decode_base64(joined).decode()
     except ValueError:
         return None
 
 
-def _bytes(characters: str) -> bytes:
-    """Decode base64 of either alphabet as far as it goes: it may have been cut."""
+def _decode_base64(characters: str) -> bytes:
+    """Return the bytes of base64 in either alphabet, as far as complete: it may be truncated."""
     whole = characters.translate(_URL_SAFE)
     if len(whole) % 4 == 1:
         whole = whole[:-1]
@@ -192,19 +195,19 @@ _ENCODINGS: tuple[tuple[Callable[[str], str | None], Callable[[str], str]], ...]
 )
 
 
-def _names_withheld(text: str, forbidden: Forbidden, layers: int) -> bool:
-    """Search what cannot be decoded for a withheld name in the place of a member's name.
+def _names_withheld(text: str, is_withheld: NameCheck, layers: int) -> bool:
+    """Return whether text that cannot be decoded has a withheld name in a member's position.
 
-    However deep the layers, all escapes of one are undone at once, so that names are found in
-    linear time; what lies under another encoding is searched in turn.
+    All backslash escapes are removed at once, whatever their depth, so that the search takes linear
+    time. What other encodings contain is searched recursively.
     """
     if "\\" in text:
         text = _ESCAPE.sub(_unescaped, text)
-    if any(map(forbidden, _names(text))):
+    if any(map(is_withheld, _names(text))):
         return True
     if layers <= 1:
         return False
-    return any(_names_withheld(inner, forbidden, layers - 1) for inner in _decodings(text))
+    return any(_names_withheld(inner, is_withheld, layers - 1) for inner in _decodings(text))
 
 
 def _unescaped(match: re.Match[str]) -> str:
@@ -215,9 +218,10 @@ def _unescaped(match: re.Match[str]) -> str:
 
 
 def _names(text: str) -> Iterator[str]:
-    """Yield what a text has in the place of a member's name, as JSON, Python or URLs spell it."""
+    """Yield what is in the position of a member's name, in the syntax of JSON, Python or URLs."""
     for match in _QUOTED.finditer(text):
-        before = text[max(0, match.start() - _LONGEST_NAME) : match.start()]
+        # A slice, not a longer pattern: a pattern for the whole name could take quadratic time.
+        before = text[max(0, match.start() - _MAX_NAME_CHARACTERS) : match.start()]
         yield before.rpartition(match[1])[2]
     if "=" in text and _PAIRS.fullmatch(text):
         yield from (pair.partition("=")[0] for pair in re.split("[&;]", text))
@@ -234,13 +238,13 @@ def _names(text: str) -> Iterator[str]:
 
 
 def _decodings(text: str) -> Iterator[str]:
-    """Yield what a text, or a part of it, may be an encoding of."""
+    """Yield what a text, or a part of it, may encode."""
     for decode in (unquote, html.unescape):
         plain = decode(text)
         if plain != text:
             yield plain
     for match in _BASE64.finditer(_NEWLINE.sub("", text)):
-        for start in range(4):  # letters of another text may stand before it
-            inner = _bytes(match[0][start:])
-            if _TELLING.search(inner):
+        for start in range(4):  # other text may precede it, so try every alignment
+            inner = _decode_base64(match[0][start:])
+            if _NAME_EVIDENCE.search(inner):
                 yield inner.decode("latin-1")

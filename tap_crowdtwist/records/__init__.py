@@ -1,1 +1,1 @@
-"""From a raw row to a record."""
+"""Conversion of raw rows to records."""

@@ -1,71 +1,64 @@
-"""Raw row -> record: types, unknown properties, sensitivity. Compiled once per stream.
+"""Conversion of raw rows to records: types, unknown properties and sensitive values.
 
-A property that the schema does not know is kept in `additional_properties`; a value that does not
-fit its type is null in its column and kept raw there. Neither fails a row, both are counted, and
-each is warned about once. What may leave, and how, is decided by `privacy`: for known properties
-by their tag, for others by their name. Text that holds a withheld name and cannot be taken apart is
-masked, counted and warned about too.
+A property that is not in the schema is kept in `additional_properties`. A value that does not fit
+its type is null in its column and kept unconverted in `additional_properties`. Neither fails the
+row; both are counted, and the first of each kind is logged. `privacy` decides what is emitted and
+how: for known properties by their tag, for others by their name. Text that contains a withheld name
+and cannot be parsed is masked, counted and logged too.
 
-Live Push cuts JSON texts, and sends some that are none. There, such a text in place of an open
-object is kept raw like any misfit, but only counted, for the end of the run: it is expected.
+Live Push truncates JSON texts, and sends some that are not JSON. Such a text in place of an open
+object is kept like any value that does not fit, but only counted, for the end of the run, because
+it is expected.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tap_crowdtwist import json_text, schemas
+from tap_crowdtwist import json_text
 from tap_crowdtwist.privacy import policy as policies
-from tap_crowdtwist.privacy.log_redaction import REDACTOR
-from tap_crowdtwist.privacy.policy import EXTRA, Action
+from tap_crowdtwist.privacy.policy import EXTRA
 from tap_crowdtwist.privacy.sanitize import remove_credentials
-from tap_crowdtwist.records import timestamps, values
+from tap_crowdtwist.records.converters import Breadcrumb, ConverterCompiler, is_open_object
 from tap_crowdtwist.records.values import ConversionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 logger = logging.getLogger(__name__)
 
 Row = dict[str, Any]
-Converter = Callable[[Any], Any]
-Breadcrumb = tuple[str, ...]
 
 
-def _text(value: Any) -> str:
-    return REDACTOR.in_record(values.text(value))
+class _UnknownProperty(NamedTuple):
+    """The decisions about an unknown property, made when it first appears.
 
+    Attributes:
+        counter: the name under which it is counted.
+        is_allowed: whether it may be emitted.
+        on_mask: called for each text in it that is masked.
+    """
 
-_SCALARS: dict[tuple[str, str | None], Converter] = {
-    ("integer", None): values.integer,
-    ("number", None): values.number,
-    ("boolean", None): values.boolean,
-    ("string", None): _text,
-    ("string", "date-time"): timestamps.normalize_timestamp,
-    ("string", "date"): timestamps.normalize_date,
-}
-
-
-_UNTAGGED: dict[str, Any] = {"properties": {}}
+    counter: str
+    is_allowed: bool
+    on_mask: Callable[[], None]
 
 
 class Normalizer:
-    """Makes records of one stream out of raw rows.
+    """Converter from the raw rows of one stream to records.
 
     Args:
-        stream: the stream's name, for warnings.
-        schema: its JSON Schema, as the catalog has it.
+        stream: the stream's name, for log lines.
+        schema: its JSON Schema in the catalog.
         keys: its key properties.
-        selected: tells whether the property at a breadcrumb is wanted.
-        policy: what becomes of sensitive properties.
+        selected: returns whether the property at a breadcrumb is selected.
+        policy: what happens to sensitive properties.
         aliases: other names under which the API sends a property.
-        texts: counts, by property, the texts that stand where an open object should and are none;
-            if not given, they are warned about like any value that does not fit.
+        texts: counts, by property, the texts in place of an open object that are not JSON; if not
+            given, they are logged like any value that does not fit.
     """
 
     def __init__(
@@ -84,216 +77,126 @@ class Normalizer:
         self._keys = tuple(keys)
         self._selected = selected
         self._policy = policy
-        guarded = not policy.spendable and policies.has_spendable(stream)
-        self._forbidden = (
-            policies.is_withheld_or_spendable_name if guarded else policies.is_withheld_name
-        )
-        self._unknown = policy.allows(stream, EXTRA)
-        self._tagged = schemas.tagged(stream) if stream in schemas.names() else _UNTAGGED
-        self._conversion_errors: list[str] = []
-        self._unknown_properties: dict[str, tuple[str, bool, Callable[[], None]]] = {}
+        self._unknown_properties: dict[str, _UnknownProperty] = {}
         self.counts: Counter[str] = Counter()
-        columns = self._members(schema, ())
+        # All decisions that depend on schema, selection and policy are made here, once per stream.
+        # Made per row, they would cost more than the conversion itself.
+        compiler = ConverterCompiler(stream, self._keys, selected, policy, self._count)
+        columns = compiler.compile_members(schema, ())
+        self._compiler = compiler
+        self._is_withheld = compiler.is_withheld
+        self._conversion_errors = compiler.conversion_errors
         self._aliases = dict(aliases or {})
         self._texts = texts
-        self._objects = {name for name in columns if _is_open(schema["properties"][name])}
-        self._ignored = self._tagged["properties"].keys() - columns.keys()
+        nodes = schema["properties"]
+        self._open_objects = {name for name in columns if is_open_object(nodes[name])}
+        # Known properties without a column: deselected, or withheld by the policy. They must not be
+        # taken for unknown ones and reappear in `additional_properties`.
+        self._ignored = compiler.tagged["properties"].keys() - columns.keys()
         self._ignored |= schema["properties"].keys() - columns.keys()
         self._ignored |= {alias for alias, name in self._aliases.items() if name in self._ignored}
+        # Copied for each record, so that every record has all columns in the same order.
         self._blank = dict.fromkeys(columns)
-        self._extra = columns.pop(EXTRA, None) is not None
-        self._columns = columns
+        self._has_extra = columns.pop(EXTRA, None) is not None
+        self._converters = columns
 
     def __call__(self, row: Row) -> Row | None:
-        """Make a record, or return None where the row lacks a value for its key."""
+        """Return the record of a row, or None if the row lacks a value for its key."""
         record: Row = self._blank.copy()
         extra: Row = {}
-        columns = self._columns
+        converters = self._converters
         if self._aliases:
-            row = self._renamed(row)
+            row = self._rename_aliases(row)
         for name, value in row.items():
-            convert = columns.get(name)
+            convert = converters.get(name)
             if convert is None:
                 if name not in self._ignored:
-                    self._unknown_property(name, value, extra)
+                    self._keep_unknown(name, value, extra)
             elif value is not None:
                 try:
                     record[name] = convert(value)
                 except ConversionError:
                     self._conversion_errors.append(name)
                 if self._conversion_errors:
-                    self._conversion_failed(name, value, extra)
-        if self._extra and extra:
+                    self._keep_unconverted(name, value, extra)
+        if self._has_extra and extra:
             record[EXTRA] = extra
-        lacking = next((key for key in self._keys if record[key] in {None, ""}), None)
-        if lacking is not None:
-            self._note("row without a value for its key", lacking)
+        missing_key = next((key for key in self._keys if record[key] in {None, ""}), None)
+        if missing_key is not None:
+            self._count("row without a value for its key", missing_key)
             return None
         return record
 
-    def _renamed(self, row: Row) -> Row:
+    def _rename_aliases(self, row: Row) -> Row:
         for alias, name in self._aliases.items():
             if alias in row and row.get(name) is None:
                 others = {n: value for n, value in row.items() if n not in {alias, name}}
                 row = {**others, name: row[alias]}
         return row
 
-    def _unknown_property(self, name: str, value: Any, extra: Row) -> None:
-        stranger = self._unknown_properties.get(name)
-        if stranger is None:
-            leaves = self._may_leave(name)
-            self._note("unknown property", name, self._action(leaves=leaves))
-            stranger = f"unknown property: {name}", leaves, self._masked(name)
-            self._unknown_properties[name] = stranger
+    def _keep_unknown(self, name: str, value: Any, extra: Row) -> None:
+        """Count an unknown property, and add it to `extra` if it may be emitted."""
+        # An API that adds a property sends it in every row, so its name is examined only once.
+        unknown = self._unknown_properties.get(name)
+        if unknown is None:
+            is_allowed = self._compiler.is_allowed(name)
+            self._count("unknown property", name, self._outcome(is_kept=is_allowed))
+            unknown = _UnknownProperty(
+                f"unknown property: {name}", is_allowed, self._compiler.mask_counter(name)
+            )
+            self._unknown_properties[name] = unknown
         else:
-            self.counts[stranger[0]] += 1
-        if stranger[1]:
-            extra[name] = remove_credentials(value, self._forbidden, stranger[2])
+            self.counts[unknown.counter] += 1
+        if unknown.is_allowed:
+            extra[name] = remove_credentials(value, self._is_withheld, unknown.on_mask)
 
-    def _may_leave(self, name: str) -> bool:
-        """Tell whether a property that no schema knows may leave."""
-        return self._unknown and not self._forbidden(name)
+    def _keep_unconverted(self, name: str, value: Any, extra: Row) -> None:
+        """Count what does not fit its type, and add the raw value to `extra` if policy allows.
 
-    def _masked(self, *path: str) -> Callable[[], None]:
-        """Return what notes that a text of a property was replaced by the mask."""
-        return partial(self._note, "masked text with a withheld name", _dotted(path))
-
-    def _open(self, at: Breadcrumb) -> Converter:
-        masked = self._masked(*at)
-        return lambda value: remove_credentials(values.open_object(value), self._forbidden, masked)
-
-    def _conversion_failed(self, name: str, value: Any, extra: Row) -> None:
-        """Count what does not fit, and keep it raw, unless it is sensitive and not to be kept."""
-        kept = self._policy.mode == "keep"
-        if self._texts is not None and name in self._objects and isinstance(value, str):
+        Hashing and dropping need a typed value, so under them the raw value is withheld.
+        """
+        is_kept = self._policy.mode == "keep"
+        if self._texts is not None and name in self._open_objects and isinstance(value, str):
             self._texts[name] = self._texts.get(name, 0) + 1
         else:
+            outcome = self._outcome(is_kept=is_kept)
             for path in self._conversion_errors:
-                self._note("value that does not fit its type", path, self._action(leaves=kept))
+                self._count("value that does not fit its type", path, outcome)
         self._conversion_errors.clear()
-        if kept:
+        if is_kept:
             node = self._schema["properties"][name]
-            extra[name] = self._raw(value, node, ("properties", name))
+            extra[name] = self._clean_raw(value, node, ("properties", name))
 
-    def _action(self, *, leaves: bool) -> str:
-        """Say whether what has no column of its own is in the output."""
-        return ", kept in `additional_properties`" if leaves and self._extra else ", withheld"
+    def _outcome(self, *, is_kept: bool) -> str:
+        """Return the end of a log line about a value without a column of its own."""
+        return ", kept in `additional_properties`" if is_kept and self._has_extra else ", withheld"
 
-    def _note(self, what: str, path: str, action: str = "") -> None:
-        first = not self.counts[f"{what}: {path}"]
-        self.counts[f"{what}: {path}"] += 1
-        if first:
-            said = "%s: %s: `%s`%s (further ones not logged)"
-            logger.warning(said, self._stream, what, path, action)
+    def _count(self, problem: str, path: str, outcome: str = "") -> None:
+        """Count a problem, and log the first one of its kind and property."""
+        counter = f"{problem}: {path}"
+        is_first = not self.counts[counter]
+        self.counts[counter] += 1
+        if is_first:
+            message = "%s: %s: `%s`%s (further ones not logged)"
+            logger.warning(message, self._stream, problem, path, outcome)
 
-    def _raw(self, value: Any, node: Mapping[str, Any], at: Breadcrumb) -> Any:
-        """Copy a value that does not fit, without what is deselected or a credential by name."""
+    def _clean_raw(self, value: Any, node: Mapping[str, Any], at: Breadcrumb) -> Any:
+        """Return a copy of a raw value, without members that are deselected or withheld by name."""
         members = node.get("properties")
         if members and isinstance(value, str):
             with suppress(ValueError):
                 value = json_text.decode(value)
         if members and isinstance(value, dict):
             return {
-                name: self._raw(member, members.get(name, {}), (*at, "properties", name))
+                name: self._clean_raw(member, members.get(name, {}), (*at, "properties", name))
                 for name, member in value.items()
                 if (
                     self._selected((*at, "properties", name))
                     if name in members
-                    else not self._forbidden(name)
+                    else not self._is_withheld(name)
                 )
             }
         if isinstance(value, list):
             items = node.get("items") or {}
-            return [self._raw(item, items, (*at, "items")) for item in value]
-        return remove_credentials(value, self._forbidden, self._masked(*at))
-
-    def _members(self, schema: Mapping[str, Any], at: Breadcrumb) -> dict[str, Converter]:
-        return {
-            name: self._guard(name, node, (*at, "properties", name))
-            for name, node in schema["properties"].items()
-            if self._selected((*at, "properties", name))
-        }
-
-    def _guard(self, name: str, node: Mapping[str, Any], at: Breadcrumb) -> Converter:
-        """Give the converter of a property, which hashes if the policy wants it hashed."""
-        own = _at(self._tagged, at)
-        if own is None and self._tagged["properties"]:
-            own = policies.unknown(name, node)
-        is_key = len(at) == len(("properties", name)) and name in self._keys
-        if own is not None:
-            action = self._policy.action(self._stream, name, own, is_key=is_key)
-            if action is Action.HASH and "items" in own:
-                item = self._converter(own["items"], (*at, "items"))
-                return self._array(policies.hasher(self._policy, item), at)
-            if action is Action.HASH:
-                return policies.hasher(self._policy, self._converter(own, at))
-        return self._converter(node, at)
-
-    def _converter(self, node: Mapping[str, Any], at: Breadcrumb) -> Converter:
-        declared = node.get("type", ())
-        kinds = [declared] if isinstance(declared, str) else [k for k in declared if k != "null"]
-        kind = kinds[0] if len(kinds) == 1 else None
-        if kind == "array":
-            return self._array(self._converter(node.get("items") or {}, (*at, "items")), at)
-        if kind == "object":
-            return self._object(node, at) if node.get("properties") else self._open(at)
-        if kind is None:
-            return partial(remove_credentials, forbidden=self._forbidden, masked=self._masked(*at))
-        return _SCALARS.get((kind, node.get("format"))) or _SCALARS[kind, None]
-
-    def _object(self, node: Mapping[str, Any], at: Breadcrumb) -> Converter:
-        columns = self._members(node, at)
-        ignored = node["properties"].keys() - columns.keys()
-
-        def convert(value: Any) -> Row | None:
-            members = values.open_object(value)
-            if members is None:
-                return None
-            result: Row = dict.fromkeys(columns)
-            for name, member in members.items():
-                inner = columns.get(name)
-                if inner is not None:
-                    result[name] = self._nested(inner, member, at, name)
-                elif name not in ignored and self._may_leave(name):
-                    result[name] = remove_credentials(
-                        member, self._forbidden, self._masked(*at, name)
-                    )
-            return result
-
-        return convert
-
-    def _array(self, item: Converter, at: Breadcrumb) -> Converter:
-        def convert(value: Any) -> list[Any]:
-            if not isinstance(value, list):
-                raise ConversionError
-            return [self._nested(item, element, at, "[]") for element in value]
-
-        return convert
-
-    def _nested(self, convert: Converter, value: Any, at: Breadcrumb, name: str) -> Any:
-        if value is None:
-            return None
-        try:
-            return convert(value)
-        except ConversionError:
-            self._conversion_errors.append(_dotted((*at, name)))
-            return None
-
-
-def _dotted(at: Breadcrumb) -> str:
-    return ".".join(step for step in at if step not in {"properties", "items"})
-
-
-def _is_open(node: Mapping[str, Any]) -> bool:
-    """Tell whether only the program knows what an object holds."""
-    return "object" in node.get("type", ()) and not node.get("properties")
-
-
-def _at(schema: Mapping[str, Any], breadcrumb: Breadcrumb) -> Mapping[str, Any] | None:
-    """Give the part of a schema at a breadcrumb, or None where it has none."""
-    node: Any = schema
-    for step in breadcrumb:
-        node = node.get(step)
-        if node is None:
-            return None
-    return node  # type: ignore[no-any-return]
+            return [self._clean_raw(item, items, (*at, "items")) for item in value]
+        return remove_credentials(value, self._is_withheld, self._compiler.mask_counter(*at))

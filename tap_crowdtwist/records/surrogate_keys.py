@@ -1,11 +1,11 @@
 """Ids for rows that the API may send without one.
 
-The response of the v2.1 activity history and the record of the redemption history are not
-published whole, so their ids (`user_activity_id`, `order_id`) may be missing. Such a row gets a
-hash of the fields that do not change, and its number among rows equal in all of these.
+The responses of the v2.1 activity history and the redemption history are not fully documented, so
+their ids (`user_activity_id`, `order_id`) may be missing. Such a row gets an id made of a hash of
+the fields that do not change, and its number among the rows that are equal in all of them.
 
 Entries of the points expiration have no id at all, and the date of an inactivity entry moves with
-each activity. They are told apart by month or number.
+each activity. They are distinguished by month or number.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 
 INACTIVITY = "inactivity"
 _UNDATED = "undated"
-_MONTH = len("2026-05")
+_MONTH_LENGTH = len("2026-05")
 
 
 def assign_ids(rows: Iterable[Row], own: str, stable: Mapping[str, Callable[[Any], Any]]) -> None:
-    """Set `id` on each row: the API's own id as text, else a hash.
+    """Set `id` on each row: the API's own id as text, or else a hash.
 
-    The outcome does not depend on the order of the rows, nor on which of its forms a value has.
+    The result depends neither on the order of the rows nor on the form in which a value is sent.
 
     Args:
-        rows: all rows of one member that a reading brought; changed in place.
-        own: the property that holds the API's own id.
-        stable: the properties to hash, each with what brings its values into one form.
+        rows: all rows of one member in one read; changed in place.
+        own: the property with the API's own id.
+        stable: the properties to hash, each with the function that normalizes its values.
     """
     groups: dict[bytes, list[Row]] = defaultdict(list)
     for row in rows:
@@ -48,25 +48,27 @@ def assign_ids(rows: Iterable[Row], own: str, stable: Mapping[str, Callable[[Any
             row["id"] = value
         else:
             groups[_hash(row, stable)].append(row)
-    for digest, equals in groups.items():
-        if len(equals) > 1:
-            equals.sort(key=lambda row: (_text(_rest(row, stable)), _text(row)))
-        for number, row in enumerate(equals):
+    for digest, equal_rows in groups.items():
+        # Sorted by their other fields, equal rows get the same numbers in every run, whatever the
+        # order in which the API sends them.
+        if len(equal_rows) > 1:
+            equal_rows.sort(key=lambda row: (_text(_other_fields(row, stable)), _text(row)))
+        for number, row in enumerate(equal_rows):
             row["id"] = f"{digest.hex()}-{number}"
 
 
 def assign_entries(rows: Iterable[Row]) -> None:
-    """Set `entry` on each row: the month that a redemption period ends in, else a number.
+    """Set `entry` on each row: the month in which a redemption period ends, or else a number.
 
-    Periods that end in the same month are numbered by their dates, and so are those without a
-    usable date, so that none takes the place of another.
+    Periods that end in the same month are numbered in the order of their dates. Periods without a
+    usable date are numbered too, so that no two entries have the same key.
 
     Args:
-        rows: all entries of one member's answer, each with its `rule_type`; changed in place.
+        rows: all entries of one member's response, each with its `rule_type`; changed in place.
     """
     counts: Counter[tuple[str, str]] = Counter()
     for end, row in sorted(((_period_end(row), row) for row in rows), key=lambda pair: pair[0]):
-        rule, month = row["rule_type"], end[:_MONTH]
+        rule, month = row["rule_type"], end[:_MONTH_LENGTH]
         counts[rule, month] += 1
         number = counts[rule, month]
         if rule == INACTIVITY:
@@ -77,7 +79,7 @@ def assign_entries(rows: Iterable[Row]) -> None:
 
 
 def _period_end(row: Row) -> str:
-    """Return when a redemption period ends; "" where no date is usable, or for another rule."""
+    """Return the end of a redemption period; "" if it has no usable date, or for another rule."""
     if row["rule_type"] == INACTIVITY:
         return ""
     with suppress(ConversionError):
@@ -86,7 +88,7 @@ def _period_end(row: Row) -> str:
 
 
 def own_id(value: Any) -> str:
-    """Spell an id of the API's own, "" where there is none."""
+    """Return the API's own id as text, or "" if the value is not an id."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, (int, str)):
@@ -94,30 +96,32 @@ def own_id(value: Any) -> str:
     return str(value).strip()
 
 
-def _rest(row: Row, stable: Mapping[str, Any]) -> Any:
-    """Give what orders rows that are equal in their stable fields: the other ones, in one form."""
+def _other_fields(row: Row, stable: Mapping[str, Any]) -> Any:
+    """Return the fields that are not stable, normalized."""
     return _normalize_unknown(
         {name: value for name, value in row.items() if name not in {*stable, "id"}}
     )
 
 
 def _normalize_unknown(value: Any) -> Any:
-    """Bring a value of unknown type into one form, whichever of its forms it came in."""
+    """Return one form of a value of unknown type, whichever of its forms was sent."""
     if isinstance(value, dict):
-        loose = {name: _normalize_unknown(member) for name, member in value.items()}
-        return {name: member for name, member in loose.items() if member is not None} or None
+        members = {name: _normalize_unknown(member) for name, member in value.items()}
+        return {name: member for name, member in members.items() if member is not None} or None
     if isinstance(value, list):
         return [_normalize_unknown(item) for item in value] or None
-    flag = _form(value, values.boolean)
-    return flag if isinstance(flag, bool) else _form(value, timestamps.normalize_timestamp)
+    # The type is unknown, so each form that two types share is resolved the same way every time: 1
+    # and "1" become true, other numbers and texts a timestamp if they can be one.
+    flag = _normalize(value, values.boolean)
+    return flag if isinstance(flag, bool) else _normalize(value, timestamps.normalize_timestamp)
 
 
 def _hash(row: Row, stable: Mapping[str, Callable[[Any], Any]]) -> bytes:
-    forms = [_form(row.get(name), convert) for name, convert in stable.items()]
-    return hashlib.blake2b(_text(forms), digest_size=16).digest()
+    normalized = [_normalize(row.get(name), convert) for name, convert in stable.items()]
+    return hashlib.blake2b(_text(normalized), digest_size=16).digest()
 
 
-def _form(value: Any, convert: Callable[[Any], Any]) -> Any:
+def _normalize(value: Any, convert: Callable[[Any], Any]) -> Any:
     if value is None:
         return None
     with suppress(ConversionError):

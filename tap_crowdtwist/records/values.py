@@ -1,9 +1,9 @@
-"""Turns a raw value, in any of the forms the API is seen to use, into the value of its type.
+"""Conversion of raw values, in any of the forms that the API uses, to typed values.
 
-Samples and tables of the Help Center disagree about types: ids come as ints and as text, booleans
-as true, 1 and "1", instants as epoch seconds (int, text, negative) and as ISO 8601 with any
-offset. Each function takes a value that is not null and returns the typed one, or None for a
-blank text, or raises `ConversionError`. All of them are pure.
+Samples and tables of the Help Center disagree about types: ids are ints or text, booleans are true,
+1 or "1", timestamps are epoch seconds (int, text, negative) or ISO 8601 with any offset. Each
+function takes a value that is not null. It returns the typed value, or None for blank text, or
+raises `ConversionError`. All functions are pure.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 
 from tap_crowdtwist.json_text import decode
 
-_ENCODED = 3
-"""How often an object that comes as text may have been encoded as JSON."""
+_MAX_JSON_LAYERS = 3
+"""How many times an object that is sent as text may have been encoded as JSON."""
 
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 INTEGER_PATTERN = re.compile(r"[+-]?\d{1,19}(?:\.0*)?", re.ASCII)
@@ -29,7 +29,7 @@ class ConversionError(ValueError):
 
 
 def text(value: Any) -> str:
-    """Give a text; numbers and booleans are spelled out."""
+    """Return a text; numbers and booleans are converted to one."""
     if type(value) is str:
         return value
     if isinstance(value, bool):
@@ -40,7 +40,7 @@ def text(value: Any) -> str:
 
 
 def integer(value: Any) -> int | None:
-    """Give an integer of 64 bits, the widest that warehouses keep."""
+    """Return an integer of at most 64 bits, the widest that warehouses store."""
     if type(value) is int and _SMALLEST <= value <= _LARGEST:
         return value
     if type(value) is str:
@@ -62,7 +62,7 @@ def integer(value: Any) -> int | None:
 
 
 def number(value: Any) -> float | None:
-    """Give a finite number, as a float where 64 bits cannot hold it as an integer."""
+    """Return a finite number; an integer of more than 64 bits becomes a float."""
     if type(value) is str:
         stripped = value.strip()
         if not stripped:
@@ -84,7 +84,7 @@ def number(value: Any) -> float | None:
 
 
 def boolean(value: Any) -> bool | None:
-    """Give a boolean out of true, 1, "1", "true" and their opposites."""
+    """Return the boolean that true, 1, "1", "true" or one of their opposites stands for."""
     if isinstance(value, bool):
         return value
     if isinstance(value, (int, float)):
@@ -101,11 +101,11 @@ def boolean(value: Any) -> bool | None:
 
 
 def open_object(value: Any) -> dict[str, Any] | None:
-    """Return an object whose members are up to the program.
+    """Return an object whose members the program defines.
 
-    It may come as JSON text, and that text may have been encoded more than once.
+    It may be given as JSON text, and that text may have been encoded more than once.
     """
-    for _ in range(_ENCODED):
+    for _ in range(_MAX_JSON_LAYERS):
         if not isinstance(value, str):
             break
         if not value.strip():
@@ -118,6 +118,6 @@ def open_object(value: Any) -> dict[str, Any] | None:
         return value
     if value is None:
         return None
-    if value == []:
+    if value == []:  # how PHP encodes an empty object
         return {}
     raise ConversionError

@@ -3,17 +3,17 @@
 Every property, nested ones too, has a `description` and an `x-sensitivity`:
 
 * `credential`: lets somebody act as the member. Never emitted.
-* `spendable`: a code worth money to whoever holds it. Not emitted unless asked for.
-* `direct_identifier`: names a person or leads to one.
-* `personal`: describes a person, or holds what only the program can tell.
-* `business`: the catalog, points, CrowdTwist's own numbers, flags, instants.
+* `spendable`: a code that is worth money to whoever has it. Not emitted unless requested.
+* `direct_identifier`: identifies a person, or leads to one.
+* `personal`: describes a person, or has content that the program defines.
+* `business`: activities, rewards, badges, points, CrowdTwist's own ids, flags, timestamps.
 
-What follows from that is decided in `privacy`.
+`privacy` decides what happens to each of them.
 
-The files share parts by one rule: `"$ref": "file.json#/path"` stands for the members of the object
-that it points to, in its place, and members that follow it win over those of the same name. The
-rule also holds among the members of `properties`, where it shares a whole group of them. Targets
-do not resolve references, so the functions below return schemas without any.
+The files share parts by one rule: `"$ref": "file.json#/path"` is replaced by the members of the
+object that it points to, and members that follow it override those of the same name. The rule also
+applies among the members of `properties`, where it shares a whole group of them. Targets do not
+resolve references, so the functions below return schemas without any.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
-# Read against a name in lower snake case.
+# Matched against a name in lower snake case.
 CREDENTIAL_NAME = re.compile(
     r"""
-      password | passwd | passphrase                       # wherever they stand
+      password | passwd | passphrase                       # anywhere in a name
     | (?:^|_) (?: o?auth\d* | authorization | authentication | bearer | jwt | pwd ) (?:_|$)
     | (?: api | access | private | secret | signing | encryption ) _?keys? \d* (?:_|$)
     | hash_?algorithm
@@ -39,7 +39,7 @@ CREDENTIAL_NAME = re.compile(
     """,
     re.VERBOSE,
 )
-_CAMEL_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SEPARATORS = re.compile(r"[\W_]+")
 
 
@@ -57,28 +57,28 @@ def names() -> tuple[str, ...]:
 
 
 def annotated(stream: str) -> dict[str, Any]:
-    """Return the whole schema of a stream, sensitivities and withheld properties included.
+    """Return the complete schema of a stream, with sensitivities and withheld properties.
 
-    It is what the tap itself works from. Every call returns a copy of its own.
+    The tap itself works with this schema. Every call returns a new copy.
     """
     return copy.deepcopy(tagged(stream))
 
 
 @lru_cache(maxsize=1024)
 def is_credential_name(name: str) -> bool:
-    """Tell whether the name of a property that no schema knows says that it is a credential.
+    """Return whether the name of a property outside the schema suggests a credential.
 
     Names are compared word by word, in snake case or camel case: `accessToken` and `api_key` are
-    credentials; `token_count` and `secretary` are not. A doubtful name counts as a credential, for
-    a column that is missing can be added, and one that has leaked cannot be called back. Properties
-    that a schema knows are judged by their `x-sensitivity` alone.
+    credentials; `token_count` and `secretary` are not. A doubtful name counts as a credential,
+    because a missing column can be added later, but a leaked value cannot be recalled. For
+    properties in the schema, only their `x-sensitivity` matters.
     """
     return CREDENTIAL_NAME.search(snake_case(name)) is not None
 
 
 def snake_case(name: str) -> str:
-    """Spell a name in lower snake case."""
-    return _SEPARATORS.sub("_", _CAMEL_HUMP.sub("_", name)).strip("_").lower()
+    """Return a name in lower snake case."""
+    return _SEPARATORS.sub("_", _WORD_START.sub("_", name)).strip("_").lower()
 
 
 @cache
@@ -90,13 +90,13 @@ def _file(name: str) -> dict[str, Any]:
 
 @cache
 def tagged(stream: str) -> dict[str, Any]:
-    """Return what `annotated` does, the same object every time: for reading only."""
+    """Return what `annotated` does, but the same object every time; do not modify it."""
     schema: dict[str, Any] = _inlined(_file(f"{stream}.json"))
     return schema
 
 
 def _inlined(node: Any) -> Any:
-    """Return a copy of a node in which every reference is replaced by what it points to."""
+    """Return a copy of a node in which every reference is replaced by its target."""
     if isinstance(node, list):
         return [_inlined(item) for item in node]
     if not isinstance(node, dict):

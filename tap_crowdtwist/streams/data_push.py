@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from typing_extensions import override
 
 from tap_crowdtwist import schemas
-from tap_crowdtwist.files.data_push import CsvTable, row
+from tap_crowdtwist.files.data_push import CsvTable, make_row
 from tap_crowdtwist.files.history import HistorySize
 from tap_crowdtwist.files.month_columns import fold
 from tap_crowdtwist.files.naming import DATA_PUSH, content_day
@@ -65,13 +65,13 @@ class DataPushStream(FileStream):
     @override
     def read(self, file: File) -> Iterator[Row]:
         stats = self.run.stream_stats(self.name)
-        with CsvTable(file, self.source.open, self.run.settings.data_push_form) as table:
+        with CsvTable(file, self.source.open, self.run.settings.data_push_format) as table:
             names = [self._column_name(name) for name in table.columns]
             self._check_columns(table, names)
             rejected = stats.rejected_rows
             content_date = str(content_day(file.timestamp) or "")
             for line, cells in table:
-                raw = row(names, cells)
+                raw = make_row(names, cells)
                 raw["file_name"] = file.name
                 raw["file_line"] = line
                 raw["content_date"] = content_date
@@ -81,7 +81,7 @@ class DataPushStream(FileStream):
                 if stats.rejected_rows > rejected:
                     stats.rejected_rows = rejected
                     keys = " and ".join(f"`{key}`" for key in self.primary_keys)
-                    raise table.wrong(
+                    raise table.error(
                         line, f"has no usable value for {keys}; correct or remove the line"
                     )
             self._columns = self._expected_columns(names)
@@ -96,15 +96,15 @@ class DataPushStream(FileStream):
         return super().finished(file)
 
     def _warn_of_repairs(self, table: CsvTable) -> None:
-        if table.mended and not self._mended:
+        if table.repaired_lines and not self._mended:
             self.logger.warning(
                 "%s: replaced zero bytes, which no database stores, by U+FFFD in %d lines of %r "
                 "(further ones not logged)",
                 self.name,
-                table.mended,
+                table.repaired_lines,
                 table.file.name,
             )
-        self._mended += table.mended
+        self._mended += table.repaired_lines
 
     def _reshape(self, raw: Row) -> Row:
         """Return a raw row in the form of the schema."""
@@ -134,14 +134,14 @@ class DataPushStream(FileStream):
         """
         absent = [name for name in self.required_columns or self.primary_keys if name not in names]
         if absent:
-            raise table.wrong(
+            raise table.error(
                 table.header_line,
                 f"names no column `{absent[0]}`, so the header is missing or the feed has "
                 "changed; check the file",
             )
         missing = [name for name in self._columns_before(table.file) if name not in names]
         if missing and self.run.settings.data_push_columns == "same":
-            raise table.wrong(
+            raise table.error(
                 table.header_line,
                 f"lacks columns that earlier files have: {', '.join(missing)}; if CrowdTwist has "
                 "changed the feed, set `data_push_columns` to any for one run",

@@ -81,12 +81,12 @@ class FileStream(CrowdTwistStream):
         files = self.source.files(self.run.now(), self.feed)
         misnamed = [file for file in files if file.correct_name]
         if misnamed:
-            (fail or self.run.fail)(self.source.misnamed(misnamed))
+            (fail or self.run.fail)(self.source.misnamed_error(misnamed))
             files = [file for file in files if not file.correct_name]
-        ahead = [file for file in files if file.ahead]
+        ahead = [file for file in files if file.is_ahead]
         if ahead and self.is_order_sensitive:
-            (fail or self.run.fail)(self.source.ahead(ahead))
-            return [file for file in files if not file.ahead]
+            (fail or self.run.fail)(self.source.ahead_error(ahead))
+            return [file for file in files if not file.is_ahead]
         if ahead:
             self.logger.warning(
                 "%s: file names with a future date: %d (first: %r); the files are read, but "

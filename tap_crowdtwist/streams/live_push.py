@@ -94,7 +94,7 @@ class LivePushStream(FileStream):
         offsets = self._offsets
         offsets.pop(file.name, None)
         read = max(self._end, file.size)
-        if not file.ahead and self.run.now() - file.timestamp < _GROWING_PERIOD:
+        if not file.is_ahead and self.run.now() - file.timestamp < _GROWING_PERIOD:
             offsets[file.name] = read = self._end
         newest = sorted(offsets.items(), key=lambda entry: entry[0].partition("-")[2])[
             -MAX_OFFSETS:

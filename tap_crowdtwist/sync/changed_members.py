@@ -54,15 +54,15 @@ class ChangeFiles:
 
     def __init__(self, settings: Settings, now: datetime) -> None:
         known_hosts = settings.sftp_known_hosts
-        self._form = settings.data_push_form
+        self._form = settings.data_push_format
         self._push = FileSource(str(settings.data_push_path), DATA_PUSH, known_hosts=known_hosts)
         files = self._push.files(now)
-        self.push = [file for file in files if not file.ahead and not file.correct_name]
+        self.push = [file for file in files if not file.is_ahead and not file.correct_name]
         self.problems: list[SettingError] = []
         if misnamed := [file for file in files if file.correct_name]:
-            self.problems.append(self._push.misnamed(misnamed))
-        if ahead := [file for file in files if file.ahead and not file.correct_name]:
-            self.problems.append(self._push.ahead(ahead))
+            self.problems.append(self._push.misnamed_error(misnamed))
+        if ahead := [file for file in files if file.is_ahead and not file.correct_name]:
+            self.problems.append(self._push.ahead_error(ahead))
         self._live: FileSource | None = None
         self.live: list[File] = []
         if settings.live_push_path:

@@ -216,12 +216,12 @@ def test_a_delivery_that_has_ended_is_noticed_after_three_days(brand: Brand) -> 
 @pytest.mark.parametrize(
     ("break_it", "said"),
     [
-        (lambda path: path.write_bytes(path.read_bytes()[:-30]), "is no zip file, or not a whole"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-30]), "is not a complete zip file"),
         (lambda path: rewrite(path, lambda rows: [*rows, rows[0][:5]]), "has 5 cells where the"),
-        (lambda path: rewrite(path, lambda rows: [["x", *rows[0][1:]]]), "no member's number in"),
-        (lambda path: rewrite(path, lambda rows: [["9" * 30, *rows[0][1:]]]), "no member's number"),
-        (lambda path: rewrite(path, lambda rows: [["-5", *rows[0][1:]]]), "no member's number in"),
-        (lambda path: rewrite(path, lambda rows: [["", *rows[0][1:]]]), "no member's number in"),
+        (lambda path: rewrite(path, lambda rows: [["x", *rows[0][1:]]]), "no member id in"),
+        (lambda path: rewrite(path, lambda rows: [["9" * 30, *rows[0][1:]]]), "no member id in"),
+        (lambda path: rewrite(path, lambda rows: [["-5", *rows[0][1:]]]), "no member id in"),
+        (lambda path: rewrite(path, lambda rows: [["", *rows[0][1:]]]), "no member id in"),
     ],
 )
 def test_half_a_file_is_not_enough(
@@ -240,7 +240,9 @@ def test_a_redemption_that_is_nobody_s_is_named(brand: Brand) -> None:
     brand.pass_day()
     redemptions = brand.deliver(brand.day)[2]
     rewrite(redemptions, lambda _: [[""] * 23])
-    assert "line 2 of '2_512_USER_REDEMPTION_20260312.zip' does not say whose" in refused(brand)
+    assert "line 2 of '2_512_USER_REDEMPTION_20260312.zip' does not identify a member" in refused(
+        brand
+    )
 
 
 def test_a_folder_that_is_not_there_stops_a_changed_sweep_only(brand: Brand) -> None:
@@ -262,10 +264,10 @@ def test_a_file_with_a_date_to_come_is_left_out_and_named(brand: Brand) -> None:
     changed = brand.day
     brand.running.advance(9)
     ahead = min(path.name for path in brand.deliver(brand.day))
-    end = DATA_PUSH.number(PRESENT + changed * DAY) + 1
+    end = DATA_PUSH.period_number(PRESENT + changed * DAY) + 1
     for members in ("changed", "all"):
         outcome = brand.run(members, later=(changed - brand.day) * DAY)
-        assert f"the name of {ahead!r} has a date to come, so the file was" in outcome.said
+        assert f"the name of {ahead!r} has a date in the future, so the" in outcome.said
         assert outcome.members("users")
         assert files_seen.history_of(brand.note(), "push").end == end
 

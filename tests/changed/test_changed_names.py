@@ -102,7 +102,9 @@ def test_a_redemption_with_a_number_needs_no_other_name() -> None:
 
 
 def test_a_row_of_nobody_stops_the_sweep() -> None:
-    with pytest.raises(SettingError, match=r"line 3 of 'USER_REDEMPTION.csv' does not say whose"):
+    with pytest.raises(
+        SettingError, match=r"line 3 of 'USER_REDEMPTION.csv' does not identify a member"
+    ):
         appear(redemptions=[["a@x.test", "", ""], ["", " ", ""]])
 
 
@@ -126,7 +128,7 @@ def test_captures_of_nobody_are_told_of(caplog: pytest.LogCaptureFixture) -> Non
     file, opened = capture("live_segments", {"name": "VIP"}, {"user_id": "?", "email_address": " "})
     appeared = MembersInFiles()
     appeared.add_captures([file], opened)
-    assert "2 events of Live Push do not say whose they are" in caplog.text
+    assert "2 events of Live Push do not identify a member" in caplog.text
 
 
 class Directory(Transport):
@@ -202,12 +204,12 @@ def test_a_bad_key_does() -> None:
 
 def test_a_name_that_many_have_costs_no_more_than_others() -> None:
     many = [MemberIdentifiers("guest@brand.test", f"user{number}", None) for number in range(3000)]
-    wanted = member_ids._Wanted(set(many))  # noqa: SLF001 - its cost is what matters
+    lookup = member_ids._IdLookup(set(many))  # noqa: SLF001 - its cost is what matters
     began = time.perf_counter()
     for number in range(3000):
-        wanted.found({"email_address": "guest@brand.test", "username": f"user{number}"})
+        lookup.match({"email_address": "guest@brand.test", "username": f"user{number}"})
     assert time.perf_counter() - began < 1
-    assert len(wanted.left) == len(many)
+    assert len(lookup.unmatched) == len(many)
 
 
 def test_who_is_not_known_by_any_name_is_counted(caplog: pytest.LogCaptureFixture) -> None:

@@ -40,7 +40,7 @@ def test_a_file_whose_name_is_nearly_right_fails_the_run_until_it_is_renamed(bra
     extra = path.with_name(f"{path.stem}_0300{path.suffix}")
     extra.write_bytes(path.read_bytes())
     outcome = brand.run()
-    assert f"the name of {extra.name!r} is nearly that of a file of " in outcome.said
+    assert f"the name of {extra.name!r} is close to that of a " in outcome.said
     assert f"rename it to {path.name!r}" in outcome.said
     assert outcome.requests, "what the other files tell is swept"
     extra.unlink()

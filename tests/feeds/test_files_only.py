@@ -13,7 +13,7 @@ from support.harness import API_KEY, run_cli, run_process
 from support.push_files import PUSH
 
 from crowdtwist_sandbox.cli import main as sandbox_command
-from tap_crowdtwist.config.schema import FEED_PATHS
+from tap_crowdtwist.config.file_settings import FEED_PATHS
 from tap_crowdtwist.streams import FILE_STREAMS
 
 if TYPE_CHECKING:

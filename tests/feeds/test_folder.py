@@ -161,7 +161,8 @@ def test_a_named_pipe_is_refused_and_not_waited_for(
         path.symlink_to(fifo)
     given = {"folder": path.parent, "glob": path.parent / f"*.{ending}", "file": path}[kind]
     check_failure(
-        read(given, code=1), f"{PUSHED}'{path.name}' is a pipe or a device, and has to be a file"
+        read(given, code=1),
+        f"{PUSHED}'{path.name}' is a pipe or a device; save its content to a regular file",
     )
 
 
@@ -183,15 +184,15 @@ def test_hidden_and_other_files_are_left_alone_and_told_of_once(tmp_path: Path) 
     put_days(tmp_path, 1)
     for name in (".2_512_PROFILE_20260302.zip", ".unfinished-1"):
         put(tmp_path, name, b"x")
-    assert "left alone" not in read(tmp_path).stderr
+    assert "data_push_path: ignored" not in read(tmp_path).stderr
     for name in ("2_512_PROFILE_20260302.zip.part", "readme.txt", "2_512_PROFILE_20261301.csv"):
         put(tmp_path, name, b"x")
     result = read(tmp_path)
     assert ids(result) == [1, 101]
-    told = [line for line in result.stderr.splitlines() if "left alone" in line]
+    told = [line for line in result.stderr.splitlines() if "data_push_path: ignored" in line]
     assert len(told) == 1
-    assert "data_push_path: left alone for their names" in told[0]
-    assert told[0].endswith(": 3, for example '2_512_PROFILE_20260302.zip.part'")
+    assert "ignored 3 files whose names are not like 2_512_PROFILE_20261119.zip" in told[0]
+    assert told[0].endswith(" (first: '2_512_PROFILE_20260302.zip.part')")
 
 
 @pytest.mark.parametrize("hidden", [".~tmp~", ".rsync-partial", ".snapshot/daily", "a/.trash"])
@@ -253,8 +254,8 @@ def test_a_folder_with_other_files_only_is_told(tmp_path: Path) -> None:
     put(tmp_path, "members.csv", profiles(1))
     check_failure(
         read(tmp_path, code=1),
-        f"{PUSHED}no file in '{tmp_path}' has a name such as 2_512_PROFILE_20261119.zip; there is, "
-        "for example, 'members.csv'",
+        f"{PUSHED}no file in '{tmp_path}' has a name such as 2_512_PROFILE_20261119.zip; it "
+        "contains, for example, 'members.csv'",
     )
 
 
@@ -287,7 +288,7 @@ def test_files_of_two_programs_are_not_mixed(tmp_path: Path) -> None:
     put(tmp_path, name_of("USER_ACTIVITY", 1, client="77"), profiles(1))
     check_failure(
         read(tmp_path, code=1),
-        f"{PUSHED}holds files of several programs (512, 77)",
+        f"{PUSHED}contains files of several programs (512, 77)",
         "such as …/*_512_*",
     )
     assert ids(read(tmp_path / "*_512_*")) == [1]
@@ -303,14 +304,14 @@ def test_a_file_of_data_push_with_a_date_to_come_is_named_and_the_others_are_rea
     assert ids(second) == [1, 113]
     check_failure(
         second,
-        f"{PUSHED}the name of '2_512_PROFILE_20260314.zip' has a date to come, so the file was not "
-        "read (1 in all); rename or remove it, or set the clock",
+        f"{PUSHED}the name of '2_512_PROFILE_20260314.zip' has a date in the future, so the "
+        "file was not read (1 in all); rename or remove it, or correct the clock",
     )
     third = read(tmp_path, state=second.state, present=PRESENT + timedelta(days=1))
     assert ids(third) == [1, 114]
     checked = read(tmp_path, option="--test", code=1)
     assert "FAIL  push_users" in checked.stdout
-    assert "'2_512_PROFILE_20260314.zip' has a date to come" in checked.stdout
+    assert "'2_512_PROFILE_20260314.zip' has a date in the future" in checked.stdout
 
 
 def test_a_file_whose_name_is_nearly_right_is_named_and_the_others_are_read(
@@ -322,10 +323,10 @@ def test_a_file_whose_name_is_nearly_right_is_named_and_the_others_are_read(
     assert ids(first) == [1, 101, 1, 103]
     check_failure(
         first,
-        f"{PUSHED}the name of '2_512_PROFILE_20260302 (1).zip' is nearly that of a file of PROFILE",
+        f"{PUSHED}the name of '2_512_PROFILE_20260302 (1).zip' is close to that of a PROFILE file",
         "(1 in all); rename it to '2_512_PROFILE_20260302.zip', or remove it",
     )
-    assert "is nearly that" in read(tmp_path, option="--test", code=1).stdout
+    assert "is close to that" in read(tmp_path, option="--test", code=1).stdout
     assert read(tmp_path, "push_redemptions").exit_code == 0, "that is another feed"
     path.rename(tmp_path / name_of("PROFILE", 2))
     assert ids(read(tmp_path, state=first.state)) == [102, 1, 103]
@@ -350,7 +351,7 @@ def test_a_file_that_may_not_be_read_is_told(tmp_path: Path, guarded: str, endin
     name = name_of("PROFILE", 2, ending)
     Guarded.closed.add(name)
     result = read(guarded, code=1)
-    check_failure(result, f"{PUSHED}{name!r} cannot be opened: Permission denied; see that it")
+    check_failure(result, f"{PUSHED}{name!r} cannot be opened: Permission denied; check that")
     assert ids(result) == [1, 101]
     Guarded.closed.clear()
     assert ids(read(guarded, state=result.state)) == [1, 102, 1, 103]
@@ -396,7 +397,9 @@ def test_slots_are_days_and_back(tmp_path: Path) -> None:
     first, second = FileSource(str(tmp_path), DATA_PUSH).files(PRESENT)
     assert second.period == first.period + 1
     assert (
-        DATA_PUSH.begins(second.period) == second.timestamp == first.timestamp + timedelta(days=1)
+        DATA_PUSH.period_start(second.period)
+        == second.timestamp
+        == first.timestamp + timedelta(days=1)
     )
 
 

@@ -63,7 +63,7 @@ def test_the_name_and_the_content_tell_files_apart() -> None:
     assert 0 < digest_of(file(1)) < 1 << 24
 
 
-@pytest.mark.parametrize("slot", [-(10**9), -5, 0, 30, 99, 10**9])
+@pytest.mark.parametrize("period", [-(10**9), -5, 0, 30, 99, 10**9])
 def test_no_slot_makes_a_file_count_as_read(period: int) -> None:
     ledger = FileHistory(SMALL)
     files = [file(each) for each in range(100)]
@@ -155,6 +155,6 @@ def test_a_slot_whose_files_are_lost_is_named() -> None:
     files = [file(period) for period in range(12)]
     read(before, *files[1:8])
     read(begun, *files)
-    assert begun.lost(files, before) is None
-    assert begun.lost(files[:-1], before) == 11
-    assert begun.lost(files[9:], before) == begun.start - 1, "it shares a cell by now"
+    assert begun.lost_period(files, before) is None
+    assert begun.lost_period(files[:-1], before) == 11
+    assert begun.lost_period(files[9:], before) == begun.start - 1, "it shares a cell by now"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 AGAIN = "fetch the file again, or have it sent again"
 CHECK = "check the file"
-CUT = "has no end, so the file seems to be cut short; fetch it again, or end its last line with a"
+CUT = "has no line break, so the file may be incomplete; fetch it again, or add the line break"
 LATIN = "id,city\n1,Bonn\n2,Köln\n".encode("latin-1")
 EARLY, LATE = 30, 10_000
 """Rows before something is wrong: in the first block that is decoded, and far behind it."""
@@ -57,18 +57,18 @@ def broken(folder: Path, content: bytes, line: int | None, said: str, ending: st
 @pytest.mark.parametrize(
     ("content", "line", "said"),
     [
-        pytest.param(b"", 1, f"should name the columns, and is empty; {AGAIN}", id="empty"),
-        pytest.param(b"\n\n", 1, "should name the columns, and is empty", id="blank"),
-        pytest.param(b"id,,city\n", 1, "should name the columns, each once", id="unnamed"),
-        pytest.param(b"id,city,city\n", 1, f"should name the columns, each once, and does not; {CHECK}", id="twice"),  # noqa: E501
-        pytest.param(b"id,city,City\n", 1, "should name the columns, each once", id="twice in case"),  # noqa: E501
+        pytest.param(b"", 1, f"should be the header, but the file is empty; {AGAIN}", id="empty"),
+        pytest.param(b"\n\n", 1, "should be the header, but the file is empty", id="blank"),
+        pytest.param(b"id,,city\n", 1, "should be the header, with each column once", id="unnamed"),
+        pytest.param(b"id,city,city\n", 1, f"should be the header, with each column once; {CHECK}", id="twice"),  # noqa: E501
+        pytest.param(b"id,city,City\n", 1, "should be the header, with each column once", id="twice in case"),  # noqa: E501
         pytest.param(b"member,city\n1,Bonn\n", 1, "names no column `id`, so the header is missing or the feed has changed", id="key renamed"),  # noqa: E501
         pytest.param(b"1,Bonn\n2,Rome\n", 1, "names no column `id`", id="no header"),
         pytest.param(b"id;city\n1;Bonn\n", 1, "is separated by semicolons; set `data_push_delimiter` to ';', or have", id="semicolons"),  # noqa: E501
         pytest.param(b'\n"id"\t"city"\n"1"\t"Bonn"\n', 2, "is separated by tabs; set `data_push_delimiter` to 'tab', or have", id="tabs"),  # noqa: E501
         pytest.param(b"id|city\n1|Bonn\n", 1, "is separated by pipes", id="pipes"),
         pytest.param(after(EARLY, b"31\n"), 32, f"has 1 cells where the header has 2; {AGAIN}", id="too few cells"),  # noqa: E501
-        pytest.param(b"\n\nid,,city\n", 3, "should name the columns, each once", id="unnamed late"),
+        pytest.param(b"\n\nid,,city\n", 3, "should be the header, with each", id="unnamed late"),
         pytest.param(b"\n\nname,city\n", 3, "names no column `id`", id="no key late"),
         pytest.param(after(EARLY, b"31,a,,b,\n"), 32, "has 5 cells where the header has 2", id="a cell behind blank ones"),  # noqa: E501
         pytest.param(after(EARLY, b"31,a,b\n"), 32, "has 3 cells where the header has 2", id="too many cells"),  # noqa: E501
@@ -82,12 +82,12 @@ def broken(folder: Path, content: bytes, line: int | None, said: str, ending: st
         pytest.param(after(LATE, b"9,K\xf6ln\n"), LATE + 2, "is not UTF-8 text", id="latin-1 late"),
         pytest.param(after(2, b"9,K\xc3"), 4, "is not UTF-8 text", id="half a letter"),
         pytest.param("id,city\n1,Bonn\n".encode("utf-16"), 1, "is not UTF-8 text; it looks like utf-16: set", id="UTF-16"),  # noqa: E501
-        pytest.param("id,city\n1,Bonn\n".encode("utf-16-le"), 1, "holds zero bytes, which no text has; it looks like utf-16-le: set", id="UTF-16 without BOM"),  # noqa: E501
-        pytest.param("id,city\n1,Bonn\n".encode("utf-16-be"), 1, "holds zero bytes, which no text has; it looks like utf-16-be: set", id="UTF-16 from the other end"),  # noqa: E501
+        pytest.param("id,city\n1,Bonn\n".encode("utf-16-le"), 1, "contains zero bytes, which are not text; it looks like utf-16-le: set", id="UTF-16 without BOM"),  # noqa: E501
+        pytest.param("id,city\n1,Bonn\n".encode("utf-16-be"), 1, "contains zero bytes, which are not text; it looks like utf-16-be: set", id="UTF-16 from the other end"),  # noqa: E501
         pytest.param(after(2, "8,Köln\n".encode() + b"9,K\xf6ln\n"), 5, f"is not UTF-8 text; {AGAIN}", id="damaged UTF-8"),  # noqa: E501
-        pytest.param(after(EARLY, b"31,a" + bytes(512) + b"b\n"), 32, "holds zero bytes", id="a hole"),  # noqa: E501
-        pytest.param(after(EARLY, b"\0\n"), 32, "holds zero bytes", id="a line of zero bytes"),
-        pytest.param(after(LATE, bytes(4096) + b"\n"), LATE + 2, "holds zero bytes", id="zeros at the end"),  # noqa: E501
+        pytest.param(after(EARLY, b"31,a" + bytes(512) + b"b\n"), 32, "contains zero bytes", id="a hole"),  # noqa: E501
+        pytest.param(after(EARLY, b"\0\n"), 32, "contains zero bytes", id="a line of zero bytes"),
+        pytest.param(after(LATE, bytes(4096) + b"\n"), LATE + 2, "contains zero bytes", id="zeros at the end"),  # noqa: E501
         pytest.param(after(2, b"," * (2 * MAX_LINE_CHARACTERS)), 4, f"is longer than {MAX_LINE_CHARACTERS:,} characters", id="endless line"),  # noqa: E501
         pytest.param(after(2, b"x,Bonn\n"), 4, "has no usable value for `id`; correct or remove the line", id="bad key"),  # noqa: E501
         pytest.param(after(2, b",Bonn\n"), 4, "has no usable value for `id`", id="no key"),

@@ -82,18 +82,20 @@ def check_mended(folder: Path, result: Result, content: bytes = WHOLE) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        pytest.param(b"PK", f"is no zip file, or not a whole one; {AGAIN}", id="two bytes"),
-        pytest.param(b"PK" + profiles(1), "is no zip file, or not a whole one", id="no zip"),
-        pytest.param(WHOLE[:-1], "is no zip file, or not a whole one", id="without its end"),
-        pytest.param(b"PK\x05\x06" + bytes(18), "holds 0", id="empty zip"),
-        pytest.param(zipped(b"x", "readme.txt"), "should hold one CSV file and holds 0", id="none"),
+        pytest.param(b"PK", f"is not a complete zip file; {AGAIN}", id="two bytes"),
+        pytest.param(b"PK" + profiles(1), "is not a complete zip file", id="no zip"),
+        pytest.param(WHOLE[:-1], "is not a complete zip file", id="without its end"),
+        pytest.param(b"PK\x05\x06" + bytes(18), "contains 0", id="empty zip"),
+        pytest.param(
+            zipped(b"x", "readme.txt"), "should contain one CSV file but contains 0", id="none"
+        ),
         pytest.param(
             two_tables(),
-            f"should hold one CSV file and holds 2; {AGAIN}",
+            f"should contain one CSV file but contains 2; {AGAIN}",
             id="two CSVs",
         ),
         pytest.param(with_flag(1), "is encrypted; have it sent without a password", id="encrypted"),
-        pytest.param(with_flag(0, 97), "is compressed in a way that is not known", id="method"),
+        pytest.param(with_flag(0, 97), "uses an unsupported compression method", id="method"),
         pytest.param(zipped(b""), "line 1 of", id="empty CSV"),
     ],
 )
@@ -106,7 +108,7 @@ def test_what_is_no_zip_of_one_csv_is_refused(tmp_path: Path, content: bytes, sa
 def test_a_wrong_checksum_is_noticed_at_the_end(tmp_path: Path) -> None:
     content = profiles(*ROWS)
     result = broken(tmp_path, stored(content).replace(b"3999,N3999", b"3999,X3999", 1))
-    check_failure(result, "is where the file is broken or cut short", AGAIN)
+    check_failure(result, "is where the file is damaged or incomplete", AGAIN)
     check_mended(tmp_path, result)
 
 
@@ -115,11 +117,11 @@ def test_a_zip_cut_short_anywhere_is_refused(tmp_path: Path) -> None:
     for length in (0, 21, len(WHOLE) // 2, len(WHOLE) - 22):
         (tmp_path / name_of("PROFILE", 2)).write_bytes(WHOLE[:length])
         result = read(tmp_path, code=1)
-        check_failure(result, "'2_512_PROFILE_20260302.zip' is no zip file, or not a whole one")
+        check_failure(result, "'2_512_PROFILE_20260302.zip' is not a complete zip file")
         assert ids(result) == [1, 101]
     check_mended(tmp_path, result)
     for length in range(len(WHOLE)):
-        with pytest.raises(FileError, match="is no zip file, or not a whole one"):
+        with pytest.raises(FileError, match="is not a complete zip file"):
             rows_in(WHOLE[:length])
 
 

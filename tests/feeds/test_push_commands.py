@@ -66,7 +66,7 @@ def test_files_alone_need_no_key(tmp_path: Path) -> None:
 def test_a_stream_of_the_api_needs_a_key_beside_files_too(tmp_path: Path, command: str) -> None:
     put_days(tmp_path, 1)
     result = read(tmp_path, "push_users", "activities", option=command, code=1)
-    check_failure(result, "Setting `api_key`: is missing; give it in the file that --config names")
+    check_failure(result, "Setting `api_key`: is missing; set it in the file given as --config")
     assert not result.stdout
 
 

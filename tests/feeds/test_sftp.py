@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 SETTING = "Setting `sftp_known_hosts`: "
 HOST_KEY = f"{SETTING}the key of the SFTP host '[{HOST}]:"
 UNKNOWN = "is not known: it is neither in ~/.ssh/known_hosts nor in a file that this setting names"
-CHANGED = "is not the one that is known, which may be an attack or a new server"
+CHANGED = "is not the known one, which may mean an attack or a new server"
 REVOKED_KEY = "is marked @revoked"
 CANARY = "canary-7391"
 
@@ -310,8 +310,11 @@ def test_what_one_setting_allows_no_other_setting_gets(
     [
         (None, "there is no file 'hosts'"),
         ("directory", "cannot read 'hosts': Is a directory"),
-        (b"", "'hosts' holds no key of a host; it takes lines as `ssh-keyscan -H host` prints"),
-        (b"\x00\xff AAAA\n-----BEGIN KEY-----\n# h ssh-rsa AAAA1\n", "'hosts' holds no key"),
+        (b"", "'hosts' contains no host key; it needs lines such as `ssh-keyscan -H host` prints"),
+        (
+            b"\x00\xff AAAA\n-----BEGIN KEY-----\n# h ssh-rsa AAAA1\n",
+            "'hosts' contains no host key",
+        ),
     ],
 )
 @pytest.mark.usefixtures("known")
@@ -351,7 +354,8 @@ def test_no_other_implementation_is_used_whoever_registered_it(
 def test_paramiko_is_not_imported_for_other_urls(tmp_path: Path) -> None:
     put_days(tmp_path, 1)
     code = (
-        "import sys; from tap_crowdtwist import cli, filesystems as f;"
+        "import sys; from tap_crowdtwist import cli;"
+        "from tap_crowdtwist.files import filesystems as f;"
         "files, path = f.url_to_fs(sys.argv[1]); assert files.find(path);"
         "assert f.open_files(f'file://{sys.argv[1]}/*');"
         "assert 'paramiko' not in sys.modules"
@@ -396,7 +400,7 @@ def test_a_host_that_falls_silent_ends_the_wait_with_one_sentence(
         check_failure(
             read(silent.url(tmp_path / "in"), code=1),
             "Setting `data_push_path`: cannot ",
-            "there was no answer in time",
+            "no answer in time",
         )
 
 

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
 from tap_crowdtwist.cli import main
-from tap_crowdtwist.config.schema import FEED_PATHS
+from tap_crowdtwist.config.file_settings import FEED_PATHS
 from tap_crowdtwist.config.settings import Settings
 from tap_crowdtwist.sync.run import SyncRun
 from tap_crowdtwist.tap import TapCrowdTwist

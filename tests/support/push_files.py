@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jsonschema import Draft202012Validator, FormatChecker
 
 from support.harness import PRESENT, Result, run_cli, select
-from tap_crowdtwist.config.schema import FEED_PATHS
+from tap_crowdtwist.config.file_settings import FEED_PATHS
 from tap_crowdtwist.files.data_push import CsvTable
 from tap_crowdtwist.files.folder import File
 

@@ -252,9 +252,9 @@ def test_any_other_variable_is_left_to_the_check_of_the_settings(environ: dict[s
 @pytest.mark.parametrize("value", [None, "", " ", "\n", "\t "])
 def test_a_key_that_is_missing_or_blank(value: Any) -> None:
     assert refusal(api_key=value) == (
-        "Setting `api_key`: is missing; give it in the file that --config names, or as "
-        "TAP_CROWDTWIST_API_KEY with --config ENV; only streams of files, whose path is set, need "
-        "none"
+        "Setting `api_key`: is missing; set it in the file given as --config, or as "
+        "TAP_CROWDTWIST_API_KEY with --config ENV; only file streams whose path is set need no "
+        "key"
     )
 
 
@@ -262,7 +262,7 @@ def test_a_key_that_is_missing_or_blank(value: Any) -> None:
 @pytest.mark.parametrize("value", [f"{CANARY}\nx", f"{CANARY}\x00", f"{CANARY}é", f"x\r\n{CANARY}"])
 def test_a_key_that_cannot_be_sent(name: str, value: str) -> None:
     assert refusal(**{name: value}) == (
-        f"Setting `{name}`: holds characters that cannot be sent; copy it again"
+        f"Setting `{name}`: contains characters that cannot be sent; copy it again"
     )
 
 
@@ -317,8 +317,7 @@ def test_without_a_client_both_urls_are_needed(
 ) -> None:
     urls = {given_name: "https://host.test"} if given_name else {}
     assert refusal(client_id=client, **urls) == (
-        "Setting `client_id`: is missing; give it, or both `api_url` and `pos_url` "
-        f"(no `{missing}`)"
+        f"Setting `client_id`: is missing; set it, or both `api_url` and `pos_url` (no `{missing}`)"
     )
 
 
@@ -383,7 +382,7 @@ def test_a_url_is_https_or_loopback(name: str, url: str, kept: str) -> None:
 )
 def test_http_beyond_loopback_is_refused(name: str, url: str) -> None:
     assert refusal(**{name: url}) == (
-        f"Setting `{name}`: must begin with https://, since the key would travel unprotected"
+        f"Setting `{name}`: must begin with https://, since the key would be sent unencrypted"
     )
 
 
@@ -540,7 +539,7 @@ def test_a_delimiter_is_one_character_that_separates(given: str) -> None:
 
 @pytest.mark.parametrize("given", ["\t", "tab", r"\t"])
 def test_a_tab_may_be_named(given: str) -> None:
-    assert built(data_push_delimiter=given).data_push_form.delimiter == "\t"
+    assert built(data_push_delimiter=given).data_push_format.delimiter == "\t"
 
 
 @pytest.mark.parametrize("given", ["klingon", "base64", "rot13", "undefined", "a\0"])

@@ -482,8 +482,8 @@ def test_an_archive_of_several_files_or_none_is_refused(
     folder: Path, files: dict[str, str]
 ) -> None:
     assert refusal(put(folder, "members.zip", zipped(files))) == (
-        f"Setting `user_ids_path`: 'members.zip' holds {len(files)} files; pack one file in each "
-        "archive"
+        f"Setting `user_ids_path`: 'members.zip' contains {len(files)} files; pack one file in "
+        "each archive"
     )
 
 
@@ -498,10 +498,10 @@ def test_an_archive_with_a_password_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("members.csv.zst", "is packed in a way that is not read here (.zst); pack it as .gz, or"),
-        ("members.tar.gz", "is packed in a way that is not read here (.gz); pack it as .gz, or"),
-        ("members.TGZ", "is packed in a way that is not read here (.tgz); pack it as .gz, or"),
-        ("members.7z", "is packed in a way that is not read here (.7z); pack it as .gz, or"),
+        ("members.csv.zst", "is packed in an unsupported format (.zst); pack it as .gz, or"),
+        ("members.tar.gz", "is packed in an unsupported format (.gz); pack it as .gz, or"),
+        ("members.TGZ", "is packed in an unsupported format (.tgz); pack it as .gz, or"),
+        ("members.7z", "is packed in an unsupported format (.7z); pack it as .gz, or"),
         ("members.xlsx", "is a spreadsheet; save it as CSV in UTF-8"),
     ],
 )
@@ -518,8 +518,8 @@ def test_a_pipe_is_refused_and_not_waited_for(folder: Path) -> None:
     (folder / "link.csv").symlink_to(folder / "members.txt")
     for name in ("members.txt", "link.csv"):
         assert refusal(f"{folder}/{name}") == (
-            f"Setting `user_ids_path`: '{name}' is a pipe or a device, and has to be a file; "
-            "write what it gives to one"
+            f"Setting `user_ids_path`: '{name}' is a pipe or a device; "
+            "save its content to a regular file"
         )
 
 
@@ -614,8 +614,7 @@ def test_a_compressed_file_that_is_broken(folder: Path, content: bytes, reason: 
 
 def test_a_filesystem_that_nobody_knows() -> None:
     assert refusal("nofs://user:word@host.test/members.csv") == (
-        "Setting `user_ids_path`: cannot open 'members.csv': its protocol is not one that fsspec "
-        "knows"
+        "Setting `user_ids_path`: cannot open 'members.csv': fsspec does not support its protocol"
     )
 
 
@@ -635,7 +634,7 @@ def test_a_web_address_without_its_library_names_it(
     monkeypatch.setitem(sys.modules, "aiohttp", None)
     assert refusal(f"{scheme}://user:word@host.test/members.csv?sig=abc") == (
         "Setting `user_ids_path`: cannot open 'members.csv': http and https URLs need aiohttp: "
-        "pip install aiohttp; or give a copy of the file"
+        "pip install aiohttp; or use a copy of the file"
     )
 
 
