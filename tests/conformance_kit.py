@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from crowdtwist_sandbox import Sandbox
 
-CONFIRMED, UNTOLD = "confirmed", "could not be told"
+CONFIRMED, UNKNOWN = "confirmed", "unknown"
 ADAPTS, DIFFERS = "differs, the tap adapts", "differs"
 
 
@@ -43,11 +43,11 @@ class Outcome:
 
     @property
     def other(self) -> dict[str, str]:
-        """What is other than the tap assumes: name -> verdict."""
+        """What is other than the tap assumes: name -> outcome."""
         return {
-            finding["name"]: finding["verdict"]
+            finding["name"]: finding["outcome"]
             for finding in self.findings
-            if finding["verdict"] in {ADAPTS, DIFFERS}
+            if finding["outcome"] in {ADAPTS, DIFFERS}
         }
 
 
