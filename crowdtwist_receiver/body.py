@@ -48,7 +48,7 @@ class BodyReader:
 
         Raises:
             RequestRejected: the body is too large or too slow, or there are too many.
-            ClientDisconnected: there is nobody to respond to.
+            ClientDisconnected: the client has closed the connection.
         """
         self._check_acceptable(headers)
         task = asyncio.current_task()

@@ -15,7 +15,7 @@ def main() -> int:
         if error.name not in _EXTRA_PACKAGES:
             raise
         sys.stderr.write(
-            "crowdtwist-receiver: requires the extra `receiver`: "
+            "crowdtwist-receiver: needs what the extra `receiver` installs: "
             "pip install 'tap-crowdtwist[receiver]'\n"
         )
         return 1

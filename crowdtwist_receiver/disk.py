@@ -37,7 +37,7 @@ class DiskFile:
             OSError: the data cannot be synced, or the file was deleted.
         """
         os.fsync(self._descriptor)
-        # fsync succeeds on a deleted file, whose data nobody could read any more.
+        # fsync also succeeds on a deleted file, whose data is lost.
         if os.fstat(self._descriptor).st_nlink == 0:
             raise OSError(errno.ENOENT, "the file has been removed")
 

@@ -82,7 +82,8 @@ def command(tap: type[TapCrowdTwist], config: Any, file: Path | None) -> None:
                 # With `sweep_members: changed` there need be no roster of all members.
                 run.roster = changed_members.newest_roster(run.feeds, run.settings)
             evidence = collect(run, f"{NAME}/{reader.plugin_version}")
-            # More requests, outside of the budget: only if HMAC was rejected as it is set.
+            # At most five more requests. The recorder does not count them, but after a rejection
+            # few others were sent.
             if run.settings.auth_method == "hmac" and is_rejected_by_main_host(evidence):
                 evidence.signature = connection_test.accepted_signature(reader.run)
         findings = evaluate(evidence)

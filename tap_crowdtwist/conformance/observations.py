@@ -99,6 +99,7 @@ class Observation:
         error = parse_error_body(self.payload)
         code = error.code if error else ""
         name = self.endpoint.name
+        # The tap's own rules, so that the report says what the tap would really do.
         return classify_response(
             self.status, code, of_member=self.endpoint.of_member, resource=name
         ).action

@@ -145,6 +145,7 @@ def as_markdown(facts: Mapping[str, Any], findings: Sequence[Finding], evidence:
 def _differences(findings: Iterable[Finding]) -> str:
     """Render the differences, those that the tap cannot adapt to first."""
     differing = [f for f in findings if f.outcome in {Outcome.ADAPTS, Outcome.DIFFERS}]
+    # The sort is stable: within each group the order of the assumptions stays.
     differing.sort(key=lambda finding: not finding.needs_action)
     if not differing:
         return "None.\n"
