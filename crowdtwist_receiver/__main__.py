@@ -1,4 +1,4 @@
-"""`python -m crowdtwist_receiver` is the command `crowdtwist-receiver`."""
+"""Entry point of `python -m crowdtwist_receiver`, the same as `crowdtwist-receiver`."""
 
 import sys
 

@@ -1,7 +1,7 @@
-"""Which addresses may post.
+"""Client addresses that may post.
 
-The client's address is that of the connection's other end, except behind a proxy that was named:
-then it is what that proxy says, in the header `X-Forwarded-For`.
+The client is the other end of the connection, unless that is a trusted proxy: then the header
+`X-Forwarded-For` names the client.
 """
 
 from __future__ import annotations
@@ -25,41 +25,42 @@ if TYPE_CHECKING:
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-_MAPPED = IPv6Network("::ffff:0:0/96")
+_IPV4_MAPPED = IPv6Network("::ffff:0:0/96")
 _LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """The addresses that may post.
+    """Addresses that may post.
 
     Attributes:
-        allowed: networks of clients; none for anybody.
-        proxies: networks of proxies, whose word on their clients is taken.
+        allowed: networks of clients; empty for any client.
+        proxies: networks of proxies whose `X-Forwarded-For` is trusted.
     """
 
     allowed: Sequence[Network] = ()
     proxies: Sequence[Network] = ()
 
     def accept(self, scope: Scope) -> bool:
-        """Check whether the client of a request has an allowed address."""
+        """Return whether the client of a request has an allowed address."""
         if not self.allowed:
             return True
         client = self._client(scope)
         return client is not None and _is_in(self.allowed, client)
 
     def _client(self, scope: Scope) -> Address | None:
-        """Return the client's address; None if it cannot be known.
+        """Return the client's address, or None if it is unknown.
 
-        Each proxy appends the address that it was reached from, so the chain is read from its end,
-        for as long as proxies vouch for it. What stands before is whatever the client made up. A
-        chain of nothing but proxies names no client: a proxy that adds no header is not one.
+        If every address in the chain is a trusted proxy, the client is unknown: one of the proxies
+        did not add the header.
         """
-        if scope["client"] is None:  # it has gone already
+        if scope["client"] is None:  # the client has disconnected
             return None
-        # The header may come more than once, and is then one list.
+        # A repeated header is one list (RFC 9110, 5.3).
         values = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
         chain = b",".join(values).decode("latin-1").split(",")
+        # Each proxy appends the address that connected to it, so read from the end and stop at the
+        # first address that is not a trusted proxy. The client may have forged all before it.
         for text in (scope["client"][0], *reversed(chain)):
             address = _address(text)
             if address is None or not _is_in(self.proxies, address):
@@ -67,42 +68,43 @@ class Addresses:
         return None
 
 
-def network(text: str) -> Network:
-    """Read a network in CIDR notation, or a single address.
+def parse_network(text: str) -> Network:
+    """Parse a network in CIDR notation, or a single address.
 
     Raises:
         ValueError: it is neither, or has bits set beyond its prefix.
     """
-    found = ip_network(text)
-    # Clients in IPv4 are compared as such, however they came.
-    if isinstance(found, IPv6Network) and found.subnet_of(_MAPPED):
-        address = found.network_address.ipv4_mapped
-        return IPv4Network((int(address or 0), found.prefixlen - _MAPPED.prefixlen))
-    return found
+    parsed = ip_network(text)
+    # A dual-stack socket reports IPv4 clients as ::ffff:a.b.c.d. Both sides of the comparison are
+    # converted to IPv4.
+    if isinstance(parsed, IPv6Network) and parsed.subnet_of(_IPV4_MAPPED):
+        address = parsed.network_address.ipv4_mapped
+        return IPv4Network((int(address or 0), parsed.prefixlen - _IPV4_MAPPED.prefixlen))
+    return parsed
 
 
 def has_loopback(networks: Iterable[Network]) -> bool:
-    """Check whether a loopback address is in any of the networks."""
+    """Return whether any of the networks contains a loopback address."""
     return any(
-        found.version == loopback.version and found.overlaps(loopback)
-        for found in networks
+        each.version == loopback.version and each.overlaps(loopback)
+        for each in networks
         for loopback in _LOOPBACK
     )
 
 
 def _address(text: str) -> Address | None:
-    """Read an address, which some proxies send with a port."""
+    """Parse an address; some proxies append a port to it."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        found = ip_address(text)
+        parsed = ip_address(text)
     except ValueError:
         return None
-    return getattr(found, "ipv4_mapped", None) or found
+    return getattr(parsed, "ipv4_mapped", None) or parsed
 
 
 def _is_in(networks: Sequence[Network], address: Address) -> bool:
-    return any(address in found for found in networks)
+    return any(address in each for each in networks)

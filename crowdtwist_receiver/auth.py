@@ -1,7 +1,7 @@
-"""Who may post: whoever knows the user and its password, or the key; or anybody, if told so.
+"""Authentication of requests, by user and password or by key.
 
-CrowdTwist authenticates itself with Basic authentication or with the header `x-api-key`, and does
-not sign what it sends ("Data Push Overview").
+CrowdTwist authenticates with Basic authentication or the header `x-api-key`, and signs nothing
+("Data Push Overview").
 """
 
 from __future__ import annotations
@@ -26,48 +26,47 @@ _BASIC = b"basic"
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a request must carry: the one or the other, where both are set.
-
-    Only digests are kept: they all have one length, so that comparing takes one time.
+    """Credentials that requests are checked against; if both kinds are set, either is accepted.
 
     Attributes:
-        basic: digest of `user:password`, or nothing.
-        api_key: digest of the key, or nothing.
+        basic: digest of `user:password`, or empty.
+        api_key: digest of the key, or empty.
     """
 
     basic: bytes = field(repr=False)
     api_key: bytes = field(repr=False)
 
     @classmethod
-    def of(cls, user: str, password: str, api_key: str) -> Credentials:
-        """Take secrets; an empty one is none.
+    def from_secrets(cls, user: str, password: str, api_key: str) -> Credentials:
+        """Build credentials from secrets; an empty secret is not set.
 
         Raises:
-            ValueError: with a sentence, if they are no use.
+            ValueError: with a message that names the variable to set.
         """
         if bool(user) != bool(password):
             raise ValueError(
-                f"{USER} and {PASSWORD}: set both or none (or --user-file and --password-file)."
+                f"{USER} and {PASSWORD}: set both or neither"
+                " (or give --user-file and --password-file)."
             )
         if ":" in user:
-            raise ValueError(f"{USER}: Basic authentication allows no colon in it.")
+            raise ValueError(f"{USER}: must not contain a colon (Basic authentication).")
         if not user and not api_key:
             raise ValueError(
-                f"Nobody may post yet: set {USER} and {PASSWORD}, or {API_KEY}, in the environment"
-                " or by --user-file and --password-file, or --api-key-file."
+                f"No credentials: set {USER} and {PASSWORD}, or {API_KEY}, in the environment,"
+                " or give --user-file and --password-file, or --api-key-file."
             )
         basic = _digest(f"{user}:{password}".encode()) if user else b""
         return cls(basic, _digest(api_key.encode()) if api_key else b"")
 
     @classmethod
-    def gather(cls, options: ReceiverOptions, environment: Mapping[str, str]) -> Credentials | None:
-        """Read secrets from the files that options name, else from the environment.
+    def load(cls, options: ReceiverOptions, environment: Mapping[str, str]) -> Credentials | None:
+        """Read secrets from the files of the options, else from the environment.
 
         Returns:
-            None if the options say that none are asked for.
+            None with `--no-authentication`.
 
         Raises:
-            ValueError: with a sentence, if they are no use.
+            ValueError: with a message that names the option or variable.
         """
         secrets = (
             _secret("--user-file", options.user_file, environment.get(USER)),
@@ -75,23 +74,28 @@ class Credentials:
             _secret("--api-key-file", options.api_key_file, environment.get(API_KEY)),
         )
         if not options.no_authentication:
-            return cls.of(*secrets)
+            return cls.from_secrets(*secrets)
+        # Whoever sets a secret expects it to be checked.
         if any(secrets):
             raise ValueError(
-                f"--no-authentication: unset {USER}, {PASSWORD} and {API_KEY}, and their files;"
-                " nobody would be asked for them."
+                f"--no-authentication: unset {USER}, {PASSWORD} and {API_KEY}, and give no"
+                " secret files; they would not be checked."
             )
         return None
 
     @property
     def challenge(self) -> bytes:
-        """What a 401 asks for."""
+        """Value of the header `WWW-Authenticate` of a 401."""
         return b'Basic realm="crowdtwist-receiver", charset="UTF-8"' if self.basic else b"ApiKey"
 
     def accept(self, headers: Mapping[bytes, bytes]) -> bool:
-        """Tell whether a request may post; both are always compared, and wholly."""
+        """Return whether a request carries valid credentials."""
+        # Constant time, so that timing reveals nothing: digests have one length, and both are
+        # always compared. A digest never equals the empty one of a kind that is not set.
         by_key = compare_digest(_digest(headers.get(b"x-api-key", b"")), self.api_key)
-        by_user = compare_digest(_digest(_pair(headers.get(b"authorization", b""))), self.basic)
+        by_user = compare_digest(
+            _digest(_basic_pair(headers.get(b"authorization", b""))), self.basic
+        )
         return by_key | by_user
 
 
@@ -99,8 +103,8 @@ def _digest(secret: bytes) -> bytes:
     return sha256(secret).digest()
 
 
-def _pair(header: bytes) -> bytes:
-    """Take `user:password` out of an Authorization header; nothing, if it is not in there."""
+def _basic_pair(header: bytes) -> bytes:
+    """Return `user:password` from an Authorization header, or nothing if it has another scheme."""
     scheme, _, encoded = header.partition(b" ")
     if scheme.lower() != _BASIC:
         return b""
@@ -110,10 +114,10 @@ def _pair(header: bytes) -> bytes:
         return b""
 
 
-def _secret(option: str, path: Path | None, otherwise: str | None) -> str:
-    """Read a secret, without the line end of its file."""
+def _secret(option: str, path: Path | None, default: str | None) -> str:
+    """Return the secret in a file, without its line end, or the default if no file is given."""
     if path is None:
-        return otherwise or ""
+        return default or ""
     try:
         text = path.read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:

@@ -1,7 +1,7 @@
-"""The body of a request: not too large, and there in time.
+"""Request bodies, limited in size, time and number.
 
-What its Content-Type says is not asked: an event would be lost for a wrong label, and JSON is read
-strictly anyway.
+The Content-Type is ignored: a wrong label must not cost an event, and the body is parsed as strict
+JSON anyway.
 """
 
 from __future__ import annotations
@@ -9,97 +9,103 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from crowdtwist_receiver.responses import Later, Refusal
+from crowdtwist_receiver.responses import RequestRejected, RetryLater
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.types import Receive
 
-_GRACE = 1
-"""Seconds for incomplete bodies when the receiver stops."""
+_SHUTDOWN_GRACE_SECONDS = 1
+"""Time for incomplete bodies to arrive after a stop was requested."""
 
 
-class Gone(Exception):  # noqa: N818 - an end, not an error
-    """The client has gone before its body was complete."""
+class ClientDisconnected(Exception):  # noqa: N818 - an outcome, not an error
+    """The client disconnected before its body was complete."""
 
 
-class Bodies:
-    """Reads bodies, some at a time; `sweep` has to be called now and then.
+class BodyReader:
+    """Reads a limited number of bodies at a time.
+
+    `cancel_overdue` must be called periodically: it enforces the time limit.
 
     Args:
-        largest: bytes that a body may have.
-        seconds: that a body may take.
-        at_once: how many may be incomplete.
+        max_bytes: maximum size of a body.
+        timeout: seconds until a body must be complete.
+        max_incomplete: bodies that may be incomplete at the same time.
     """
 
-    def __init__(self, *, largest: int, seconds: float, at_once: int) -> None:
-        self._largest = largest
-        self._seconds = seconds
-        self._at_once = at_once
-        self._ends: dict[asyncio.Task[None], float] = {}
-        self._late: set[asyncio.Task[None]] = set()
+    def __init__(self, *, max_bytes: int, timeout: float, max_incomplete: int) -> None:
+        self._max_bytes = max_bytes
+        self._timeout = timeout
+        self._max_incomplete = max_incomplete
+        self._deadlines: dict[asyncio.Task[None], float] = {}
+        self._overdue: set[asyncio.Task[None]] = set()
         self._stopping = False
 
     async def read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         """Read the body of a request.
 
         Raises:
-            Refusal: it is not to be had.
-            Gone: nobody waits for an answer.
+            RequestRejected: the body is too large or too slow, or there are too many.
+            ClientDisconnected: the client has closed the connection.
         """
-        self._check(headers)
+        self._check_acceptable(headers)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - for the type checker
-        self._ends[task] = asyncio.get_running_loop().time() + self._seconds
+        # One periodic check of all deadlines, because a timer per request is expensive at
+        # thousands of requests a second.
+        self._deadlines[task] = asyncio.get_running_loop().time() + self._timeout
         try:
-            return await self._whole(receive)
+            return await self._receive_all(receive)
         except asyncio.CancelledError:
-            if task not in self._late:
+            # Only our own cancellation becomes a response. Any other one ends the task.
+            if task not in self._overdue:
                 raise
             if self._stopping:
-                raise Later("stopping", close=True) from None
-            raise Refusal(408, "the body took too long", close=True) from None
+                raise RetryLater("shutting down", close=True) from None
+            raise RequestRejected(408, "the body was not received in time", close=True) from None
         finally:
-            del self._ends[task]
-            self._late.discard(task)
+            del self._deadlines[task]
+            self._overdue.discard(task)
 
-    def sweep(self) -> None:
-        """End the wait for bodies whose time is over."""
+    def cancel_overdue(self) -> None:
+        """Cancel the reading of bodies whose deadline has passed."""
         now = asyncio.get_running_loop().time()
-        for task, end in self._ends.items():
-            if end <= now and task not in self._late:
-                self._late.add(task)
+        for task, deadline in self._deadlines.items():
+            if deadline <= now and task not in self._overdue:
+                self._overdue.add(task)
                 task.cancel()
 
     def stop(self) -> None:
-        """Begin no further body, and give those that are incomplete another second."""
+        """Reject new bodies, and allow one more second for incomplete ones."""
         self._stopping = True
-        end = asyncio.get_running_loop().time() + _GRACE
-        for task in self._ends:
-            self._ends[task] = min(self._ends[task], end)
+        deadline = asyncio.get_running_loop().time() + _SHUTDOWN_GRACE_SECONDS
+        for task in self._deadlines:
+            self._deadlines[task] = min(self._deadlines[task], deadline)
 
-    def _check(self, headers: Mapping[bytes, bytes]) -> None:
-        if int(headers.get(b"content-length", b"0")) > self._largest:
+    def _check_acceptable(self, headers: Mapping[bytes, bytes]) -> None:
+        if int(headers.get(b"content-length", b"0")) > self._max_bytes:
             raise self._too_large()
         if self._stopping:
-            raise Later("stopping", close=True)
-        if len(self._ends) >= self._at_once:
-            raise Later("too many bodies at a time", seconds=1)
+            raise RetryLater("shutting down", close=True)
+        if len(self._deadlines) >= self._max_incomplete:
+            raise RetryLater("too many incomplete bodies", seconds=1)
 
-    async def _whole(self, receive: Receive) -> bytes:
+    async def _receive_all(self, receive: Receive) -> bytes:
         chunks, size, more = [], 0, True
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise Gone
+                raise ClientDisconnected
             chunk: bytes = message["body"]
             more = message["more_body"]
+            # Checked again, because a chunked body has no Content-Length.
             size += len(chunk)
-            if size > self._largest:
+            if size > self._max_bytes:
                 raise self._too_large()
             chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    def _too_large(self) -> Refusal:
-        return Refusal(413, f"the body has more than {self._largest} bytes")
+    def _too_large(self) -> RequestRejected:
+        return RequestRejected(413, f"the body is larger than {self._max_bytes} bytes")

@@ -1,4 +1,4 @@
-"""The command `crowdtwist-receiver`."""
+"""Command line of `crowdtwist-receiver`."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import uvloop
 
-from crowdtwist_receiver.addresses import Addresses, network
+from crowdtwist_receiver.addresses import Addresses, parse_network
 from crowdtwist_receiver.app import Receiver, receiver_app
 from crowdtwist_receiver.auth import API_KEY, PASSWORD, USER, Credentials
-from crowdtwist_receiver.body import Bodies
-from crowdtwist_receiver.disk import prepare
+from crowdtwist_receiver.body import BodyReader
+from crowdtwist_receiver.disk import prepare_directory
 from crowdtwist_receiver.hook import Hook, load_hook
 from crowdtwist_receiver.journal import Journal
 from crowdtwist_receiver.options import ReceiverOptions
-from crowdtwist_receiver.serving import Server, listen
-from crowdtwist_receiver.stats import ReceiverStats, say
+from crowdtwist_receiver.serving import Server, open_socket
+from crowdtwist_receiver.stats import ReceiverStats, log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,23 +36,23 @@ _LOOPBACK = ("127.", "::1", "localhost")
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """Leave it to the command to say so, in one line."""
+        """Raise, so that the command prints one line instead of usage and error."""
         raise ValueError(f"{message[:1].upper()}{message[1:]}.")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="crowdtwist-receiver",
-        description="Take what CrowdTwist's Live Push posts, and answer when it is on disk."
+        description="Receive events of CrowdTwist's Live Push; respond when they are on disk."
         " Prints one line of JSON with the URL, then serves until interrupted.",
-        epilog=f"Who may post is told by {USER} and {PASSWORD}, or {API_KEY}, in the environment;"
-        " never on the command line, which others can read.",
+        epilog=f"Set {USER} and {PASSWORD}, or {API_KEY}, in the environment. Secrets are not"
+        " accepted on the command line, which other users can read.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
     defaults = ReceiverOptions(Path())
 
-    def add(name: str, kind: Any, help: str, **more: Any) -> None:  # noqa: A002 - argparse's word
+    def add(name: str, kind: Any, help: str, **more: Any) -> None:  # noqa: A002 - the name in argparse
         default = getattr(defaults, name[2:].replace("-", "_"))
         if default in (None, ()):
             default = argparse.SUPPRESS
@@ -63,21 +63,26 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         required=True,
         default=argparse.SUPPRESS,
-        help="where the events go, as JSON lines; made if it is not there",
+        help="directory of the events, written as JSON lines; created if missing",
     )
-    add("--host", str, "the address to listen at")
-    add("--port", int, "0 for any free one")
-    add("--user-file", Path, f"holds the user, instead of {USER}")
-    add("--password-file", Path, f"holds the password, instead of {PASSWORD}")
-    add("--api-key-file", Path, f"holds the key, instead of {API_KEY}")
-    add("--tls-certificate", Path, "PEM file of the certificate and its chain: serve https")
+    add("--host", str, "address to listen on")
+    add("--port", int, "port to listen on; 0 for any free port")
+    add("--user-file", Path, f"file with the user, instead of {USER}")
+    add("--password-file", Path, f"file with the password, instead of {PASSWORD}")
+    add("--api-key-file", Path, f"file with the key, instead of {API_KEY}")
+    add("--tls-certificate", Path, "PEM file of the certificate and its chain, to serve https")
     add("--tls-key", Path, "PEM file of its private key, without passphrase")
-    add("--max-body", int, "bytes that a body may have")
-    add("--body-timeout", float, "seconds that a body may take")
-    add("--max-bodies", int, "bodies that may be incomplete at a time")
-    add("--max-queue", int, "bytes that may wait for the disk")
-    add("--third-party-id-hook", str, "tells a profile's third-party id", metavar="MODULE:FUNCTION")
-    add("--hook-timeout", float, "seconds that the hook may take")
+    add("--max-body", int, "maximum size of a body, in bytes")
+    add("--body-timeout", float, "seconds until a body must be complete")
+    add("--max-bodies", int, "maximum number of incomplete bodies")
+    add("--max-queue", int, "maximum number of bytes that wait to be written")
+    add(
+        "--third-party-id-hook",
+        str,
+        "function that returns the third-party id for a profile",
+        metavar="MODULE:FUNCTION",
+    )
+    add("--hook-timeout", float, "time limit of the hook, in seconds")
     networks = {"action": "append", "metavar": "NETWORK"}
     add(
         "--allow",
@@ -88,22 +93,22 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--trusted-proxy",
         _network,
-        "network of proxies whose X-Forwarded-For tells the client's address; repeatable",
+        "network of proxies whose X-Forwarded-For is trusted; repeatable",
         **networks,
     )
     parser.add_argument(
         "--no-authentication",
         action="store_true",
-        help="ask for no secret; needs --allow. Behind a proxy that is not named by"
-        " --trusted-proxy, its address stands for the whole world, so loopback is never allowed",
+        help="accept requests without credentials; requires --allow, without loopback"
+        " addresses. A proxy that --trusted-proxy does not name counts as the client",
     )
-    add("--max-seconds", float, "stop by itself after that long")
+    add("--max-seconds", float, "stop after that many seconds")
     return parser
 
 
 def _network(text: str) -> Network:
     try:
-        return network(text)
+        return parse_network(text)
     except ValueError:
         message = "must be a network such as 203.0.113.0/24, or an address"
         raise argparse.ArgumentTypeError(message) from None
@@ -113,19 +118,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve until SIGINT, SIGTERM or SIGHUP.
 
     Returns:
-        0 after a quiet end, 1 for what cannot be used: an option, a directory, a port.
+        0 after an orderly stop, 1 if an option, the directory or the port cannot be used.
     """
     try:
         options = ReceiverOptions(**vars(_parser().parse_args(argv)))
-        credentials = Credentials.gather(options, os.environ)
+        credentials = Credentials.load(options, os.environ)
         _check_certificate(options)
         hook = None
         if options.third_party_id_hook is not None:
             hook = Hook(load_hook(options.third_party_id_hook), options.hook_timeout)
-        prepare(options.directory)
-        sock = listen(options.host, options.port)
+        prepare_directory(options.directory)
+        sock = open_socket(options.host, options.port)
     except ValueError as error:
-        say(str(error))
+        log(str(error))
         return 1
     loop = uvloop.new_event_loop()
     try:
@@ -139,30 +144,33 @@ def main(argv: Sequence[str] | None = None) -> int:
 async def _serve(
     options: ReceiverOptions, credentials: Credentials | None, hook: Hook | None, sock: socket
 ) -> None:
-    bodies = Bodies(
-        largest=options.max_body, seconds=options.body_timeout, at_once=options.max_bodies
+    bodies = BodyReader(
+        max_bytes=options.max_body,
+        timeout=options.body_timeout,
+        max_incomplete=options.max_bodies,
     )
     stats = ReceiverStats()
     journal = Journal(options.directory, options.max_queue, stats)
     addresses = Addresses(options.allow, options.trusted_proxy)
     app = receiver_app(Receiver(addresses, credentials, bodies, journal, stats, hook))
-    server = Server(app, options, [bodies.sweep, stats.tick], bodies.stop)
+    server = Server(app, options, [bodies.cancel_overdue, stats.report_if_due], bodies.stop)
     loop = asyncio.get_running_loop()
-    stops = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # else `nohup` wants it to go on
-        stops.append(signal.SIGHUP)
-    for number in stops:
+    stop_signals = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # ignored under `nohup`
+        stop_signals.append(signal.SIGHUP)
+    for number in stop_signals:
         loop.add_signal_handler(number, server.stop)
     if options.max_seconds is not None:
         loop.call_later(options.max_seconds, server.stop)
     journal.start()
+    # The journal closes after the server, so that requests in flight are still stored.
     try:
         _announce(options, sock)
         await server.serve(sockets=[sock])
     finally:
         journal.close()
         stats.report()
-        for number in stops:
+        for number in stop_signals:
             loop.remove_signal_handler(number)
 
 
@@ -173,24 +181,25 @@ def _announce(options: ReceiverOptions, sock: socket) -> None:
     sys.stdout.write(json.dumps({"url": url, "live_url": f"{url}/live"}) + "\n")
     sys.stdout.flush()
     if options.no_authentication:
-        say("asks nobody for a secret: whoever has an allowed address may post.")
+        log("authentication is off: every client with an allowed address may post.")
     if scheme == "http" and not options.host.startswith(_LOOPBACK):
-        say("serves plain http: see that only a proxy which speaks TLS can reach it.")
+        log("serves plain http: make sure that only a TLS proxy can reach it.")
 
 
 def _check_certificate(options: ReceiverOptions) -> None:
-    """See that the server can use the certificate.
+    """Check that the certificate and its key can be used, before the server starts.
 
     Raises:
-        ValueError: with a sentence.
+        ValueError: with a message that names the options.
     """
     if options.tls_certificate is None:
         return
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        # Without a password, OpenSSL would prompt for one.
         context.load_cert_chain(options.tls_certificate, options.tls_key, password="")
     except (OSError, ValueError):  # an SSLError is an OSError
         raise ValueError(
-            "--tls-certificate and --tls-key: are not a certificate and its key, in PEM files"
-            " that can be read, without passphrase."
+            "--tls-certificate and --tls-key: must be readable PEM files of a certificate and its"
+            " key, without passphrase."
         ) from None

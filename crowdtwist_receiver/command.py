@@ -1,18 +1,18 @@
-"""The command `crowdtwist-receiver`, which says what it lacks if its extra is not installed."""
+"""Console script `crowdtwist-receiver`: reports if its extra is not installed."""
 
 from __future__ import annotations
 
 import sys
 
-_OF_THE_EXTRA = frozenset({"httptools", "starlette", "uvicorn", "uvloop"})
+_EXTRA_PACKAGES = frozenset({"httptools", "starlette", "uvicorn", "uvloop"})
 
 
 def main() -> int:
-    """Run the command; returns its exit code."""
+    """Run the command and return its exit code."""
     try:
-        from crowdtwist_receiver.cli import main as run  # noqa: PLC0415 - it may be missing
+        from crowdtwist_receiver.cli import main as run  # noqa: PLC0415 - the extra may be missing
     except ModuleNotFoundError as error:
-        if error.name not in _OF_THE_EXTRA:
+        if error.name not in _EXTRA_PACKAGES:
             raise
         sys.stderr.write(
             "crowdtwist-receiver: needs what the extra `receiver` installs: "

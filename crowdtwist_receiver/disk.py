@@ -1,4 +1,4 @@
-"""Files and directories as the journal needs them: private, and durable when it is said so."""
+"""Private, durable files and directories for the journal."""
 
 from __future__ import annotations
 
@@ -10,39 +10,47 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-_PRIVATE = 0o600
+_OWNER_ONLY = 0o600
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
-_PROBE = bytes(4096)
+_PROBE_DATA = bytes(4096)
 
 
 class DiskFile:
-    """A new file, for its owner alone.
+    """A new file that only its owner can access.
 
     Raises:
-        FileExistsError: there is one of that name.
-        OSError: it cannot be made.
+        FileExistsError: a file of that name exists.
+        OSError: the file cannot be created.
     """
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, _FLAGS, _PRIVATE)
+        self._descriptor = os.open(path, _FLAGS, _OWNER_ONLY)
 
     def write(self, data: bytes) -> int:
-        """Append; returns how many bytes the disk took."""
+        """Append data and return how many bytes were written."""
         return os.write(self._descriptor, data)
 
     def sync(self) -> None:
-        """Return when all that was written is on disk, in a file that still has a name."""
+        """Block until all data is on disk.
+
+        Raises:
+            OSError: the data cannot be synced, or the file was deleted.
+        """
         os.fsync(self._descriptor)
+        # fsync also succeeds on a deleted file, whose data is lost.
         if os.fstat(self._descriptor).st_nlink == 0:
             raise OSError(errno.ENOENT, "the file has been removed")
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the file."""
         os.close(self._descriptor)
 
 
 def sync_directory(directory: Path) -> None:
-    """Return when the names of files made in a directory are on disk."""
+    """Block until the entries of a directory are on disk.
+
+    Syncing a new file does not make its name durable.
+    """
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -50,16 +58,16 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def probe(directory: Path) -> None:
-    """Find out whether a directory takes a new file.
+def check_writable(directory: Path) -> None:
+    """Check that a file can be written to a directory.
 
     Raises:
-        OSError: it does not.
+        OSError: it cannot.
     """
     path = directory / f".probe-{secrets.token_hex(4)}"
     file = DiskFile(path)
     try:
-        if file.write(_PROBE) != len(_PROBE):
+        if file.write(_PROBE_DATA) != len(_PROBE_DATA):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         file.sync()
     finally:
@@ -67,18 +75,18 @@ def probe(directory: Path) -> None:
         path.unlink()
 
 
-def prepare(directory: Path) -> None:
-    """Make a directory, for its owner alone, if it is not there, and see that it can be used.
+def prepare_directory(directory: Path) -> None:
+    """Create a directory for its owner only, unless it exists, and check that it can be written.
 
     Raises:
-        ValueError: with a sentence that names the option.
+        ValueError: with a message that names the option.
     """
     try:
         missing = [path for path in (directory, *directory.parents) if not path.exists()]
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for path in missing:
+        for path in missing:  # else a crash could lose a new directory and the events in it
             sync_directory(path.parent)
-        probe(directory)
+        check_writable(directory)
     except OSError as error:
         raise ValueError(
             f"--directory: events cannot be written there ({error.strerror})."

@@ -1,4 +1,4 @@
-"""The events of a body: each as it was sent, on one line, without credentials."""
+"""Events of a body: each as it was sent, on one line, without credentials."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tap_crowdtwist.api.decoding import decode
 from tap_crowdtwist.privacy.sanitize import cleaned, remove_credentials
 from tap_crowdtwist.schemas import is_credential_name
 
-_ANY = msgspec.json.Decoder()
-_LIST = msgspec.json.Decoder(list[msgspec.Raw])
-_BLANK = b" \t\r\n"
-_MARK = b"\xef\xbb\xbf"
-_DEEP = 64
-_TOO_DEEP = f"an event is nested more than {_DEEP} deep"
+_JSON = msgspec.json.Decoder()
+_JSON_LIST = msgspec.json.Decoder(list[msgspec.Raw])
+_WHITESPACE = b" \t\r\n"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_MAX_DEPTH = 64
+_TOO_DEEP = f"an event is nested more than {_MAX_DEPTH} levels deep"
 
 
 class Event(NamedTuple):
@@ -24,104 +24,109 @@ class Event(NamedTuple):
 
     Attributes:
         text: its JSON, without line ends.
-        members: what it says.
+        properties: its content.
     """
 
     text: bytes
-    members: dict[str, Any]
+    properties: dict[str, Any]
 
 
 class Events(NamedTuple):
-    """What a body holds.
+    """Content of a body.
 
     Attributes:
-        events: in their order.
-        mended: whether the body was not quite JSON.
+        events: in the order of the body.
+        is_repaired: whether the body was not valid JSON and had to be repaired.
     """
 
     events: list[Event]
-    mended: bool = False
+    is_repaired: bool = False
 
 
-def events_of(body: bytes) -> Events:
-    """Read a body: one event, or a list of them.
+def parse_events(body: bytes) -> Events:
+    """Parse a body: one event or a list of them.
 
-    What is not quite JSON (half a character, bytes that are not UTF-8, a raw line end in a text,
-    NaN) is mended rather than refused, since CrowdTwist would send the same again for eight hours,
-    and then never. A body that was cut is refused. Members named like credentials are taken out,
-    and texts that hold one and cannot be taken apart are masked.
+    Small defects (half a surrogate pair, bytes that are not UTF-8, a raw line end in a string, NaN)
+    are repaired; a truncated body is not. Properties named like credentials are removed, and
+    strings that hold one and cannot be parsed are masked.
 
     Raises:
-        ValueError: with a few words that repeat nothing of the body.
+        ValueError: with a message that holds nothing of the body.
     """
-    text = body.removeprefix(_MARK).strip(_BLANK)
+    text = body.removeprefix(_BYTE_ORDER_MARK).strip(_WHITESPACE)
     try:
         try:
-            return Events(_read(text))
+            return Events(_split(text))
         except (msgspec.MsgspecError, UnicodeError):
+            # A rejected event would be lost: CrowdTwist sends the same bytes for eight hours, then
+            # gives up.
             payload = decode(text).payload
             if payload is None:
                 raise
-            return Events(_read(msgspec.json.encode(payload)), mended=True)
+            return Events(_split(msgspec.json.encode(payload)), is_repaired=True)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     except (msgspec.MsgspecError, UnicodeError):
         raise ValueError("the body is not JSON in UTF-8") from None
 
 
-def _read(text: bytes) -> list[Event]:
+def _split(text: bytes) -> list[Event]:
     if text.startswith(b"["):
-        return [_event(bytes(raw)) for raw in _LIST.decode(text)]
+        return [_event(bytes(raw)) for raw in _JSON_LIST.decode(text)]
     return [_event(text)]
 
 
 def _event(text: bytes) -> Event:
-    members = _ANY.decode(text)
-    if not isinstance(members, dict):
+    properties = _JSON.decode(text)
+    if not isinstance(properties, dict):
         raise ValueError("the body is neither an object nor a list of objects")  # noqa: TRY004 - input
-    if text.count(b"{") + text.count(b"[") > _DEEP and _is_deeper(members, _DEEP):
+    # Counting brackets is fast, and they bound the depth: most events need no recursion.
+    if text.count(b"{") + text.count(b"[") > _MAX_DEPTH and _is_deeper(properties, _MAX_DEPTH):
         raise ValueError(_TOO_DEEP)
     if _has_credential(text):
-        members = _without_credentials(members)
-        return Event(msgspec.json.encode(members), members)
-    return Event(text.replace(b"\n", b" ").replace(b"\r", b" "), members)
+        properties = _without_credentials(properties)
+        return Event(msgspec.json.encode(properties), properties)
+    # Between tokens line ends are whitespace, and valid JSON has none inside of strings.
+    return Event(text.replace(b"\n", b" ").replace(b"\r", b" "), properties)
 
 
 def _is_deeper(value: Any, levels: int) -> bool:
-    """Tell whether a value has more levels than that; readers have limits of their own."""
+    """Return whether a value has more levels than that, which other JSON parsers may reject."""
     if not isinstance(value, (dict, list)):
         return False
     inner = value.values() if isinstance(value, dict) else value
-    return levels == 0 or any(_is_deeper(member, levels - 1) for member in inner)
+    return levels == 0 or any(_is_deeper(item, levels - 1) for item in inner)
 
 
 def _has_credential(text: str | bytes) -> bool:
-    """Tell whether any object of a JSON text has a member named like a credential, not null.
+    """Return whether any object of a JSON text has a credential that is not null.
 
-    `password`, `salt` and `hashAlgorithmId` come null ("Live Push User Profile"), which may stay.
-    Every member is looked at, also those that are overruled by a later one of the same name.
+    `password`, `salt` and `hashAlgorithmId` are sent as null ("Live Push User Profile"), which may
+    stay.
     """
-    found = False
+    has_credential = False
 
-    def look(members: list[tuple[str, Any]]) -> bool:
-        nonlocal found
-        found = found or any(
+    # Pairs, not dicts: a credential may precede a harmless value of the same name, and the text is
+    # stored as it was sent.
+    def check_pairs(pairs: list[tuple[str, Any]]) -> bool:
+        nonlocal has_credential
+        has_credential = has_credential or any(
             value is not None and (is_credential_name(name) or _hides_credential(value))
-            for name, value in members
+            for name, value in pairs
         )
-        return True  # stands for the object, which has been looked at
+        return True  # placeholder for the checked object
 
-    json.loads(text, object_pairs_hook=look)
-    return found
+    json.loads(text, object_pairs_hook=check_pairs)
+    return has_credential
 
 
 def _hides_credential(value: Any) -> bool:
-    """Tell the same of texts that are objects themselves, like `activityExtraData`."""
+    """Return whether a string that is JSON itself, like `activityExtraData`, has a credential."""
     if isinstance(value, list):
         return any(map(_hides_credential, value))
     return isinstance(value, str) and cleaned(value, is_credential_name) is not value
 
 
-def _without_credentials(members: dict[str, Any]) -> dict[str, Any]:
-    clean: dict[str, Any] = remove_credentials(members, is_credential_name)
+def _without_credentials(properties: dict[str, Any]) -> dict[str, Any]:
+    clean: dict[str, Any] = remove_credentials(properties, is_credential_name)
     return clean

@@ -1,4 +1,4 @@
-"""Which feed an event belongs to."""
+"""Feeds of Live Push: their paths, and which of them an event belongs to."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ PATHS = {
     "/live/points-expiration": POINTS_EXPIRATION,
     "/live/segments": SEGMENTS,
 }
-"""Where each feed may be posted to."""
+"""Path of each feed."""
 
 _SEGMENT_TYPES = ("segment", "group")
-_MARKS_OF_EXPIRY = ("pointsexp", "inactivity", "lastqualified")
-"""Parts of names, without underscores, that only events of points expiration have."""
+_EXPIRATION_NAME_PARTS = ("pointsexp", "inactivity", "lastqualified")
+"""Parts of property names, without underscores, that only points expiration events have."""
 
 
-def feed_of(event: Mapping[str, Any]) -> str:
-    """Tell the feed of an event by its members, in camel case or snake case.
+def detect_feed(event: Mapping[str, Any]) -> str:
+    """Return the feed of an event, by its property names in camel case or snake case.
 
     An activity has a `userActivityId` ("Live Push User Activity"), a redemption an `orderId`
     ("Live Push User Redemption"); a member entering or leaving a segment has an `event` with a
     `subscription_id` or with the type segment or group ("Live Push User Segmentation"); only
-    profiles have a `tierInfo` ("Live Push User Profile"). Points that will expire are told by the
-    names in "Live Push Points Expiration" and in the API's answer, or come with the date of the
-    message about them ("Batch Push Points Expiration"). What is left is a profile.
+    profiles have a `tierInfo` ("Live Push User Profile"). Points expiration events have the names
+    of "Live Push Points Expiration" or of the API's response, or a message date with a name about
+    expiration ("Batch Push Points Expiration"). Any other event counts as a profile.
     """
     if "userActivityId" in event or "user_activity_id" in event:
         return ACTIVITIES
@@ -47,13 +47,14 @@ def feed_of(event: Mapping[str, Any]) -> str:
         or event.get("type") in _SEGMENT_TYPES
     ):
         return SEGMENTS
-    return POINTS_EXPIRATION if _tells_of_expiry(event) else USERS
+    return POINTS_EXPIRATION if _is_points_expiration(event) else USERS
 
 
-def _tells_of_expiry(event: Mapping[str, Any]) -> bool:
+def _is_points_expiration(event: Mapping[str, Any]) -> bool:
     if "tierInfo" in event or "tier_info" in event:
         return False
     names = {name.replace("_", "").lower() for name in event}
-    if any(mark in name for name in names for mark in _MARKS_OF_EXPIRY):
+    # Part of the name, since the public pages do not print a complete event of this feed.
+    if any(part in name for name in names for part in _EXPIRATION_NAME_PARTS):
         return True
     return "messagedate" in names and any("expir" in name for name in names)

@@ -1,7 +1,7 @@
-"""The third-party-id answer: the brand's own id of a member, told to CrowdTwist in the response.
+"""Third-party-id hook: the brand's own function that maps a profile to the brand's id.
 
-CrowdTwist takes `third_party_id` out of the answer to a profile event ("Live Push User Profile").
-Which id that is, only the brand knows; a function of its own is asked.
+CrowdTwist reads `third_party_id` from the response to a profile event ("Live Push User Profile").
+Only the brand knows that id, so a function of the brand is called for it.
 """
 
 from __future__ import annotations
@@ -14,30 +14,31 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from crowdtwist_receiver.responses import Later
+from crowdtwist_receiver.responses import RetryLater
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Function = Callable[[dict[str, Any]], str | None]
+    HookFunction = Callable[[dict[str, Any]], str | None]
+    CallFuture = asyncio.Future[tuple[Any, str]]
 
 _THREADS = 8
-_AT_MOST = 256
+_MAX_PENDING_CALLS = 256
 _OPTION = "--third-party-id-hook"
 
 
-def load_hook(name: str) -> Function:
+def load_hook(name: str) -> HookFunction:
     """Import a function by its name, `package.module:function`.
 
     Raises:
-        ValueError: with a sentence; it names the type of an exception, not what it says.
+        ValueError: with a message that holds the type of an exception, not its text.
     """
     module_name, _, attribute = name.partition(":")
     if not module_name or not attribute:
         raise ValueError(f"{_OPTION}: must be package.module:function.")
     try:
         module = import_module(module_name)
-    except Exception as error:  # noqa: BLE001 - whatever the module does
+    except Exception as error:  # noqa: BLE001 - the module may raise anything
         raise ValueError(
             f"{_OPTION}: {module_name} cannot be imported ({type(error).__name__})."
         ) from None
@@ -48,64 +49,64 @@ def load_hook(name: str) -> Function:
 
 
 class Hook:
-    """Calls the function in threads, a bounded number of them for a bounded time.
-
-    A call that takes too long goes on in its thread, and its answer is dropped.
+    """Calls the function in a fixed number of threads, with a time limit.
 
     Args:
-        function: given an event as it was stored, returns an id or None.
-        seconds: that a call may take, its wait for a thread included.
+        function: receives an event as it was stored, returns an id or None.
+        timeout: seconds for a call, including the wait for a free thread.
     """
 
-    def __init__(self, function: Function, seconds: float) -> None:
+    def __init__(self, function: HookFunction, timeout: float) -> None:
         self._function = function
-        self._seconds = seconds
-        self._calls: SimpleQueue[tuple[dict[str, Any], asyncio.Future[tuple[Any, str]]]] = (
-            SimpleQueue()
-        )
-        self._unfinished = 0
+        self._timeout = timeout
+        self._calls: SimpleQueue[tuple[dict[str, Any], CallFuture]] = SimpleQueue()
+        self._pending = 0
         for number in range(_THREADS):
-            # Daemons, so that a call that never ends does not keep the process from ending.
+            # Daemon threads, so that a call that never ends cannot keep the process alive. The
+            # threads of `concurrent.futures` are joined at exit.
             Thread(target=self._work, name=f"third-party-id-{number}", daemon=True).start()
 
-    async def ask(self, event: dict[str, Any]) -> str | None:
-        """Ask for the id of a profile.
+    async def call(self, event: dict[str, Any]) -> str | None:
+        """Return the id for a profile event.
 
         Raises:
-            Later: there was no answer, so that CrowdTwist asks again.
+            RetryLater: the call failed or timed out; CrowdTwist will send the event again.
         """
-        if self._unfinished >= _AT_MOST:
-            raise _later("too many calls of the hook at a time")
-        future: asyncio.Future[tuple[Any, str]] = asyncio.get_running_loop().create_future()
-        self._unfinished += 1
+        # A thread cannot be canceled, so a call that timed out still counts as pending until it
+        # returns. Otherwise a slow function would fill the queue without limit.
+        if self._pending >= _MAX_PENDING_CALLS:
+            raise _retry_later("too many pending hook calls")
+        future: CallFuture = asyncio.get_running_loop().create_future()
+        self._pending += 1
         self._calls.put((event, future))
         try:
-            found, trouble = await asyncio.wait_for(future, self._seconds)
+            result, error_name = await asyncio.wait_for(future, self._timeout)
         except asyncio.TimeoutError:
-            raise _later("the hook took too long") from None
-        if trouble:
-            raise _later(f"the hook raised {trouble}")
-        if found is None or isinstance(found, str):
-            return found
-        raise _later(f"the hook returned {type(found).__name__}")
+            raise _retry_later("the hook timed out") from None
+        if error_name:
+            raise _retry_later(f"the hook raised {error_name}")
+        if result is None or isinstance(result, str):
+            return result
+        raise _retry_later(f"the hook returned {type(result).__name__}")
 
     def _work(self) -> None:
         while True:
             event, future = self._calls.get()
-            found, trouble = None, ""
-            if not future.cancelled():
+            result, error_name = None, ""
+            if not future.cancelled():  # else it timed out while it was queued
                 try:
-                    found = self._function(event)
-                except BaseException as error:  # noqa: BLE001 - its exit is none of ours
-                    trouble = type(error).__name__
-            with suppress(RuntimeError):  # the loop has ended
-                future.get_loop().call_soon_threadsafe(self._finish, future, found, trouble)
+                    result = self._function(event)
+                except BaseException as error:  # noqa: BLE001 - SystemExit must not end the thread
+                    error_name = type(error).__name__
+            # Futures and `_pending` belong to the loop's thread.
+            with suppress(RuntimeError):  # the loop is closed
+                future.get_loop().call_soon_threadsafe(self._finish, future, result, error_name)
 
-    def _finish(self, future: asyncio.Future[tuple[Any, str]], found: Any, trouble: str) -> None:
-        self._unfinished -= 1
+    def _finish(self, future: CallFuture, result: Any, error_name: str) -> None:
+        self._pending -= 1
         if not future.done():
-            future.set_result((found, trouble))
+            future.set_result((result, error_name))
 
 
-def _later(trouble: str) -> Later:
-    return Later("no third-party id yet", detail=trouble)
+def _retry_later(detail: str) -> RetryLater:
+    return RetryLater("no third-party id yet", detail=detail)

@@ -1,12 +1,11 @@
-"""Puts lines on disk, many at a time, and says so only when they are there.
+"""Journal of events on disk, with group commit.
 
-One thread writes. It takes all that has come in while it was busy with what came before, appends
-it to one file for each feed and hour, syncs each file once, syncs the directory if a file is new,
-and only then lets those who wait go on.
+One thread writes. It takes all lines that were queued during the previous commit, appends them to
+one file per feed and hour, syncs the directory if a file is new, syncs each file once, and only
+then acknowledges them.
 
-A file to which something could not be written is never written to again, so that an incomplete
-line can only be the last one of its file. Until the disk takes something again, which is tried
-every second, everything is refused.
+After a failed write a file is never written again, so only its last line can be incomplete. All
+events are then rejected until the disk can be written again, which is checked every second.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from contextlib import suppress
 from threading import Condition, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from crowdtwist_receiver.disk import DiskFile, probe, sync_directory
-from crowdtwist_receiver.responses import Later
-from crowdtwist_receiver.stats import say
+from crowdtwist_receiver.disk import DiskFile, check_writable, sync_directory
+from crowdtwist_receiver.responses import RetryLater
+from crowdtwist_receiver.stats import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,26 +29,25 @@ if TYPE_CHECKING:
 
     from crowdtwist_receiver.stats import ReceiverStats
 
-_PAUSE = 1
-_DRAWS = 4
-_HOUR = len("20261120T10")
+_RETRY_INTERVAL_SECONDS = 1
+_HOUR_LENGTH = len("20261120T10")
 
 
 class File(Protocol):
-    """What the journal needs of a file."""
+    """The part of a file's interface that the journal uses."""
 
     def write(self, data: bytes) -> int:
-        """Append; returns how many bytes it took."""
+        """Append data and return how many bytes were written."""
 
     def sync(self) -> None:
-        """Return when all that was written is on disk."""
+        """Block until all data is on disk."""
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the file."""
 
 
 class _Entry(NamedTuple):
-    """What is stored together: lines, each with the beginning of its file's name."""
+    """Lines that are acknowledged together, each with the stem of its file's name."""
 
     lines: Sequence[tuple[str, bytes]]
     size: int
@@ -59,12 +57,14 @@ class _Entry(NamedTuple):
 class Journal:
     """Stores lines durably.
 
+    A file is identified by its stem, feed and hour, such as `live_users-20261120T10`.
+
     Args:
-        directory: where the files go.
-        capacity: bytes that may wait to be written.
+        directory: directory of the files.
+        capacity: maximum number of bytes that wait to be written.
         stats: counts commits and syncs.
-        open_file: opens a new file that belongs to nobody else.
-        pause: seconds between tries whether the disk takes something again.
+        open_file: creates a new file; raises FileExistsError if it exists.
+        retry_interval: seconds between checks of a disk that failed.
     """
 
     def __init__(
@@ -74,20 +74,22 @@ class Journal:
         stats: ReceiverStats,
         *,
         open_file: Callable[[Path], File] = DiskFile,
-        pause: float = _PAUSE,
+        retry_interval: float = _RETRY_INTERVAL_SECONDS,
     ) -> None:
         self.events = 0
-        self.failing = False
+        self.is_failing = False
         self.last_commit: float | None = None
         self._directory = directory
         self._capacity = capacity
         self._stats = stats
         self._open_file = open_file
-        self._pause = pause
+        self._retry_interval = retry_interval
         self._instance = secrets.token_hex(4)
+        # `_queue`, `_queued_bytes` and `_closing` are guarded by `_wake`. `_files`, `_instance` and
+        # `_syncs` belong to the writer thread, `events` to the event loop.
         self._files: dict[str, File] = {}
         self._queue: list[_Entry] = []
-        self._waiting = 0
+        self._queued_bytes = 0
         self._syncs = 0
         self._closing = False
         self._wake = Condition()
@@ -95,40 +97,41 @@ class Journal:
         self._loop: asyncio.AbstractEventLoop
 
     def start(self) -> None:
-        """Begin; to be called in the loop."""
+        """Start the writer thread; must be called in the event loop."""
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
     def close(self) -> None:
-        """Commit what is queued and end; blocks until then."""
+        """Commit all queued lines and stop; blocks until done."""
         with self._wake:
             self._closing = True
             self._wake.notify()
         self._thread.join()
 
     def store(self, lines: Sequence[tuple[str, bytes]]) -> asyncio.Future[None]:
-        """Queue lines, all of which are stored or none is acknowledged; to be called in the loop.
+        """Queue lines that are acknowledged together; must be called in the event loop.
 
         Args:
-            lines: each with its feed and hour, like `live_users-20261120T10`.
+            lines: each with the stem of its file's name, such as `live_users-20261120T10`.
 
         Returns:
-            What is done when they are on disk, or fails with `Later`.
+            A future that is done when all lines are on disk, or fails with `RetryLater`.
 
         Raises:
-            Later: they cannot be queued.
+            RetryLater: the lines cannot be queued.
         """
         size = sum(len(line) for _, line in lines)
         entry = _Entry(lines, size, self._loop.create_future())
         with self._wake:
             if self._closing:
-                raise Later("stopping")
-            if self.failing:
-                raise Later("the disk takes nothing")
-            if self._waiting + size > self._capacity:
-                raise Later("too much is waiting for the disk", seconds=1)
-            self._waiting += size
+                raise RetryLater("shutting down")
+            if self.is_failing:
+                raise RetryLater("events cannot be written to disk")
+            if self._queued_bytes + size > self._capacity:
+                raise RetryLater("the write queue is full", seconds=1)
+            self._queued_bytes += size
             self._queue.append(entry)
+            # Only the first entry wakes the writer, which takes the whole queue at once.
             if len(self._queue) == 1:
                 self._wake.notify()
         return entry.stored
@@ -137,18 +140,22 @@ class Journal:
         while True:
             with self._wake:
                 while not (self._queue or self._closing):
-                    self._wake.wait(self._pause if self.failing else None)
-                    if self.failing and not self._queue:
+                    self._wake.wait(self._retry_interval if self.is_failing else None)
+                    # `store` queues nothing while the disk fails: leave the loop to check the disk.
+                    if self.is_failing and not self._queue:
                         break
+                # Group commit: all that was queued during the last sync shares the next one. Under
+                # load the batches grow, and the number of syncs per second stays the same.
                 batch, self._queue = self._queue, []
+            # The lock is free during the commit, so that requests can be queued.
             if batch:
                 self._commit(batch)
             elif self._closing:
                 break
             else:
-                self._try_again()
+                self._check_disk()
         for stem in list(self._files):
-            self._abandon(stem)
+            self._drop_file(stem)
 
     def _commit(self, batch: list[_Entry]) -> None:
         lines = defaultdict(list)
@@ -159,52 +166,59 @@ class Journal:
         try:
             failed = self._write({stem: b"".join(parts) for stem, parts in lines.items()})
             self._close_past_hours(lines)
-        except Exception as error:  # noqa: BLE001 - nothing may be acknowledged, nobody left waiting
+        except Exception as error:  # noqa: BLE001 - every entry must be released, none acknowledged
             failed = dict.fromkeys(lines, type(error).__name__)
+        # Such a file may end in half a line, and after a failed fsync the kernel may have dropped
+        # its data while a second fsync succeeds. Later lines go to a file of another name.
         for stem in failed:
-            self._abandon(stem)
+            self._drop_file(stem)
         if failed:
             self._instance = secrets.token_hex(4)
-            say(f"not stored: {', '.join(sorted(set(failed.values())))}")
+            log(f"cannot store events: {', '.join(sorted(set(failed.values())))}")
         with self._wake:
-            self._waiting -= sum(entry.size for entry in batch)
-            self.failing = bool(failed)
+            self._queued_bytes -= sum(entry.size for entry in batch)
+            self.is_failing = bool(failed)
         if len(failed) < len(lines):
             self.last_commit = time.monotonic()
         syncs, self._syncs = self._syncs, 0
-        with suppress(RuntimeError):  # the loop has ended, and nobody waits any longer
+        # Futures may be completed in the loop's thread only.
+        with suppress(RuntimeError):  # the loop is closed, and with it every connection
             self._loop.call_soon_threadsafe(self._release, batch, frozenset(failed), syncs)
 
     def _write(self, texts: dict[str, bytes]) -> dict[str, str]:
-        """Write and sync; returns what went wrong, by the beginning of the file's name."""
+        """Write and sync texts; return the errors by stem."""
         known = set(self._files)
-        failed = {stem: self._trouble(self._append, stem, text) for stem, text in texts.items()}
+        failed = {stem: self._error_of(self._append, stem, text) for stem, text in texts.items()}
+        # A crash could lose the name of a new file, so its directory is synced too.
         new = self._files.keys() - known
         if new:
-            trouble = self._trouble(self._sync_directory)
-            failed.update({stem: failed[stem] or trouble for stem in new})
+            error = self._error_of(self._sync_directory)
+            failed.update({stem: failed[stem] or error for stem in new})
         for stem in texts:
-            failed[stem] = failed[stem] or self._trouble(self._sync, stem)
-        return {stem: trouble for stem, trouble in failed.items() if trouble}
+            failed[stem] = failed[stem] or self._error_of(self._sync, stem)
+        return {stem: error for stem, error in failed.items() if error}
 
     @staticmethod
-    def _trouble(act: Callable[..., None], *about: Any) -> str:
-        """Do it; returns why it could not be done."""
+    def _error_of(function: Callable[..., None], *args: Any) -> str:
+        """Call a function and return its OSError in words, or an empty string."""
         try:
-            act(*about)
+            function(*args)
         except OSError as error:
             return error.strerror or type(error).__name__
         return ""
 
     def _append(self, stem: str, text: bytes) -> None:
         file = self._files.get(stem) or self._new_file(stem)
+        # A short write usually means a full disk. The file now ends in half a line: give it up.
         if file.write(text) != len(text):
             raise OSError(errno.ENOSPC, "Short write")
 
     def _new_file(self, stem: str) -> File:
         try:
             file = self._open_file(self._path(stem))
-        except FileExistsError:  # another process's, or ours from before: neither is touched
+        except FileExistsError:
+            # The file is of another process, or one that this process has closed. Never append to
+            # it: the tap relies on the last line being the only one that can be incomplete.
             self._instance = secrets.token_hex(4)
             file = self._open_file(self._path(stem))
         self._files[stem] = file
@@ -221,30 +235,35 @@ class Journal:
         self._syncs += 1
         sync_directory(self._directory)
 
-    def _abandon(self, stem: str) -> None:
+    def _drop_file(self, stem: str) -> None:
         file = self._files.pop(stem, None)
         if file is not None:
             with suppress(OSError):
                 file.close()
 
-    def _close_past_hours(self, touched: dict[str, list[bytes]]) -> None:
-        now = max((stem[-_HOUR:] for stem in touched), default="")
-        for stem in [stem for stem in self._files if stem[-_HOUR:] < now and stem not in touched]:
-            self._abandon(stem)
+    def _close_past_hours(self, written: dict[str, list[bytes]]) -> None:
+        now = max((stem[-_HOUR_LENGTH:] for stem in written), default="")
+        # A batch around the full hour writes to files of both hours; those stay open for now.
+        past = [stem for stem in self._files if stem[-_HOUR_LENGTH:] < now and stem not in written]
+        for stem in past:
+            self._drop_file(stem)
 
-    def _try_again(self) -> None:
+    def _check_disk(self) -> None:
         with suppress(OSError):
-            probe(self._directory)
-            self.failing = False
-            say("the disk takes events again")
+            check_writable(self._directory)
+            self.is_failing = False
+            log("events can be written to disk again")
 
     def _release(self, batch: list[_Entry], failed: frozenset[str], syncs: int) -> None:
+        """Complete the futures of a batch; runs in the event loop."""
         self._stats.disk.update({"failed commits" if failed else "commits": 1, "syncs": syncs})
         for entry in batch:
-            if entry.stored.done():
+            if entry.stored.done():  # canceled with its request
                 continue
+            # An entry with lines in several files is acknowledged only if all were synced. Its
+            # other lines are then stored twice: events are delivered at least once.
             if failed and any(stem in failed for stem, _ in entry.lines):
-                entry.stored.set_exception(Later("the disk takes nothing"))
+                entry.stored.set_exception(RetryLater("events cannot be written to disk"))
             else:
                 self.events += len(entry.lines)
                 entry.stored.set_result(None)

@@ -1,4 +1,4 @@
-"""What a receiver can be told."""
+"""Options of the receiver."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ if TYPE_CHECKING:
     from crowdtwist_receiver.addresses import Network
 
 MIB = 2**20
-_PORTS = 65536
+_PORT_COUNT = 65536
 
 
 @dataclass(frozen=True)
 class ReceiverOptions:
-    """Settings of a receiver; secrets are not among them, only the files that hold some.
+    """Options of a receiver. They hold no secret, only the paths of files with secrets.
 
     Attributes:
-        directory: where the events go; made, for its owner alone, if it is not there.
-        host: the address to listen at.
-        port: the port, 0 for any free one.
-        max_body: bytes that a body may have; more is answered 413.
-        body_timeout: seconds that a body may take; longer is answered 408.
-        max_bodies: bodies that may be incomplete at a time; more are answered 503.
-        max_queue: bytes that may wait for the disk; more are answered 503.
-        third_party_id_hook: `package.module:function`, asked for the id of each new profile.
-        hook_timeout: seconds that the hook may take; longer is answered 503.
+        directory: directory of the events; created for its owner only, if missing.
+        host: address to listen on.
+        port: port to listen on; 0 for any free port.
+        max_body: maximum size of a body in bytes, else 413.
+        body_timeout: seconds until a body must be complete, else 408.
+        max_bodies: maximum number of incomplete bodies, else 503.
+        max_queue: maximum number of bytes that wait to be written, else 503.
+        third_party_id_hook: `package.module:function` that returns the id for a profile.
+        hook_timeout: time limit of the hook in seconds, else 503.
         tls_certificate: PEM file of the certificate and its chain.
         tls_key: PEM file of its private key, without passphrase.
         user_file: file with the user of Basic authentication, instead of the environment.
         password_file: file with its password, instead of the environment.
-        api_key_file: file with what `x-api-key` must be, instead of the environment.
-        no_authentication: take events without a secret, from allowed networks.
-        allow: networks whose clients may post; none for all. With authentication, both must hold.
-        trusted_proxy: networks of proxies whose `X-Forwarded-For` is taken for true.
-        max_seconds: stop by itself after that long; None for never.
+        api_key_file: file with the value of `x-api-key`, instead of the environment.
+        no_authentication: accept events without credentials, from allowed networks.
+        allow: networks that may post; empty for all. Applies in addition to authentication.
+        trusted_proxy: networks of proxies whose `X-Forwarded-For` is trusted.
+        max_seconds: stop after that many seconds; None for never.
     """
 
     directory: Path
@@ -62,29 +62,30 @@ class ReceiverOptions:
     max_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be served.
+        """Validate the options.
 
         Raises:
-            ValueError: with a sentence that names the option.
+            ValueError: with a message that names the option.
         """
         for name in ("max_body", "body_timeout", "max_bodies", "max_queue", "hook_timeout"):
-            if not getattr(self, name) > 0:
+            if not getattr(self, name) > 0:  # also true for NaN
                 raise ValueError(f"{_option(name)}: must be more than 0.")
-        if not 0 <= self.port < _PORTS:
+        if not 0 <= self.port < _PORT_COUNT:
             raise ValueError("--port: must be from 0 to 65535.")
         if self.max_queue < self.max_body:
             raise ValueError("--max-queue: must not be less than --max-body.")
         if bool(self.tls_certificate) != bool(self.tls_key):
-            raise ValueError("--tls-certificate and --tls-key: give both or none.")
+            raise ValueError("--tls-certificate and --tls-key: give both or neither.")
         if self.no_authentication and not self.allow:
-            raise ValueError("--no-authentication: say with --allow which networks may post.")
+            raise ValueError("--no-authentication: requires --allow.")
+        # A proxy on this machine connects from loopback, for clients from all over the world.
         if self.no_authentication and has_loopback(self.allow):
             raise ValueError(
-                "--allow: must hold no loopback address with --no-authentication, since behind a"
-                " proxy that is the whole world."
+                "--allow: must not contain a loopback address with --no-authentication, because a"
+                " local proxy would let every client in."
             )
         if self.trusted_proxy and not self.allow:
-            raise ValueError("--trusted-proxy: means nothing without --allow.")
+            raise ValueError("--trusted-proxy: requires --allow.")
         if self.max_seconds is not None and not self.max_seconds >= 0:
             raise ValueError("--max-seconds: must not be negative.")
 

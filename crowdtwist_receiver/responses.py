@@ -1,4 +1,4 @@
-"""What a request is answered."""
+"""HTTP responses of the receiver, and the exceptions that stand for one."""
 
 from __future__ import annotations
 
@@ -13,50 +13,50 @@ if TYPE_CHECKING:
 _CLOSE = (b"connection", b"close")
 
 
-class Answer(NamedTuple):
-    """A status, a JSON body, and the headers of both."""
+class JsonResponse(NamedTuple):
+    """A status, a JSON body and all headers."""
 
     status: int
     body: bytes
     headers: tuple[tuple[bytes, bytes], ...]
 
     async def send(self, send: Send, *, close: bool = False) -> None:
-        """Send it; with `close`, as the last one of its connection."""
+        """Send the response; with `close`, as the last one of its connection."""
         headers = (*self.headers, _CLOSE) if close else self.headers
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})
 
 
-def answer(status: int, content: Mapping[str, Any], **headers: bytes) -> Answer:
-    """Make an answer; underscores in names of headers stand for hyphens."""
+def json_response(status: int, content: Mapping[str, Any], **headers: bytes) -> JsonResponse:
+    """Build a response; underscores in header names stand for hyphens."""
     body = json.dumps(content, separators=(",", ":")).encode()
     more = tuple((name.replace("_", "-").encode(), value) for name, value in headers.items())
     length = (b"content-length", str(len(body)).encode())
-    return Answer(status, body, ((b"content-type", b"application/json"), length, *more))
+    return JsonResponse(status, body, ((b"content-type", b"application/json"), length, *more))
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer
-    """Ends the handling of a request with an answer other than 200.
+class RequestRejected(Exception):  # noqa: N818 - an outcome, not an error
+    """Ends the handling of a request with a response other than 200.
 
     Args:
-        status: of the answer.
-        reason: a few words, nothing of the request or the machine in them. They are logged too, so
-            each reason is one of a fixed set.
-        close: whether the connection cannot be used any further.
-        detail: what only the log is told; one of a fixed set, too.
-        headers: of the answer.
+        status: HTTP status.
+        reason: a few words, sent and logged. They come from a fixed set and hold nothing of the
+            request or the machine.
+        close: whether the connection must be closed.
+        detail: further words from a fixed set, logged but not sent.
+        headers: of the response.
     """
 
     def __init__(
         self, status: int, reason: str, *, close: bool = False, detail: str = "", **headers: bytes
     ) -> None:
         super().__init__(f"{reason} ({detail})" if detail else reason)
-        self.answer = answer(status, {"error": reason}, **headers)
+        self.response = json_response(status, {"error": reason}, **headers)
         self.close = close
 
 
-class Later(Refusal):
-    """A 503: CrowdTwist tries again, five times an hour for eight hours ("Data Push Overview")."""
+class RetryLater(RequestRejected):
+    """A 503. CrowdTwist retries five times an hour for eight hours ("Data Push Overview")."""
 
     def __init__(
         self, reason: str, *, seconds: int = 5, close: bool = False, detail: str = ""

@@ -1,7 +1,7 @@
-"""How the receiver is served: uvicorn, with bounds to what a connection may take.
+"""HTTP server of the receiver: uvicorn, with limits for each connection.
 
-uvicorn bounds neither the time nor the size of a request's head, nor of a body that nobody reads;
-and it drops the body of a request that offers another protocol.
+uvicorn limits neither the time nor the size of a request's head or of a body that the application
+does not read, and it drops the body of a request that offers to upgrade to another protocol.
 """
 
 from __future__ import annotations
@@ -22,53 +22,62 @@ if TYPE_CHECKING:
 
     from crowdtwist_receiver.options import ReceiverOptions
 
-_HEAD = 64 * 1024
-_CONNECTIONS = 2048
-_KEEP_ALIVE = 75
-_TICK = 0.25
-_MARGIN = 2
-"""Seconds after which a connection is cut on which the application has not ended a request."""
+_MAX_HEAD_BYTES = 64 * 1024
+_MAX_CONNECTIONS = 2048
+_KEEP_ALIVE_SECONDS = 75
+_TICK_SECONDS = 0.25
+_ABORT_MARGIN_SECONDS = 2
+"""Time after the body timeout until a connection is aborted, so that a 408 can be sent first."""
 
-_GRACE = 10
-"""Seconds for requests in flight when the receiver stops."""
+_SHUTDOWN_GRACE_SECONDS = 10
+"""Time for requests in flight to finish after a stop was requested."""
 
 
 class _Parser(HttpRequestParser):
-    """Reads requests that offer another protocol as if they did not.
+    """Parser that ignores the offer to upgrade to another protocol.
 
     Java's HttpClient offers HTTP/2 with every request to an http:// address. A server may ignore
-    the offer (RFC 9110, 7.8), but httptools stops behind the head, and the body is lost
-    (httptools#124, uvicorn#2722). So another parser reads the rest, after the same head without
-    the offer.
+    the offer (RFC 9110, 7.8), but httptools stops after the head, and the body is lost
+    (httptools#124, uvicorn#2722). A second parser therefore reads the same head without the offer,
+    then the rest.
     """
 
     def __init__(self, protocol: _Protocol) -> None:
         super().__init__(protocol)
         self._protocol = protocol
 
-    def feed_data(self, data: bytes) -> None:  # type: ignore[override]  # uvicorn has only bytes
+    def feed_data(self, data: bytes) -> None:  # type: ignore[override]  # uvicorn passes bytes only
         try:
             super().feed_data(data)
         except HttpParserUpgrade as upgrade:
-            if self.get_method() == b"CONNECT":  # offers nothing else than another protocol
-                raise HttpParserError("no tunnels here") from None
+            if self.get_method() == b"CONNECT":  # without the tunnel nothing is left to serve
+                raise HttpParserError("CONNECT is not supported") from None
             protocol = self._protocol
             head = [
                 b"%s %s HTTP/%s"
                 % (self.get_method(), protocol.url, self.get_http_version().encode()),
                 *(b"%s: %s" % pair for pair in protocol.headers if pair[0] != b"upgrade"),
             ]
+            # The first argument of the exception is the offset at which httptools stopped.
             protocol.parser = _Parser(protocol)
             protocol.parser.feed_data(b"\r\n".join([*head, b"", data[upgrade.args[0] :]]))
 
 
 class _Protocol(HttpToolsProtocol):
-    """Knows how large the request is that is being received, and since when it is."""
+    """Protocol that limits the request being received, and records when it began.
 
-    largest = 0
+    Attributes:
+        max_request_bytes: maximum size of a request, with everything around the body.
+        since: when the request began, on the loop's clock; None between requests. A new connection
+            counts as a request, so that an idle one is aborted too.
+        size: bytes received so far.
+        in_head: whether the head is incomplete.
+    """
 
-    def __init__(self, *args: Any, **more: Any) -> None:
-        super().__init__(*args, **more)
+    max_request_bytes = 0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.parser = _Parser(self)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -80,7 +89,9 @@ class _Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         self.size += len(data)
-        if self.size > (_HEAD if self.in_head else self.largest) and self.since is not None:
+        limit = _MAX_HEAD_BYTES if self.in_head else self.max_request_bytes
+        # `since` is None if this data has completed the request.
+        if self.size > limit and self.since is not None:
             self.transport.abort()
 
     def on_message_begin(self) -> None:
@@ -90,7 +101,7 @@ class _Protocol(HttpToolsProtocol):
         self.in_head = True
 
     def on_headers_complete(self) -> None:
-        if not self.parser.should_upgrade():  # else the next parser comes to this head again
+        if not self.parser.should_upgrade():  # else the second parser repeats this head
             super().on_headers_complete()
         self.in_head = False
 
@@ -101,100 +112,103 @@ class _Protocol(HttpToolsProtocol):
 
 
 class Server(uvicorn.Server):
-    """Serves an application until told to stop.
+    """Serves an application until `stop` is called.
 
     Args:
         app: the application.
-        options: the bounds and the certificate.
-        ticks: called four times a second.
-        at_stop: called when no more connections are accepted.
+        options: limits and certificate.
+        periodic: functions that are called four times a second.
+        on_stop: function that is called when no more connections are accepted.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         options: ReceiverOptions,
-        ticks: Sequence[Callable[[], None]],
-        at_stop: Callable[[], None],
+        periodic: Sequence[Callable[[], None]],
+        on_stop: Callable[[], None],
     ) -> None:
         super().__init__(_config(app, options))
-        self._patience = options.body_timeout + _MARGIN
-        self._ticks = ticks
-        self._at_stop = at_stop
-        self._told = asyncio.Event()
+        self._request_timeout = options.body_timeout + _ABORT_MARGIN_SECONDS
+        self._periodic = periodic
+        self._on_stop = on_stop
+        self._stop_requested = asyncio.Event()
 
     def stop(self) -> None:
-        """End soon; to be called in the loop."""
-        self._told.set()
+        """Request a stop; must be called in the event loop."""
+        self._stop_requested.set()
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Leave signals to the command."""
+        """Leave signal handling to the command."""
         yield
 
     async def main_loop(self) -> None:
-        """Wait to be told."""
-        while not self._told.is_set():
+        """Run the periodic functions until a stop is requested."""
+        while not self._stop_requested.is_set():
             self._tick()
-            await _at_most(_TICK, self._told.wait())
+            await _wait_at_most(_TICK_SECONDS, self._stop_requested.wait())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept nothing more, let requests in flight end within the grace, then end them."""
+        """Stop accepting, let requests in flight finish within the grace time, then cancel them."""
         for server in self.servers:
             server.close()
         for sock in sockets or ():
             sock.close()
-        self._at_stop()
+        self._on_stop()
         state = self.server_state
+        # Closes idle connections, and the others after their next response.
         for connection in list(state.connections):
             connection.shutdown()
-        end = asyncio.get_running_loop().time() + _GRACE
+        end = asyncio.get_running_loop().time() + _SHUTDOWN_GRACE_SECONDS
         while state.tasks and asyncio.get_running_loop().time() < end:
-            self._tick()
-            await asyncio.wait(state.tasks, timeout=_TICK)
+            self._tick()  # body timeouts still apply
+            await asyncio.wait(state.tasks, timeout=_TICK_SECONDS)
         late = list(state.tasks)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
-        await asyncio.sleep(0)  # for answers on their way
+        await asyncio.sleep(0)  # lets the loop write responses that were just sent
         for connection in list(state.connections):
             connection.transport.close()
 
     def _tick(self) -> None:
-        for call in self._ticks:
-            call()
-        over = asyncio.get_running_loop().time() - self._patience
+        for function in self._periodic:
+            function()
+        oldest = asyncio.get_running_loop().time() - self._request_timeout
         for connection in list(self.server_state.connections):
             since = getattr(connection, "since", None)
-            if since is not None and since < over:
+            if since is not None and since < oldest:
                 connection.transport.abort()
 
 
-def listen(host: str, port: int) -> socket.socket:
+def open_socket(host: str, port: int) -> socket.socket:
     """Open a listening socket.
 
     Raises:
-        ValueError: with a sentence; the port is taken, or not ours to take, or the host not here.
+        ValueError: with a message that names port and host: the port is in use or needs privileges,
+            or the host is unknown.
     """
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         sock = socket.socket(family, kind)
         try:
+            # Else the port of a receiver that was just restarted would still be in use.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind(address)
-            sock.listen(_CONNECTIONS)
+            sock.listen(_MAX_CONNECTIONS)
         except OSError:
             sock.close()
             raise
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or "no such host"
         raise ValueError(
-            f"Port {port} of {host} cannot be used ({reason}): choose another port, or host."
+            f"Port {port} of {host} cannot be used ({reason}): choose another --port or --host."
         ) from None
     return sock
 
 
-async def _at_most(seconds: float, awaitable: Any) -> None:
+async def _wait_at_most(seconds: float, awaitable: Any) -> None:
     try:
         await asyncio.wait_for(awaitable, seconds)
     except asyncio.TimeoutError:
@@ -203,7 +217,8 @@ async def _at_most(seconds: float, awaitable: Any) -> None:
 
 def _config(app: ASGIApp, options: ReceiverOptions) -> uvicorn.Config:
     class Protocol(_Protocol):
-        largest = _HEAD + 2 * options.max_body
+        # Twice the body, because chunked encoding adds bytes around each chunk.
+        max_request_bytes = _MAX_HEAD_BYTES + 2 * options.max_body
 
     return uvicorn.Config(
         app,
@@ -216,10 +231,10 @@ def _config(app: ASGIApp, options: ReceiverOptions) -> uvicorn.Config:
         log_level="critical",
         server_header=False,
         date_header=False,
-        # uvicorn would believe X-Forwarded-For from loopback; whom to believe is ours to decide.
+        # uvicorn would trust X-Forwarded-For from loopback; `Addresses` decides whom to trust.
         proxy_headers=False,
-        limit_concurrency=_CONNECTIONS,
-        timeout_keep_alive=_KEEP_ALIVE,
+        limit_concurrency=_MAX_CONNECTIONS,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         ssl_certfile=options.tls_certificate,
         ssl_keyfile=options.tls_key,
     )

@@ -1,4 +1,4 @@
-"""What the receiver says of itself: a line a minute, and what went wrong."""
+"""Counts of the receiver, logged once a minute, and its log lines."""
 
 from __future__ import annotations
 
@@ -11,58 +11,58 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_MINUTE = 60
+_REPORT_INTERVAL_SECONDS = 60
 
 
-def say(sentence: str) -> None:
-    """Write a line to standard error; that nobody reads it is no reason to stop."""
+def log(message: str) -> None:
+    """Write a line to standard error; ignore that it is closed."""
     with suppress(OSError, ValueError):
-        sys.stderr.write(f"crowdtwist-receiver: {sentence}\n")
+        sys.stderr.write(f"crowdtwist-receiver: {message}\n")
         sys.stderr.flush()
 
 
 class ReceiverStats:
-    """Counts, and says the counts every minute.
+    """Counts since the last report.
 
     Attributes:
-        answers: by status and, if refused, reason.
-        events: stored ones, by feed; and how many bodies were not quite JSON.
-        disk: what was asked of the disk: commits, syncs.
+        responses: responses by status and, if the request was rejected, reason.
+        events: stored events by feed, and the number of repaired bodies.
+        disk: commits, failed commits and syncs.
 
     Args:
-        clock: monotonic seconds.
+        clock: monotonic clock, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.answers: Counter[str] = Counter()
+        self.responses: Counter[str] = Counter()
         self.events: Counter[str] = Counter()
         self.disk: Counter[str] = Counter()
         self._clock = clock
         self._since = clock()
 
-    def answered(self, status: int, reason: str = "") -> None:
-        """Count an answer; the reason is ours, and says nothing of the request."""
-        self.answers[f"{status} {reason}".rstrip()] += 1
+    def count_response(self, status: int, reason: str = "") -> None:
+        """Count a response; the reason must hold nothing of the request."""
+        self.responses[f"{status} {reason}".rstrip()] += 1
 
-    def tick(self) -> None:
-        """Say the counts, if the last time was a minute ago."""
-        if self._clock() - self._since >= _MINUTE:
+    def report_if_due(self) -> None:
+        """Log the counts if the last report was a minute ago."""
+        if self._clock() - self._since >= _REPORT_INTERVAL_SECONDS:
             self.report()
 
     def report(self) -> None:
-        """Say the counts since the last time."""
+        """Log the counts since the last report, and reset them."""
         now = self._clock()
-        said = [
-            f"{what}: {', '.join(f'{number} x {name}' for name, number in sorted(counts.items()))}"
-            for what, counts in (
+        sections = [
+            f"{name}: {', '.join(f'{count} x {label}' for label, count in sorted(counts.items()))}"
+            for name, counts in (
                 ("stored", self.events),
-                ("answered", self.answers),
+                ("responses", self.responses),
                 ("disk", self.disk),
             )
             if counts
         ]
-        say(f"in {now - self._since:.0f} s {'; '.join(said) or 'nothing'}")
+        log(f"last {now - self._since:.0f} s: {'; '.join(sections) or 'no activity'}")
         self.events.clear()
-        self.answers.clear()
+        self.responses.clear()
         self.disk.clear()
         self._since = now

@@ -1,6 +1,7 @@
-"""`crowdtwist-conformance`: compares what a program really does with what the tap assumes.
+"""Command `crowdtwist-conformance`: compares a live program with what the tap assumes.
 
-`probes` asks through `recorder`, which keeps to the budget; `evidence` and `looks` are what came.
-`program`, `pages`, `rows` and `ranges` hold the assumptions, `report` writes the verdicts, `cli` is
-the command. Nothing imports this package.
+`collector` and `date_queries` send requests through `requester`, whose `recorder` enforces the
+budget of requests. The responses are `observations`, collected in `evidence`. The `…_checks`
+modules turn evidence into `findings`, `report` renders them, and `cli` is the command. Nothing
+else in the tap imports this package.
 """

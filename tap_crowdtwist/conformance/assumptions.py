@@ -1,7 +1,7 @@
-"""What the tap assumes of CrowdTwist, and how what a program did bears it out.
+"""All assumptions of the tap about CrowdTwist, and their evaluation.
 
-Each assumption has a name, what the public pages say, and a pure function from evidence to a
-verdict. Sentences hold names, counts and statuses, never a value.
+An assumption has a name, the statement of the public pages, and a pure function from evidence to a
+result. Texts hold names, counts and statuses, never a value.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tap_crowdtwist.conformance.date_checks import date_checks
 from tap_crowdtwist.conformance.findings import Assumption, Finding
-from tap_crowdtwist.conformance.pages import of_pages
-from tap_crowdtwist.conformance.program import FEEDS, GENERAL
-from tap_crowdtwist.conformance.ranges import of_dates
-from tap_crowdtwist.conformance.rows import of_rows
+from tap_crowdtwist.conformance.paging_checks import paging_checks
+from tap_crowdtwist.conformance.program_checks import FEED_ASSUMPTIONS, PROGRAM_ASSUMPTIONS
+from tap_crowdtwist.conformance.row_checks import row_checks
 from tap_crowdtwist.streams import API_STREAMS
 
 if TYPE_CHECKING:
@@ -23,24 +23,27 @@ if TYPE_CHECKING:
     from tap_crowdtwist.streams.base import CrowdTwistStream
 
 
-def judge(evidence: Evidence) -> list[Finding]:
-    """Judge every assumption."""
+def evaluate(evidence: Evidence) -> list[Finding]:
+    """Return a finding for each assumption."""
     findings = []
-    for name, says, check in assumptions():
-        outcome, seen, advice = check(evidence)
-        findings.append(Finding(name, says, outcome, seen, advice))
+    for name, documented, check in assumptions():
+        outcome, observed, advice = check(evidence)
+        findings.append(Finding(name, documented, outcome, observed, advice))
     return findings
 
 
 def assumptions() -> Iterator[Assumption]:
-    """Yield every assumption, the general ones first."""
-    yield from GENERAL
+    """Yield all assumptions: about the program, about each stream, about feeds."""
+    yield from PROGRAM_ASSUMPTIONS
     for stream in API_STREAMS:
-        yield from _of_stream(stream)
-    yield from FEEDS
+        yield from _stream_assumptions(stream)
+    yield from FEED_ASSUMPTIONS
 
 
-def _of_stream(stream: type[CrowdTwistStream]) -> Iterator[Assumption]:
-    """Yield what is assumed of one resource."""
-    for topic, says, check in (*of_pages(stream), *of_rows(stream), *of_dates(stream)):
-        yield Assumption(f"{stream.name}.{topic}", says, partial(check, stream))
+def _stream_assumptions(stream: type[CrowdTwistStream]) -> Iterator[Assumption]:
+    for topic, documented, check in (
+        *paging_checks(stream),
+        *row_checks(stream),
+        *date_checks(stream),
+    ):
+        yield Assumption(f"{stream.name}.{topic}", documented, partial(check, stream))

@@ -1,4 +1,4 @@
-"""The command `crowdtwist-conformance`."""
+"""Command line of `crowdtwist-conformance`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import click
 from tap_crowdtwist import cli, connection_test
 from tap_crowdtwist.api.errors import ApiError
 from tap_crowdtwist.conformance import report
-from tap_crowdtwist.conformance.assumptions import judge
-from tap_crowdtwist.conformance.probes import collect
-from tap_crowdtwist.conformance.program import main_host_refuses
+from tap_crowdtwist.conformance.assumptions import evaluate
+from tap_crowdtwist.conformance.auth_checks import is_rejected_by_main_host
+from tap_crowdtwist.conformance.collector import collect
 from tap_crowdtwist.errors import TapError
 from tap_crowdtwist.sync import changed_members
 from tap_crowdtwist.sync.shutdown import StoppedError
@@ -31,7 +31,7 @@ NAME = "crowdtwist-conformance"
 def main(args: Sequence[str] | None = None, tap: type[TapCrowdTwist] = TapCrowdTwist) -> None:
     """Run the command.
 
-    Exits with 0 if the program does nothing that the tap cannot adapt to, else with 1.
+    Exits with 0 if the tap can adapt to every difference, else with 1.
     """
     try:
         command(args, prog_name=NAME, obj=tap)
@@ -42,11 +42,12 @@ def main(args: Sequence[str] | None = None, tap: type[TapCrowdTwist] = TapCrowdT
         sys.stderr.write(f"{NAME}: {error}\n")
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - its message may hold a value
+        # Name the place only: the text of an unexpected error may quote a response.
         places = traceback.extract_tb(error.__traceback__)
         where = f"{Path(places[-1].filename).name}, line {places[-1].lineno}"
         kind = type(error).__name__
         sys.stderr.write(
-            f"{NAME}: {kind} in {where}; this is a mistake of the command: report it\n"
+            f"{NAME}: {kind} in {where}; this is a bug of the command, please report it\n"
         )
         sys.exit(1)
 
@@ -56,21 +57,21 @@ def main(args: Sequence[str] | None = None, tap: type[TapCrowdTwist] = TapCrowdT
     "--config",
     multiple=True,
     callback=cli.read_config,
-    help="File of settings, as for the tap; ENV: from environment variables. Repeatable.",
+    help="Configuration file, as for the tap; ENV reads environment variables. Repeatable.",
 )
 @click.option(
     "--report",
     "file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the report there as JSON, and beside it as a Markdown page (.md). It holds names, "
-    "types, counts and verdicts, and no value.",
+    help="Write the report to this file as JSON, and next to it as a Markdown page (.md). It holds "
+    "names, kinds, counts and outcomes, never a value.",
 )
 @click.pass_obj
 def command(tap: type[TapCrowdTwist], config: Any, file: Path | None) -> None:
     """Compare a live program with what the tap assumes of CrowdTwist.
 
-    Sends at most 300 GET requests, about at most 20 members of the roster, at the rate that
-    `requests_per_minute` sets.
+    Sends at most 300 GET requests for at most 20 members of the roster, at the rate of
+    `requests_per_minute`.
     """
     with _quiet():
         reader = tap.from_input(config, None, max_retries=1, request_timeout=20)
@@ -78,17 +79,20 @@ def command(tap: type[TapCrowdTwist], config: Any, file: Path | None) -> None:
         with closing(run):
             run.settings.require_api()
             if run.settings.only_changed and run.feeds is not None:
+                # With `sweep_members: changed` there need be no roster of all members.
                 run.roster = changed_members.newest_roster(run.feeds, run.settings)
             evidence = collect(run, f"{NAME}/{reader.plugin_version}")
-            if run.settings.auth_method == "hmac" and main_host_refuses(evidence):
+            # At most five more requests. The recorder does not count them, but after a rejection
+            # few others were sent.
+            if run.settings.auth_method == "hmac" and is_rejected_by_main_host(evidence):
                 evidence.signature = connection_test.accepted_signature(reader.run)
-        findings = judge(evidence)
+        findings = evaluate(evidence)
         click.echo(report.lines(findings, evidence), nl=False)
         if file is not None:
-            own = bool(reader.config.get("api_url"))
+            has_own_url = bool(reader.config.get("api_url"))
             facts = {
                 "version": reader.plugin_version,
-                "environment": "own URL" if own else reader.config["environment"],
+                "environment": "own URL" if has_own_url else reader.config["environment"],
                 "auth_method": run.settings.auth_method,
                 "id_type": run.settings.id_type,
             }
@@ -100,10 +104,10 @@ def command(tap: type[TapCrowdTwist], config: Any, file: Path | None) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Log nothing: the report says all that may be said, and some log lines name properties."""
-    before = logging.root.manager.disable
+    """Disable logging, because some log lines of the tap contain property names."""
+    previous = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
         yield
     finally:
-        logging.disable(before)
+        logging.disable(previous)

@@ -1,4 +1,4 @@
-"""Verdicts: how an assumption came out, what was seen, and what to do or what would tell."""
+"""Findings: the outcome of an assumption, what was observed, and advice."""
 
 from __future__ import annotations
 
@@ -10,54 +10,53 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tap_crowdtwist.conformance.evidence import Evidence
-    from tap_crowdtwist.conformance.looks import Look
+    from tap_crowdtwist.conformance.observations import Observation
     from tap_crowdtwist.streams.base import CrowdTwistStream
-
 
 REPORT_IT = "attach the report to an issue (form: Seen on the live service)"
 
-
-Topic = tuple[str, str, "Callable[..., Judgement]"]
+StreamCheck = tuple[str, str, "Callable[..., CheckResult]"]
+"""Topic, statement of the public pages, and function of a stream and evidence."""
 
 
 class Outcome(enum.Enum):
-    """How an assumption has come out."""
+    """Outcome of an assumption."""
 
     CONFIRMED = "confirmed"
     ADAPTS = "differs, the tap adapts"
     DIFFERS = "differs"
-    UNTOLD = "could not be told"
+    UNKNOWN = "unknown"
 
 
-class Judgement(NamedTuple):
-    """A verdict, what was seen, and what to do or what would tell."""
+class CheckResult(NamedTuple):
+    """An outcome, what was observed, and advice: what to do, or how to find out."""
 
     outcome: Outcome
-    seen: str
+    observed: str
     advice: str = ""
 
 
 class Assumption(NamedTuple):
-    """Something that the tap takes for granted.
+    """Something that the tap assumes.
 
     Attributes:
         name: stream and topic.
-        says: what the public pages say, or what the tap reads into them.
-        check: judges evidence.
+        documented: statement of the public pages, or the tap's reading of them.
+        check: returns the result for evidence.
     """
 
     name: str
-    says: str
-    check: Callable[[Evidence], Judgement]
+    documented: str
+    check: Callable[[Evidence], CheckResult]
 
 
 class Finding(NamedTuple):
-    """An assumption and its verdict."""
+    """An assumption with its result."""
 
     name: str
-    says: str
+    documented: str
     outcome: Outcome
-    seen: str
+    observed: str
     advice: str
 
     @property
@@ -66,36 +65,39 @@ class Finding(NamedTuple):
         return self.outcome is Outcome.DIFFERS
 
 
-def confirmed(seen: str, advice: str = "") -> Judgement:
-    """Build the verdict that an assumption holds."""
-    return Judgement(Outcome.CONFIRMED, seen, advice)
+def confirmed(observed: str, advice: str = "") -> CheckResult:
+    """Build the result that an assumption holds."""
+    return CheckResult(Outcome.CONFIRMED, observed, advice)
 
 
-def adapts(seen: str, advice: str = "nothing to do") -> Judgement:
-    """Build the verdict that the tap finds its way although an assumption does not hold."""
-    return Judgement(Outcome.ADAPTS, seen, advice)
+def adapts(observed: str, advice: str = "nothing to do") -> CheckResult:
+    """Build the result that an assumption does not hold, but the tap adapts."""
+    return CheckResult(Outcome.ADAPTS, observed, advice)
 
 
-def differs(seen: str, advice: str = REPORT_IT) -> Judgement:
-    """Build the verdict that the tap cannot adapt."""
-    return Judgement(Outcome.DIFFERS, seen, advice)
+def differs(observed: str, advice: str = REPORT_IT) -> CheckResult:
+    """Build the result that an assumption does not hold and the tap cannot adapt."""
+    return CheckResult(Outcome.DIFFERS, observed, advice)
 
 
-def untold(seen: str, would_tell: str) -> Judgement:
-    """Build the verdict that nothing was seen that tells."""
-    return Judgement(Outcome.UNTOLD, seen, f"would tell: {would_tell}")
+def unknown(observed: str, needed: str) -> CheckResult:
+    """Build the result that the evidence does not decide; `needed` is what would."""
+    return CheckResult(Outcome.UNKNOWN, observed, f"needs: {needed}")
 
 
-def firsts(stream: type[CrowdTwistStream], evidence: Evidence) -> list[Look]:
-    """Return the first page of each member, or of the catalog."""
+def first_pages(stream: type[CrowdTwistStream], evidence: Evidence) -> list[Observation]:
+    """Return the first page of each member, or of a program stream."""
     return evidence.first.get(stream.name, [])
 
 
-def nothing(stream: type[CrowdTwistStream], evidence: Evidence) -> Judgement:
-    """Return why nothing can be told of a resource."""
-    looks = firsts(stream, evidence)
-    if not looks:
-        return untold("not asked", "a larger budget" if evidence.is_spent else "a member")
-    told = ", ".join(f"{count} x {said}" for said, count in Counter(x.told for x in looks).items())
-    who = "an entry in the catalog" if not stream.endpoint.of_member else "a member with a row"
-    return untold(f"no rows ({told})", who)
+def no_evidence(stream: type[CrowdTwistStream], evidence: Evidence) -> CheckResult:
+    """Build the result that there are no rows to check, with the reason."""
+    pages = first_pages(stream, evidence)
+    if not pages:
+        return unknown(
+            "not requested", "a larger budget" if evidence.is_budget_spent else "a member"
+        )
+    counts = Counter(page.status_text for page in pages)
+    statuses = ", ".join(f"{count} x {status}" for status, count in counts.items())
+    needed = "a member with a row" if stream.endpoint.of_member else "a row in the program"
+    return unknown(f"no rows ({statuses})", needed)

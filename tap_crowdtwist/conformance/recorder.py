@@ -1,4 +1,4 @@
-"""A transport that counts requests, stops at a budget, and keeps the last answer."""
+"""Transport that counts requests, enforces a budget, and keeps the last response."""
 
 from __future__ import annotations
 
@@ -13,38 +13,48 @@ from tap_crowdtwist.api.transport import Response, Transport
 if TYPE_CHECKING:
     from requests.auth import AuthBase
 
-REQUESTS = 300
-"""Attempts in all, retries included."""
+MAX_REQUESTS = 300
+"""Budget of requests, retries included."""
 
 
 class BudgetSpentError(Exception):
-    """No more requests may be sent."""
+    """The request budget is spent."""
 
 
 class Recorder(Transport):
-    """Counts requests, stops at the budget, and keeps the last answer."""
+    """Transport with a request budget.
+
+    The budget is enforced here, because every attempt passes the transport, retries included.
+
+    Attributes:
+        requests: number of requests sent.
+        last: response to the last request; None if there was none.
+        clock_offset: seconds by which the host's clock was ahead of ours in that response.
+        is_budget_spent: whether a request was denied.
+    """
 
     requests = 0
     last: Response | None = None
-    ahead: float | None = None
-    is_spent = False
+    clock_offset: float | None = None
+    is_budget_spent = False
 
     @override
     def get(self, url: str, auth: AuthBase) -> Response:
-        if self.requests >= REQUESTS:
-            self.is_spent = True
+        if self.requests >= MAX_REQUESTS:
+            self.is_budget_spent = True
             raise BudgetSpentError
         self.requests += 1
-        self.last = self.ahead = None
-        self.last = answer = super().get(url, auth)
-        self.ahead = _ahead(answer.headers.get("Date"), datetime.now(timezone.utc))
-        return answer
+        self.last = self.clock_offset = None  # stays so if the request fails
+        self.last = response = super().get(url, auth)
+        now = datetime.now(timezone.utc)
+        self.clock_offset = _clock_offset(response.headers.get("Date"), now)
+        return response
 
 
-def _ahead(date: str | None, now: datetime) -> float | None:
+def _clock_offset(date: str | None, now: datetime) -> float | None:
     try:
-        told = parsedate_to_datetime(date or "")
+        parsed = parsedate_to_datetime(date or "")
     except (TypeError, ValueError):
         return None
-    aware = told if told.tzinfo else told.replace(tzinfo=timezone.utc)
+    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
     return (aware - now).total_seconds()

@@ -1,6 +1,6 @@
-"""Writes findings down: lines for a terminal, JSON, and a Markdown page.
+"""Renders findings: lines for a terminal, JSON, and a Markdown page.
 
-All hold names, forms, counts and verdicts, and no value.
+All of them hold names, kinds, counts and outcomes, never a value.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from tap_crowdtwist.conformance.columns import columns_of
 from tap_crowdtwist.conformance.findings import Outcome
+from tap_crowdtwist.conformance.properties import property_stats
 from tap_crowdtwist.errors import TapError
 from tap_crowdtwist.streams import API_STREAMS
 
@@ -18,61 +18,61 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from tap_crowdtwist.conformance.columns import Columns
     from tap_crowdtwist.conformance.evidence import Evidence
     from tap_crowdtwist.conformance.findings import Finding
+    from tap_crowdtwist.conformance.properties import PropertyStats
 
-_PROMISE = "It holds names, forms, counts and verdicts, and no value."
-_COUNTED = (
-    "How often each came in each form. Names inside of open objects may be values, so they are "
+_PRIVACY_NOTE = "It holds names, kinds, counts and outcomes, never a value."
+_PROPERTIES_NOTE = (
+    "Number of values of each kind. Names inside of objects may be values, so unknown ones are "
     "only counted."
 )
-_COUNTS = {
+_SUMMARY_WORDS = {
     Outcome.CONFIRMED: "confirmed",
-    Outcome.ADAPTS: "that the tap adapts to",
-    Outcome.DIFFERS: "that it cannot adapt to",
-    Outcome.UNTOLD: "that could not be told",
+    Outcome.ADAPTS: "differ and the tap adapts",
+    Outcome.DIFFERS: "differ and the tap cannot adapt",
+    Outcome.UNKNOWN: "unknown",
 }
-_MARKS = {
+_LABELS = {
     Outcome.CONFIRMED: "ok     ",
     Outcome.ADAPTS: "adapts ",
     Outcome.DIFFERS: "DIFFERS",
-    Outcome.UNTOLD: "unknown",
+    Outcome.UNKNOWN: "unknown",
 }
 
 
 def lines(findings: Sequence[Finding], evidence: Evidence) -> str:
-    """Render the findings for a terminal, a line each, and the sum of them."""
+    """Render the findings for a terminal, one line each, and a summary."""
     width = max(len(finding.name) for finding in findings)
     text = "".join(
-        f"{_MARKS[finding.outcome]}  {finding.name:<{width}}  {_said(finding)}\n"
+        f"{_LABELS[finding.outcome]}  {finding.name:<{width}}  {_explanation(finding)}\n"
         for finding in findings
     )
     return f"{text}\n{summary(findings, evidence)}\n"
 
 
-def _said(finding: Finding) -> str:
-    return f"{finding.seen}; {finding.advice}" if finding.advice else finding.seen
+def _explanation(finding: Finding) -> str:
+    return f"{finding.observed}; {finding.advice}" if finding.advice else finding.observed
 
 
 def summary(findings: Iterable[Finding], evidence: Evidence) -> str:
-    """Say how many assumptions came out how, and at what cost."""
+    """Return the number of assumptions by outcome, and the requests that were sent."""
     counts = Counter(finding.outcome for finding in findings)
-    said = ", ".join(f"{counts[outcome]} {words}" for outcome, words in _COUNTS.items())
-    spent = "; the budget was spent" if evidence.is_spent else ""
-    return f"{said} ({evidence.requests} requests, {evidence.members} members{spent})"
+    outcomes = ", ".join(f"{counts[outcome]} {words}" for outcome, words in _SUMMARY_WORDS.items())
+    spent = "; the budget was spent" if evidence.is_budget_spent else ""
+    return f"{outcomes} ({evidence.requests} requests, {evidence.members} members{spent})"
 
 
 def write(
     file: Path, facts: Mapping[str, Any], findings: Sequence[Finding], evidence: Evidence
 ) -> tuple[Path, Path]:
-    """Write a report as JSON, and beside it as a Markdown page.
+    """Write the report as JSON, and next to it as a Markdown page.
 
     Returns:
-        Both files.
+        The paths of both files.
 
     Raises:
-        TapError: it cannot be written.
+        TapError: a file cannot be written.
     """
     page = file.with_suffix(".md")
     data = file.with_suffix(".json") if file == page else file
@@ -93,91 +93,94 @@ def as_json(facts: Mapping[str, Any], findings: Sequence[Finding], evidence: Evi
         "findings": [
             {
                 "name": finding.name,
-                "says": finding.says,
-                "verdict": finding.outcome.value,
-                "seen": finding.seen,
+                "documented": finding.documented,
+                "outcome": finding.outcome.value,
+                "observed": finding.observed,
                 "advice": finding.advice,
             }
             for finding in findings
         ],
         "properties": {
             stream: {
-                "rows": found.rows,
-                "known": found.forms,
-                "unknown": found.unknown,
-                "unknown_not_named": found.unnamed,
-                "names_in_open_objects": found.inner,
+                "rows": stats.rows,
+                "known": stats.kinds,
+                "unknown": stats.unknown,
+                "unknown_withheld": stats.unnamed,
+                "unknown_in_objects": stats.inner,
             }
-            for stream, found in _all_columns(evidence).items()
+            for stream, stats in _all_stats(evidence).items()
         },
     }
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
 def as_markdown(facts: Mapping[str, Any], findings: Sequence[Finding], evidence: Evidence) -> str:
-    """Render the report as a page."""
-    told = ", ".join(f"{name} {value}" for name, value in facts.items())
+    """Render the report as a Markdown page."""
+    details = ", ".join(f"{name} {value}" for name, value in facts.items())
     parts = [
-        "# What a program does, beside what the tap assumes\n",
-        f"Written by `crowdtwist-conformance` ({told}). {_PROMISE}\n",
+        "# Conformance report: the program compared with the tap's assumptions\n",
+        f"Written by `crowdtwist-conformance` ({details}). {_PRIVACY_NOTE}\n",
         f"{summary(findings, evidence)}.\n",
-        "## What differs\n",
+        "## Differences\n",
         _differences(findings),
-        "## All of it\n",
+        "## All assumptions\n",
         _table(
             (
                 "Assumption",
-                "What the pages say",
-                "Result",
-                "Seen",
-                "What to do, or what would tell",
+                "Documented or assumed",
+                "Outcome",
+                "Observed",
+                "What to do, or what is needed to find out",
             ),
-            [(f"`{f.name}`", f.says, _bold(f), f.seen, f.advice) for f in findings],
+            [(f"`{f.name}`", f.documented, _bold(f), f.observed, f.advice) for f in findings],
         ),
         "## Properties\n",
-        f"{_COUNTED}\n",
+        f"{_PROPERTIES_NOTE}\n",
     ]
-    for stream, found in _all_columns(evidence).items():
-        parts += [f"### {stream}\n", *_properties(found)]
+    for stream, stats in _all_stats(evidence).items():
+        parts += [f"### {stream}\n", *_properties(stats)]
     return "\n".join(parts)
 
 
 def _differences(findings: Iterable[Finding]) -> str:
-    """Render what differs, first what the tap cannot adapt to."""
+    """Render the differences, those that the tap cannot adapt to first."""
     differing = [f for f in findings if f.outcome in {Outcome.ADAPTS, Outcome.DIFFERS}]
+    # The sort is stable: within each group the order of the assumptions stays.
     differing.sort(key=lambda finding: not finding.needs_action)
     if not differing:
-        return "Nothing.\n"
-    return "".join(f"* `{f.name}` {f.outcome.value}: {f.seen}; {f.advice}\n" for f in differing)
+        return "None.\n"
+    return "".join(f"* `{f.name}` {f.outcome.value}: {f.observed}; {f.advice}\n" for f in differing)
 
 
 def _bold(finding: Finding) -> str:
-    said = finding.outcome.value
-    return said if finding.outcome in {Outcome.CONFIRMED, Outcome.UNTOLD} else f"**{said}**"
+    text = finding.outcome.value
+    return text if finding.outcome in {Outcome.CONFIRMED, Outcome.UNKNOWN} else f"**{text}**"
 
 
-def _properties(found: Columns) -> list[str]:
-    if not found.rows:
+def _properties(stats: PropertyStats) -> list[str]:
+    if not stats.rows:
         return ["No rows.\n"]
-    rows = [(f"`{name}`", _forms(forms)) for name, forms in found.forms.items()]
-    rows += [(f"`{name}` (unknown)", _forms(forms)) for name, forms in found.unknown.items()]
-    counts = f"{found.rows} rows; {found.inner} names in open objects"
-    if found.unnamed:
-        counts += f"; {found.unnamed} unknown properties not named"
-    return [f"{counts}.\n", _table(("Property", "Forms"), rows)]
+    rows = [(f"`{name}`", _kinds(kinds)) for name, kinds in stats.kinds.items()]
+    rows += [(f"`{name}` (unknown)", _kinds(kinds)) for name, kinds in stats.unknown.items()]
+    counts = f"{stats.rows} rows; {stats.inner} unknown names in objects"
+    if stats.unnamed:
+        counts += f"; {stats.unnamed} unknown properties whose names are withheld"
+    return [f"{counts}.\n", _table(("Property", "Kinds of values"), rows)]
 
 
-def _forms(forms: Counter[str]) -> str:
-    return ", ".join(f"{form} {count}" for form, count in sorted(forms.items()))
+def _kinds(kinds: Counter[str]) -> str:
+    return ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
 
 
-def _all_columns(evidence: Evidence) -> dict[str, Columns]:
+def _all_stats(evidence: Evidence) -> dict[str, PropertyStats]:
     return {
-        stream.name: columns_of(stream.name, evidence.first.get(stream.name, []), stream.aliases)
+        stream.name: property_stats(
+            stream.name, evidence.first.get(stream.name, []), stream.aliases
+        )
         for stream in API_STREAMS
     }
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    table = [head, ["---"] * len(head), *rows]
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    table = [header, ["---"] * len(header), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in table)

@@ -10,7 +10,7 @@ from support.conformance import (
     CONFIRMED,
     DIFFERS,
     FOUND,
-    UNTOLD,
+    UNKNOWN,
     conform,
     conform_with,
     plain,
@@ -19,12 +19,12 @@ from support.harness import config_of, sandbox
 
 from crowdtwist_sandbox.deviations import DEVIATIONS
 from tap_crowdtwist.conformance import recorder
-from tap_crowdtwist.conformance.assumptions import judge
+from tap_crowdtwist.conformance.assumptions import evaluate
+from tap_crowdtwist.conformance.collector import MAX_MEMBERS
 from tap_crowdtwist.conformance.evidence import Evidence
 from tap_crowdtwist.conformance.findings import Outcome
-from tap_crowdtwist.conformance.looks import Look
-from tap_crowdtwist.conformance.probes import MEMBERS
-from tap_crowdtwist.conformance.recorder import REQUESTS
+from tap_crowdtwist.conformance.observations import Observation
+from tap_crowdtwist.conformance.recorder import MAX_REQUESTS
 from tap_crowdtwist.streams import API_STREAMS
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ def test_a_program_as_assumed_confirms_all_that_can_be_told() -> None:
         result = conform(running)
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.other == {}
-    untold = {each["name"]: each for each in result.findings if each["verdict"] == UNTOLD}
+    untold = {each["name"]: each for each in result.findings if each["outcome"] == UNKNOWN}
     assert set(untold) == OPEN
-    assert all(each["advice"].startswith("would tell: ") for each in untold.values())
+    assert all(each["advice"].startswith("needs: ") for each in untold.values())
     assert len(result.findings) > 100
 
 
@@ -79,10 +79,10 @@ def test_it_stays_within_its_budget(deviations: str) -> None:
         conform(running, user_ids=running.roster())
         asked = running.requests()
         roster = set(running.roster())
-    assert 100 < len(asked) <= REQUESTS
+    assert 100 < len(asked) <= MAX_REQUESTS
     assert {request["method"] for request in asked} == {"GET"}
     named = {part for request in asked for part in request["path"].split("/")} & roster
-    assert len(named) == MEMBERS
+    assert len(named) == MAX_MEMBERS
 
 
 def test_a_wrong_key_is_told_and_asked_with_once() -> None:
@@ -90,8 +90,8 @@ def test_a_wrong_key_is_told_and_asked_with_once() -> None:
         result = conform(running, api_key="another-key")
         asked = running.requests()
     assert result.exit_code == 1
-    assert result.named("auth.main")["verdict"] == DIFFERS
-    assert "`auth_method` header" in result.named("auth.main")["advice"]
+    assert result.named("auth.main")["outcome"] == DIFFERS
+    assert "`auth_method` are header and hmac" in result.named("auth.main")["advice"]
     assert len(asked) <= 4
     assert "another-key" not in result.stdout + result.report + result.page
 
@@ -102,16 +102,16 @@ def test_the_method_of_the_user_is_the_one_that_is_judged(method: str) -> None:
     with plain(**(keys if method == "hmac" else {})) as running:
         result = conform(running, auth_method=method, **keys)
     assert result.exit_code == 0
-    assert result.named(f"auth.{method}")["verdict"] == CONFIRMED
+    assert result.named(f"auth.{method}")["outcome"] == CONFIRMED
 
 
 def test_a_signature_in_another_form_is_found_and_said_how_to_set() -> None:
     keys = {"hmac_public_key": "public", "hmac_private_key": "private"}
     with plain(hmac_timestamp="seconds", hmac_digest="hex", **keys) as running:
         result = conform(running, auth_method="hmac", **keys)
-        assert len(running.requests()) <= REQUESTS
+        assert len(running.requests()) <= MAX_REQUESTS
     assert result.exit_code == 1
-    assert result.named("auth.hmac")["verdict"] == DIFFERS
+    assert result.named("auth.hmac")["outcome"] == DIFFERS
     wanted = "set `hmac_timestamp` to seconds and `hmac_digest` to hex"
     assert result.named("auth.hmac")["advice"] == wanted
 
@@ -120,8 +120,8 @@ def test_what_the_program_lacks_is_no_difference() -> None:
     with plain(receipt_scanning=False, expiration_rule=False) as running:
         result = conform(running)
     assert result.other == {}
-    assert result.named("receipts.inactive")["verdict"] == CONFIRMED
-    assert result.named("points_expiration.arrays")["verdict"] == CONFIRMED
+    assert result.named("receipts.inactive")["outcome"] == CONFIRMED
+    assert result.named("points_expiration.arrays")["outcome"] == CONFIRMED
 
 
 def test_drift_is_something_that_the_tap_adapts_to() -> None:
@@ -130,19 +130,19 @@ def test_drift_is_something_that_the_tap_adapts_to() -> None:
     assert result.exit_code == 0
     assert set(result.other.values()) == {ADAPTS}
     assert f"{HISTORY}.key" in result.other
-    assert "new_property_2026" in result.named("rewards.unknown")["seen"]
-    assert "but for names of credentials" in result.named("users.unknown")["advice"]
+    assert "new_property_2026" in result.named("rewards.unknown")["observed"]
+    assert "except credentials" in result.named("users.unknown")["advice"]
 
 
 def test_a_budget_that_is_spent_leaves_the_rest_untold(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder, "REQUESTS", 60)
+    monkeypatch.setattr(recorder, "MAX_REQUESTS", 60)
     with plain() as running:
         result = conform(running)
         assert len(running.requests()) == 60
     assert (result.exit_code, result.other) == (0, {})
     assert "the budget was spent" in result.page
-    assert result.named("users.types")["verdict"] == CONFIRMED
-    assert result.named("receipts.types")["seen"] == "not asked"
+    assert result.named("users.types")["outcome"] == CONFIRMED
+    assert result.named("receipts.types")["observed"] == "not requested"
 
 
 def test_a_report_that_cannot_be_written_is_told(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_the_page_may_be_asked_for_by_its_name(tmp_path: Path) -> None:
     with plain() as running:
         conform_with(config_of(running), tmp_path / "report.md")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["report.json", "report.md"]
-    assert "## What differs" in (tmp_path / "report.md").read_text("utf-8")
+    assert "## Differences" in (tmp_path / "report.md").read_text("utf-8")
 
 
 def test_settings_are_checked_before_anything_is_asked() -> None:
@@ -178,24 +178,24 @@ def test_any_kind_of_roster_will_do(tmp_path: Path) -> None:
             running, sweep_members="changed", data_push_path=str(tmp_path), user_ids=None
         )
     assert (changed.exit_code, changed.other) == (0, {})
-    assert changed.named("users.types")["verdict"] == CONFIRMED
+    assert changed.named("users.types")["outcome"] == CONFIRMED
 
 
 @pytest.mark.parametrize("status", [None, 429, 500, 503])
 def test_a_passing_fault_is_no_difference(status: int | None) -> None:
     evidence = Evidence("query")
     for stream in API_STREAMS:
-        look = Look(stream.endpoint, 0, (), status, {}, b'{"error": "internal_error"}')
+        look = Observation(stream.endpoint, 0, (), status, {}, b'{"error": "internal_error"}')
         name = stream.name
-        evidence.looks.append(look)
+        evidence.observations.append(look)
         evidence.first[name] = [look]
         evidence.second[name] = evidence.beyond[name] = evidence.larger[name] = look
         evidence.missing[name] = look
         evidence.forms[name] = {form.name: [look, look] for form in stream.endpoint.forms}
         evidence.deletions = {"there": [look], "gone": [look]}
-    verdicts = {finding.name: finding.outcome for finding in judge(evidence)}
+    verdicts = {finding.name: finding.outcome for finding in evaluate(evidence)}
     hosts = {verdicts.pop("auth.main"), verdicts.pop("auth.pos")}
     assert hosts == {Outcome.DIFFERS}  # nobody knows whether the key is the right one
-    assert verdicts.pop("limits.429") == (Outcome.ADAPTS if status == 429 else Outcome.UNTOLD)
+    assert verdicts.pop("limits.429") == (Outcome.ADAPTS if status == 429 else Outcome.UNKNOWN)
     verdicts.pop("limits.headers")
-    assert set(verdicts.values()) == {Outcome.UNTOLD}
+    assert set(verdicts.values()) == {Outcome.UNKNOWN}

@@ -14,7 +14,7 @@ DATED = {"purchases_need_both_dates", "redemptions_refuse_days_ahead"}
 """Deviations that only a run with dates meets."""
 
 STREAMS = {
-    deviations: sorted({name.partition(".")[0] for name in found} - {"limits", "answers"})
+    deviations: sorted({name.partition(".")[0] for name in found} - {"limits", "responses"})
     for deviations, found in FOUND.items()
 }
 

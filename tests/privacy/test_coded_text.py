@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.harness import KEYS
 
-from crowdtwist_receiver.events import events_of
+from crowdtwist_receiver.events import parse_events
 from tap_crowdtwist.privacy.log_redaction import MASK
 from tap_crowdtwist.privacy.policy import (
     EXTRA,
@@ -283,7 +283,7 @@ def test_typed_text_is_what_people_wrote_and_left_as_it_is() -> None:
 @given(text=coded(holding(HELD)))
 def test_the_receiver_keeps_nothing_withheld_whatever_text_it_came_in(text: str) -> None:
     event = {"id": 1, "customData": text, "extra": [{"a": [text]}]}
-    (stored,) = events_of(json.dumps(event).encode()).events
+    (stored,) = parse_events(json.dumps(event).encode()).events
     assert not [leaf for leaf in leaves(json.loads(stored.text)) if stands_in(leaf)]
 
 
@@ -291,5 +291,5 @@ def test_the_receiver_keeps_nothing_withheld_whatever_text_it_came_in(text: str)
 @given(text=coded(st.dictionaries(st.sampled_from(HARMLESS), values, max_size=4)))
 def test_the_receiver_keeps_other_text_byte_for_byte(text: str) -> None:
     event = json.dumps({"id": 1, "customData": text}).encode()
-    (stored,) = events_of(event).events
+    (stored,) = parse_events(event).events
     assert stored.text == event

@@ -15,7 +15,7 @@ import pytest
 from support.harness import Result, discover, entry_of, run_cli, sandbox, select, without_nulls
 from support.receiver import BY_KEY, KEY, Running, receiving
 
-from crowdtwist_receiver.feeds import PATHS, feed_of
+from crowdtwist_receiver.feeds import PATHS, detect_feed
 from crowdtwist_sandbox.feeds.live_push import live_events
 
 if TYPE_CHECKING:
@@ -274,7 +274,7 @@ def test_each_value_of_an_expiration_is_in_its_column(result: Result) -> None:
 def test_each_event_of_the_sandbox_tells_its_feed() -> None:
     engine = sandbox(members=200).engine
     for feed, event in (pair for day in range(4) for pair in live_events(engine, day)):
-        assert feed_of(event) == PATHS[f"/live/{feed}"]
+        assert detect_feed(event) == PATHS[f"/live/{feed}"]
 
 
 def test_what_the_sandbox_posts_is_known_and_fits(tmp_path: Path) -> None:

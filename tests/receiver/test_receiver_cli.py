@@ -34,22 +34,22 @@ if TYPE_CHECKING:
 
 NAMES = [*BY_KEY, *BY_USER]
 NOBODY = (
-    "Nobody may post yet: set CROWDTWIST_RECEIVER_USER and CROWDTWIST_RECEIVER_PASSWORD, or"
-    " CROWDTWIST_RECEIVER_API_KEY, in the environment or by --user-file and --password-file, or"
+    "No credentials: set CROWDTWIST_RECEIVER_USER and CROWDTWIST_RECEIVER_PASSWORD, or"
+    " CROWDTWIST_RECEIVER_API_KEY, in the environment, or give --user-file and --password-file, or"
     " --api-key-file."
 )
 PAIR = (
-    "CROWDTWIST_RECEIVER_USER and CROWDTWIST_RECEIVER_PASSWORD: set both or none (or --user-file"
-    " and --password-file)."
+    "CROWDTWIST_RECEIVER_USER and CROWDTWIST_RECEIVER_PASSWORD: set both or neither (or give"
+    " --user-file and --password-file)."
 )
 NETWORK = "must be a network such as 203.0.113.0/24, or an address."
 UNSET = (
     "--no-authentication: unset CROWDTWIST_RECEIVER_USER, CROWDTWIST_RECEIVER_PASSWORD and"
-    " CROWDTWIST_RECEIVER_API_KEY, and their files; nobody would be asked for them."
+    " CROWDTWIST_RECEIVER_API_KEY, and give no secret files; they would not be checked."
 )
 UNFIT = (
-    "--tls-certificate and --tls-key: are not a certificate and its key, in PEM files that can be"
-    " read, without passphrase."
+    "--tls-certificate and --tls-key: must be readable PEM files of a certificate and its key,"
+    " without passphrase."
 )
 
 
@@ -86,16 +86,16 @@ def refused(capsys: pytest.CaptureFixture[str], *options: str) -> str:
         (["--api-key", "x"], "Unrecognized arguments: --api-key x."),
         (["--allow", "10.0.0.1/8"], "Argument --allow: " + NETWORK),
         (["--trusted-proxy", "localhost"], "Argument --trusted-proxy: " + NETWORK),
-        (["--trusted-proxy", "10.0.0.1"], "--trusted-proxy: means nothing without --allow."),
+        (["--trusted-proxy", "10.0.0.1"], "--trusted-proxy: requires --allow."),
         (
             ["--no-authentication"],
-            "--no-authentication: say with --allow which networks may post.",
+            "--no-authentication: requires --allow.",
         ),
         (
             ["--no-authentication", "--allow", "10.0.0.0/8"],
             UNSET,
         ),
-        (["--tls-key", "k.pem"], "--tls-certificate and --tls-key: give both or none."),
+        (["--tls-key", "k.pem"], "--tls-certificate and --tls-key: give both or neither."),
         (["--tls-certificate", "c.pem", "--tls-key", "k.pem"], UNFIT),
         (["--host", "no.such.host.invalid"], None),
         (["--host", "192.0.2.1"], None),
@@ -157,7 +157,7 @@ def test_a_wrong_hook_ends_with_one_sentence(
         ({"CROWDTWIST_RECEIVER_PASSWORD": PASSWORD, **BY_KEY}, PAIR),
         (
             {**BY_USER, "CROWDTWIST_RECEIVER_USER": f"{USER}:x"},
-            "CROWDTWIST_RECEIVER_USER: Basic authentication allows no colon in it.",
+            "CROWDTWIST_RECEIVER_USER: must not contain a colon (Basic authentication).",
         ),
     ],
 )
@@ -211,8 +211,8 @@ def test_a_busy_port_ends_with_one_sentence(
         port = taken.getsockname()[1]
         said = refused(capsys, "--directory", str(tmp_path), "--port", str(port))
     assert said == (
-        f"Port {port} of 127.0.0.1 cannot be used (Address already in use): choose another port, "
-        "or host."
+        f"Port {port} of 127.0.0.1 cannot be used (Address already in use): choose another "
+        "--port or --host."
     )
 
 
@@ -224,7 +224,7 @@ def test_it_stops_by_itself_after_max_seconds(
     out, err = capsys.readouterr()
     assert json.loads(out)["live_url"] == json.loads(out)["url"] + "/live"
     assert json.loads(out)["url"].startswith("http://127.0.0.1:")
-    assert err == "crowdtwist-receiver: in 0 s nothing\n"
+    assert err == "crowdtwist-receiver: last 0 s: no activity\n"
     assert list(tmp_path.iterdir()) == []
     assert signal.getsignal(signal.SIGINT) is before
 
@@ -272,11 +272,11 @@ def test_secrets_and_persons_appear_nowhere(tmp_path: Path) -> None:
         assert str(directory) not in response.text
     kept = b"".join(path.read_bytes() for path in directory.iterdir())
     assert kept.count(b"CANARY") == kept.count(b"CANARY-person") == 1
-    assert "CANARY" not in repr(Credentials.of(USER, PASSWORD, KEY))
+    assert "CANARY" not in repr(Credentials.from_secrets(USER, PASSWORD, KEY))
     (counts,) = err.splitlines()
     assert (
-        "stored: 3 x live_users; answered: 3 x 200, 1 x 400 the body is not JSON in UTF-8,"
-        " 2 x 401 unauthorized, 1 x 404 no such path, 1 x 415 no content encoding is taken;"
+        "stored: 3 x live_users; responses: 3 x 200, 1 x 400 the body is not JSON in UTF-8,"
+        " 2 x 401 unauthorized, 1 x 404 no such path, 1 x 415 content encodings are not supported;"
     ) in counts
 
 
@@ -284,19 +284,19 @@ def test_counts_are_said_every_minute(capsys: pytest.CaptureFixture[str]) -> Non
     now = 100.0
     stats = ReceiverStats(lambda: now)
     for now in (130.0, 159.9):  # noqa: B007 - the clock
-        stats.answered(200)
-        stats.tick()
+        stats.count_response(200)
+        stats.report_if_due()
     assert capsys.readouterr().err == ""
     now = 160.0
     stats.events["live_users"] += 3
-    stats.tick()
-    stats.tick()
+    stats.report_if_due()
+    stats.report_if_due()
     assert capsys.readouterr().err == (
-        "crowdtwist-receiver: in 60 s stored: 3 x live_users; answered: 2 x 200\n"
+        "crowdtwist-receiver: last 60 s: stored: 3 x live_users; responses: 2 x 200\n"
     )
     now = 220.0
-    stats.tick()
-    assert capsys.readouterr().err == "crowdtwist-receiver: in 60 s nothing\n"
+    stats.report_if_due()
+    assert capsys.readouterr().err == "crowdtwist-receiver: last 60 s: no activity\n"
 
 
 def test_it_serves_https_with_a_certificate(tmp_path: Path) -> None:
@@ -325,7 +325,7 @@ def test_plain_http_beyond_loopback_is_warned_of(
     options = ("--directory", str(tmp_path), "--port", "0", "--max-seconds", "0")
 
     assert main([*options, "--host", "0.0.0.0"]) == 0  # noqa: S104 - for no time at all
-    warning = "serves plain http: see that only a proxy which speaks TLS can reach it."
+    warning = "serves plain http: make sure that only a TLS proxy can reach it."
     assert warning in capsys.readouterr().err
     assert main([*options, "--host", "::1"]) == 0
     out, err = capsys.readouterr()

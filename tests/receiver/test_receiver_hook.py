@@ -12,7 +12,7 @@ import pytest
 from support.receiver import Running, answer_on, head, receiving, stored
 
 from crowdtwist_receiver.hook import Hook
-from crowdtwist_receiver.responses import Later
+from crowdtwist_receiver.responses import RetryLater
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         assert (code, out) == (0, "")
         assert "CANARY" not in err
         (counts,) = err.splitlines()  # no line for each event
-        for trouble in ("raised KeyError", "raised SystemExit", "took too long", "returned int"):
+        for trouble in ("raised KeyError", "raised SystemExit", "timed out", "returned int"):
             assert f" x 503 no third-party id yet (the hook {trouble})" in counts
 
 
@@ -121,16 +121,16 @@ def test_no_more_calls_wait_than_a_bounded_number() -> None:
         assert free.wait(10)
         return str(event["id"])
 
-    hook = Hook(identify, seconds=5)
+    hook = Hook(identify, timeout=5)
 
     async def ask() -> None:
-        waiting = [asyncio.create_task(hook.ask({"id": n})) for n in range(CALLS)]
+        waiting = [asyncio.create_task(hook.call({"id": n})) for n in range(CALLS)]
         await asyncio.sleep(0)
-        with pytest.raises(Later, match="too many calls of the hook at a time"):
-            await hook.ask({"id": "too many"})
+        with pytest.raises(RetryLater, match="too many pending hook calls"):
+            await hook.call({"id": "too many"})
         free.set()
         assert await asyncio.gather(*waiting) == [str(n) for n in range(CALLS)]
-        assert await hook.ask({"id": "one more"}) == "one more"
+        assert await hook.call({"id": "one more"}) == "one more"
 
     asyncio.run(ask())
 
@@ -139,12 +139,12 @@ def test_a_hook_that_exits_takes_no_thread_with_it(capsys: pytest.CaptureFixture
     def identify(event: dict[str, Any]) -> str:
         raise SystemExit(str(event))
 
-    hook = Hook(identify, seconds=10)
+    hook = Hook(identify, timeout=10)
 
     async def ask() -> None:
         for _ in range(20):  # more than there are threads
-            with pytest.raises(Later, match="the hook raised SystemExit") as caught:
-                await hook.ask({"id": "CANARY"})
+            with pytest.raises(RetryLater, match="the hook raised SystemExit") as caught:
+                await hook.call({"id": "CANARY"})
             assert "CANARY" not in str(caught.value)
 
     asyncio.run(ask())
@@ -158,14 +158,14 @@ def test_nothing_is_asked_for_which_nobody_waits_any_longer() -> None:
         asked.append(event["id"])
         assert free.wait(10)
 
-    hook = Hook(identify, seconds=0.1)
+    hook = Hook(identify, timeout=0.1)
 
     async def ask() -> None:
-        waiting = [asyncio.create_task(hook.ask({"id": n})) for n in range(20)]
+        waiting = [asyncio.create_task(hook.call({"id": n})) for n in range(20)]
         results = await asyncio.gather(*waiting, return_exceptions=True)
-        assert all(isinstance(result, Later) for result in results)
+        assert all(isinstance(result, RetryLater) for result in results)
         free.set()
-        assert await hook.ask({"id": "last"}) is None
+        assert await hook.call({"id": "last"}) is None
 
     asyncio.run(ask())
     assert 0 < len(asked) < 20

@@ -18,7 +18,7 @@ from support.receiver import NAME
 
 from crowdtwist_receiver.disk import DiskFile
 from crowdtwist_receiver.journal import Journal
-from crowdtwist_receiver.responses import Later
+from crowdtwist_receiver.responses import RetryLater
 from crowdtwist_receiver.stats import ReceiverStats
 
 if TYPE_CHECKING:
@@ -92,18 +92,20 @@ class Bench:
         self.directory = directory
         self.disk = disk
         self.stats = ReceiverStats()
-        self.journal = Journal(directory, capacity, self.stats, open_file=disk.open, pause=pause)
+        self.journal = Journal(
+            directory, capacity, self.stats, open_file=disk.open, retry_interval=pause
+        )
 
     async def store(self, *lines: tuple[str, bytes]) -> bool:
         """Whether it was acknowledged."""
         try:
             await self.journal.store(lines)
-        except Later:
+        except RetryLater:
             return False
         return True
 
     async def healthy(self) -> None:
-        while self.journal.failing:  # noqa: ASYNC110 - it has no event to wait for
+        while self.journal.is_failing:  # noqa: ASYNC110 - it has no event to wait for
             await asyncio.sleep(0.001)
 
     async def busy(self) -> list[asyncio.Future[None]]:
@@ -208,7 +210,7 @@ def test_after_a_failure_the_file_is_left_and_another_begun(
     assert sorted(marks) == [1, 2, 3]
     assert second.read_bytes() == line(3)
     said = capsys.readouterr().err
-    assert said.startswith("crowdtwist-receiver: not stored: ")
+    assert said.startswith("crowdtwist-receiver: cannot store events: ")
     assert "CANARY" not in said
 
 
@@ -221,7 +223,7 @@ def test_only_those_whose_file_failed_are_turned_away(tmp_path: Path) -> None:
         bench.disk.faults = iter([OSError(errno.EIO, "Input/output error"), None])
         bench.disk.free.set()
         results = await asyncio.gather(*waiting, return_exceptions=True)
-        assert [isinstance(result, Later) for result in results] == [False, True, False, True]
+        assert [isinstance(result, RetryLater) for result in results] == [False, True, False, True]
         assert bench.journal.events == 2
 
     with_journal(tmp_path, use)
@@ -235,11 +237,11 @@ def test_nothing_is_tried_until_the_disk_takes_something_again(tmp_path: Path) -
     async def use(bench: Bench) -> None:
         shutil.rmtree(directory)
         assert not await bench.store((USERS, line("lost")))
-        assert bench.journal.failing
+        assert bench.journal.is_failing
         for _ in range(5):
             assert not await bench.store((USERS, line("lost")))
         await asyncio.sleep(0.02)
-        assert bench.journal.failing
+        assert bench.journal.is_failing
         assert len(bench.disk.opened) == 1
         directory.mkdir()
         await bench.healthy()
@@ -302,7 +304,7 @@ def test_no_more_than_the_capacity_waits(tmp_path: Path) -> None:
     async def use(bench: Bench) -> None:
         waiting = await bench.busy()
         waiting.append(bench.journal.store([(USERS, line("first"))]))
-        with pytest.raises(Later, match="too much is waiting for the disk"):
+        with pytest.raises(RetryLater, match="the write queue is full"):
             bench.journal.store([(USERS, b"\n")])
         bench.disk.free.set()
         await asyncio.gather(*waiting)

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.receiver import KEY, Running, answer_on, head, receiving, stored
 
-from crowdtwist_receiver.feeds import PATHS, feed_of
+from crowdtwist_receiver.feeds import PATHS, detect_feed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +82,7 @@ def test_each_feed_has_a_path_whatever_the_event_looks_like(
 
 @pytest.mark.parametrize(("event", "feed"), FEEDS)
 def test_an_event_tells_its_feed(event: dict[str, Any], feed: str) -> None:
-    assert feed_of(event) == feed
+    assert detect_feed(event) == feed
 
 
 def test_one_path_takes_all_feeds_and_lists_of_them(running: Running) -> None:
@@ -93,7 +93,7 @@ def test_one_path_takes_all_feeds_and_lists_of_them(running: Running) -> None:
 
     lines = stored(running.directory)
     assert len(lines) == 6
-    assert {line.feed: line.event for line in lines} == {feed_of(e): e for e in events}
+    assert {line.feed: line.event for line in lines} == {detect_feed(e): e for e in events}
     assert len({line.received_at for line in lines}) == 2
     assert len({line.instance for line in lines}) == 1
 

@@ -91,7 +91,7 @@ def test_stopped_under_load_it_ends_quietly_with_everything_on_disk(tmp_path: Pa
         # A stop cuts no request short: all that was stored has been acknowledged.
         assert marks(directory) == acknowledged(clients)
         (counts,) = err.splitlines()
-        assert re.match(r"crowdtwist-receiver: in \d+ s stored: ", counts)
+        assert re.match(r"crowdtwist-receiver: last \d+ s: stored: ", counts)
 
 
 def test_under_nohup_it_outlives_its_terminal(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_stop_gives_incomplete_bodies_a_second_and_idle_connections_none(
         finishing.sendall(b":17} ")
         assert answer_on(finishing)[0] == 200
         status, content, headers = answer_on(dawdling)
-        assert (status, content) == (503, {"error": "stopping"})
+        assert (status, content) == (503, {"error": "shutting down"})
         assert headers["retry-after"] == "5"
         assert running.process.wait(10) == 0
         assert [line.event["id"] for line in stored(tmp_path)] == [1, 17]
@@ -146,7 +146,7 @@ def test_a_full_disk_is_told_and_survived(tmp_path: Path) -> None:
         response = running.post("/live", {"mark": "torn"})
         assert response.status_code == 503
         assert int(response.headers["retry-after"]) > 0
-        assert response.json() == {"error": "the disk takes nothing"}
+        assert response.json() == {"error": "events cannot be written to disk"}
         assert running.post("/live", {"mark": "refused"}).status_code == 503
         health = running.health()
         assert (health.status_code, health.json()["status"]) == (503, "failing")
@@ -165,8 +165,8 @@ def test_a_full_disk_is_told_and_survived(tmp_path: Path) -> None:
         _, _, err = running.end()
     *sentences, counts = err.splitlines()
     assert sentences == [
-        "crowdtwist-receiver: not stored: Short write",
-        "crowdtwist-receiver: the disk takes events again",
+        "crowdtwist-receiver: cannot store events: Short write",
+        "crowdtwist-receiver: events can be written to disk again",
     ]
     assert "2 x 200, 2 x 503" in counts
 

@@ -28,7 +28,7 @@ from support.receiver import (
 from crowdtwist_receiver.addresses import Addresses
 from crowdtwist_receiver.app import Receiver, receiver_app
 from crowdtwist_receiver.auth import Credentials
-from crowdtwist_receiver.body import Bodies
+from crowdtwist_receiver.body import BodyReader
 from crowdtwist_receiver.journal import Journal
 from crowdtwist_receiver.stats import ReceiverStats
 
@@ -132,7 +132,7 @@ def test_a_compressed_body_is_refused_with_the_reason(running: Running) -> None:
 
     assert (response.status_code, response.json()) == (
         415,
-        {"error": "no content encoding is taken"},
+        {"error": "content encodings are not supported"},
     )
     assert response.headers["accept-encoding"] == "identity"
 
@@ -187,7 +187,7 @@ def test_a_body_may_have_as_many_bytes_as_that_and_no_more(running: Running) -> 
     response = running.post("/live", fits + b" ")
     assert (response.status_code, response.json()) == (
         413,
-        {"error": f"the body has more than {LARGEST} bytes"},
+        {"error": f"the body is larger than {LARGEST} bytes"},
     )
 
 
@@ -240,7 +240,7 @@ def test_a_body_that_takes_too_long_is_given_up(running: Running) -> None:
         begun = time.monotonic()
         connection.sendall(head(Content_Length="100") + b'{"id":9')
         status, content, headers = answer_on(connection)
-        assert (status, content) == (408, {"error": "the body took too long"})
+        assert (status, content) == (408, {"error": "the body was not received in time"})
         assert headers["connection"] == "close"
         assert connection.recv(1) == b""
         assert BODY_TIMEOUT <= time.monotonic() - begun < BODY_TIMEOUT + 5
@@ -356,9 +356,9 @@ def test_a_fault_of_our_own_is_told_by_its_type_alone(
     stats = ReceiverStats()
 
     async def ask() -> None:
-        bodies = Bodies(largest=100, seconds=1, at_once=1)
+        bodies = BodyReader(max_bytes=100, timeout=1, max_incomplete=1)
         never_started = Journal(tmp_path, 1000, stats)
-        credentials = Credentials.of("", "", KEY)
+        credentials = Credentials.from_secrets("", "", KEY)
         app = receiver_app(Receiver(Addresses(), credentials, bodies, never_started, stats))
         headers = [(b"x-api-key", KEY.encode()), (b"content-type", b"application/json")]
         scope = {"type": "http", "method": "POST", "path": "/live", "headers": headers}
@@ -367,7 +367,7 @@ def test_a_fault_of_our_own_is_told_by_its_type_alone(
     asyncio.run(ask())
     assert sent[0]["status"] == 500
     assert sent[1]["body"] == b'{"error":"internal error"}'
-    assert stats.answers == {"500 internal error (AttributeError)": 1}
+    assert stats.responses == {"500 internal error (AttributeError)": 1}
     assert not capsys.readouterr().err  # it is one of the counts: no line for each request
 
 

@@ -17,9 +17,9 @@ from support.canaries import API_KEY, leaks
 from support.conformance import conform_with
 
 from tap_crowdtwist.conformance import report
-from tap_crowdtwist.conformance.assumptions import judge
+from tap_crowdtwist.conformance.assumptions import evaluate
 from tap_crowdtwist.conformance.evidence import Evidence
-from tap_crowdtwist.conformance.looks import Look
+from tap_crowdtwist.conformance.observations import Observation
 from tap_crowdtwist.streams import API_STREAMS
 
 if TYPE_CHECKING:
@@ -148,9 +148,9 @@ bodies = payloads.map(lambda payload: json.dumps(payload).encode()) | st.binary(
 def test_whatever_is_answered_is_judged_without_a_value(data: st.DataObject) -> None:
     evidence = Evidence("query")
 
-    def look(stream: Any, member: int | None = 0) -> Look:
+    def look(stream: Any, member: int | None = 0) -> Observation:
         status = data.draw(st.sampled_from([200, 200, 200, 204, 400, 404, 403, 500, None]))
-        return Look(stream.endpoint, member, (), status, {CANARY: CANARY}, data.draw(bodies))
+        return Observation(stream.endpoint, member, (), status, {CANARY: CANARY}, data.draw(bodies))
 
     for stream in data.draw(st.lists(st.sampled_from(API_STREAMS), min_size=1, unique=True)):
         evidence.first[stream.name] = [look(stream, 0), look(stream, 1)]
@@ -160,9 +160,9 @@ def test_whatever_is_answered_is_judged_without_a_value(data: st.DataObject) -> 
         if len(stream.endpoint.forms) > 1:
             forms = {form.name: [look(stream), look(stream)] for form in stream.endpoint.forms}
             evidence.forms[stream.name] = forms
-        evidence.looks += evidence.first[stream.name]
+        evidence.observations += evidence.first[stream.name]
     evidence.undated = Counter(same=1)
-    findings = judge(evidence)
+    findings = evaluate(evidence)
     for text in (
         report.lines(findings, evidence),
         report.as_json(FACTS, findings, evidence),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from crowdtwist_sandbox import Sandbox
 
-CONFIRMED, UNTOLD = "confirmed", "could not be told"
+CONFIRMED, UNKNOWN = "confirmed", "unknown"
 ADAPTS, DIFFERS = "differs, the tap adapts", "differs"
 
 
@@ -42,11 +42,11 @@ class Outcome:
 
     @property
     def other(self) -> dict[str, str]:
-        """What is other than the tap assumes: name -> verdict."""
+        """What is other than the tap assumes: name -> outcome."""
         return {
-            finding["name"]: finding["verdict"]
+            finding["name"]: finding["outcome"]
             for finding in self.findings
-            if finding["verdict"] in {ADAPTS, DIFFERS}
+            if finding["outcome"] in {ADAPTS, DIFFERS}
         }
 
 
@@ -89,7 +89,10 @@ FOUND: dict[str, dict[str, str]] = {
     "history_ignores_pages": {f"{HISTORY}.form": ADAPTS},
     "history_without_paging": {f"{HISTORY}.paging": ADAPTS},
     "history_ignores_dates": {f"{HISTORY}.dates": ADAPTS},
-    "history_without_pages,history_cut": {f"{HISTORY}.form": ADAPTS, f"{HISTORY}.cut": ADAPTS},
+    "history_without_pages,history_cut": {
+        f"{HISTORY}.form": ADAPTS,
+        f"{HISTORY}.truncation": ADAPTS,
+    },
     "redemptions_of_a_year": {"redemptions.undated": ADAPTS},
     "redemptions_end_included": {"redemptions.ends": ADAPTS},
     "redemptions_refuse_days_ahead": {"redemptions.present": DIFFERS},
@@ -119,6 +122,6 @@ FOUND: dict[str, dict[str, str]] = {
     "missing_as_400": {"users.missing": DIFFERS},
     "pos_errors_flat": {"purchases.missing": ADAPTS},
     "headers_of_limits": {"limits.headers": ADAPTS},
-    "clock_an_hour_ahead": {"answers.clock": ADAPTS},
+    "clock_an_hour_ahead": {"responses.clock": ADAPTS},
 }
 """Deviations -> what is found, and nothing else."""

@@ -1,4 +1,4 @@
-"""One answer of the API as evidence: its status, its shape, its rows."""
+"""Observations: responses of the API with their status, structure and rows."""
 
 from __future__ import annotations
 
@@ -25,37 +25,38 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-BARE = "a bare array"
-EXPIRATIONS = {
+BARE_ARRAY = "a bare array"
+EXPIRATION_RULES = {
     "redemption_period_points_expiration": "redemption_period",
     "inactivity_points_expiration": "inactivity",
 }
-"""The arrays of Points Expiration, each with its rule."""
+"""Array of Points Expiration -> its rule."""
 
-KNOWN_CODES = frozenset(code for rule in ERROR_RULES for code in rule.codes or ()) | {
+KNOWN_ERROR_CODES = frozenset(code for rule in ERROR_RULES for code in rule.codes or ()) | {
     "internal_error",
     "input_error",
     "missing_data",
     "param_error",
 }
-"""Error codes that may be named. Any other could be a value."""
+"""Error codes that may appear in the report. Any other could be a value."""
 
-
-_PASSING = frozenset({ResponseAction.RETRY, ResponseAction.SLOW_DOWN})
+_TEMPORARY = frozenset({ResponseAction.RETRY, ResponseAction.SLOW_DOWN})
 
 
 @dataclass(frozen=True)
-class Look:
-    """What came of one request.
+class Observation:
+    """The outcome of one request.
 
     Attributes:
         endpoint: the resource.
-        member: which of the members was asked about, by its place; None for a catalog.
-        params: what was asked.
-        status: HTTP status; None where no answer came.
-        headers: the headers of the answer.
-        body: its body.
-        ahead: seconds by which the clock of the host is ahead of ours, if it tells.
+        member: position of the member that was requested; None for a program stream.
+        params: query parameters.
+        status: HTTP status; None if there was no response.
+        headers: response headers.
+        body: response body.
+        clock_offset: seconds by which the host's clock is ahead of ours; None if unknown.
+        payload: parsed body; None if it is not JSON.
+        defects: what is not valid JSON in the body.
     """
 
     endpoint: Endpoint
@@ -64,9 +65,10 @@ class Look:
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | bytearray = b""
-    ahead: float | None = None
+    clock_offset: float | None = None
 
     def __post_init__(self) -> None:
+        # A frozen dataclass can set derived fields only in this way.
         decoded = decode(self.body)
         object.__setattr__(self, "payload", decoded.payload)
         object.__setattr__(self, "defects", decoded.defects)
@@ -76,39 +78,40 @@ class Look:
 
     @property
     def is_data(self) -> bool:
-        """Whether the answer is the data asked for."""
+        """Whether the response is the requested data, not an error."""
         if self.status is None or self.payload is None:
             return False
         return is_success(self.status, parse_error_body(self.payload))
 
     @property
     def code(self) -> str:
-        """The error code; "another code" where it is not one of the known ones."""
-        fault = parse_error_body(self.payload)
-        if fault is None or not fault.code:
+        """The error code; "another code" if it is not a known one."""
+        error = parse_error_body(self.payload)
+        if error is None or not error.code:
             return "no code"
-        return fault.code if fault.code in KNOWN_CODES else "another code"
+        return error.code if error.code in KNOWN_ERROR_CODES else "another code"
 
     @property
     def action(self) -> ResponseAction | None:
-        """What the tap does about the answer; None for data, or where no answer came."""
+        """The tap's action for an error; None for data or no response."""
         if self.status is None or self.is_data:
             return None
-        fault = parse_error_body(self.payload)
-        code = fault.code if fault else ""
+        error = parse_error_body(self.payload)
+        code = error.code if error else ""
         name = self.endpoint.name
+        # The tap's own rules, so that the report says what the tap would really do.
         return classify_response(
             self.status, code, of_member=self.endpoint.of_member, resource=name
         ).action
 
     @property
-    def is_answered(self) -> bool:
-        """Whether there was an answer that tells something: not one of a passing fault."""
-        return self.status is not None and self.action not in _PASSING
+    def is_conclusive(self) -> bool:
+        """Whether there was a response, and no temporary error."""
+        return self.status is not None and self.action not in _TEMPORARY
 
     @property
-    def error_form(self) -> str:
-        """Which of the forms an error body has."""
+    def error_shape(self) -> str:
+        """The structure of an error body."""
         if not isinstance(self.payload, dict):
             return "no JSON object"
         if isinstance(self.payload.get("error"), str):
@@ -118,19 +121,20 @@ class Look:
         return "with a reason" if "reason" in self.payload else "another form"
 
     @property
-    def told(self) -> str:
-        """Status and code in words."""
+    def status_text(self) -> str:
+        """Status and error code in words."""
         if self.status is None:
-            return "no answer"
+            return "no response"
         return f"HTTP {self.status}" + ("" if self.is_data else f", {self.code}")
 
     @property
     def envelope(self) -> str | None:
-        """Where the rows stand: a key, `BARE`, or None where there are none to be seen."""
+        """Location of the rows: a key, `BARE_ARRAY`, or None if there are none."""
         if isinstance(self.payload, list):
-            return BARE
+            return BARE_ARRAY
         if not isinstance(self.payload, dict):
             return None
+        # A known key first, even if its array is empty; else any other array with rows.
         arrays = [name for name, value in self.payload.items() if isinstance(value, list)]
         known = [name for name in self.endpoint.envelope if name in arrays]
         filled = [name for name in arrays if self.payload[name] and name != "paging"]
@@ -138,51 +142,57 @@ class Look:
 
     @property
     def page(self) -> pagination.Page | None:
-        """The page of a listing, read as the tap reads it."""
+        """The page of a listing, parsed as the tap parses it."""
         if not self.is_data or not self.endpoint.envelope:
             return None
         return pagination.read(self.payload, self.endpoint.envelope, self.endpoint.beside)
 
     @property
     def paging(self) -> Any:
-        """The `paging` object as it came."""
+        """The `paging` object as it was sent."""
         return self.payload.get("paging") if isinstance(self.payload, dict) else None
 
     @property
     def rows(self) -> list[Row]:
-        """The rows of an answer with data."""
+        """The rows of a response with data."""
         if not self.is_data:
             return []
         if self.endpoint is endpoints.POINTS_EXPIRATION:
-            return _expirations(self.payload)
+            return _expiration_rows(self.payload)
         if not self.endpoint.envelope:
             return [self.payload] if isinstance(self.payload, dict) else []
         page = self.page
         return [row for row in page.rows if isinstance(row, dict)] if page else []
 
+    @property
+    def row_count(self) -> int:
+        """Rows of the whole listing if it has a total, else of this page."""
+        page = self.page
+        return (page.total if page and page.total else 0) or len(self.rows)
 
-def _expirations(payload: Any) -> list[Row]:
+
+def _expiration_rows(payload: Any) -> list[Row]:
     if not isinstance(payload, dict):
         return []
-    found = [
+    entries = [
         (entry, rule)
-        for key, rule in EXPIRATIONS.items()
+        for key, rule in EXPIRATION_RULES.items()
         if isinstance(payload.get(key), list)
         for entry in payload[key]
     ]
-    return [{**entry, "rule_type": rule} for entry, rule in found if isinstance(entry, dict)]
+    return [{**entry, "rule_type": rule} for entry, rule in entries if isinstance(entry, dict)]
 
 
 def page_params(form: Form, number: int, size: int | None = None) -> Params:
-    """Spell the request for a page of a form."""
+    """Build the query parameters for a page in a form of the request."""
     if form.page is None:
         return ()
-    wanted = size or form.page_size
-    return ((form.page, str(number)), *((("page_size", str(wanted)),) if wanted else ()))
+    page_size = size or form.page_size
+    return ((form.page, str(number)), *((("page_size", str(page_size)),) if page_size else ()))
 
 
-def seconds(value: Any) -> int | None:
-    """Read an instant in any form as Unix seconds."""
+def unix_seconds(value: Any) -> int | None:
+    """Convert a timestamp in any known format to Unix seconds; None if it is not one."""
     try:
         text = timestamps.normalize_timestamp(value) if value is not None else None
     except values.ConversionError:
