@@ -35,7 +35,7 @@ def check_kept(
     Raises:
         SettingError: files are missing.
     """
-    period = begun.lost(files, read)
+    period = begun.lost_period(files, read)
     if period is not None:
         since = max(period, begun.start)
         when = f"{'of' if period == since else 'from before'} {_date(naming, since)}"
@@ -70,7 +70,7 @@ def check_gap(
     since = parse_timestamp(seen.get("all_at"))
     first = due[0].period
     if since is not None:
-        day_after = DATA_PUSH.number(since) + 1
+        day_after = DATA_PUSH.period_number(since) + 1
         has_read_older = any(read[day] for day in range(read.start, day_after))
         first = day_after - has_read_older
         oldest = min(file.period for file in files)
@@ -114,5 +114,5 @@ def check_age(
 
 
 def _date(naming: FileNaming, period: int) -> str:
-    start = naming.begins(period)
+    start = naming.period_start(period)
     return f"{start:%Y-%m-%d}" if naming is DATA_PUSH else f"{start:%Y-%m-%d %H:00}"

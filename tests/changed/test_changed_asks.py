@@ -219,7 +219,7 @@ def test_a_delivery_that_has_ended_is_noticed_after_three_days(brand: Brand) -> 
         (lambda path: path.write_bytes(path.read_bytes()[:-30]), "is not a complete zip file"),
         (lambda path: rewrite(path, lambda rows: [*rows, rows[0][:5]]), "has 5 cells where the"),
         (lambda path: rewrite(path, lambda rows: [["x", *rows[0][1:]]]), "no member id in"),
-        (lambda path: rewrite(path, lambda rows: [["9" * 30, *rows[0][1:]]]), "no member's number"),
+        (lambda path: rewrite(path, lambda rows: [["9" * 30, *rows[0][1:]]]), "no member id in"),
         (lambda path: rewrite(path, lambda rows: [["-5", *rows[0][1:]]]), "no member id in"),
         (lambda path: rewrite(path, lambda rows: [["", *rows[0][1:]]]), "no member id in"),
     ],

@@ -27,7 +27,7 @@ from tap_crowdtwist.privacy.policy import (
     withheld,
 )
 from tap_crowdtwist.privacy.sanitize import remove_credentials
-from tap_crowdtwist.records import normalizer, timestamps, values
+from tap_crowdtwist.records import converters, normalizer, timestamps, values
 from tap_crowdtwist.records.normalizer import Normalizer
 from tap_crowdtwist.records.values import ConversionError
 
@@ -663,5 +663,6 @@ def test_a_row_of_known_scalars_is_not_searched_for_credentials(
         pytest.fail("a value of a known type is searched")
 
     monkeypatch.setattr(normalizer, "remove_credentials", forbidden)
+    monkeypatch.setattr(converters, "remove_credentials", forbidden)
     monkeypatch.setattr(normalise, "_is_withheld", forbidden)
     made(normalise, {"id": 1, "first_name": "Ada", "total_points": 5, "city": None})
