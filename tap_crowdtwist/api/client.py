@@ -149,7 +149,7 @@ class Client:
         retries: RetryBudget | None = None
         while True:
             departed = self._rate_limiter.acquire()
-            began = self._rate_limiter.working()
+            began = self._rate_limiter.unpaused_time()
             self._count(endpoint, again=retries is not None)
             outcome = self._attempt(endpoint, url, parse)
             if outcome.action is None:
@@ -230,9 +230,9 @@ class Client:
         if outcome.action is ResponseAction.SLOW_DOWN:
             # One header that makes no sense must not hold up the others.
             self._rate_limited(departed, None if too_long else outcome.pause)
-            wait = 0.0 if retries.rate_limited(self._rate_limiter.working()) else None
+            wait = 0.0 if retries.record_rate_limit(self._rate_limiter.unpaused_time()) else None
         else:
-            wait = retries.failed(self._rate_limiter.working(), pause)
+            wait = retries.record_failure(self._rate_limiter.unpaused_time(), pause)
         if too_long:
             raise replace(outcome, sentence=_TOO_LONG).error(endpoint)
         if wait is None:
