@@ -121,7 +121,7 @@ class ListReader:
         if signs.unpaged and self._checks.may_be_cut(endpoint.name, len(rows)):
             try:
                 found = self._in_parts(
-                    endpoint, member, form, rows, date_filters.seconds(since, until)
+                    endpoint, member, form, rows, date_filters.unix_range(since, until)
                 )
             except (RejectedError, MemberMissingError, NotConfiguredError):
                 if self._checks.is_divisible(endpoint.name):
@@ -146,14 +146,14 @@ class ListReader:
         span: tuple[int, int],
     ) -> _Parts:
         """Read a list that may be cut in the two halves of its dates, and so on where need be."""
-        halves = date_filters.halves(*span)
+        halves = date_filters.split_range(*span)
         parts = [
             _Parts(
                 self._whole(
                     endpoint,
                     member,
                     form,
-                    date_filters.unix_span(*half),
+                    date_filters.unix_params(*half),
                     deduplication.ListingSigns(),
                 )
             )

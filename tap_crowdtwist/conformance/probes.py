@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.api import endpoints
-from tap_crowdtwist.api.date_filters import MARGIN, is_earlier
+from tap_crowdtwist.api.date_filters import DATE_END_MARGIN, is_earlier
 from tap_crowdtwist.api.deduplication import identify
 from tap_crowdtwist.api.endpoints import PAGE_SIZE, DateFilter, Host
 from tap_crowdtwist.api.errors import ApiError, FatalApiError, is_about_form
@@ -76,7 +76,7 @@ class _Prober:
         self._client = client
         self._recorder = recorder
         self._now = run.now()
-        self._tomorrow = self._now + MARGIN
+        self._tomorrow = self._now + DATE_END_MARGIN
         self._ids: list[int] = []
         self._joined: list[int | None] = []
         self._gone: list[int] = []
