@@ -263,7 +263,7 @@ def _page(
     """Read a page; 204 and `{}` are an empty one only where nothing has announced it."""
     if not announced and (body is None or (body == {} and number > 1)):
         return pagination.Page([])
-    return pagination.read(body, endpoint.envelope, endpoint.beside)
+    return pagination.read(body, endpoint.envelope, endpoint.sibling_fields)
 
 
 def _is_beyond(error: ApiError) -> bool:

@@ -100,7 +100,7 @@ def read(response: Response, endpoint: Endpoint, parse: Callable[[Any], Any]) ->
     code = error_body.code if error_body else ""
     known = code if payload is not None else errors.NOT_JSON
     rule = errors.classify_response(
-        response.status, known, of_member=endpoint.of_member, resource=endpoint.name
+        response.status, known, is_per_member=endpoint.is_per_member, resource=endpoint.name
     )
     pause = retry_after(response.headers.get("Retry-After"), datetime.now(timezone.utc))
     return Outcome(rule.action, rule.sentence, response.status, code, None, pause)

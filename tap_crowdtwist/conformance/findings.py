@@ -97,5 +97,5 @@ def nothing(stream: type[CrowdTwistStream], evidence: Evidence) -> Judgement:
     if not looks:
         return untold("not asked", "a larger budget" if evidence.is_spent else "a member")
     told = ", ".join(f"{count} x {said}" for said, count in Counter(x.told for x in looks).items())
-    who = "an entry in the catalog" if not stream.endpoint.of_member else "a member with a row"
+    who = "an entry in the catalog" if not stream.endpoint.is_per_member else "a member with a row"
     return untold(f"no rows ({told})", who)

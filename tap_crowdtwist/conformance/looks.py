@@ -98,7 +98,7 @@ class Look:
         code = fault.code if fault else ""
         name = self.endpoint.name
         return classify_response(
-            self.status, code, of_member=self.endpoint.of_member, resource=name
+            self.status, code, is_per_member=self.endpoint.is_per_member, resource=name
         ).action
 
     @property
@@ -141,7 +141,7 @@ class Look:
         """The page of a listing, read as the tap reads it."""
         if not self.is_data or not self.endpoint.envelope:
             return None
-        return pagination.read(self.payload, self.endpoint.envelope, self.endpoint.beside)
+        return pagination.read(self.payload, self.endpoint.envelope, self.endpoint.sibling_fields)
 
     @property
     def paging(self) -> Any:

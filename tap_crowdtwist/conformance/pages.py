@@ -32,13 +32,13 @@ def of_pages(stream: type[CrowdTwistStream]) -> Iterator[Topic]:
     endpoint = stream.endpoint
     several, size = len(endpoint.forms) > 1, endpoint.page_size or PAGE_SIZE
     if endpoint.envelope:
-        where = f"`{endpoint.envelope[0]}`" if endpoint.paged else BARE
+        where = f"`{endpoint.envelope[0]}`" if endpoint.is_paged else BARE
         yield "envelope", f"Rows stand in {where}.", _envelope
     if several:
         said = "; else ".join(form.name for form in endpoint.forms)
         yield "form", f"Not stated. The tap asks {said}.", _form
         yield "cut", "A list that comes whole is not cut at a limit.", _cut
-    if endpoint.paged:
+    if endpoint.is_paged:
         yield "page_size", f"A page has {size} rows.", _page_size
         yield "paging", "`paging` has `total`, `pages`, `next_page`, `prev_page`.", _paging
         yield "beyond", "A page beyond the end is empty and has status 200.", _beyond
@@ -54,11 +54,11 @@ def _envelope(stream: type[CrowdTwistStream], evidence: Evidence) -> Judgement:
     where = Counter(look.envelope for look in looks if look.envelope is not None)
     if not where:
         return nothing(stream, evidence)
-    usual = endpoint.envelope[0] if endpoint.paged else BARE
+    usual = endpoint.envelope[0] if endpoint.is_paged else BARE
     foreign = [name for name in where if name not in {*endpoint.envelope, BARE}]
     if foreign:
         # As with properties, a name that came once may be a value.
-        often = {name for name in foreign if where[name] > 1 or not endpoint.of_member}
+        often = {name for name in foreign if where[name] > 1 or not endpoint.is_per_member}
         named = [f"`{name}`" for name in sorted(often) if is_name(name)]
         what = ", ".join(named) or f"{len(foreign)} other key"
         seen = f"rows in {what}: the resource cannot be read"

@@ -91,7 +91,7 @@ class _Prober:
                 self._firsts(stream.name, stream.endpoint)
         self._nobody()
         for stream in API_STREAMS:
-            if stream.endpoint.paged:
+            if stream.endpoint.is_paged:
                 self._pages(stream.name, stream.endpoint)
         for stream in API_STREAMS:
             if len(stream.endpoint.forms) > 1:
@@ -147,7 +147,7 @@ class _Prober:
         """Ask for first pages until enough members have rows."""
         looks = self.evidence.first.setdefault(name, [])
         filled = 0
-        members = enumerate(self._ids) if endpoint.of_member else [(None, None)]
+        members = enumerate(self._ids) if endpoint.is_per_member else [(None, None)]
         for place, member in members:
             forms = self._untried(name, endpoint)
             look = self._ask(endpoint, member, page_params(forms[0], 1), place)
@@ -181,7 +181,7 @@ class _Prober:
         return max(looks, key=_count, default=None)
 
     def _member(self, look: Look) -> int | None:
-        return None if not look.endpoint.of_member else self._ids[look.member or 0]
+        return None if not look.endpoint.is_per_member else self._ids[look.member or 0]
 
     def _pages(self, name: str, endpoint: Endpoint) -> None:
         """Ask for the second page of the longest list, one beyond its end, and one that is large.

@@ -48,7 +48,7 @@ _FEW = 20
 def of_rows(stream: type[CrowdTwistStream]) -> Iterator[Topic]:
     """Yield what is assumed of keys, names and types."""
     keys = ", ".join(f"`{key}`" for key in _keys(stream))
-    whose = "a member" if stream.endpoint.of_member else "the catalog"
+    whose = "a member" if stream.endpoint.is_per_member else "the catalog"
     if stream.name in _OWN_IDS:
         whose = "the program"
     if keys:
