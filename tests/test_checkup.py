@@ -155,7 +155,7 @@ def test_a_shard_without_members_is_told(world: Sandbox, tmp_path: Path) -> None
 def test_a_host_that_is_down_fails_only_what_needs_it(world: Sandbox, tmp_path: Path) -> None:
     result = checked(world, tmp_path, pos_url="http://127.0.0.1:9")
     said = table(result)
-    assert said.pop("purchases").startswith("FAIL No answer from CrowdTwist")
+    assert said.pop("purchases").startswith("FAIL No response from CrowdTwist")
     assert all(line.startswith("ok ") for line in said.values())
 
 

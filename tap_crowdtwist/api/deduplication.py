@@ -126,7 +126,7 @@ class ListingChecks:
             return False
         return count in _CAPS or (count > 0 and count % 100 == 0)
 
-    def doubt_cut_lists(self) -> None:
+    def warn_of_truncation(self) -> None:
         """Warn of endpoints whose lists seem to be cut."""
         for endpoint, count in self.longest.items():
             if self.seems_cut(endpoint):

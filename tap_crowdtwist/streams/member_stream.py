@@ -202,7 +202,7 @@ class MemberStream(CrowdTwistStream):
 
     def _give_up(self, error: IncompleteError) -> None:
         """Go on with the other streams, unless nothing at all answers."""
-        if not self.run.client.stats.answered:
+        if not self.run.client.stats.has_succeeded:
             raise error
         self.run.failures.append(str(error))
 

@@ -30,7 +30,7 @@ def report(run: SyncRun, logger: logging.Logger) -> None:
     """Log what became of each stream, and what went over the wire."""
     if not run.all_stats:
         return
-    run.client.doubt_cut_lists()
+    run.client.warn_of_truncation()
     requests_sent = run.client.stats
     totals = {
         "requests": requests_sent.requests.total(),

@@ -277,7 +277,7 @@ def test_a_pause_of_one_request_is_told_once_per_resource(
     case = serve(failure("503 Service Unavailable", "Retry-After: 1800"), PROFILE)
     case.profile()
     (told,) = [each.getMessage() for each in caplog.records]
-    assert told.startswith("users: CrowdTwist returned a server error. Trying again at ")
+    assert told.startswith("users: CrowdTwist returned a server error. Retrying at ")
     assert told.endswith(" UTC, as CrowdTwist asked (Retry-After) (further ones not logged)")
     assert case.client.paused_until == ""
 
