@@ -146,7 +146,7 @@ class Ways:
 
 
 def _page(endpoint: Endpoint, body: Any) -> Any:
-    return pagination.read(body, endpoint.envelope, endpoint.sibling_fields)
+    return pagination.parse_page(body, endpoint.envelope, endpoint.sibling_fields)
 
 
 class Writing:

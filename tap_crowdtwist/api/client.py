@@ -112,7 +112,7 @@ class Client:
     def is_proven(self, endpoint: Endpoint) -> bool:
         """Return whether every listing of a resource so far has been read whole, beyond doubt."""
         name = endpoint.name
-        return name not in self._checks.unproven and not self._checks.seems_cut(name)
+        return name not in self._checks.unproven and not self._checks.seems_truncated(name)
 
     def warn_of_truncation(self) -> None:
         """Warn of unpaged resources whose longest list has a suspiciously round length."""

@@ -253,7 +253,7 @@ def _inner_error(error: BaseException) -> BaseException | None:
 _PERMANENT_FAILURES: tuple[tuple[frozenset[str], str], ...] = (
     (
         frozenset({"SSLCertVerificationError", "CertificateError"}),
-        "the certificate of the host is not trusted (REQUESTS_CA_BUNDLE can name a CA bundle to trust)",
+        "the certificate of the host is not trusted (REQUESTS_CA_BUNDLE can name a CA bundle)",
     ),
     (
         frozenset({"InvalidProxyURL", "InvalidSchema", "ProxySchemeUnknown"}),

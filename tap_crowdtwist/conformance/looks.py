@@ -141,7 +141,9 @@ class Look:
         """The page of a listing, read as the tap reads it."""
         if not self.is_data or not self.endpoint.envelope:
             return None
-        return pagination.read(self.payload, self.endpoint.envelope, self.endpoint.sibling_fields)
+        return pagination.parse_page(
+            self.payload, self.endpoint.envelope, self.endpoint.sibling_fields
+        )
 
     @property
     def paging(self) -> Any:
