@@ -142,6 +142,7 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
     ErrorRule(
         ResponseAction.UNAVAILABLE,
         "The program does not use this feature",
+        # All but 401 and 429, whose meaning does not depend on a code.
         statuses=_statuses(range(200, 401), range(402, 429), range(430, 600)),
         codes=frozenset({"not_configured"}),
     ),
@@ -151,6 +152,7 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
         codes=frozenset({"user_not_found", "invalid_email", "invalid_email_address"}),
         is_per_member=True,
     ),
+    # Retried, not MEMBER_MISSING: with a wrong `api_url` every member would seem to be missing.
     ErrorRule(
         ResponseAction.RETRY,
         "The host has no such path, and its response does not look like CrowdTwist's: check "
@@ -219,6 +221,7 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
         "The host answered with a redirect, which is never followed: check `api_url` and `pos_url`",
         statuses=_statuses(range(300, 400)),
     ),
+    # What is left of 2xx: an error body with no code known above, or a status other than 200.
     ErrorRule(ResponseAction.RETRY, "CrowdTwist returned an error in place of data", statuses=_OK),
     ErrorRule(ResponseAction.REJECTED, "CrowdTwist rejected the request"),
 )

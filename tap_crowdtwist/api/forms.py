@@ -66,7 +66,7 @@ class Reading:
 
     @property
     def doubt(self) -> tuple[Flaw | None, int | None]:
-        """What is tolerated if no form is better: the flaw, and the status of a rejected page."""
+        """Flaw, and status of a rejected page: tolerated together if no form is better."""
         return self.flaw, self.signs.rejected_page[1] if self.signs.rejected_page else None
 
     def is_worse(self, form: Form, rows: int) -> bool:
