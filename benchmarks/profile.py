@@ -83,7 +83,7 @@ def targets(server: Server) -> list[Target]:
     result = []
     for member in members:
         for endpoint in RESOURCES:
-            query = "?page=1" if endpoint.paged else ""
+            query = "?page=1" if endpoint.is_paged else ""
             query += f"&page_size={endpoint.page_size}" if endpoint.page_size else ""
             url = f"{urls[endpoint.host]}{endpoint.path.replace('{id}', str(member))}{query}"
             result.append(Target(endpoint, member, url, auth[endpoint.host]))
@@ -137,7 +137,7 @@ class ClientVariants:
         """Use the tap's client: rate limiter, response classification, retry, paging."""
         if target.endpoint in {endpoints.USER, endpoints.POINTS_EXPIRATION}:
             return self._client.get(target.endpoint, target.member)
-        params: Params = (("page", "1"),) if target.endpoint.paged else ()
+        params: Params = (("page", "1"),) if target.endpoint.is_paged else ()
         if target.endpoint.page_size:
             params += (("page_size", str(target.endpoint.page_size)),)
         return self._client.get(
@@ -146,7 +146,7 @@ class ClientVariants:
 
 
 def _page(endpoint: Endpoint, body: Any) -> Any:
-    return pagination.read(body, endpoint.envelope, endpoint.beside)
+    return pagination.parse_page(body, endpoint.envelope, endpoint.sibling_fields)
 
 
 class Writing:

@@ -148,8 +148,8 @@ def test_a_csv_of_several_columns_asks_which_one(tmp_path: Path) -> None:
 def test_a_key_that_crowdtwist_refuses_is_told_once(world: Sandbox, streams: list[str]) -> None:
     result = run_tap(world, *streams, api_key=SECRETS[0], code=1)
     said = sentence(result)
-    assert result.stderr.count("refuses the credentials") == 1
-    assert said.startswith("CrowdTwist refuses the credentials: check `api_key`")
+    assert result.stderr.count("rejected the credentials") == 1
+    assert said.startswith("CrowdTwist rejected the credentials: check `api_key`")
     assert "HTTP 403" in said
 
 

@@ -73,7 +73,7 @@ def minimum_of(running: Sandbox) -> int:
             by_member = Counter(row[owner] for row in rows[stream])
             counts = [by_member[int(member)] for member in running.roster()]
         endpoint = ENDPOINTS[stream]
-        size = (endpoint.page_size or 10) if endpoint.paged else sys.maxsize
+        size = (endpoint.page_size or 10) if endpoint.is_paged else sys.maxsize
         requests += sum(max(1, ceil(count / size)) for count in counts)
     return requests
 

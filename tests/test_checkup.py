@@ -71,7 +71,7 @@ def test_a_wrong_key_is_told_for_what_it_is_once(world: Sandbox, tmp_path: Path)
     result = checked(world, tmp_path, api_key="not-the-key")
     assert result.exit_code == 1
     first, *others = (table(result)[name] for name in ON)
-    assert first.startswith("FAIL CrowdTwist refuses the credentials: check `api_key`")
+    assert first.startswith("FAIL CrowdTwist rejected the credentials: check `api_key`")
     assert result.stdout.count("`api_key`") == 1
     for said, name in zip(others, ON[1:], strict=True):
         assert said == f"FAIL as above ({name}, HTTP 403, invalid_auth)"
@@ -155,7 +155,7 @@ def test_a_shard_without_members_is_told(world: Sandbox, tmp_path: Path) -> None
 def test_a_host_that_is_down_fails_only_what_needs_it(world: Sandbox, tmp_path: Path) -> None:
     result = checked(world, tmp_path, pos_url="http://127.0.0.1:9")
     said = table(result)
-    assert said.pop("purchases").startswith("FAIL No answer from CrowdTwist")
+    assert said.pop("purchases").startswith("FAIL No response from CrowdTwist")
     assert all(line.startswith("ok ") for line in said.values())
 
 
@@ -271,5 +271,5 @@ def test_nothing_else_tries_other_ways_to_authenticate(tmp_path: Path, method: s
 def test_a_key_that_the_pos_host_refuses_says_nothing_of_signatures(tmp_path: Path) -> None:
     with sandbox(members=3, **KEYS) as world:
         result = checked(world, tmp_path, auth_method="hmac", api_key="not-the-key", **KEYS)
-    assert table(result)["purchases"].startswith("FAIL CrowdTwist refuses the credentials")
+    assert table(result)["purchases"].startswith("FAIL CrowdTwist rejected the credentials")
     assert "signature" not in table(result)

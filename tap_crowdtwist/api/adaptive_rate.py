@@ -1,9 +1,9 @@
-"""How fast to ask: the decision alone, without clocks or threads.
+"""Adaptive request rate: the decision alone, without clocks or threads.
 
-CrowdTwist documents its ceiling per program but not how it refuses (429 is in no vendor page), and
-the brand's storefront draws on the same budget. So the pace is felt for: a refusal halves it for
-a moment, to let the budget recover; then it returns to just below what was refused, and after a
-while without refusals tries a little more, in growing steps.
+CrowdTwist documents a ceiling per program but not how it enforces it (no vendor page mentions 429),
+and the brand's storefront draws on the same budget. So the rate adapts: a 429 halves it briefly,
+to let the budget recover. It then returns to just below the limited rate and, while no further 429
+arrives, probes for more in growing steps.
 """
 
 from __future__ import annotations
@@ -11,29 +11,31 @@ from __future__ import annotations
 from collections import deque
 
 DRAIN_SECONDS = 0.5
-"""Seconds at half pace after a refusal."""
+"""Seconds at half the limited rate after a 429."""
 
 ECHO_SECONDS = 0.3
-"""Seconds after a refusal in which further ones are its echo: they met the same empty budget."""
+"""Seconds after a 429 in which further ones are its echoes: they met the same empty budget."""
 
 RECOVERY_STEPS = ((0.85, 1.0), (0.95, 10.0))
-"""After draining: parts of the refused pace, and for how many seconds each is held."""
+"""Steps after draining: fraction of the limited rate, and seconds for which it is held."""
 
 PROBE_INCREASE = 0.02
-"""By how much more is tried after the last step; doubled each time that nothing is refused."""
+"""Fraction added by the first probe after recovery; doubled with each probe that meets no 429."""
 
 PROBE_SECONDS = 10.0
-"""Seconds between two tries for more."""
+"""Seconds between two probes."""
 
-_LOWEST_RATE = 1 / 60
-"""Requests a second. Even a host that refuses everything is asked once a minute."""
+_MIN_REQUESTS_PER_SECOND = 1 / 60
+"""Even a host that answers every request with 429 is asked once a minute."""
 
 
 class AdaptiveRate:
-    """The number of requests a second to send now.
+    """Number of requests to send per second, adapted to the 429s received.
+
+    All times are seconds on one monotonic clock. Not thread-safe: the caller holds a lock.
 
     Args:
-        max_rate: the most requests a second that are ever allowed.
+        max_rate: upper limit, in requests per second.
     """
 
     def __init__(self, max_rate: float) -> None:
@@ -47,41 +49,46 @@ class AdaptiveRate:
         self._increase = PROBE_INCREASE
         self._departures: deque[float] = deque(maxlen=512)
 
-    def departed(self, now: float) -> float:
-        """Note a departure, and give the rate that holds from now on.
+    def record_departure(self, now: float) -> float:
+        """Record that a request departs now, and return the rate that applies from now on.
 
         Args:
-            now: seconds on a clock that never runs backwards.
+            now: time of the departure.
         """
         self._departures.append(now)
+        # Several holds may have expired since the last departure; each is taken in its turn, so
+        # that an idle period ends at the same rate as a busy one.
         while self._hold_seconds is not None and now - self._changed_at >= self._hold_seconds:
             self._changed_at += self._hold_seconds
-            self._recover()
+            self._raise_rate()
         return self.rate
 
     def rate_limited(self, now: float, departed: float) -> bool:
-        """Cut the pace, since a request was refused.
+        """Cut the rate because a request was answered with 429.
 
         Args:
-            now: when the refusal was learnt.
-            departed: when that request had departed.
+            now: when the 429 was received.
+            departed: when that request departed.
 
         Returns:
-            Whether it was news, and not the echo of a refusal that was already acted on.
+            Whether the rate was cut; False for an echo of a 429 that was already acted on.
         """
         if departed < self._limited_at + ECHO_SECONDS:
             return False
-        sent = sum(departed - 1.0 < moment <= departed for moment in self._departures)
-        self._limited_rate = max(min(self.rate, max(sent, self.rate / 4)), _LOWEST_RATE)
-        self.rate = max(self._limited_rate / 2, _LOWEST_RATE)
+        # What was really sent in the second before counts, not the nominal rate: slow workers may
+        # use less of it. A quarter is the floor, for a 429 after a nearly idle second.
+        sent = sum(departed - 1.0 < departure <= departed for departure in self._departures)
+        observed_rate = max(sent, self.rate / 4)
+        self._limited_rate = max(min(self.rate, observed_rate), _MIN_REQUESTS_PER_SECOND)
+        self.rate = max(self._limited_rate / 2, _MIN_REQUESTS_PER_SECOND)
         self._limited_at = self._changed_at = now
         self._hold_seconds, self._step, self._increase = DRAIN_SECONDS, 0, PROBE_INCREASE
         return True
 
-    def _recover(self) -> None:
+    def _raise_rate(self) -> None:
         if self._step < len(RECOVERY_STEPS):
-            part, self._hold_seconds = RECOVERY_STEPS[self._step]
-            self.rate = self._limited_rate * part
+            fraction, self._hold_seconds = RECOVERY_STEPS[self._step]
+            self.rate = self._limited_rate * fraction
             self._step += 1
         else:
             self.rate *= 1 + self._increase

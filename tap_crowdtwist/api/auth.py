@@ -1,4 +1,4 @@
-"""Authentication of outgoing requests, the only place where a key meets a request.
+"""Authentication of outgoing requests: the only module that puts a key into a request.
 
 Sources: the Help Center's endpoint pages (query key on the main host, header key on the
 point-of-sale host) and API HMAC Authentication.
@@ -27,11 +27,11 @@ HMAC_TIMESTAMPS = ("milliseconds", "seconds")
 """Units of `X-CT-Timestamp`; the first has 13 digits, as on two pages of the vendor."""
 
 HMAC_DIGESTS = ("base64_of_hex", "base64", "hex")
-"""How the digest is spelled: base64 of its hexadecimal form, base64 of its bytes, or that form."""
+"""Encodings of the digest: base64 of its hexadecimal form, base64 of its bytes, hexadecimal."""
 
 
 class HeaderKey(AuthBase):
-    """`X-CT-Authorization: CTApiKey <key>`: the only form that the POS host takes."""
+    """Key in a header, `X-CT-Authorization: CTApiKey <key>`: all that the POS host accepts."""
 
     def __init__(self, key: str) -> None:
         self._value = f"CTApiKey {key}"
@@ -43,28 +43,30 @@ class HeaderKey(AuthBase):
 
 
 class QueryKey(AuthBase):
-    """`api_key=<key>` in the query: what every page of the main host asks for."""
+    """Key in the query, `api_key=<key>`: documented for every resource of the main host."""
 
     def __init__(self, key: str) -> None:
         self._pair = f"api_key={quote(key, safe='')}"
 
     @override
     def __call__(self, r: PreparedRequest) -> PreparedRequest:
+        # Appended as it is: requests would parse the URL and encode the whole query anew.
         url = r.url or ""
         r.url = f"{url}{'&' if '?' in url else '?'}{self._pair}"
         return r
 
 
 class HmacSignature(AuthBase):
-    """HMAC-SHA256 over verb, empty MD5, empty type, timestamp and URI, signed at each attempt.
+    """HMAC-SHA256 signature of method, empty MD5, empty content type, timestamp and URI.
 
-    Two choices are open, and the caller's: the timestamp is in milliseconds by default (the
-    vendor's samples have 13 digits), and the signature is the base64 of the hex digest (the
-    vendor's stack returns hex). Neither is verified against the live service.
+    Each attempt is signed anew. The vendor's pages leave two choices open, and the caller may set
+    them: the timestamp is in milliseconds by default (the vendor's samples have 13 digits), and
+    the signature is the base64 of the hexadecimal digest (the vendor's stack returns hexadecimal).
+    Neither default is verified against the live service.
 
     Args:
-        public_key: names the key pair.
-        private_key: signs.
+        public_key: public key, sent with the signature.
+        private_key: secret that signs.
         now: returns the current time, in seconds since the epoch.
         timestamp: one of `HMAC_TIMESTAMPS`.
         digest: one of `HMAC_DIGESTS`.
@@ -82,20 +84,21 @@ class HmacSignature(AuthBase):
         self._public = public_key
         self._private = private_key.encode()
         self._now = now
-        self._factor = {"milliseconds": 1000, "seconds": 1}[timestamp]
-        self._spell = _SPELLINGS[digest]
+        self._ticks_per_second = {"milliseconds": 1000, "seconds": 1}[timestamp]
+        self._encode_digest = _DIGEST_ENCODERS[digest]
 
     @override
     def __call__(self, r: PreparedRequest) -> PreparedRequest:
-        timestamp = str(int(self._now() * self._factor))
+        timestamp = str(int(self._now() * self._ticks_per_second))
+        # The two empty lines stand for the MD5 and the type of a body, which a GET does not have.
         text = "\n".join((r.method or "GET", "", "", timestamp, r.path_url))
-        signature = self._spell(hmac.digest(self._private, text.encode(), hashlib.sha256))
+        signature = self._encode_digest(hmac.digest(self._private, text.encode(), hashlib.sha256))
         r.headers[HEADER] = f"CTApiV2Auth {self._public}:{signature}"
         r.headers["X-CT-Timestamp"] = timestamp
         return r
 
 
-_SPELLINGS: dict[str, Callable[[bytes], str]] = {
+_DIGEST_ENCODERS: dict[str, Callable[[bytes], str]] = {
     "base64_of_hex": lambda digest: base64.b64encode(digest.hex().encode()).decode(),
     "base64": lambda digest: base64.b64encode(digest).decode(),
     "hex": bytes.hex,

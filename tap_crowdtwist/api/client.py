@@ -1,7 +1,7 @@
-"""The API's client: one decoded payload, or all rows of one listing.
+"""Client of the CrowdTwist read API: returns one payload, or all rows of one listing.
 
-Every attempt passes the throttle; reading and decoding the body is inside the retry. What an
-answer means is looked up in `errors`. Safe to share between threads.
+Every attempt passes the rate limiter. Reading and decoding the body are part of an attempt, so a
+damaged body is retried. The table in `errors` decides how to react to a response.
 """
 
 from __future__ import annotations
@@ -33,43 +33,46 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_LOGGED_PAUSE_SECONDS = 10.0
-"""Seconds of an asked-for pause from which on it is logged."""
+_MIN_LOGGED_PAUSE_SECONDS = 10.0
+"""Shortest pause asked for by CrowdTwist that is logged, in seconds."""
 
-_TOO_LONG = "CrowdTwist asks to wait for more than 24 hours (Retry-After); run again later"
+_PAUSE_TOO_LONG = "CrowdTwist asks to wait for more than 24 hours (Retry-After); run again later"
 
 
 @dataclass
 class RequestStats:
-    """What went over the wire so far.
+    """Statistics of the requests sent so far.
 
     Attributes:
         requests: attempts by endpoint name, retries included.
-        retried: attempts that were repetitions of a failed one.
-        refused: answers that told to slow down.
-        mended: answers that were read although they were not valid JSON.
-        answered: whether anything that was asked for has come.
+        retried: attempts that were retries.
+        rate_limited: responses with status 429.
+        mended: responses that could be read although they were not valid JSON.
+        has_succeeded: whether any request has returned data.
     """
 
     requests: Counter[str] = field(default_factory=Counter)
     retried: int = 0
     rate_limited: int = 0
     mended: int = 0
-    answered: bool = False
+    has_succeeded: bool = False
 
 
 class Client:
-    """Reads CrowdTwist.
+    """Client of the CrowdTwist read API. Safe to share between threads.
 
     Args:
         urls: base URL of each host, without a trailing slash.
-        auth: how requests to each host are authenticated.
+        auth: authentication of the requests to each host.
         transport: sends the requests.
-        rate_limiter: paces them.
+        rate_limiter: limits their rate.
         max_retries: attempts after the first before a request counts as failed.
-        run_concurrently: does several calls, at the same time if it can, and returns their
+        run_concurrently: runs several calls, at the same time if possible, and returns their
             results in order.
-        sleep: waits between attempts, in seconds.
+        sleep: waits for a number of seconds, between attempts.
+
+    Attributes:
+        stats: statistics of the requests sent so far.
     """
 
     def __init__(
@@ -97,23 +100,23 @@ class Client:
 
     @property
     def waited(self) -> float:
-        """Seconds that requests have waited for the rate limit, all workers together."""
+        """Seconds that requests have waited for the rate limiter, all workers together."""
         return self._rate_limiter.waited
 
     @property
     def paused_until(self) -> str:
-        """Until when CrowdTwist has asked everybody to pause; "" if it has not."""
-        end, said = self._pause
-        return said if self._rate_limiter.clock() < end else ""
+        """End of the pause that CrowdTwist has asked for, as text; "" if there is none now."""
+        end, end_text = self._pause
+        return end_text if self._rate_limiter.clock() < end else ""
 
     def is_proven(self, endpoint: Endpoint) -> bool:
-        """Return whether every listing of a resource seems to have been read whole."""
+        """Return whether all listings of a resource were read completely so far, as far as known."""
         name = endpoint.name
-        return name not in self._checks.unproven and not self._checks.seems_cut(name)
+        return name not in self._checks.unproven and not self._checks.seems_truncated(name)
 
-    def doubt_cut_lists(self) -> None:
-        """Warn of resources without pages whose longest list stops at a round number of rows."""
-        self._checks.doubt_cut_lists()
+    def warn_of_truncation(self) -> None:
+        """Warn of unpaged resources whose longest list has a suspiciously round length."""
+        self._checks.warn_of_truncation()
 
     def close(self) -> None:
         """Close every connection."""
@@ -128,35 +131,41 @@ class Client:
         *,
         other_forms: bool = False,
     ) -> Any:
-        """Ask for one payload.
+        """Request one payload, with retries.
 
         Args:
             endpoint: the resource.
             member: the member's id, for resources of a member.
-            params: query parameters beside the endpoint's own.
-            parse: turns the payload into what is wanted, or None if it is not of that kind,
-                which is then tried again like any other broken answer. Gets None for a 204.
-            other_forms: the request has other forms, so one that is rejected is not sent again.
+            params: query parameters in addition to the endpoint's own.
+            parse: converts the decoded payload into the value to return; returns None if the
+                payload is not what was expected, which is retried. It is passed None for a 204.
+            other_forms: whether the caller has other forms of this request to try; if so, a
+                rejection that may be about its form is not retried.
+
+        Returns:
+            The value that `parse` returned; the payload itself by default.
 
         Raises:
-            MemberMissingError: there is no such member.
+            MemberMissingError: the member does not exist.
             NotConfiguredError: the program does not have the resource.
+            UnavailableError: the key may not read the resource, or the program lacks it.
             RejectedError: CrowdTwist rejected this request; others may succeed.
             FatalApiError: no request can succeed (credentials, certificates).
-            ExhaustedError: every attempt failed, and tries or time are used up.
+            ExhaustedError: every attempt failed, and no retries or time are left.
         """
         url = self._url(endpoint, member, params)
         retries: RetryBudget | None = None
         while True:
             departed = self._rate_limiter.acquire()
-            began = self._rate_limiter.working()
-            self._count(endpoint, again=retries is not None)
+            began = self._rate_limiter.unpaused_time()
+            self._count(endpoint, is_retry=retries is not None)
             outcome = self._attempt(endpoint, url, parse)
             if outcome.action is None:
-                self.stats.answered = True
+                self.stats.has_succeeded = True
                 if outcome.defects:
-                    self._mended(endpoint, outcome.defects)
-                return outcome.wanted
+                    self._report_defects(endpoint, outcome.defects)
+                return outcome.value
+            # Only a request that fails needs a budget; its time began with the first attempt.
             retries = retries or RetryBudget(self._max_retries, began)
             if outcome.is_final(retries.failures, other_forms=other_forms):
                 raise outcome.error(endpoint)
@@ -176,12 +185,16 @@ class Client:
         Args:
             endpoint: the resource.
             member: the member's id, for resources of a member.
-            params: query parameters beside the endpoint's own.
-            since: rows dated earlier may be left out, where the endpoint can.
-            until: rows dated later may be left out; now by default.
+            params: query parameters in addition to the endpoint's own.
+            since: earliest date wanted, aware; used if the endpoint has a date filter. Earlier
+                rows may still be returned.
+            until: latest date wanted, aware; now by default. Later rows may still be returned.
+
+        Returns:
+            The rows. Of rows with the same key, the one that was read last is kept.
 
         Raises:
-            ApiError: as `get` does.
+            ApiError: as for `get`.
         """
         return self._lists.read(
             endpoint, member, params, since, until or datetime.now(timezone.utc)
@@ -205,61 +218,69 @@ class Client:
         query = _query(endpoint.params + params)
         return f"{self._urls[endpoint.host]}{path}{'?' if query else ''}{query}"
 
-    def _count(self, endpoint: Endpoint, *, again: bool) -> None:
+    def _count(self, endpoint: Endpoint, *, is_retry: bool) -> None:
         with self._lock:
             self.stats.requests[endpoint.name] += 1
-            self.stats.retried += again
+            self.stats.retried += is_retry
 
-    def _mended(self, endpoint: Endpoint, defects: tuple[str, ...]) -> None:
+    def _report_defects(self, endpoint: Endpoint, defects: tuple[str, ...]) -> None:
         with self._lock:
             self.stats.mended += 1
         for defect in defects:
-            sentence = f"an answer was not valid JSON ({defect}); it was read all the same"
+            sentence = f"a response was not valid JSON ({defect}) but could be read"
             self._checks.warn_once(endpoint.name, f"{sentence} (further ones not logged)")
 
     def _wait(
         self, endpoint: Endpoint, outcome: responses.Outcome, retries: RetryBudget, departed: float
     ) -> None:
-        """Wait until a request may be sent again.
+        """Wait until a request may be retried.
+
+        Args:
+            endpoint: the resource.
+            outcome: outcome of the last attempt.
+            retries: the request's budget.
+            departed: when the last attempt departed.
 
         Raises:
-            ApiError: it may not.
+            ApiError: no attempt is left.
         """
         pause = outcome.pause or 0.0
         too_long = not retries.may_pause(pause)
         if outcome.action is ResponseAction.SLOW_DOWN:
-            # One header that makes no sense must not hold up the others.
+            # An absurd Retry-After fails this request, but must not make all the others wait.
             self._rate_limited(departed, None if too_long else outcome.pause)
-            wait = 0.0 if retries.rate_limited(self._rate_limiter.working()) else None
+            wait = 0.0 if retries.record_rate_limit(self._rate_limiter.unpaused_time()) else None
         else:
-            wait = retries.failed(self._rate_limiter.working(), pause)
+            wait = retries.record_failure(self._rate_limiter.unpaused_time(), pause)
         if too_long:
-            raise replace(outcome, sentence=_TOO_LONG).error(endpoint)
+            raise replace(outcome, sentence=_PAUSE_TOO_LONG).error(endpoint)
         if wait is None:
             raise outcome.error(endpoint)
         if outcome.action is ResponseAction.SLOW_DOWN:
-            return  # the throttle holds it back, with all others
-        said, facts = "%s. Trying again", [outcome.sentence]
-        if pause >= _LOGGED_PAUSE_SECONDS:
-            said += " at %s, as CrowdTwist asked (Retry-After)"
+            return  # the rate limiter makes it wait, like every other request
+        message, facts = "%s. Retrying", [outcome.sentence]
+        if pause >= _MIN_LOGGED_PAUSE_SECONDS:
+            message += " at %s, as CrowdTwist asked (Retry-After)"
             facts.append(format_time_after(pause, datetime.now(timezone.utc)))
-        self._checks.warn_once(endpoint.name, f"{said} (further ones not logged)", *facts)
+        self._checks.warn_once(endpoint.name, f"{message} (further ones not logged)", *facts)
         self._sleep(wait)
 
     def _rate_limited(self, departed: float, pause: float | None) -> None:
         with self._lock:
             self.stats.rate_limited += 1
-        longer = self._rate_limiter.rate_limited(departed, pause)
-        if pause is not None and longer >= _LOGGED_PAUSE_SECONDS:
+        extension = self._rate_limiter.rate_limited(departed, pause)
+        # Many workers receive the same pause; only one that extends it noticeably is logged.
+        if pause is not None and extension >= _MIN_LOGGED_PAUSE_SECONDS:
             until = format_time_after(pause, datetime.now(timezone.utc))
             self._pause = (self._rate_limiter.clock() + pause, until)
             logger.warning("Paused until %s, as CrowdTwist asked (Retry-After)", until)
 
 
 def format_time_after(seconds: float, now: datetime) -> str:
-    """Spell a moment to come, with its date if that is not today's."""
-    then = now + timedelta(seconds=seconds)
-    return f"{then:%H:%M:%S} UTC" if then.date() == now.date() else f"{then:%Y-%m-%d %H:%M:%S} UTC"
+    """Format the time in a number of seconds from now, with its date if that is not today's."""
+    time_after = now + timedelta(seconds=seconds)
+    is_today = time_after.date() == now.date()
+    return f"{time_after:%H:%M:%S} UTC" if is_today else f"{time_after:%Y-%m-%d %H:%M:%S} UTC"
 
 
 @lru_cache(maxsize=256)

@@ -1,4 +1,4 @@
-"""Date bounds as each endpoint wants them.
+"""Date ranges as query parameters, in the form that each endpoint expects.
 
 Sources: User Purchase History (days, inclusive; without `date_end`, up to today), User Redemption
 History v2.2 (days, at most a year apart, `date_end` greater than `date_start`), public clients of
@@ -18,35 +18,37 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 Params = tuple[tuple[str, str], ...]
+"""Query parameters: pairs of a name and a value that is not encoded yet."""
 
 MAX_WINDOW = timedelta(days=364)
-"""Days between `date_start` and `date_end`: within a year even if both ends count."""
+"""Maximum from `date_start` to `date_end`: within a year even if both ends are inclusive."""
 
-
-MARGIN = timedelta(days=1)
+DATE_END_MARGIN = timedelta(days=1)
 """Added to the upper bound: `date_end` may exclude its own day, and clocks differ."""
 
-_LAST = datetime.max.replace(tzinfo=timezone.utc) - 2 * MARGIN
+# A lower bound later than this would overflow once the margin is added.
+_MAX_SINCE = datetime.max.replace(tzinfo=timezone.utc) - 2 * DATE_END_MARGIN
 
 
 def queries(dates: DateFilter | None, since: datetime | None, until: datetime) -> list[Params]:
-    """Spell a range of instants as query parameters, one set per request needed.
+    """Build the query parameters for a date range, one set per request needed.
 
-    Nothing from `since` to `until` is left out, whichever way the ends are read; where windows
-    meet, a row may be answered twice.
+    The requests cover everything from `since` to `until`, whether the API takes the bounds as
+    inclusive or exclusive; a row at the border of two windows may be returned twice.
 
     Args:
         dates: the endpoint's date filter; None if it has none.
-        since: the earliest instant wanted, aware; None for everything there is.
-        until: the latest instant wanted, aware, in UTC.
+        since: start of the range, aware; None for no date filter at all.
+        until: end of the range, aware, in UTC.
     """
     if dates is None or since is None:
         return [()]
-    since = min(since.astimezone(timezone.utc), _LAST)
-    end = max(since, until) + MARGIN
+    since = min(since.astimezone(timezone.utc), _MAX_SINCE)
+    end = max(since, until) + DATE_END_MARGIN
     if dates is DateFilter.UNIX:
         return [_bounds(str(math.floor(since.timestamp())), str(math.floor(end.timestamp())))]
     if dates is DateFilter.DAYS:
+        # Without `date_end` the range goes up to today, so no margin is needed.
         return [(("date_start", since.date().isoformat()),)]
     windows = _windows(since.date(), end.astimezone(timezone.utc).date())
     return [_bounds(start.isoformat(), end.isoformat()) for start, end in windows]
@@ -58,6 +60,7 @@ def _bounds(start: str, end: str) -> Params:
 
 def _windows(first: date, end: date) -> list[tuple[date, date]]:
     windows = []
+    # Each window starts on the day on which the one before it ends: `date_end` may be exclusive.
     start = first
     while start < end:
         stop = start + min(MAX_WINDOW, end - start)
@@ -70,16 +73,16 @@ _EPOCH = re.compile(r"-?[0-9]{1,10}([0-9]{3})?(\.0*)?", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])", re.ASCII)
 
 
-def seconds(since: datetime | None, until: datetime) -> tuple[int, int]:
-    """Return a range in Unix seconds, from 1970 where it has no beginning."""
-    first = 0 if since is None else math.floor(min(since, _LAST).timestamp())
-    return first, max(first, math.floor(until.timestamp())) + int(MARGIN.total_seconds())
+def unix_range(since: datetime | None, until: datetime) -> tuple[int, int]:
+    """Return a date range in Unix seconds, end margin included; it starts in 1970 by default."""
+    first = 0 if since is None else math.floor(min(since, _MAX_SINCE).timestamp())
+    return first, max(first, math.floor(until.timestamp())) + int(DATE_END_MARGIN.total_seconds())
 
 
-def halves(first: int, last: int) -> list[tuple[int, int]]:
-    """Cut a range of Unix seconds in two that overlap by a second; return none if it is too short.
+def split_range(first: int, last: int) -> list[tuple[int, int]]:
+    """Split a range of Unix seconds into halves; return an empty list if it is too short.
 
-    They overlap because either end of a date filter may be excluded.
+    The halves overlap by a second, because either end of a date filter may be exclusive.
     """
     middle = (first + last) // 2
     if middle - 1 <= first or middle + 1 >= last:
@@ -87,23 +90,33 @@ def halves(first: int, last: int) -> list[tuple[int, int]]:
     return [(first, middle + 1), (middle, last)]
 
 
-def unix_span(first: int, last: int) -> Params:
-    """Spell a range of Unix seconds as query parameters."""
+def unix_params(first: int, last: int) -> Params:
+    """Build the query parameters for a range of Unix seconds."""
     return _bounds(str(first), str(last))
 
 
 def is_earlier(row: Mapping[str, Any], names: Iterable[str], since: datetime) -> bool:
-    """Return whether a row is older than a date filter asked for, by each of its dates.
+    """Return whether all dates of a row lie before the range that was asked for.
 
-    Two days are allowed for time zones and for what a filter makes of its ends.
+    A difference of up to two days is tolerated, for time zones and for the way in which a filter
+    treats its bounds. A row without a readable date is not earlier.
+
+    Args:
+        row: the row.
+        names: properties that the date filter may apply to.
+        since: start of the range that was asked for.
     """
-    bound = since.date() - timedelta(days=2) if since.date() > date(1, 1, 3) else date.min
+    is_far_from_min = since.date() > date(1, 1, 3)
+    bound = since.date() - timedelta(days=2) if is_far_from_min else date.min
     days = [day for name in names if (day := _day(row.get(name))) is not None]
     return bool(days) and max(days) < bound
 
 
 def _day(value: Any) -> date | None:
-    """Read the day of a date in any form that the API is known to use; None for any other."""
+    """Parse the day of a date in any form that the API is known to use, or return None.
+
+    Forms: ISO dates with or without a time, Unix seconds (up to 10 digits) and milliseconds.
+    """
     text = str(value).strip()
     if _DATE.match(text):
         try:

@@ -1,8 +1,8 @@
-"""Decodes the body of an answer: strictly, and only if that fails leniently.
+"""JSON decoding of response bodies: strict first, lenient if that fails.
 
-A character that is slightly wrong for good (half of an emoji in a member's name, a byte-order mark,
-a raw line end) would otherwise make the member fail in every run. Leniency never accepts a body
-that was cut: whatever it ends with, its brackets have to be closed.
+A small defect that stays in the data (half of an emoji in a member's name, a byte-order mark, a raw
+line end) would otherwise make the member fail in every run. The lenient decoder never accepts a
+truncated body: all brackets have to be closed.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from typing import Any, NamedTuple
 import msgspec
 
 _UNPAIRED = re.compile("[\ud800-\udfff]")
-_BLANKS = b" \t\r\n\0"
-_LONGEST = 4300
-"""Digits of an integer that Python reads."""
+_TRAILING_BLANKS = b" \t\r\n\0"
+_MAX_INTEGER_CHARACTERS = 4300
+"""Longest integer that Python converts from text (`sys.get_int_max_str_digits`)."""
 
 
 class Decoded(NamedTuple):
-    """A payload, and what was wrong with the body it came from.
+    """A decoded payload and the defects of its body.
 
     Attributes:
-        payload: the decoded JSON; None where the body is not JSON.
-        defects: a few words for each thing that was not valid, in the order found.
+        payload: the decoded JSON; None if the body is empty or is not JSON.
+        defects: a few words for each kind of invalid content; empty for valid JSON.
     """
 
     payload: Any
@@ -34,7 +34,7 @@ class Decoded(NamedTuple):
 
 
 def decode(body: bytes | bytearray) -> Decoded:
-    """Decode a body."""
+    """Decode a response body; see `Decoded` for a body that is empty, defective or not JSON."""
     if not body:
         return Decoded(None)
     try:
@@ -42,21 +42,21 @@ def decode(body: bytes | bytearray) -> Decoded:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass
     try:
-        return _leniently(bytes(body))
+        return _decode_leniently(bytes(body))
     except (ValueError, RecursionError):
         return Decoded(None)
 
 
-def _leniently(body: bytes) -> Decoded:
+def _decode_leniently(body: bytes) -> Decoded:
     """Decode a body that is not valid JSON in UTF-8.
 
-    Bytes that are not UTF-8 are read as Latin-1, numbers that are none become null, and half of a
-    surrogate pair becomes U+FFFD, since no target can take it.
+    Bytes that are not UTF-8 are read as Latin-1. NaN, infinities and numbers out of range become
+    null. Half of a surrogate pair becomes U+FFFD, since no target can store it.
 
     Raises:
-        ValueError: it is not even nearly JSON.
+        ValueError: the defects are others than these.
     """
-    defects: dict[str, None] = {}
+    defects: dict[str, None] = {}  # an ordered set
 
     def constant(_name: str) -> None:
         defects["NaN or Infinity"] = None
@@ -65,32 +65,35 @@ def _leniently(body: bytes) -> Decoded:
         value = float(digits)
         if math.isfinite(value):
             return value
-        defects["a number beyond all bounds"] = None
+        defects["a number out of range"] = None
         return None
 
     def integer(digits: str) -> int | None:
-        if len(digits) <= _LONGEST:
+        if len(digits) <= _MAX_INTEGER_CHARACTERS:
             return int(digits)
-        defects["a number beyond all bounds"] = None
+        defects["a number out of range"] = None
         return None
 
-    text = _text(body, defects)
+    text = _decode_text(body, defects)
+    # `strict=False` accepts raw control characters. `json` also accepts the escape of half a
+    # surrogate pair, which msgspec rejects; it is replaced below, in keys and values.
     value = json.loads(
         text, strict=False, parse_constant=constant, parse_float=number, parse_int=integer
     )
     paired = _replace_unpaired(value)
     if paired != value:
         defects["half of a surrogate pair"] = None
+    # The strict decoder failed, and `json` reports no control characters: only they are left.
     if not defects:
         defects["a raw control character"] = None
     return Decoded(paired, tuple(defects))
 
 
-def _text(body: bytes, defects: dict[str, None]) -> str:
-    """Return a body as text, and name what had to be left out or replaced."""
-    stripped = body.rstrip(_BLANKS)
+def _decode_text(body: bytes, defects: dict[str, None]) -> str:
+    """Return a body as text, and add to `defects` what was left out or replaced."""
+    stripped = body.rstrip(_TRAILING_BLANKS)
     if b"\0" in body[len(stripped) :]:
-        defects["zero bytes at the end"] = None
+        defects["trailing zero bytes"] = None
     if stripped.startswith(codecs.BOM_UTF8):
         defects["a byte-order mark"] = None
         stripped = stripped.removeprefix(codecs.BOM_UTF8)

@@ -1,7 +1,7 @@
-"""Puts the pages and date windows of one listing together: every row, each once.
+"""Deduplication: combines the pages and date windows of a listing, with each row once.
 
-No list endpoint documents its order, so rows can move between pages while they are read, and
-windows that meet on a day may both answer that day's rows.
+No list endpoint documents its order, so rows can move between pages while these are read. Date
+windows that share a day may both return the rows of that day.
 """
 
 from __future__ import annotations
@@ -24,173 +24,187 @@ logger = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
-_BELIEVED = 3
-"""How many listings may stay off their announced total before the total is not believed."""
+_MAX_TOTAL_DISAGREEMENTS = 3
+"""Listings that may contradict their announced total before it is no longer trusted."""
 
+_USUAL_LIMITS = frozenset({10, 25, 50})
+"""Numbers of rows at which a host may truncate a list, besides multiples of 100."""
 
-_CAPS = frozenset({10, 25, 50})
-"""Rows at which a host may cut a list, beside multiples of 100."""
-
-_ROUND = 5
-"""Rows. Any limit of a host is a multiple of it."""
+_LIMIT_FACTOR = 5
+"""Any limit of a host is taken to be a multiple of this number of rows."""
 
 
 @dataclass
 class ListingSigns:
-    """What the readings of a listing showed beside its rows.
+    """Signs, other than the rows, that a listing may be incomplete.
 
     Attributes:
-        unpaged: rows of the longest list that came whole and without a total.
-        is_whole: whether that list was read in parts, too, which brought nothing else.
-        refused: the page behind a full one that was refused, and the HTTP status; None if none was.
+        unpaged_rows: length of the longest list that came in one response and without a total.
+        is_whole: whether that list was also read in parts, which contained no other rows.
+        rejected_page: number and HTTP status of the page that was rejected after a full one, or
+            None.
     """
 
-    unpaged: int = 0
+    unpaged_rows: int = 0
     is_whole: bool = False
-    refused: tuple[int, int | None] | None = None
+    rejected_page: tuple[int, int | None] | None = None
 
 
 @dataclass
 class ListingChecks:
-    """What has been said and learnt about the listings of a run; shared between threads."""
+    """Findings about the listings of a run, by endpoint name. Safe to share between threads.
+
+    Attributes:
+        lock: held while any other attribute is changed.
+        warned: pairs of an endpoint and a message that was logged.
+        disagreements: number of listings that contradict their announced total.
+        unproven: endpoints with a listing that may lack rows.
+        longest: length of the longest list that came in one response and without a total.
+        uncertain: length of the longest of these lists that is not known to be complete.
+        divisible: endpoints whose date filter was seen to select a part of a list.
+    """
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     warned: set[tuple[str, str]] = field(default_factory=set)
     disagreements: Counter[str] = field(default_factory=Counter)
     unproven: set[str] = field(default_factory=set)
     longest: Counter[str] = field(default_factory=Counter)
-    """Rows of the longest list of each endpoint that came whole and without a total."""
     uncertain: Counter[str] = field(default_factory=Counter)
-    """Rows of the longest of these lists that is not known to be whole."""
     divisible: set[str] = field(default_factory=set)
-    """Endpoints of which a part of a list has come by its dates."""
 
     def warn_once(
         self, endpoint: str, sentence: str, *facts: object, level: int = logging.WARNING
     ) -> None:
-        """Log a sentence the first time that it is true of an endpoint, whatever the facts."""
+        """Log a message once per endpoint; later calls are ignored, even with other facts."""
         with self.lock:
             if (endpoint, sentence) in self.warned:
                 return
             self.warned.add((endpoint, sentence))
         logger.log(level, "%s: %s", endpoint, sentence % facts if facts else sentence)
 
-    def take(self, endpoint: str, signs: ListingSigns) -> None:
-        """Remember what the readings of a listing showed, and doubt the end of one aloud."""
+    def record(self, endpoint: str, signs: ListingSigns) -> None:
+        """Record the signs of one listing, and warn if a page of it was rejected."""
         with self.lock:
-            self.longest[endpoint] = max(self.longest[endpoint], signs.unpaged)
+            self.longest[endpoint] = max(self.longest[endpoint], signs.unpaged_rows)
             if not signs.is_whole:
-                self.uncertain[endpoint] = max(self.uncertain[endpoint], signs.unpaged)
-            if signs.refused:
+                self.uncertain[endpoint] = max(self.uncertain[endpoint], signs.unpaged_rows)
+            if signs.rejected_page:
                 self.unproven.add(endpoint)
-        if signs.refused:
+        if signs.rejected_page:
             self.warn_once(
                 endpoint,
-                "page %d of a list without `paging` was refused (HTTP %s) and taken for the end, "
-                "although the page before it was full; if it is not the end, rows are missing",
-                *signs.refused,
+                "page %d of a list without `paging` was rejected (HTTP %s). It is taken for the "
+                "end although the page before it was full; if it is not the end, rows are missing",
+                *signs.rejected_page,
             )
 
-    def may_be_cut(self, endpoint: str, count: int) -> bool:
-        """Return whether a list without a total may stop at a limit of the host.
+    def may_be_truncated(self, endpoint: str, count: int) -> bool:
+        """Return whether a list without a total may have been truncated at a limit of the host.
 
-        Such limits are round, and no list is longer than they are. One of just that length may
-        still be whole, which says nothing about the others.
+        A limit is a round number, and no list is longer. A list of exactly that length may still
+        be complete, which says nothing about other lists.
         """
         with self.lock:
-            return count >= self.longest[endpoint] and count % _ROUND == 0
+            return count >= self.longest[endpoint] and count % _LIMIT_FACTOR == 0
 
-    def divides(self, endpoint: str) -> None:
-        """Remember that lists can be read in parts, by their dates."""
+    def mark_divisible(self, endpoint: str) -> None:
+        """Record that lists of an endpoint can be read in parts, by date range."""
         with self.lock:
             self.divisible.add(endpoint)
 
     def is_divisible(self, endpoint: str) -> bool:
-        """Return whether lists can be read in parts, so that a part that is refused is missing."""
+        """Return whether lists can be read in parts, so that a rejected part is missing."""
         with self.lock:
             return endpoint in self.divisible
 
-    def cut_at(self, endpoint: str, count: int) -> None:
-        """Say that the host cuts lists, and that longer ones are read by their dates."""
+    def log_truncation(self, endpoint: str, count: int) -> None:
+        """Log that the host truncates lists, which are then read in parts, by date range."""
         self.warn_once(
             endpoint,
-            "lists are cut at %d rows; those of this length are read in parts, by their dates",
+            "lists are truncated at %d rows; those of this length are read in parts, by date range",
             count,
             level=logging.INFO,
         )
 
-    def seems_cut(self, endpoint: str) -> bool:
-        """Return whether no list of an endpoint is longer than a round number of rows."""
+    def seems_truncated(self, endpoint: str) -> bool:
+        """Return whether the longest list of an endpoint has a suspiciously round length."""
         count = self.longest[endpoint]
-        if self.uncertain[endpoint] < count:
+        if self.uncertain[endpoint] < count:  # the longest list is known to be complete
             return False
-        return count in _CAPS or (count > 0 and count % 100 == 0)
+        return count in _USUAL_LIMITS or (count > 0 and count % 100 == 0)
 
-    def doubt_cut_lists(self) -> None:
-        """Warn of endpoints whose lists seem to be cut."""
+    def warn_of_truncation(self) -> None:
+        """Warn of endpoints whose lists seem to be truncated."""
         for endpoint, count in self.longest.items():
-            if self.seems_cut(endpoint):
+            if self.seems_truncated(endpoint):
                 self.warn_once(
                     endpoint,
-                    "the longest list has exactly %d rows and no pages; if CrowdTwist cuts lists "
-                    "there, rows are missing",
+                    "the longest list has exactly %d rows and no pages; if CrowdTwist truncates "
+                    "lists there, rows are missing",
                     count,
                 )
 
-    def believes_total(self, endpoint: str) -> bool:
-        """Tell whether `paging.total` of an endpoint has been worth a second reading so far."""
+    def trusts_total(self, endpoint: str) -> bool:
+        """Return whether a wrong `paging.total` of an endpoint justifies reading again."""
         with self.lock:
-            return self.disagreements[endpoint] < _BELIEVED
+            return self.disagreements[endpoint] < _MAX_TOTAL_DISAGREEMENTS
 
-    def disagreed(self, endpoint: str) -> None:
-        """Remember that two readings agreed with each other, but not with `paging.total`."""
+    def record_disagreement(self, endpoint: str) -> None:
+        """Record that two readings agreed with each other but not with `paging.total`."""
         with self.lock:
             self.disagreements[endpoint] += 1
 
 
 @dataclass(frozen=True)
 class _Reading:
-    """What one reading of a listing brought."""
+    """One complete reading of a listing."""
 
     rows: list[Row]
     total: int | None
-    moved: bool
+    has_changed: bool
 
     @property
-    def fits(self) -> bool:
-        """Whether the rows are as many as announced, and nothing seems to have moved under way."""
-        return self.total is None or (len(self.rows) == self.total and not self.moved)
+    def is_consistent(self) -> bool:
+        """Whether the number of rows is as announced and no row seems to have moved meanwhile."""
+        return self.total is None or (len(self.rows) == self.total and not self.has_changed)
 
 
 def read_verified(
     read: Callable[[], Listing], endpoint: Endpoint, checks: ListingChecks
 ) -> list[Row]:
-    """Read a listing, and once more if its number of rows is not the announced one, or changes.
+    """Read a listing, and again if its number of rows changes or differs from its total.
+
+    If the second reading is not consistent either, the rows of both are merged. If these are not
+    as many as announced, a warning is logged and the endpoint counts as unproven.
 
     Args:
         read: reads the listing from its first page to its last.
-        endpoint: the resource, for its key and for what is logged.
-        checks: what is known of the listings of this run.
+        endpoint: the resource, for its key and its name in messages.
+        checks: findings about the listings of this run.
+
+    Returns:
+        The rows, each once.
     """
-    first = _attempt(read, endpoint, checks)
-    if first.fits or not checks.believes_total(endpoint.name):
+    first = _read_once(read, endpoint, checks)
+    if first.is_consistent or not checks.trusts_total(endpoint.name):
         return first.rows
-    second = _attempt(read, endpoint, checks)
-    if second.fits:
+    second = _read_once(read, endpoint, checks)
+    if second.is_consistent:
         return second.rows
     rows = merge_rows([first.rows, second.rows], endpoint.key)
     if len(rows) != second.total:
         with checks.lock:
             checks.unproven.add(endpoint.name)
+        # Twice the same rows: the total is wrong, rather than the readings.
         if len(first.rows) == len(second.rows) == len(rows):
-            checks.disagreed(endpoint.name)
+            checks.record_disagreement(endpoint.name)
         checks.warn_once(
             endpoint.name, "a listing has %d rows but announces %s", len(rows), second.total
         )
     return rows
 
 
-def _attempt(read: Callable[[], Listing], endpoint: Endpoint, checks: ListingChecks) -> _Reading:
+def _read_once(read: Callable[[], Listing], endpoint: Endpoint, checks: ListingChecks) -> _Reading:
     listing = read()
     for oddity in listing.oddities:
         checks.warn_once(endpoint.name, oddity)
@@ -200,66 +214,72 @@ def _attempt(read: Callable[[], Listing], endpoint: Endpoint, checks: ListingChe
         with checks.lock:
             checks.unproven.add(endpoint.name)
         checks.warn_once(
-            endpoint.name, "a listing has rows that are not objects; they are left out"
+            endpoint.name, "a listing has rows that are not JSON objects; they are skipped"
         )
-    if listing.total is None:  # else the total tells whether a row is missing
-        _doubt_repeats(pages, endpoint, checks)
-    rows = _flatten(pages if listing.total is not None else _abutting(pages), endpoint.key)
-    moved = listing.moved
+    if listing.total is None:  # otherwise the total shows whether a row is missing
+        _warn_of_equal_keys(pages, endpoint, checks)
+    rows = _flatten(pages if listing.total is not None else _without_overlaps(pages), endpoint.key)
+    has_changed = listing.has_changed
     if listing.total is not None and len(rows) > listing.total:
+        # Too many rows: equal rows without a key are repeats if the total agrees without them.
         distinct = merge_rows(pages, endpoint.key)
         if len(distinct) == listing.total:
             rows = distinct
     elif len(rows) == listing.total:
-        moved |= _repeats(pages, endpoint.key)
-    return _Reading(rows, listing.total, moved)
+        has_changed |= _has_repeats(pages, endpoint.key)
+    return _Reading(rows, listing.total, has_changed)
 
 
-def _doubt_repeats(pages: list[list[Row]], endpoint: Endpoint, checks: ListingChecks) -> None:
-    """Warn of rows of one page with the same key, of which only the last is kept.
+def _warn_of_equal_keys(pages: list[list[Row]], endpoint: Endpoint, checks: ListingChecks) -> None:
+    """Warn of rows with the same key on one page, of which only the last is kept.
 
-    On two pages that may be a row which moved while they were read. One page is one moment, so
-    there these are two rows, and the key does not tell them apart as it should.
+    The same key on two pages may be one row that moved while they were read. A single page is a
+    snapshot, so there they are different rows, and the key is not unique as it should be.
     """
     for page in pages:
-        names = [name for row in page if (name := identify(row, endpoint.key))]
-        if len(names) != len(set(names)):
+        keys = [key for row in page if (key := identify(row, endpoint.key))]
+        if len(keys) != len(set(keys)):
             with checks.lock:
                 checks.unproven.add(endpoint.name)
             checks.warn_once(
                 endpoint.name,
                 "a page has several rows with the same key (%s), of which only the last is kept; "
-                "if they are no mere repeats, rows are missing (further ones not logged)",
+                "if they are different rows, rows are missing (further ones not logged)",
                 ", ".join(endpoint.key),
             )
 
 
-def contents(rows: list[Any], key: tuple[str, ...]) -> int:
-    """Return a number that is the same for the same rows, in whatever order and state these are."""
-    names = Counter((isinstance(row, dict) and identify(row, key)) or _text(row) for row in rows)
-    return hash(frozenset(names.items()))
+def fingerprint(rows: list[Any], key: tuple[str, ...]) -> int:
+    """Return a number that is equal for the same rows, whatever their order.
+
+    Rows with a key are the same if their keys are equal, even if other properties have changed.
+    """
+    identities = Counter(
+        (isinstance(row, dict) and identify(row, key)) or _serialize(row) for row in rows
+    )
+    return hash(frozenset(identities.items()))
 
 
-def _repeats(pages: list[list[Row]], key: tuple[str, ...]) -> bool:
-    """Tell whether a row without a key stands on two pages, so that another one may be missing.
+def _has_repeats(pages: list[list[Row]], key: tuple[str, ...]) -> bool:
+    """Return whether a row without a key is on two pages, so that another one may be missing.
 
-    A row that moved to an earlier page while pages were turned pushes one onto the next page, to be
-    answered again, and leaves the number of rows as announced.
+    If a row moves to an earlier page between two requests, it is missed, and it pushes another row
+    onto the next page, where that one is returned again. The number of rows is as announced.
     """
     seen: set[bytes] = set()
     for page in pages if len(pages) > 1 else ():
-        texts = {_text(row) for row in page if identify(row, key) is None}
+        texts = {_serialize(row) for row in page if identify(row, key) is None}
         if not texts.isdisjoint(seen):
             return True
         seen |= texts
     return False
 
 
-def _abutting(pages: list[list[Row]]) -> list[list[Row]]:
-    """Leave out of each page the rows at its start with which the page before it has ended.
+def _without_overlaps(pages: list[list[Row]]) -> list[list[Row]]:
+    """Drop the rows at the start of each page that repeat the end of the page before it.
 
-    Without a total, that is all that tells a row without a key that was answered twice, since rows
-    moved on by one place, from two rows that are alike.
+    Rows that moved on between two requests are returned twice. Without a total and without a key,
+    only their position distinguishes them from different rows that are equal.
     """
     return [
         page[_overlap(before, page) :] for before, page in zip([[], *pages], pages, strict=False)
@@ -271,41 +291,42 @@ def _overlap(before: list[Row], page: list[Row]) -> int:
 
 
 def _flatten(pages: list[list[Row]], key: tuple[str, ...]) -> list[Row]:
-    """Join pages. A row whose key was seen replaces the earlier one, at the earlier one's place."""
+    """Join pages. A row whose key was seen before replaces the earlier row, in its position."""
     rows: dict[tuple[Any, ...], Row] = {}
-    for number, page in enumerate(pages):
-        for place, row in enumerate(page):
-            rows[identify(row, key) or (number, place)] = row
+    for page_index, page in enumerate(pages):
+        for row_index, row in enumerate(page):
+            rows[identify(row, key) or (page_index, row_index)] = row
     return list(rows.values())
 
 
-def merge_rows(spans: list[list[Row]], key: tuple[str, ...]) -> list[Row]:
-    """Join the rows of readings that may overlap.
+def merge_rows(readings: list[list[Row]], key: tuple[str, ...]) -> list[Row]:
+    """Merge the rows of readings that may overlap.
 
-    Rows with a key are taken once, as last read. Of rows without one, as many equal ones are kept
-    as the reading with the most of them holds.
+    A row with a key is kept once, as last read. Of equal rows without a key, as many are kept as
+    are in the reading that has the most of them. A single reading is returned as it is.
     """
-    if len(spans) == 1:
-        return spans[0]
+    if len(readings) == 1:
+        return readings[0]
     rows: dict[Any, Row] = {}
-    for span in spans:
-        equals: Counter[bytes] = Counter()
-        for row in span:
+    for reading in readings:
+        copies: Counter[bytes] = Counter()
+        for row in reading:
             identity = identify(row, key)
             if identity is not None:
                 rows[identity] = row
             else:
-                text = _text(row)
-                equals[text] += 1
-                rows[text, equals[text]] = row
+                # The n-th copy within one reading is the same row as the n-th within another.
+                text = _serialize(row)
+                copies[text] += 1
+                rows[text, copies[text]] = row
     return list(rows.values())
 
 
 def identify(row: Row, key: tuple[str, ...]) -> tuple[str, ...] | None:
-    """Give the values that tell a row apart, as text, or None where one is missing."""
+    """Return the values of a row's key as text, or None if one is missing or blank."""
     values = tuple("" if (value := row.get(name)) is None else str(value).strip() for name in key)
     return values if all(values) else None
 
 
-def _text(row: Any) -> bytes:
+def _serialize(row: Any) -> bytes:
     return msgspec.json.encode(row, order="deterministic")

@@ -1,8 +1,8 @@
-"""The resources of the read API, one row each: the only place with a path or a version in it.
+"""Resources of the read API, one row each: the only module with a path or a version in it.
 
 Sources: the page of each resource in the Oracle CrowdTwist Developer Help Center, named beside
-each row. What no page states (envelopes of unpaged lists, the v2.1 history's response) follows
-the sibling pages, and the client accepts every form seen.
+each row. What no page states (envelopes of unpaged lists, the response of the v2.1 history)
+follows the pages of similar resources, and the client accepts every form seen.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ import enum
 from dataclasses import dataclass
 
 PAGE_SIZE = 10
-"""Rows of a page where no `page_size` is sent (User Purchase History)."""
+"""Rows per page if no `page_size` is sent (User Purchase History)."""
 
 
 class Host(enum.Enum):
-    """CrowdTwist serves two hosts; purchases live on the point-of-sale one."""
+    """One of CrowdTwist's two hosts; the point-of-sale host serves purchases and fulfillment."""
 
     MAIN = "main"
     POS = "pos"
 
 
 class DateFilter(enum.Enum):
-    """How an endpoint wants `date_start` and `date_end`."""
+    """Form in which an endpoint expects `date_start` and `date_end`."""
 
     UNIX = "Unix seconds, both or neither"
     DAYS = "YYYY-MM-DD, both ends inclusive"
@@ -31,12 +31,12 @@ class DateFilter(enum.Enum):
 
 @dataclass(frozen=True)
 class Form:
-    """One way to ask for a listing.
+    """One way to request a listing.
 
     Attributes:
-        name: how messages call it.
-        page: the query parameter for the page number; None where all rows come at once.
-        page_size: rows of a page, sent as `page_size`; None where it is not sent.
+        name: its name in messages.
+        page: the query parameter for the page number; None if all rows come in one response.
+        page_size: rows per page, sent as `page_size`; None if it is not sent.
     """
 
     name: str
@@ -53,21 +53,22 @@ def _pages(page_size: int | None = None, page: str = "page") -> tuple[Form, ...]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One resource.
+    """One resource of the API.
 
     Attributes:
-        name: how messages and metrics call it.
-        path: with `{id}` where the member's id goes, percent-encoded.
-        host: which of the two hosts serves it.
-        envelope: keys under which the rows may stand, the usual one first. A bare array is
-            accepted everywhere. Empty: the payload is itself the one row.
-        forms: how its rows may be asked for, the richest form first. There is more than one where
-            the public pages leave open which one is right. Page sizes are the documented maximum.
-        dates: the date filter it understands, if any.
-        dated: properties of a row that the date filter may be about.
-        key: properties that tell two rows of one listing apart.
-        params: what is always sent.
-        beside: properties that may stand once beside the rows and belong to each.
+        name: its name in messages and metrics.
+        path: path of its URL; `{id}` stands for the member's id, percent-encoded.
+        host: the host that serves it.
+        envelope: keys that may hold the rows, the usual one first. A bare array is accepted
+            everywhere. Empty: the payload itself is the one row.
+        forms: ways to request its rows, the one with the most parameters first. There are several
+            if the public pages leave open which one is right. Page sizes are the documented
+            maximum.
+        dates: the date filter that it supports, if any.
+        dated: properties of a row that the date filter may apply to.
+        key: properties that identify a row within one listing.
+        params: query parameters that are always sent.
+        sibling_fields: properties that may stand once, next to the rows, and apply to each row.
     """
 
     name: str
@@ -79,21 +80,21 @@ class Endpoint:
     dated: tuple[str, ...] = ()
     key: tuple[str, ...] = ("id",)
     params: tuple[tuple[str, str], ...] = ()
-    beside: tuple[str, ...] = ()
+    sibling_fields: tuple[str, ...] = ()
 
     @property
-    def paged(self) -> bool:
-        """Whether the first of its forms has pages."""
+    def is_paged(self) -> bool:
+        """Whether its first form has pages."""
         return self.forms[0].page is not None
 
     @property
     def page_size(self) -> int | None:
-        """Rows of a page in the first of its forms, where they are sent."""
+        """Rows per page in its first form; None if no `page_size` is sent."""
         return self.forms[0].page_size
 
     @property
-    def of_member(self) -> bool:
-        """Whether the resource belongs to one member."""
+    def is_per_member(self) -> bool:
+        """Whether its path names a member."""
         return "{id}" in self.path
 
 
@@ -111,9 +112,10 @@ DELETION = Endpoint("deletions", "/v2/users/delete/{id}")  # User Deletion Statu
 USER_ACTIVITIES = Endpoint(  # User Activities: what the member may do
     "user_activities", "/v2/users/{id}/activities", envelope=("activities",)
 )
-# User Activity History. Of v2.1 only public clients are known, which send no page. The legacy page
-# takes `page_size` only together with `page_number`; sibling resources take `page` and `page_size`.
-# The largest page is unknown: 10 is what every resource of a member takes.
+# User Activity History. Version 2.1 is undocumented and known from public clients only, which send
+# no page. The legacy version accepts `page_size` only together with `page_number`; similar
+# resources accept `page` and `page_size`. The maximum page size is unknown: every resource of a
+# member accepts 10.
 ACTIVITY_HISTORY = Endpoint(
     "user_activity_history",
     "/v2.1/users/{id}/activity_history",
@@ -167,7 +169,7 @@ USER_BADGES = Endpoint(  # User Badges; `user_counts` is the member's
     "/v2.1/users/{id}/badges",
     envelope=("badges",),
     forms=_pages(25),
-    beside=("user_counts",),
+    sibling_fields=("user_counts",),
 )
 POINTS_AWAITING_FULFILLMENT = Endpoint(  # Points Awaiting Fulfillment
     "points_awaiting_fulfillment", "/fulfillment/users/{id}", Host.POS
@@ -180,10 +182,14 @@ ENVIRONMENTS: dict[str, str] = {
     "us2": "us2-",
     "de": "de-",
 }
-"""Environment -> prefix of both host names. Source: Endpoint URL Environments."""
+"""Prefix of both host names, by environment. Source: Endpoint URL Environments."""
 
 
 def base_url(host: Host, environment: str, client_id: str) -> str:
-    """Build a host's URL: `https://{prefix}api{client_id}.crowdtwist.com`, or `…pos…`."""
+    """Build a host's base URL: `https://{prefix}api{client_id}.crowdtwist.com`, or `…pos…`.
+
+    Raises:
+        KeyError: `environment` is not one of `ENVIRONMENTS`.
+    """
     label = "api" if host is Host.MAIN else "pos"
     return f"https://{ENVIRONMENTS[environment]}{label}{client_id}.crowdtwist.com"

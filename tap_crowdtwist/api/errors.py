@@ -1,7 +1,7 @@
-"""What an answer means: one table from (status, error code) to a verdict and a sentence.
+"""Errors of the client, and the table from (status, error code) to an action and a message.
 
 Sources: the Developer Help Center pages of each endpoint for codes and statuses, "API Best
-Practices" for 5xx during downtime. A 429 is in no vendor page; an integrator reports it.
+Practices" for 5xx during downtime. No vendor page mentions 429; an integrator reports it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 
 class ResponseAction(enum.Enum):
-    """What the client does about an answer."""
+    """Reaction of the client to a response that is not the requested data."""
 
     RETRY = "retry"
     SLOW_DOWN = "slow down"
@@ -26,12 +26,13 @@ class ResponseAction(enum.Enum):
 
 
 class ApiError(Exception):
-    """CrowdTwist did not give the answer that was asked for.
+    """A request that did not return the requested data; base of all errors of this client.
 
     Attributes:
-        endpoint: name of the endpoint that was asked.
-        status: HTTP status, or None where no answer came.
-        code: the API's own error code, or "" where it sent none.
+        sentence: explanation for a person, naming the setting to check; holds no data of a member.
+        endpoint: name of the endpoint.
+        status: HTTP status, or None if there was no response.
+        code: the API's own error code, or "" if it sent none.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class ApiError(Exception):
 
 
 class MemberMissingError(ApiError):
-    """There is no such member (any more), or not under this id_type."""
+    """The member does not exist (any more), or not under this `id_type`."""
 
 
 class NotConfiguredError(ApiError):
@@ -56,11 +57,11 @@ class NotConfiguredError(ApiError):
 
 
 class RejectedError(ApiError):
-    """CrowdTwist rejected this one request; others may well succeed."""
+    """CrowdTwist rejected this one request; others may succeed."""
 
 
 class UnavailableError(RejectedError):
-    """The key may not read the resource, or the program lacks it, or a passing fault says so."""
+    """The key may not read the resource, or the program lacks it; or a temporary fault says so."""
 
 
 class FatalApiError(ApiError):
@@ -68,11 +69,11 @@ class FatalApiError(ApiError):
 
 
 class ExhaustedError(ApiError):
-    """Every attempt failed in a way that may pass; the retries are used up."""
+    """Every attempt failed in a way that may be temporary, and no retries are left."""
 
 
 class ErrorBody(NamedTuple):
-    """What an error body says: the API's code and its short message."""
+    """Content of an error body: the API's code ("" if there is none) and its short message."""
 
     code: str
     message: str
@@ -80,21 +81,30 @@ class ErrorBody(NamedTuple):
 
 @dataclass(frozen=True)
 class ErrorRule:
-    """One row of the table: matches an answer, says what it means."""
+    """One row of the table: a condition, and the action and message for responses that meet it.
+
+    Attributes:
+        action: what the client does.
+        sentence: explanation for a person.
+        statuses: HTTP statuses to which the rule applies; None for all of them.
+        codes: error codes to which the rule applies; None for all of them.
+        is_per_member: whether it applies to resources of a member, or to all others; None for both.
+        resources: names of the endpoints to which it applies; None for all of them.
+    """
 
     action: ResponseAction
     sentence: str
     statuses: frozenset[int] | None = None
     codes: frozenset[str] | None = None
-    member: bool | None = None
+    is_per_member: bool | None = None
     resources: frozenset[str] | None = None
 
-    def matches(self, status: int, code: str, *, of_member: bool, resource: str | None) -> bool:
-        """Tell whether this row is about the given answer."""
+    def matches(self, status: int, code: str, *, is_per_member: bool, resource: str | None) -> bool:
+        """Return whether this rule applies to a response; arguments as in `classify_response`."""
         return (
             (self.statuses is None or status in self.statuses)
             and (self.codes is None or code in self.codes)
-            and (self.member is None or self.member is of_member)
+            and (self.is_per_member is None or self.is_per_member is is_per_member)
             and (self.resources is None or resource is None or resource in self.resources)
         )
 
@@ -104,15 +114,16 @@ def _statuses(*ranges: int | range) -> frozenset[int]:
 
 
 NOT_JSON = "not JSON"
-"""Stands for the code of a body that is not JSON, as every body of CrowdTwist's is."""
+"""Stands for the error code of a body that is not JSON. Every body from CrowdTwist is JSON, so such
+a response comes from something else, such as a firewall."""
 
 _OK = _statuses(range(200, 300))
-_SERVER = _statuses(range(500, 600))
+_SERVER_ERRORS = _statuses(range(500, 600))
 
-_METHODS = "`auth_method` (query, header or hmac)"
-_WHO_ASKS = (
-    f"check `api_key`, `client_id`, `environment` and {_METHODS}, and that the key is of the right "
-    "kind and may read this"
+_CHECK_AUTH_METHOD = "`auth_method` (query, header or hmac)"
+_CHECK_CREDENTIALS = (
+    f"check `api_key`, `client_id`, `environment` and {_CHECK_AUTH_METHOD}, and "
+    "that the key is of the right kind and may read this"
 )
 
 ERROR_RULES: tuple[ErrorRule, ...] = (
@@ -131,27 +142,29 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
     ErrorRule(
         ResponseAction.UNAVAILABLE,
         "The program does not use this feature",
+        # All but 401 and 429, whose meaning does not depend on a code.
         statuses=_statuses(range(200, 401), range(402, 429), range(430, 600)),
         codes=frozenset({"not_configured"}),
     ),
     ErrorRule(
         ResponseAction.MEMBER_MISSING,
-        "CrowdTwist knows no such member under this `id_type`",
+        "CrowdTwist has no such member under this `id_type`",
         codes=frozenset({"user_not_found", "invalid_email", "invalid_email_address"}),
-        member=True,
+        is_per_member=True,
     ),
+    # Retried, not MEMBER_MISSING: with a wrong `api_url` every member would seem to be missing.
     ErrorRule(
         ResponseAction.RETRY,
-        "The host does not know this address, and does not answer like CrowdTwist: check "
+        "The host has no such path, and its response does not look like CrowdTwist's: check "
         "`api_url` and `pos_url`",
         statuses=_statuses(404),
         codes=frozenset({NOT_JSON}),
     ),
     ErrorRule(
         ResponseAction.MEMBER_MISSING,
-        "CrowdTwist knows no such member under this `id_type`",
+        "CrowdTwist has no such member under this `id_type`",
         statuses=_statuses(404),
-        member=True,
+        is_per_member=True,
     ),
     ErrorRule(
         ResponseAction.NOT_CONFIGURED,
@@ -160,73 +173,73 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
     ),
     ErrorRule(
         ResponseAction.FATAL,
-        f"CrowdTwist refuses the credentials: {_WHO_ASKS}",
+        f"CrowdTwist rejected the credentials: {_CHECK_CREDENTIALS}",
         statuses=_statuses(401),
     ),
     ErrorRule(
         ResponseAction.FATAL,
-        f"CrowdTwist refuses the credentials: {_WHO_ASKS}",
+        f"CrowdTwist rejected the credentials: {_CHECK_CREDENTIALS}",
         codes=frozenset({"invalid_auth"}),
     ),
     ErrorRule(
         ResponseAction.UNAVAILABLE,
-        f"The key may not read this resource: check its permissions, its kind and {_METHODS}",
+        "The key may not read this resource: check its permissions, its kind and "
+        f"{_CHECK_AUTH_METHOD}",
         statuses=_statuses(403),
         codes=frozenset({"access_denied", "forbidden"}),
     ),
     ErrorRule(
         ResponseAction.REJECTED,
-        "Something before CrowdTwist, such as a firewall, rejected the request; if there is none, "
-        f"check what the key may read, and {_METHODS}",
+        "Something in front of CrowdTwist, such as a firewall, rejected the request; if there is "
+        f"none, check what the key may read, and {_CHECK_AUTH_METHOD}",
         statuses=_statuses(403),
         codes=frozenset({NOT_JSON}),
     ),
     ErrorRule(
         ResponseAction.REJECTED,
-        f"CrowdTwist rejected the request: {_WHO_ASKS}",
+        f"CrowdTwist rejected the request: {_CHECK_CREDENTIALS}",
         statuses=_statuses(403),
     ),
     ErrorRule(
         ResponseAction.SLOW_DOWN,
-        "CrowdTwist refuses requests for coming too fast: lower `requests_per_minute`",
+        "CrowdTwist received too many requests: lower `requests_per_minute`",
         statuses=_statuses(429),
     ),
     ErrorRule(
         ResponseAction.UNAVAILABLE,
-        "CrowdTwist lacks what it needs for this resource; ask Oracle support",
-        statuses=_SERVER,
+        "CrowdTwist lacks data that it needs for this resource; ask Oracle support",
+        statuses=_SERVER_ERRORS,
         codes=frozenset({"missing_field", "invalid_data"}),
     ),
     ErrorRule(ResponseAction.RETRY, "CrowdTwist did not answer in time", statuses=_statuses(408)),
-    ErrorRule(ResponseAction.RETRY, "CrowdTwist has a fault", statuses=_SERVER),
+    ErrorRule(ResponseAction.RETRY, "CrowdTwist returned a server error", statuses=_SERVER_ERRORS),
     ErrorRule(
-        ResponseAction.RETRY, "Something between answers from a cache", statuses=_statuses(304)
+        ResponseAction.RETRY, "A cache answered in place of CrowdTwist", statuses=_statuses(304)
     ),
     ErrorRule(
         ResponseAction.REJECTED,
-        "The host answers with a redirect, which is never followed: check `api_url` and `pos_url`",
+        "The host answered with a redirect, which is never followed: check `api_url` and `pos_url`",
         statuses=_statuses(range(300, 400)),
     ),
-    ErrorRule(
-        ResponseAction.RETRY, "CrowdTwist answers with an error in place of data", statuses=_OK
-    ),
+    # What is left of 2xx: an error body with no code known above, or a status other than 200.
+    ErrorRule(ResponseAction.RETRY, "CrowdTwist returned an error in place of data", statuses=_OK),
     ErrorRule(ResponseAction.REJECTED, "CrowdTwist rejected the request"),
 )
-"""First match wins. The last row matches everything, so every answer has a verdict.
+"""Rules in order: the first that matches applies. The last one matches every response.
 
-Fatal is only what nobody escapes: credentials that are refused. Any other answer that no retry can
-change may be about this one member (an id with a slash behind a proxy, a firewall's page), so it is
-`REJECTED` and does not stop the others.
+Only rejected credentials are fatal, since they affect every request. Any other response that no
+retry can change may be about one member (an id with a slash behind a proxy, a firewall's page), so
+it is `REJECTED` and does not stop the others.
 """
 
 _CODE = re.compile(r"[A-Za-z]\w{0,59}|[0-9]{1,4}", re.ASCII)
 
 
 def parse_error_body(payload: Any) -> ErrorBody | None:
-    """Read an error body in any of its three forms, or None where the payload is data.
+    """Parse an error body in any of its three forms; return None if the payload is not one.
 
     Forms: `{"error": code, "message": text}` on the main host, `{"system", "reason", "message"}`
-    of POS writes, `{"error": {"code", "message", "errors": [{"reason", "message"}]}}` of the POS
+    for POS writes, `{"error": {"code", "message", "errors": [{"reason", "message"}]}}` for the POS
     purchase history.
     """
     if not isinstance(payload, dict):
@@ -245,36 +258,36 @@ def parse_error_body(payload: Any) -> ErrorBody | None:
 
 
 def _code(value: Any) -> str:
-    """Read an error code; "" where there is none, or a sentence, which may name a person."""
+    """Return an error code in lower case, or "" for anything else: a sentence may name a person."""
     text = str(value).strip() if isinstance(value, (str, int)) else ""
     return text.lower() if _CODE.fullmatch(text) else ""
 
 
 def classify_response(
-    status: int, code: str, *, of_member: bool, resource: str | None = None
+    status: int, code: str, *, is_per_member: bool, resource: str | None = None
 ) -> ErrorRule:
-    """Find the row of the table for an answer.
+    """Return the rule that applies to a response.
 
     Args:
         status: the HTTP status.
-        code: the API's error code, "" where the body holds none.
-        of_member: whether the resource is one of a member, so that "not found" is about them.
-        resource: the resource's name, for what only some of them say.
+        code: the API's error code, `NOT_JSON`, or "" if the body holds no code.
+        is_per_member: whether the resource belongs to a member, so that "not found" is about them.
+        resource: name of the endpoint, for rules about certain endpoints; None matches all rules.
     """
     return next(
         rule
         for rule in ERROR_RULES
-        if rule.matches(status, code, of_member=of_member, resource=resource)
+        if rule.matches(status, code, is_per_member=is_per_member, resource=resource)
     )
 
 
 def is_success(status: int, error_body: ErrorBody | None) -> bool:
-    """Tell whether an answer is the data that was asked for."""
+    """Return whether a response holds the requested data."""
     return status == HTTPStatus.OK and error_body is None
 
 
 def is_about_form(status: int | None, code: str) -> bool:
-    """Return whether a rejection may be about the form of a request, and not about a member."""
+    """Return whether a rejection may be about the form of a request rather than a member."""
     return status == HTTPStatus.BAD_REQUEST and (
         code in {"param_error", "missing_data"} or code.startswith("invalid")
     )

@@ -1,13 +1,13 @@
-"""Finds out how a listing has to be asked for, where the public pages leave it open.
+"""Choice of the form in which to request a listing, where the public pages leave it open.
 
-The forms of a resource are tried in the order of its row in the endpoint table. A form is given up
-when it fails for two different members and one of them is answered by a later form; it then comes
-last. A member whom all forms refuse has failed alone. Nothing is remembered beyond the run.
+The forms of a resource are tried in the order of its row in the endpoint table. A form is given up,
+and moved to the end, once it has failed for two members and a later form has worked for one of
+them. If all forms fail for a member, only that member fails. Nothing is remembered beyond the run.
 
-A member for whom a form fails is read in the later forms at once, so nobody has to be read again
-when a form is given up: a list that shows no flaw is whole in any form. A flaw that may also be how
-a list ends (a page beyond the last one is refused, or is the last one again) counts against a form
-only if another one brings more rows.
+A member for whom a form fails is read in the later forms at once, so no member has to be read again
+when a form is given up: a list without a flaw is complete, whatever its form. Some flaws may just
+be the way in which a list ends (a page beyond the last one is rejected, or repeats it); they count
+against a form only if another form returns more rows.
 """
 
 from __future__ import annotations
@@ -35,30 +35,30 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_MEMBERS = 2
-"""Members for whom a form has to fail before it is given up."""
+_MIN_FAILED_MEMBERS = 2
+"""Number of members for whom a form must fail before it is given up."""
 
-_DOUBTS = 10
-"""Members for whom no form is better before a flaw is put up with.
+_MIN_DOUBTED_MEMBERS = 10
+"""Number of members for whom no form was better before a flaw is tolerated.
 
-They may all have just one full page of rows, for whom a host that ignores `page` looks like one
-that ends there. So two would be too few.
+Two would be too few: for members with exactly one full page of rows, a host that ignores `page`
+looks like one whose lists end there.
 """
 
 
 class Flaw(enum.Enum):
-    """What shows that a resource may not take a form as it is meant."""
+    """Sign that a host may not support a form as intended; the value is its text in the log."""
 
-    REFUSED = "it is refused"
+    REJECTED = "it is rejected"
     PAGE_IGNORED = "each page is the same"
-    PAGE_REFUSED = "a page behind a full one is refused"
-    DATES_IGNORED = "rows come from before the dates asked for"
-    CUT = "lists may be cut, and dates do not tell"
+    PAGE_REJECTED = "the page after a full one is rejected"
+    DATES_IGNORED = "rows are older than the requested dates"
+    TRUNCATED = "lists may be truncated, and date ranges do not help"
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a member's listing gave in one form: its rows, what they showed, and a flaw if any."""
+    """Result of reading a member's listing in one form: rows, signs, and a flaw if there is one."""
 
     rows: list[deduplication.Row]
     signs: deduplication.ListingSigns
@@ -66,27 +66,29 @@ class Reading:
 
     @property
     def doubt(self) -> tuple[Flaw | None, int | None]:
-        """What is put up with if no form is better: a flaw, and the status of a page refused."""
-        return self.flaw, self.signs.refused[1] if self.signs.refused else None
+        """Flaw, and status of a rejected page: tolerated together if no form is better."""
+        return self.flaw, self.signs.rejected_page[1] if self.signs.rejected_page else None
 
     def is_worse(self, form: Form, rows: int) -> bool:
-        """Return whether a later form shows that this reading's flaw is one.
+        """Return whether this reading's flaw is proven, and not just how the list ends.
 
         Args:
             form: the form of this reading.
-            rows: how many rows all forms together have brought.
+            rows: number of rows that all forms together have returned.
         """
+        # A single page that is repeated and is not exactly full: its size shows that the host
+        # ignores the parameters.
         if self.flaw is Flaw.PAGE_IGNORED and len(self.rows) != form.page_size:
             return True
         return self.flaw is Flaw.DATES_IGNORED or rows > len(self.rows)
 
 
 class FormChoice:
-    """The choice among the forms of one resource, in one run. Safe to share between threads.
+    """Choice among the forms of one resource, in one run. Safe to share between threads.
 
     Args:
         endpoint: the resource.
-        ledger: takes what the readings of its listings showed.
+        checks: receives the signs of its listings.
     """
 
     def __init__(self, endpoint: Endpoint, checks: deduplication.ListingChecks) -> None:
@@ -96,34 +98,37 @@ class FormChoice:
         self._lock = threading.Lock()
         self._deciding = threading.Lock()
         self._failed: defaultdict[Form, set[Any]] = defaultdict(set)
-        self._surpassed: set[Form] = set()
+        self._outdone: set[Form] = set()
         self._doubted: defaultdict[tuple[Form, Any], set[Any]] = defaultdict(set)
         self.is_decided = False
 
     def has_other(self, form: Form) -> bool:
-        """Return whether another form is the better next attempt where this one is refused."""
+        """Return whether a form that is rejected should be followed by another one, not retried."""
         return not self.is_decided and form is not self._forms[-1]
 
     @property
     def form(self) -> Form:
-        """The form that is asked for first at present."""
+        """The form that is currently tried first."""
         return self._forms[0]
 
     def read(self, member: Any, attempt: Callable[[Form], Reading]) -> list[deduplication.Row]:
         """Read the listing of a member in the first form that works.
 
-        Until a form has worked for somebody, members are read one at a time.
+        Until the first form has worked for a member, members are read one at a time.
 
         Args:
             member: the member's id.
-            attempt: reads the listing in a form.
+            attempt: reads the listing in a given form.
+
+        Returns:
+            The rows, merged from all forms that were tried.
 
         Raises:
-            ApiError: the listing cannot be read; the refusal of the first form if all refuse it.
+            ApiError: the listing cannot be read; the error of the first form if all are rejected.
         """
         if not self.is_decided:
             with self._deciding:
-                # Whoever waited for the decision must not wait for the others who did.
+                # Checked again: after the decision, threads that waited for it read concurrently.
                 if not self.is_decided:
                     return self._read(member, attempt)
         return self._read(member, attempt)
@@ -133,87 +138,94 @@ class FormChoice:
             forms = list(self._forms)
         flawed: dict[Form, Reading | None] = {}
         readings: list[Reading] = []
-        refusal: ApiError | None = None
+        first_error: ApiError | None = None
         best: Form | None = None
-        # A page may be refused in passing, so such a form is tried again.
+        # The second round is for forms with a rejected page, which may be a temporary fault.
         for form in (*forms, *forms):
             before = flawed.get(form)
-            if form in flawed and (before is None or before.flaw is not Flaw.PAGE_REFUSED):
+            if form in flawed and (before is None or before.flaw is not Flaw.PAGE_REJECTED):
                 continue
             try:
                 reading = attempt(form)
             except (RejectedError, MemberMissingError, NotConfiguredError) as error:
-                # "Not found" is about the member, unless another form has just found it.
+                # "Not found" is about the member, unless another form has just found the member.
                 about_form = is_about_form(error.status, error.code) or (
                     readings and not isinstance(error, RejectedError)
                 )
                 if not about_form:
                     raise
-                refusal = refusal or error
+                first_error = first_error or error
                 flawed.setdefault(form, None)
                 continue
             readings.append(reading)
-            if reading.flaw is None or self._is_put_up_with(form, reading):
+            if reading.flaw is None or self._is_tolerated(form, reading):
                 best = form
                 flawed.pop(form, None)
                 break
             flawed[form] = reading
-        # A reading with a flaw may have rows that the others lack.
+        # A reading with a flaw may have rows that the others lack, so all are merged.
         rows = deduplication.merge_rows([reading.rows for reading in readings], self._endpoint.key)
         self._learn(member, flawed, best, len(rows))
         if not readings:
-            assert refusal is not None  # noqa: S101 - a resource has a form
-            raise refusal
-        # Where all have a flaw, what is to be said is that of the one with the most rows.
-        told = readings[-1] if best else max(readings, key=lambda reading: len(reading.rows))
-        self._checks.take(self._endpoint.name, told.signs)
+            assert first_error is not None  # noqa: S101 - a resource has a form
+            raise first_error
+        # If every form has a flaw, the signs of the reading with the most rows count.
+        best_reading = (
+            readings[-1] if best else max(readings, key=lambda reading: len(reading.rows))
+        )
+        self._checks.record(self._endpoint.name, best_reading.signs)
         return rows
 
-    def _is_put_up_with(self, form: Form, reading: Reading) -> bool:
+    def _is_tolerated(self, form: Form, reading: Reading) -> bool:
         with self._lock:
-            return len(self._doubted[form, reading.doubt]) >= _DOUBTS
+            return len(self._doubted[form, reading.doubt]) >= _MIN_DOUBTED_MEMBERS
 
     def _learn(
         self, member: Any, flawed: dict[Form, Reading | None], best: Form | None, rows: int
     ) -> None:
-        """Note what a member's readings say about the forms.
+        """Record what a member's readings show about the forms.
 
         Args:
             member: the member's id.
-            flawed: what each form brought that did not work; None where it was refused.
-            best: the form that worked, if one did.
-            rows: how many rows all forms together have brought.
+            flawed: reading of each form that did not work; None if the form was rejected.
+            best: the form that worked, or None.
+            rows: number of rows that all forms together have returned.
         """
         with self._lock:
             for form, reading in flawed.items():
-                worse = best is not None if reading is None else reading.is_worse(form, rows)
-                # Where all forms have a flaw, the one with the most rows is as good as any.
-                worse &= best is not None or (reading is not None and rows > len(reading.rows))
-                if worse:
-                    self._surpassed.add(form)
-                if worse or reading is None:
-                    self._note(form, member)
-                elif len(doubted := self._doubted[form, reading.doubt]) < _DOUBTS:
+                is_worse = best is not None if reading is None else reading.is_worse(form, rows)
+                # If every form has a flaw, only those with fewer rows than all together are worse.
+                lacks_rows = reading is not None and rows > len(reading.rows)
+                is_worse &= best is not None or lacks_rows
+                if is_worse:
+                    self._outdone.add(form)
+                # A rejection counts even if no form worked, but alone it does not give a form up.
+                if is_worse or reading is None:
+                    self._record_failure(form, member)
+                elif len(doubted := self._doubted[form, reading.doubt]) < _MIN_DOUBTED_MEMBERS:
                     doubted.add(member)
             self.is_decided |= best is self._forms[0]
             self._give_up(flawed)
 
-    def _note(self, form: Form, member: Any) -> None:
-        if len(self._failed[form]) < _MEMBERS:
+    def _record_failure(self, form: Form, member: Any) -> None:
+        if len(self._failed[form]) < _MIN_FAILED_MEMBERS:
             self._failed[form].add(member)
 
     def _give_up(self, flawed: dict[Form, Reading | None]) -> None:
-        """Put the forms in front last that have failed for enough members."""
-        while (form := self._forms[0]) in self._surpassed and len(self._failed[form]) >= _MEMBERS:
-            self._surpassed.discard(form)
+        """Move forms from the front to the end that have failed for enough members."""
+        while (form := self._forms[0]) in self._outdone and len(
+            self._failed[form]
+        ) >= _MIN_FAILED_MEMBERS:
+            # It starts afresh at the end, where it is tried again if all the others fail.
+            self._outdone.discard(form)
             self._failed[form].clear()
             self._forms.append(self._forms.pop(0))
             self.is_decided = self._forms[0] not in flawed
             reading = flawed.get(form)
             logger.info(
-                "%s: no longer %s (%s); now %s",
+                "%s: lists are no longer requested %s (%s) but %s",
                 self._endpoint.name,
                 form.name,
-                ((reading and reading.flaw) or Flaw.REFUSED).value,
+                ((reading and reading.flaw) or Flaw.REJECTED).value,
                 self._forms[0].name,
             )

@@ -1,8 +1,8 @@
-"""The connections under the transport: TLS 1.2 or later, and an end to every answer.
+"""Connections of the transport: TLS 1.2 or later, and a deadline for every response.
 
-A socket's timeout is about each wait for bytes, so a host that sends a byte now and then is waited
-for without end: in the status line, the headers, the body, the trailers behind it. Here the
-timeout that a connection has when an answer begins is the time for all of it.
+A socket's timeout limits each wait for bytes, not the whole response: a host that sends a byte now
+and then could keep a worker waiting forever, in the status line, the headers, the body or the
+trailers. Here the timeout that a connection has when a response begins limits the whole response.
 """
 
 from __future__ import annotations
@@ -24,20 +24,21 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
     from urllib3 import HTTPConnectionPool, PoolManager
 
-_INTERIM = 100
-"""Informational answers that may precede an answer. `http.client` skips 100 uncounted."""
+_MAX_INFORMATIONAL_RESPONSES = 100
+"""Informational responses (1xx) that may precede a response. Those with status 100 do not count:
+`http.client` itself skips them."""
 
 _TLS: dict[str, Any] = {"ssl_minimum_version": ssl.TLSVersion.TLSv1_2}
 
 
 class _DeadlineReader(io.RawIOBase):
-    """The bytes that come over a connection, for as long as its timeout is."""
+    """Stream that fails once the timeout of its socket has elapsed since the stream was created."""
 
     def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
         super().__init__()
         self._sock = sock
         self._raw = raw
-        self._until = time.monotonic() + (sock.gettimeout() or 0.0)
+        self._deadline = time.monotonic() + (sock.gettimeout() or 0.0)
 
     @override
     def readable(self) -> bool:
@@ -45,10 +46,10 @@ class _DeadlineReader(io.RawIOBase):
 
     @override
     def readinto(self, buffer: Buffer, /) -> int | None:
-        left = self._until - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the answer takes too long")
-        self._sock.settimeout(left)
+        remaining = self._deadline - time.monotonic()
+        if remaining <= 0:
+            raise TimeoutError("the response takes too long")
+        self._sock.settimeout(remaining)
         return self._raw.readinto(buffer)
 
     @override
@@ -58,28 +59,30 @@ class _DeadlineReader(io.RawIOBase):
 
 
 class _Response(http.client.HTTPResponse):
-    """An answer that has to be complete in time, with headers that make sense.
+    """Response with a deadline and with well-formed headers.
 
-    Whatever informational answers (102, 103, ...) precede it are skipped; `http.client` skips 100
-    alone. One taken for the answer would leave the real one to the next request.
+    Informational responses (102, 103, ...) before it are skipped; `http.client` skips only 100. If
+    one were taken for the response, the real one would be read by the next request.
     """
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
+        # All of the response is read through `fp`, the status line and the trailers included.
         self.fp = io.BufferedReader(_DeadlineReader(sock, self.fp.detach()))
 
     @override
     def begin(self) -> None:
-        for _ in range(_INTERIM + 1):
+        for _ in range(_MAX_INFORMATIONAL_RESPONSES + 1):
             super().begin()
             if self.msg.defects:
+                # Malformed headers may hide the length of the body, and with it where it ends.
                 self._give_up("the headers are malformed")
             if self.status == HTTPStatus.SWITCHING_PROTOCOLS:
                 self._give_up("the host switches to another protocol")
             if self.status >= HTTPStatus.OK:
                 return
-            self.headers = None  # type: ignore[assignment]  # begin() reads on only without any
-        self._give_up("too many informational answers")
+            self.headers = None  # type: ignore[assignment]  # begin() returns at once if they are set
+        self._give_up("too many informational responses")
 
     def _give_up(self, reason: str) -> NoReturn:
         self.close()
@@ -87,32 +90,38 @@ class _Response(http.client.HTTPResponse):
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """Keeps connections, through proxies or not, whose answers come to an end."""
+    """Adapter whose connections, direct or through a proxy, have a deadline for each response."""
 
     @override
     def init_poolmanager(
         self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any
     ) -> None:
         super().init_poolmanager(connections, maxsize, block, **_TLS, **pool_kwargs)
-        _limit(self.poolmanager)
+        _set_deadlines(self.poolmanager)
 
     @override
     def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **_TLS, **proxy_kwargs)
-        _limit(manager)
+        _set_deadlines(manager)
         return manager
 
 
-def _limit(manager: PoolManager) -> None:
+def _set_deadlines(manager: PoolManager) -> None:
     pools = manager.pool_classes_by_scheme
-    manager.pool_classes_by_scheme = {name: _limited(pool) for name, pool in pools.items()}
+    manager.pool_classes_by_scheme = {
+        scheme: _with_deadline(pool) for scheme, pool in pools.items()
+    }
 
 
 @cache
-def _limited(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
-    """Derive a pool, whatever its kind (SOCKS has its own), from one that waits without end."""
-    known: Any = pool.ConnectionCls
-    if issubclass(known.response_class, _Response):
+def _with_deadline(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
+    """Derive a pool class whose responses have a deadline; SOCKS proxies have a class of their own.
+
+    Cached, and a class that has deadlines is returned as it is: requests asks for the manager of a
+    proxy again and again.
+    """
+    base: Any = pool.ConnectionCls
+    if issubclass(base.response_class, _Response):
         return pool
-    connection = type("Connection", (known,), {"response_class": _Response})
+    connection = type("Connection", (base,), {"response_class": _Response})
     return type("Pool", (pool,), {"ConnectionCls": connection})

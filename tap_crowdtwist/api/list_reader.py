@@ -1,4 +1,4 @@
-"""Reads whole listings of a resource: its date windows, pages and forms, each row once."""
+"""Complete listings of a resource: combines date windows, pages and forms, with each row once."""
 
 from __future__ import annotations
 
@@ -26,21 +26,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_BEYOND = frozenset({400, 404, 416})
-"""How a host may refuse a page beyond the last one of a listing that does not say which that is."""
-
-_HALVES = 2
+_BEYOND_END_STATUSES = frozenset({400, 404, 416})
+"""Statuses with which a host may reject a page beyond the end of a listing without `paging`."""
 
 
 class _Parts(NamedTuple):
-    """Rows that were read in parts, and whether they are certainly all."""
+    """Rows of a list that was read in parts, and whether they are certainly complete."""
 
     rows: list[deduplication.Row]
     is_certain: bool = True
 
 
 def run_sequentially(calls: Sequence[Callable[[], T]]) -> list[T]:
-    """Do one call after the other."""
+    """Run calls one after the other, and return their results in order."""
     return [call() for call in calls]
 
 
@@ -48,10 +46,10 @@ class ListReader:
     """Reads listings. Safe to share between threads.
 
     Args:
-        get: asks for one payload, as `Client.get` does.
-        run_concurrently: does several calls, at the same time if it can, and returns their
+        get: requests one payload, as `Client.get` does.
+        run_concurrently: runs several calls, at the same time if possible, and returns their
             results in order.
-        ledger: what is known of the listings of this run.
+        checks: findings about the listings of this run.
     """
 
     def __init__(
@@ -81,11 +79,11 @@ class ListReader:
             )
         signs = deduplication.ListingSigns()
         readings = [
-            partial(self._whole, endpoint, member, endpoint.forms[0], params + span, signs)
-            for span in date_filters.queries(endpoint.dates, since, until)
+            partial(self._read_whole, endpoint, member, endpoint.forms[0], params + window, signs)
+            for window in date_filters.queries(endpoint.dates, since, until)
         ]
-        rows = deduplication.merge_rows(self._several(readings), endpoint.key)
-        self._checks.take(endpoint.name, signs)
+        rows = deduplication.merge_rows(self._run_all(readings), endpoint.key)
+        self._checks.record(endpoint.name, signs)
         return rows
 
     def _choice(self, endpoint: Endpoint) -> FormChoice:
@@ -94,7 +92,7 @@ class ListReader:
                 self._choices[endpoint.name] = FormChoice(endpoint, self._checks)
             return self._choices[endpoint.name]
 
-    def _several(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+    def _run_all(self, calls: Sequence[Callable[[], T]]) -> list[T]:
         return self._run_concurrently(calls) if len(calls) > 1 else run_sequentially(calls)
 
     def _attempt(
@@ -106,33 +104,34 @@ class ListReader:
         since: datetime | None,
         until: datetime,
     ) -> Reading:
-        """Read a listing in one of several forms, and look for signs that it is a wrong one.
+        """Read a listing in one of several forms, and look for signs that the form is wrong.
 
         Raises:
-            ApiError: as `Client.get` does.
+            ApiError: as for `Client.get`.
         """
         signs = deduplication.ListingSigns()
-        (span,) = date_filters.queries(endpoint.dates, since, until)
-        rows = self._whole(endpoint, member, form, params + span, signs)
-        if signs.refused:
-            return Reading(rows, signs, Flaw.PAGE_REFUSED)
-        if form.page is not None and signs.unpaged:
+        (date_range,) = date_filters.queries(endpoint.dates, since, until)
+        rows = self._read_whole(endpoint, member, form, params + date_range, signs)
+        if signs.rejected_page:
+            return Reading(rows, signs, Flaw.PAGE_REJECTED)
+        if form.page is not None and signs.unpaged_rows:
             return Reading(rows, signs, Flaw.PAGE_IGNORED)
-        if signs.unpaged and self._checks.may_be_cut(endpoint.name, len(rows)):
+        if signs.unpaged_rows and self._checks.may_be_truncated(endpoint.name, len(rows)):
+            # Only date ranges can show rows beyond a limit of the host: there are no pages.
             try:
-                found = self._in_parts(
-                    endpoint, member, form, rows, date_filters.seconds(since, until)
+                parts = self._in_parts(
+                    endpoint, member, form, rows, date_filters.unix_range(since, until)
                 )
             except (RejectedError, MemberMissingError, NotConfiguredError):
                 if self._checks.is_divisible(endpoint.name):
                     raise
-                found = _Parts(rows, is_certain=False)  # a host that refuses such dates
-            signs.is_whole = found.is_certain
-            if len(found.rows) > len(rows):
-                self._checks.cut_at(endpoint.name, len(rows))
-            rows = found.rows
-            if not found.is_certain:
-                return Reading(rows, signs, Flaw.CUT)
+                parts = _Parts(rows, is_certain=False)  # the host rejects such date ranges
+            signs.is_whole = parts.is_certain
+            if len(parts.rows) > len(rows):
+                self._checks.log_truncation(endpoint.name, len(rows))
+            rows = parts.rows
+            if not parts.is_certain:
+                return Reading(rows, signs, Flaw.TRUNCATED)
         if since and any(date_filters.is_earlier(row, endpoint.dated, since) for row in rows):
             return Reading(rows, signs, Flaw.DATES_IGNORED)
         return Reading(rows, signs)
@@ -143,33 +142,43 @@ class ListReader:
         member: int | str | None,
         form: Form,
         whole: list[deduplication.Row],
-        span: tuple[int, int],
+        unix_range: tuple[int, int],
     ) -> _Parts:
-        """Read a list that may be cut in the two halves of its dates, and so on where need be."""
-        halves = date_filters.halves(*span)
+        """Read a list that may be truncated in two halves of its date range, recursively.
+
+        Args:
+            endpoint: the resource.
+            member: the member's id.
+            form: the form to request.
+            whole: the rows as read for the whole range, which may be truncated.
+            unix_range: the range, in Unix seconds.
+        """
+        halves = date_filters.split_range(*unix_range)
         parts = [
             _Parts(
-                self._whole(
+                self._read_whole(
                     endpoint,
                     member,
                     form,
-                    date_filters.unix_span(*half),
+                    date_filters.unix_params(*half),
                     deduplication.ListingSigns(),
                 )
             )
             for half in halves
         ]
-        # The same rows whatever the dates: they are ignored, or all rows are of the same second.
-        if len({deduplication.contents(part.rows, endpoint.key) for part in parts}) < _HALVES:
+        # No halves: the range is too short. Equal halves: the host ignores the dates, or all rows
+        # are of the same second. Either way nothing is known about rows beyond the limit.
+        if len({deduplication.fingerprint(part.rows, endpoint.key) for part in parts}) <= 1:
             return _Parts(whole, is_certain=False)
-        self._checks.divides(endpoint.name)
-        for place, half in enumerate(halves):
-            if len(parts[place].rows) >= len(whole):
-                parts[place] = self._in_parts(endpoint, member, form, parts[place].rows, half)
+        self._checks.mark_divisible(endpoint.name)
+        # A half with as many rows as the whole list may be truncated at the same limit.
+        for index, half in enumerate(halves):
+            if len(parts[index].rows) >= len(whole):
+                parts[index] = self._in_parts(endpoint, member, form, parts[index].rows, half)
         rows = deduplication.merge_rows([whole, *(part.rows for part in parts)], endpoint.key)
         return _Parts(rows, is_certain=all(part.is_certain for part in parts))
 
-    def _whole(
+    def _read_whole(
         self,
         endpoint: Endpoint,
         member: int | str | None,
@@ -177,10 +186,10 @@ class ListReader:
         params: date_filters.Params,
         signs: deduplication.ListingSigns,
     ) -> list[deduplication.Row]:
-        read = partial(self._listing, endpoint, member, form, params, signs)
+        read = partial(self._read_listing, endpoint, member, form, params, signs)
         return deduplication.read_verified(read, endpoint, self._checks)
 
-    def _listing(
+    def _read_listing(
         self,
         endpoint: Endpoint,
         member: int | str | None,
@@ -188,13 +197,14 @@ class ListReader:
         params: date_filters.Params,
         signs: deduplication.ListingSigns,
     ) -> pagination.Listing:
-        found = self._all_pages(endpoint, member, form, params, signs)
-        if found.unpaged and found.total is None:
+        listing = self._read_all_pages(endpoint, member, form, params, signs)
+        if listing.is_unpaged and listing.total is None:
+            # Locked, since several date windows may be read concurrently for the same signs.
             with self._lock:
-                signs.unpaged = max(signs.unpaged, len(found.pages[0]))
-        return found
+                signs.unpaged_rows = max(signs.unpaged_rows, len(listing.pages[0]))
+        return listing
 
-    def _all_pages(
+    def _read_all_pages(
         self,
         endpoint: Endpoint,
         member: int | str | None,
@@ -202,70 +212,73 @@ class ListReader:
         params: date_filters.Params,
         signs: deduplication.ListingSigns,
     ) -> pagination.Listing:
-        others = len(endpoint.forms) > 1 and self._choice(endpoint).has_other(form)
+        has_other_forms = len(endpoint.forms) > 1 and self._choice(endpoint).has_other(form)
         if form.page is None:
             page = self._get(
                 endpoint,
                 member,
                 params,
-                lambda body: _page(body, endpoint),
-                other_forms=others,
+                lambda body: _parse_page(body, endpoint),
+                other_forms=has_other_forms,
             )
-            return pagination.Listing([page.rows], page.total, unpaged=not page.guided)
+            return pagination.Listing([page.rows], page.total, is_unpaged=not page.has_paging)
         size = (("page_size", str(form.page_size)),) if form.page_size else ()
-        announced = False
+        is_announced = False  # whether a page had `paging`, which announces the pages that follow
 
-        def ask(parameter: str, number: int) -> pagination.Page:
-            nonlocal announced
+        def fetch(parameter: str, number: int) -> pagination.Page:
+            nonlocal is_announced
             numbered = (*params, (parameter, str(number)), *size)
             try:
-                # A 204 in place of an announced page is not its end: rows would be lost.
+                # A 204 in place of an announced page is not the end of the listing but a fault.
                 page: pagination.Page = self._get(
                     endpoint,
                     member,
                     numbered,
-                    lambda body: _page(body, endpoint, number, announced=announced),
-                    other_forms=others and number == 1,
+                    lambda body: _parse_page(body, endpoint, number, is_announced=is_announced),
+                    other_forms=has_other_forms and number == 1,
                 )
             except FatalApiError:
                 raise
             except ApiError as error:
                 if number == 1:
                     raise
-                if not announced and _is_beyond(error):
-                    signs.refused = (number, error.status)
+                # Without `paging` this may be how the listing ends.
+                if not is_announced and _may_be_beyond_end(error):
+                    signs.rejected_page = (number, error.status)
                     return pagination.Page([])
                 if not isinstance(error, (MemberMissingError, NotConfiguredError)):
                     raise
-                said = "A page is refused after others of its listing were answered"
+                # The first page proves that the member and the resource exist, so the error is
+                # temporary. Passed on as it is, it would drop the rows that were read.
+                message = "A page was rejected although earlier pages of its listing were returned"
                 raise ExhaustedError(
-                    said, endpoint=endpoint.name, status=error.status, code=error.code
+                    message, endpoint=endpoint.name, status=error.status, code=error.code
                 ) from None
-            announced |= page.guided
+            is_announced |= page.has_paging
             return page
 
         try:
             return pagination.read_pages(
-                ask,
-                self._several,
+                fetch,
+                self._run_all,
                 size=form.page_size or PAGE_SIZE,
-                contents=partial(deduplication.contents, key=endpoint.key),
+                fingerprint=partial(deduplication.fingerprint, key=endpoint.key),
                 parameter=form.page,
             )
         except pagination.EndlessError:
-            said = "A listing without `paging` does not end"
-            raise ExhaustedError(said, endpoint=endpoint.name) from None
+            message = "A listing without `paging` does not end"
+            raise ExhaustedError(message, endpoint=endpoint.name) from None
 
 
-def _page(
-    body: Any, endpoint: Endpoint, number: int = 1, *, announced: bool = False
+def _parse_page(
+    body: Any, endpoint: Endpoint, number: int = 1, *, is_announced: bool = False
 ) -> pagination.Page | None:
-    """Read a page; 204 and `{}` are an empty one only where nothing has announced it."""
-    if not announced and (body is None or (body == {} and number > 1)):
+    """Parse a page. A 204 or, after the first page, `{}` is an empty page unless announced."""
+    if not is_announced and (body is None or (body == {} and number > 1)):
         return pagination.Page([])
-    return pagination.read(body, endpoint.envelope, endpoint.beside)
+    return pagination.parse_page(body, endpoint.envelope, endpoint.sibling_fields)
 
 
-def _is_beyond(error: ApiError) -> bool:
-    """Return whether an answer may say that a page lies beyond the last one."""
-    return error.code == "page_not_found" or error.status in _BEYOND
+def _may_be_beyond_end(error: ApiError) -> bool:
+    """Return whether an error may mean that the requested page is beyond the last one."""
+    return error.code == "page_not_found" or error.status in _BEYOND_END_STATUSES

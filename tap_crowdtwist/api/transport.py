@@ -1,11 +1,11 @@
-"""One GET over a kept-alive connection: bytes in, nothing decided.
+"""HTTP transport: one GET over a kept-alive connection, without interpreting the response.
 
-Goes through requests' adapter rather than its session: what a session works out anew for every
-call (proxies and CA bundle from the environment, netrc, cookies, redirects) is either fixed for
-the run or unwanted here. No redirect is followed and no cookie is kept.
+It uses the adapter of requests, not its session. A session determines proxies and the CA bundle
+from the environment for every call, although they are fixed for the run, and handles netrc,
+cookies and redirects, which are unwanted: no redirect is followed and no cookie is kept.
 
-A connection is kept only where an answer was read to its end, useful or not; after anything else,
-what is left on it could pass for the beginning of the next answer.
+A connection is reused only after a response was read to its end. Otherwise the rest of that
+response could pass for the beginning of the next one.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
 
     from requests.auth import AuthBase
 
-MAX_BODY = 64 * 1024 * 1024
-"""Bytes, unpacked. The largest listing page seen has 25 rows of a few KB; more is no answer."""
+MAX_BODY_BYTES = 64 * 1024 * 1024
+"""Maximum size of a decompressed body. The largest pages seen have 25 rows of a few KB."""
 
-_CHUNK = 256 * 1024
-_GZIP = 16 + zlib.MAX_WBITS
+_CHUNK_BYTES = 256 * 1024
+_GZIP_WBITS = 16 + zlib.MAX_WBITS  # zlib: expect a gzip header and trailer
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip"}
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
-"""Environment variables that may name certificates to trust; the first one that is set counts."""
+"""Environment variables that may name a CA bundle; the first one that is set applies."""
 
 
 @dataclass(frozen=True)
 class Response:
-    """A complete response: status, headers and the decoded body."""
+    """A complete response: status, headers and the decompressed body."""
 
     status: int
     headers: Mapping[str, str]
@@ -52,45 +52,46 @@ class Response:
 
 
 class NoResponseError(Exception):
-    """No complete answer came; the message says why, without the URL.
+    """A request without a complete response; the message says why, without the URL.
 
     Attributes:
-        lasting: whether asking again is of no use until a person changes something.
+        is_permanent: whether retrying is useless until a person changes something.
     """
 
-    def __init__(self, reason: str, *, lasting: bool = False) -> None:
+    def __init__(self, reason: str, *, is_permanent: bool = False) -> None:
         super().__init__(reason)
-        self.lasting = lasting
+        self.is_permanent = is_permanent
 
 
 @dataclass(frozen=True)
 class _Route:
-    """How to reach one host, worked out once.
+    """Route to one host, determined once.
 
     Attributes:
-        pool: its connections, with what the environment says of proxies and certificates.
-        skip: how much of a URL the request line leaves out; a proxy may be told the whole of it.
+        pool: its connections, set up for the proxy and the certificates of the environment.
+        prefix_length: characters of a URL to leave out of the request line: scheme and host, or
+            none if a proxy expects the whole URL.
     """
 
     pool: urllib3.HTTPConnectionPool
-    skip: int
+    prefix_length: int
 
 
 class Transport:
-    """Sends GET requests; safe to share between threads.
+    """Sends GET requests. Safe to share between threads.
 
     Args:
-        connections: how many connections to keep open per host.
-        timeout: seconds for connecting, and for the whole answer from its first byte to its last.
+        connections: number of connections to keep open per host.
+        timeout: seconds for connecting, and again for receiving the whole response.
         user_agent: sent as User-Agent.
-        max_body: bytes, unpacked, that an answer may have.
+        max_body: maximum size of a decompressed body, in bytes.
     """
 
     def __init__(
-        self, connections: int, timeout: float, user_agent: str, max_body: int = MAX_BODY
+        self, connections: int, timeout: float, user_agent: str, max_body: int = MAX_BODY_BYTES
     ) -> None:
         self._adapter = DeadlineAdapter(pool_connections=4, pool_maxsize=connections + 1)
-        self._limits = urllib3.Timeout(connect=timeout, read=timeout)
+        self._timeout = urllib3.Timeout(connect=timeout, read=timeout)
         self._headers = {"User-Agent": user_agent, **_HEADERS}
         self._max_body = max_body
         self._routes: dict[str, _Route] = {}
@@ -101,12 +102,17 @@ class Transport:
         self._adapter.close()
 
     def get(self, url: str, auth: AuthBase) -> Response:
-        """Send one GET and read the whole answer.
+        """Send one GET and read the whole response, whatever its status.
+
+        Args:
+            url: the URL, percent-encoded, without the key.
+            auth: adds the key to the request.
 
         Raises:
-            NoResponseError: the connection failed, or the answer was cut short, too large, wrongly
-                encoded, or took longer than the timeout.
+            NoResponseError: the connection failed, or the response was cut short, too large, badly
+                encoded, or not complete within the timeout.
         """
+        # Not `prepare()`: it would parse and encode the URL again, at some cost for each request.
         request = requests.PreparedRequest()
         request.method = "GET"
         request.url = url
@@ -115,10 +121,10 @@ class Transport:
             route = self._route(url)
             raw = route.pool.urlopen(
                 "GET",
-                (auth(request).url or url)[route.skip :],
+                (auth(request).url or url)[route.prefix_length :],
                 headers=request.headers,
                 retries=self._adapter.max_retries,
-                timeout=self._limits,
+                timeout=self._timeout,
                 redirect=False,
                 assert_same_host=False,
                 preload_content=False,
@@ -126,6 +132,7 @@ class Transport:
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise _no_answer(error) from None
+        # Closed unless it was read to its end: a connection with a rest on it must not be reused.
         body = None
         try:
             body = self._read(raw)
@@ -138,18 +145,18 @@ class Transport:
         return Response(raw.status, raw.headers, body)
 
     def _read(self, raw: urllib3.BaseHTTPResponse) -> bytearray:
-        """Read a body to its end, and no further than it may go, packed or not."""
-        pieces = iter(partial(raw.read1, _CHUNK, decode_content=False), b"")
+        """Read a body to its end; stop as soon as it is too large once decompressed."""
+        pieces = iter(partial(raw.read1, _CHUNK_BYTES, decode_content=False), b"")
         encoding = raw.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding in {"gzip", "x-gzip"}:
-            pieces = _unpacked(pieces)
+            pieces = _decompress(pieces)
         elif encoding not in {"identity", ""}:
-            raise NoResponseError("the answer is packed in a way that was not asked for")
+            raise NoResponseError("the response has a Content-Encoding that was not requested")
         body = bytearray()
         for piece in pieces:
             body += piece
             if len(body) > self._max_body:
-                raise NoResponseError(f"the answer is larger than {self._max_body} bytes")
+                raise NoResponseError(f"the response is larger than {self._max_body} bytes")
         return body
 
     def _route(self, url: str) -> _Route:
@@ -158,45 +165,51 @@ class Transport:
         route = self._routes.get(base)
         if route is None:
             with self._lock:
+                # Checked again: another thread may have set it while this one waited.
                 route = self._routes.get(base)
                 if route is None:
-                    route = self._routes[base] = self._find(base)
+                    route = self._routes[base] = self._find_route(base)
         return route
 
-    def _find(self, base: str) -> _Route:
-        """Look up what the environment says of a host, as a session does for every request."""
+    def _find_route(self, base: str) -> _Route:
+        """Find out how to reach a host, from the environment, as a session does per request."""
         loopback = urlsplit(base).hostname in LOOPBACK
         proxies = {} if loopback else dict(requests.utils.get_environ_proxies(base, None))
-        verify = _bundle()
+        verify = _ca_bundle()
         request = requests.Request("GET", base).prepare()
         pool = self._adapter.get_connection_with_tls_context(request, verify, proxies=proxies)
         self._adapter.cert_verify(pool, base, verify, None)  # type: ignore[no-untyped-call]
-        told = self._adapter.request_url(request, proxies)
-        skip = 0 if told.startswith(base) else len(base)
-        return _Route(cast("urllib3.HTTPConnectionPool", pool), skip)
+        # A plain-HTTP proxy gets the whole URL in the request line, any other host the path alone.
+        request_target = self._adapter.request_url(request, proxies)
+        prefix_length = 0 if request_target.startswith(base) else len(base)
+        return _Route(cast("urllib3.HTTPConnectionPool", pool), prefix_length)
 
 
-def _unpacked(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Unpack gzip, a little at a time: a thousandth of a body on the wire may be all of it.
+def _decompress(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Decompress gzip and yield chunks of limited size.
+
+    A compressed body can grow a thousandfold, so that decompressing even one piece of it at once
+    could exhaust the memory before its size is checked.
 
     Raises:
-        NoResponseError: it ends in the middle.
-        zlib.error: it is not gzip.
+        NoResponseError: the data ends in the middle of a gzip member.
+        zlib.error: the data is not gzip.
     """
-    packer = None
-    for packed in pieces:
-        rest = packed
+    decompressor = None
+    for piece in pieces:
+        rest = piece
         while rest:
-            if packer is None or packer.eof:
-                packer = zlib.decompressobj(_GZIP)
-            yield packer.decompress(rest, _CHUNK)
-            rest = packer.unconsumed_tail or packer.unused_data
-    if packer is not None and not packer.eof:
-        raise NoResponseError("the answer was cut short")
+            # A gzip body may consist of several members, one after the other.
+            if decompressor is None or decompressor.eof:
+                decompressor = zlib.decompressobj(_GZIP_WBITS)
+            yield decompressor.decompress(rest, _CHUNK_BYTES)
+            rest = decompressor.unconsumed_tail or decompressor.unused_data
+    if decompressor is not None and not decompressor.eof:
+        raise NoResponseError("the response was cut short")
 
 
-def _bundle() -> bool | str:
-    """Give the file or directory of certificates to trust; True for those of `certifi`.
+def _ca_bundle() -> bool | str:
+    """Return the file or directory of certificates to trust; True for those of `certifi`.
 
     Raises:
         NoResponseError: the environment names one that cannot be read.
@@ -210,51 +223,56 @@ def _bundle() -> bool | str:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except OSError:
         reason = f"the certificates that the variable {name} names cannot be read"
-        raise NoResponseError(reason, lasting=True) from None
+        raise NoResponseError(reason, is_permanent=True) from None
     return path
 
 
 def _no_answer(error: BaseException) -> NoResponseError:
-    """Say what went wrong in words that never hold the URL, which carries the key."""
+    """Describe a failure without the URL, which holds the key and is part of the library's text."""
     chain = [error]
-    while (inner := _inner(chain[-1])) is not None and inner not in chain:
+    while (inner := _inner_error(chain[-1])) is not None and inner not in chain:
         chain.append(inner)
-    kinds = {type(link).__name__ for link in chain}
-    for names, reason in _LASTING:
-        if kinds & names:
-            return NoResponseError(reason, lasting=True)
-    for names, reason in _PASSING:
-        if kinds & names:
+    # By name: requests, urllib3, http.client and ssl each wrap the errors of the next one, and some
+    # of these classes are private or differ between versions.
+    class_names = {type(link).__name__ for link in chain}
+    for names, reason in _PERMANENT_FAILURES:
+        if class_names & names:
+            return NoResponseError(reason, is_permanent=True)
+    for names, reason in _TEMPORARY_FAILURES:
+        if class_names & names:
             return NoResponseError(reason)
     return NoResponseError(f"the connection failed ({type(chain[-1]).__name__})")
 
 
-def _inner(error: BaseException) -> BaseException | None:
-    """Give the error that this one was made of, wherever the library at hand puts it."""
-    places = (getattr(error, "reason", None), *error.args, error.__cause__)
-    return next((place for place in places if isinstance(place, BaseException)), None)
+def _inner_error(error: BaseException) -> BaseException | None:
+    """Return the error that this one wraps; each library stores it in another place."""
+    candidates = (getattr(error, "reason", None), *error.args, error.__cause__)
+    return next((each for each in candidates if isinstance(each, BaseException)), None)
 
 
-_LASTING: tuple[tuple[frozenset[str], str], ...] = (
+_PERMANENT_FAILURES: tuple[tuple[frozenset[str], str], ...] = (
     (
         frozenset({"SSLCertVerificationError", "CertificateError"}),
-        "the certificate of the host is not trusted (REQUESTS_CA_BUNDLE may name one that is)",
+        "the certificate of the host is not trusted (REQUESTS_CA_BUNDLE can name a CA bundle)",
     ),
     (
         frozenset({"InvalidProxyURL", "InvalidSchema", "ProxySchemeUnknown"}),
         "the variable HTTPS_PROXY names a proxy that cannot be used",
     ),
 )
-_PASSING: tuple[tuple[frozenset[str], str], ...] = (
+_TEMPORARY_FAILURES: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"SSLError"}), "the TLS handshake failed"),
-    (frozenset({"ProxyError"}), "the proxy that the variable HTTPS_PROXY names refuses"),
+    (
+        frozenset({"ProxyError"}),
+        "the proxy that the variable HTTPS_PROXY names rejected the connection",
+    ),
     (frozenset({"NameResolutionError", "gaierror"}), "the host name is unknown"),
     (frozenset({"ConnectionRefusedError"}), "the connection was refused"),
     (
         frozenset({"ReadTimeoutError", "ReadTimeout", "ConnectTimeoutError", "ConnectTimeout"}),
-        "no whole answer came within `request_timeout`",
+        "no complete response within `request_timeout`",
     ),
-    (frozenset({"IncompleteRead", "InvalidChunkLength"}), "the answer was cut short"),
-    (frozenset({"error"}), "the answer is not valid gzip"),
+    (frozenset({"IncompleteRead", "InvalidChunkLength"}), "the response was cut short"),
+    (frozenset({"error"}), "the response is not valid gzip"),
     (frozenset({"RemoteDisconnected", "ConnectionResetError"}), "the connection was reset"),
 )

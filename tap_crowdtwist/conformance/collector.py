@@ -80,7 +80,7 @@ class _Collector:
                 self._request_first_pages(stream.name, stream.endpoint)
         self._request_missing_members()
         for stream in API_STREAMS:
-            if stream.endpoint.paged:
+            if stream.endpoint.is_paged:
                 self._request_further_pages(stream.name, stream.endpoint)
         for stream in API_STREAMS:
             if len(stream.endpoint.forms) > 1:
@@ -115,7 +115,7 @@ class _Collector:
         pages = self.evidence.first.setdefault(name, [])
         with_rows = 0
         member_ids = self._requester.member_ids
-        members = enumerate(member_ids) if endpoint.of_member else [(None, None)]
+        members = enumerate(member_ids) if endpoint.is_per_member else [(None, None)]
         for position, member in members:
             forms = self._requester.forms_by_success(name, endpoint)
             params = page_params(forms[0], 1)

@@ -99,5 +99,5 @@ def no_evidence(stream: type[CrowdTwistStream], evidence: Evidence) -> CheckResu
         )
     counts = Counter(page.status_text for page in pages)
     statuses = ", ".join(f"{count} x {status}" for status, count in counts.items())
-    needed = "a member with a row" if stream.endpoint.of_member else "a row in the program"
+    needed = "a member with a row" if stream.endpoint.is_per_member else "a row in the program"
     return unknown(f"no rows ({statuses})", needed)

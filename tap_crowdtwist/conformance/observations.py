@@ -101,7 +101,7 @@ class Observation:
         name = self.endpoint.name
         # The tap's own rules, so that the report says what the tap would really do.
         return classify_response(
-            self.status, code, of_member=self.endpoint.of_member, resource=name
+            self.status, code, is_per_member=self.endpoint.is_per_member, resource=name
         ).action
 
     @property
@@ -145,7 +145,9 @@ class Observation:
         """The page of a listing, parsed as the tap parses it."""
         if not self.is_data or not self.endpoint.envelope:
             return None
-        return pagination.read(self.payload, self.endpoint.envelope, self.endpoint.beside)
+        return pagination.parse_page(
+            self.payload, self.endpoint.envelope, self.endpoint.sibling_fields
+        )
 
     @property
     def paging(self) -> Any:

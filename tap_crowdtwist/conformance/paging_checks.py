@@ -32,13 +32,13 @@ def paging_checks(stream: type[CrowdTwistStream]) -> Iterator[StreamCheck]:
     endpoint = stream.endpoint
     has_forms, size = len(endpoint.forms) > 1, endpoint.page_size or PAGE_SIZE
     if endpoint.envelope:
-        where = f"`{endpoint.envelope[0]}`" if endpoint.paged else BARE_ARRAY
+        where = f"`{endpoint.envelope[0]}`" if endpoint.is_paged else BARE_ARRAY
         yield "envelope", f"Rows are in {where}.", _envelope
     if has_forms:
         forms = "; else ".join(form.name for form in endpoint.forms)
         yield "form", f"Not stated. The tap requests lists {forms}.", _form
         yield "truncation", "A list without pages is not truncated.", _truncation
-    if endpoint.paged:
+    if endpoint.is_paged:
         yield "page_size", f"A full page has {size} rows.", _page_size
         yield "paging", "`paging` has `total`, `pages`, `next_page`, `prev_page`.", _paging
         yield "beyond", "A page beyond the last one is empty and has status 200.", _beyond
@@ -54,11 +54,11 @@ def _envelope(stream: type[CrowdTwistStream], evidence: Evidence) -> CheckResult
     where = Counter(response.envelope for response in pages if response.envelope is not None)
     if not where:
         return no_evidence(stream, evidence)
-    usual = endpoint.envelope[0] if endpoint.paged else BARE_ARRAY
+    usual = endpoint.envelope[0] if endpoint.is_paged else BARE_ARRAY
     foreign = [name for name in where if name not in {*endpoint.envelope, BARE_ARRAY}]
     if foreign:
         # As with properties, a name that was sent only once may be a value.
-        repeated = {name for name in foreign if where[name] > 1 or not endpoint.of_member}
+        repeated = {name for name in foreign if where[name] > 1 or not endpoint.is_per_member}
         named = [f"`{name}`" for name in sorted(repeated) if is_name(name)]
         keys = ", ".join(named) or f"{len(foreign)} other key"
         observed = f"rows in {keys}: the resource cannot be read"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_crowdtwist.api.date_filters import MARGIN
+from tap_crowdtwist.api.date_filters import DATE_END_MARGIN
 from tap_crowdtwist.api.errors import ApiError, FatalApiError
 from tap_crowdtwist.conformance.evidence import Evidence
 from tap_crowdtwist.conformance.observations import Observation, page_params
@@ -33,7 +33,7 @@ class Requester:
         self.client = client
         self.recorder = recorder
         self.now = run.now()
-        self.tomorrow = self.now + MARGIN
+        self.tomorrow = self.now + DATE_END_MARGIN
         self.member_ids: list[int] = []
         self.evidence = Evidence(run.settings.auth_method)
         self._rejecting_hosts: set[Host] = set()
@@ -86,6 +86,6 @@ class Requester:
 
     def member_id(self, observation: Observation) -> int | None:
         """Return the id of the member that was requested; None for a program stream."""
-        if not observation.endpoint.of_member:
+        if not observation.endpoint.is_per_member:
             return None
         return self.member_ids[observation.member or 0]

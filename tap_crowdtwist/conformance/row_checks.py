@@ -48,7 +48,7 @@ _MIN_ROWS = 20
 def row_checks(stream: type[CrowdTwistStream]) -> Iterator[StreamCheck]:
     """Yield the assumptions about keys, property names and types of a stream."""
     keys = ", ".join(f"`{key}`" for key in _keys(stream))
-    scope = "a member" if stream.endpoint.of_member else "the program"
+    scope = "a member" if stream.endpoint.is_per_member else "the program"
     if stream.name in _ID_COLUMNS:
         scope = "the program"
     if keys:

@@ -44,7 +44,7 @@ class ProgramStream(CrowdTwistStream):
                 self.run.stream_stats(self.name).skip_reason = error.sentence
                 return
             except (ExhaustedError, RejectedError) as error:
-                if not client.stats.answered:
+                if not client.stats.has_succeeded:
                     raise
                 self.run.failures.append(str(error))
                 return

@@ -30,7 +30,7 @@ def report(run: SyncRun, logger: logging.Logger) -> None:
     """Log what happened to each stream, and how many requests were sent."""
     if not run.all_stats:
         return
-    run.client.doubt_cut_lists()
+    run.client.warn_of_truncation()
     requests_sent = run.client.stats
     totals = {
         "requests": requests_sent.requests.total(),

@@ -22,17 +22,17 @@ from tap_crowdtwist.api.errors import (
 PERSONAL = "ada@example.test"
 
 
-def verdict(status: int, code: str = "", *, of_member: bool = True) -> ResponseAction:
-    return classify_response(status, code, of_member=of_member).action
+def verdict(status: int, code: str = "", *, is_per_member: bool = True) -> ResponseAction:
+    return classify_response(status, code, is_per_member=is_per_member).action
 
 
 @pytest.mark.parametrize("code", ["invalid_auth", "access_denied", "forbidden", "", "x", NOT_JSON])
-@pytest.mark.parametrize("of_member", [True, False])
+@pytest.mark.parametrize("is_per_member", [True, False])
 def test_whatever_a_403_says_it_may_be_the_key_s_permissions_or_the_auth_method(
     code: str,
-    of_member: bool,  # noqa: FBT001
+    is_per_member: bool,  # noqa: FBT001
 ) -> None:
-    sentence = classify_response(403, code, of_member=of_member).sentence
+    sentence = classify_response(403, code, is_per_member=is_per_member).sentence
     assert "`auth_method` (query, header or hmac)" in sentence
     assert "may read" in sentence or "may not read" in sentence
 
@@ -103,14 +103,14 @@ def test_what_the_table_does_not_list_has_the_meaning_of_its_kind(
 
 @pytest.mark.parametrize("code", ["", "page_not_found"])
 def test_a_catalog_that_is_not_found_is_no_missing_member(code: str) -> None:
-    assert verdict(404, code, of_member=False) is ResponseAction.NOT_CONFIGURED
+    assert verdict(404, code, is_per_member=False) is ResponseAction.NOT_CONFIGURED
 
 
 def test_a_catalog_cannot_lack_a_user() -> None:
-    assert verdict(400, "user_not_found", of_member=False) is ResponseAction.REJECTED
+    assert verdict(400, "user_not_found", is_per_member=False) is ResponseAction.REJECTED
 
 
-@pytest.mark.parametrize("of_member", [True, False])
+@pytest.mark.parametrize("is_per_member", [True, False])
 @pytest.mark.parametrize("code", ["", NOT_JSON, "param_error", "conflict"])
 @pytest.mark.parametrize(
     "status", [400, 403, 405, 406, 409, 410, 413, 414, 415, 418, 422, 423, 431, 451]
@@ -118,32 +118,32 @@ def test_a_catalog_cannot_lack_a_user() -> None:
 def test_what_may_be_about_one_request_alone_is_not_fatal(
     status: int,
     code: str,
-    of_member: bool,  # noqa: FBT001 - a column of the table
+    is_per_member: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
-    assert verdict(status, code, of_member=of_member) is ResponseAction.REJECTED
+    assert verdict(status, code, is_per_member=is_per_member) is ResponseAction.REJECTED
 
 
-@given(status=st.integers(100, 599), code=st.text(max_size=20), of_member=st.booleans())
+@given(status=st.integers(100, 599), code=st.text(max_size=20), is_per_member=st.booleans())
 @settings(max_examples=100, deadline=None)
 def test_every_answer_has_a_verdict_and_a_sentence(
-    status: int, code: str, *, of_member: bool
+    status: int, code: str, *, is_per_member: bool
 ) -> None:
-    assert classify_response(status, code, of_member=of_member).sentence
+    assert classify_response(status, code, is_per_member=is_per_member).sentence
 
 
 @pytest.mark.parametrize(("status", "code"), [(401, ""), (403, "invalid_auth"), (403, "")])
 def test_refused_credentials_name_the_settings_to_check(status: int, code: str) -> None:
-    sentence = classify_response(status, code, of_member=True).sentence
+    sentence = classify_response(status, code, is_per_member=True).sentence
     for setting in ("`api_key`", "`client_id`", "`environment`", "`auth_method`"):
         assert setting in sentence
 
 
 def test_being_too_fast_names_the_setting_to_lower() -> None:
-    assert "`requests_per_minute`" in classify_response(429, "", of_member=True).sentence
+    assert "`requests_per_minute`" in classify_response(429, "", is_per_member=True).sentence
 
 
 def test_a_redirect_names_the_urls_to_check() -> None:
-    assert "`api_url` and `pos_url`" in classify_response(302, "", of_member=True).sentence
+    assert "`api_url` and `pos_url`" in classify_response(302, "", is_per_member=True).sentence
 
 
 # The three envelopes
@@ -257,7 +257,7 @@ def test_a_code_that_is_none_is_not_repeated(payload: Any) -> None:
     fault = parse_error_body(payload)
     assert fault is not None
     assert fault.code == ""
-    rule = classify_response(400, fault.code, of_member=True)
+    rule = classify_response(400, fault.code, is_per_member=True)
     said = str(ApiError(rule.sentence, endpoint="users", status=400, code=fault.code))
     assert said == "CrowdTwist rejected the request (users, HTTP 400)"
 
@@ -280,6 +280,6 @@ def test_nothing_of_a_body_but_a_code_reaches_a_sentence(text: str, form: str, s
         }[form]
     )
     assert fault is not None
-    rule = classify_response(status, fault.code, of_member=True)
+    rule = classify_response(status, fault.code, is_per_member=True)
     said = str(ApiError(rule.sentence, endpoint="users", status=status, code=fault.code))
     assert said == f"{rule.sentence} (users, HTTP {status})"

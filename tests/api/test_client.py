@@ -124,7 +124,7 @@ def test_a_failed_request_is_tried_again_until_it_succeeds(serve: Callable[..., 
 def test_tries_are_bounded(serve: Callable[..., Case], max_retries: int) -> None:
     case = serve(SICK, max_retries=max_retries)
     error = case.error(ExhaustedError)
-    assert str(error) == "CrowdTwist has a fault (users, HTTP 503)"
+    assert str(error) == "CrowdTwist returned a server error (users, HTTP 503)"
     assert len(case.server.heads) == max_retries + 1
 
 
@@ -277,7 +277,7 @@ def test_a_pause_of_one_request_is_told_once_per_resource(
     case = serve(failure("503 Service Unavailable", "Retry-After: 1800"), PROFILE)
     case.profile()
     (told,) = [each.getMessage() for each in caplog.records]
-    assert told.startswith("users: CrowdTwist has a fault. Trying again at ")
+    assert told.startswith("users: CrowdTwist returned a server error. Retrying at ")
     assert told.endswith(" UTC, as CrowdTwist asked (Retry-After) (further ones not logged)")
     assert case.client.paused_until == ""
 

@@ -56,7 +56,7 @@ def test_no_page_is_larger_than_documented() -> None:
 
 
 def test_purchases_have_pages_but_take_no_page_size() -> None:
-    assert (endpoints.PURCHASES.paged, endpoints.PURCHASES.page_size) == (True, None)
+    assert (endpoints.PURCHASES.is_paged, endpoints.PURCHASES.page_size) == (True, None)
 
 
 def test_each_date_filter_is_the_documented_one() -> None:
@@ -73,11 +73,11 @@ def test_redemptions_may_stand_under_either_of_their_names() -> None:
 
 @pytest.mark.parametrize("endpoint", TABLE, ids=lambda endpoint: endpoint.name)
 def test_a_resource_is_of_a_member_exactly_if_its_path_says_so(endpoint: Endpoint) -> None:
-    assert endpoint.of_member is ("/users/" in endpoint.path)
+    assert endpoint.is_per_member is ("/users/" in endpoint.path)
     assert re.fullmatch(r"(/(v2(\.[12])?|users|\{id\}|[a-z_]+))+", endpoint.path)
 
 
 @pytest.mark.parametrize("endpoint", TABLE, ids=lambda endpoint: endpoint.name)
 def test_what_has_pages_has_a_name_for_its_rows_and_a_key(endpoint: Endpoint) -> None:
     assert endpoint.key
-    assert endpoint.envelope or not endpoint.paged
+    assert endpoint.envelope or not endpoint.is_paged

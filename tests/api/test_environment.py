@@ -92,8 +92,8 @@ def test_a_proxy_that_is_not_there_is_named_by_its_variable(
 ) -> None:
     monkeypatch.setenv(f"{scheme.upper()}_PROXY", NOWHERE.replace("//", "//ada:made-up@"))
     error = refusal(transport, f"{scheme}://{NAME}/")
-    assert str(error) == "the proxy that the variable HTTPS_PROXY names refuses"
-    assert not error.lasting
+    assert str(error) == "the proxy that the variable HTTPS_PROXY names rejected the connection"
+    assert not error.is_permanent
 
 
 def test_a_proxy_that_wants_a_password_refuses(
@@ -102,7 +102,7 @@ def test_a_proxy_that_wants_a_password_refuses(
     with Server(answer(b"", status="407 Proxy Authentication Required")).running() as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         error = refusal(transport, f"https://{NAME}/")
-    assert str(error) == "the proxy that the variable HTTPS_PROXY names refuses"
+    assert str(error) == "the proxy that the variable HTTPS_PROXY names rejected the connection"
 
 
 @pytest.mark.parametrize("proxy", ["ftp://127.0.0.1:1", "socks5://127.0.0.1:1", "http://"])
@@ -112,7 +112,7 @@ def test_what_is_no_proxy_is_named_by_its_variable(
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     error = refusal(transport, f"https://{NAME}/")
     assert str(error) == "the variable HTTPS_PROXY names a proxy that cannot be used"
-    assert error.lasting
+    assert error.is_permanent
 
 
 def test_a_proxy_that_never_ends_its_answer_is_not_waited_for(
@@ -141,7 +141,7 @@ def test_a_certificate_that_nobody_trusts_ends_it_at_once(
     with Server(answer(BODY)).running(certificate.context()) as host:
         error = refusal(transport, host.url)
     assert str(error).startswith("the certificate of the host is not trusted (REQUESTS_CA_BUNDLE")
-    assert error.lasting
+    assert error.is_permanent
     assert host.heads == []
 
 
@@ -151,7 +151,7 @@ def test_a_certificate_for_another_host_is_not_trusted(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.chain))
     with Server(answer(BODY)).running(certificate.context()) as host:
         error = refusal(transport, host.url.replace("127.0.0.1", "localhost"))
-    assert error.lasting
+    assert error.is_permanent
     assert host.heads == []
 
 
@@ -166,7 +166,7 @@ def test_certificates_that_cannot_be_read_are_named_by_their_variable(
     monkeypatch.setenv("SSL_CERT_FILE", path)
     error = refusal(transport, "https://127.0.0.1:1/")
     assert str(error) == "the certificates that the variable SSL_CERT_FILE names cannot be read"
-    assert error.lasting
+    assert error.is_permanent
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_tls_before_1_2_is_not_spoken(
             assert transport.get(host.url, AUTH).body == BODY
         else:
             error = refusal(transport, host.url)
-            assert (str(error), error.lasting) == ("the TLS handshake failed", False)
+            assert (str(error), error.is_permanent) == ("the TLS handshake failed", False)
     if not spoken:
         assert "unsupported protocol" in host.failures[0].lower()
 
@@ -195,4 +195,4 @@ def test_what_is_not_tls_is_no_answer() -> None:
     transport = Transport(1, 0.3, "tap-crowdtwist/test")
     with Server(b"").running() as host:
         error = refusal(transport, host.url.replace("http:", "https:"))
-    assert not error.lasting
+    assert not error.is_permanent

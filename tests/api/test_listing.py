@@ -180,8 +180,8 @@ def test_disbelief_is_of_one_endpoint() -> None:
     ledger = ListingChecks()
     for _ in range(3):
         completed(reading(numbered(1), total=9), ledger=ledger)
-    assert not ledger.believes_total("orders")
-    assert ledger.believes_total("receipts")
+    assert not ledger.trusts_total("orders")
+    assert ledger.trusts_total("receipts")
 
 
 def test_rows_that_are_not_objects_are_left_out_with_one_warning(
@@ -191,7 +191,7 @@ def test_rows_that_are_not_objects_are_left_out_with_one_warning(
     for _ in range(2):
         assert completed(reading([{"id": 1}, None, "x", [1]]), ledger=ledger)[0] == numbered(1)
     assert warnings(caplog) == [
-        "orders: a listing has rows that are not objects; they are left out"
+        "orders: a listing has rows that are not JSON objects; they are skipped"
     ]
 
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_crowdtwist.api import pagination
-from tap_crowdtwist.api.deduplication import contents
-from tap_crowdtwist.api.pagination import Page, next_page, read, read_pages
+from tap_crowdtwist.api.deduplication import fingerprint
+from tap_crowdtwist.api.pagination import Page, next_page, parse_page, read_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ def body(rows: Any, **paging_members: Any) -> dict[str, Any]:
 
 
 def readable(payload: Any, envelope: tuple[str, ...] = ENVELOPE, **options: Any) -> Page:
-    page = read(payload, envelope, **options)
+    page = parse_page(payload, envelope, **options)
     assert page is not None
     return page
 
@@ -64,7 +64,7 @@ def ids(listing: pagination.Listing) -> list[int]:
 
 def test_a_page_has_rows_a_successor_and_counts() -> None:
     page = readable(body([{"id": 1}], total=41, pages=5, next_page=link(2), prev_page=None))
-    assert page == Page([{"id": 1}], "page", 2, 5, 41, guided=True)
+    assert page == Page([{"id": 1}], "page", 2, 5, 41, has_paging=True)
 
 
 @pytest.mark.parametrize("previous", ["prev_page", "previous_page"])
@@ -77,7 +77,7 @@ def test_the_link_back_has_two_names_and_is_of_no_interest(previous: str) -> Non
 def test_a_bare_array_is_a_page_that_does_not_say_whether_there_is_another(
     rows: list[Any],
 ) -> None:
-    assert read(rows, ENVELOPE) == read({"rewards": rows}, ENVELOPE) == Page(rows)
+    assert parse_page(rows, ENVELOPE) == parse_page({"rewards": rows}, ENVELOPE) == Page(rows)
 
 
 @pytest.mark.parametrize("wrapped", [True, False])
@@ -89,7 +89,7 @@ def test_paging_may_be_an_object_or_a_list_of_one(*, wrapped: bool) -> None:
 
 @pytest.mark.parametrize("told", [[], None, "none", 7, [None], ["page"]])
 def test_paging_of_another_shape_tells_nothing(told: Any) -> None:
-    assert read({"rewards": [{"id": 1}], "paging": told}, ENVELOPE) == Page([{"id": 1}])
+    assert parse_page({"rewards": [{"id": 1}], "paging": told}, ENVELOPE) == Page([{"id": 1}])
 
 
 def test_rows_may_stand_under_the_second_name() -> None:
@@ -113,7 +113,7 @@ def test_paging_without_any_array_is_an_empty_page() -> None:
 
 def test_what_stands_beside_the_rows_is_not_taken_for_rows() -> None:
     payload = {"paging": {"total": 0}, "user_counts": {"earned_total": 0}}
-    assert readable(payload, beside=("user_counts",)).rows == []
+    assert readable(payload, sibling_fields=("user_counts",)).rows == []
 
 
 @pytest.mark.parametrize(
@@ -131,13 +131,13 @@ def test_what_stands_beside_the_rows_is_not_taken_for_rows() -> None:
     ],
 )
 def test_anything_else_is_no_listing_rather_than_an_empty_one(payload: Any) -> None:
-    assert read(payload, ENVELOPE) is None
+    assert parse_page(payload, ENVELOPE) is None
 
 
 def test_what_stands_once_beside_the_rows_is_copied_into_each() -> None:
     badges = [{"id": 1}, {"id": 2, "user_counts": None}, "odd"]
     payload = {"badges": badges, "user_counts": {"n": 3}}
-    page = readable(payload, ("badges",), beside=("user_counts", "missing"))
+    page = readable(payload, ("badges",), sibling_fields=("user_counts", "missing"))
     assert page.rows == [{"user_counts": {"n": 3}, "id": 1}, {"user_counts": None, "id": 2}, "odd"]
     assert badges[0] == {"id": 1}
 
@@ -262,7 +262,7 @@ def test_every_page_is_asked_for_once_and_in_order() -> None:
     listing = read_pages(server)
     assert ids(listing) == [1, 2, 3]
     assert server.numbers == [1, 2, 3]
-    assert (listing.total, listing.moved, listing.oddities) == (3, False, [])
+    assert (listing.total, listing.has_changed, listing.oddities) == (3, False, [])
 
 
 @pytest.mark.parametrize("last", [None, 1, 3], ids=["nothing", "page 1", "itself"])
@@ -341,7 +341,7 @@ def test_a_total_that_changes_under_way_is_noted_and_the_largest_kept() -> None:
         }
     )
     listing = read_pages(server)
-    assert (listing.total, listing.moved) == (3, True)
+    assert (listing.total, listing.has_changed) == (3, True)
 
 
 def test_a_total_that_some_pages_leave_out_has_not_changed() -> None:
@@ -353,7 +353,7 @@ def test_a_total_that_some_pages_leave_out_has_not_changed() -> None:
         }
     )
     listing = read_pages(server)
-    assert (listing.total, listing.moved) == (3, False)
+    assert (listing.total, listing.has_changed) == (3, False)
 
 
 @pytest.mark.parametrize("rows", [[], [{"id": 7}]], ids=["empty", "the same"])
@@ -361,7 +361,7 @@ def test_pages_that_go_on_for_ever_without_news_are_given_up(rows: list[Any]) ->
     server = Server(lambda number: body(rows, next_page=link(number + 1)))
     listing = read_pages(server)
     assert len(server.asked) == 100 + len(rows)
-    assert listing.oddities == ["100 pages in a row bring nothing new; the rest is left"]
+    assert listing.oddities == ["100 pages in a row have nothing new; the rest is not read"]
 
 
 def test_an_oddity_is_told_once_per_listing() -> None:
@@ -553,10 +553,10 @@ def test_a_host_that_ignores_the_page_is_asked_twice_at_most(
         rows = [{"id": n} for n in range(count)]
         return readable(rows[::-1] if turned and number > 1 else rows)
 
-    listing = read_pages(ask, contents=partial(contents, key=("id",)))
+    listing = read_pages(ask, fingerprint=partial(fingerprint, key=("id",)))
     assert [row["id"] for page in listing.pages for row in page] == list(range(count))
     assert len(asks) <= 2
-    assert listing.unpaged is (len(asks) == 2)
+    assert listing.is_unpaged is (len(asks) == 2)
 
 
 def test_a_last_page_that_leaves_out_its_link_ends_a_listing_that_had_some() -> None:

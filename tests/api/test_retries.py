@@ -23,7 +23,7 @@ NOW = datetime(2026, 3, 11, 2, 0, tzinfo=timezone.utc)
 
 def test_being_told_to_slow_down_is_bounded_in_tries() -> None:
     retries = RetryBudget(5, 0.0)
-    assert [retries.rate_limited(0.0) for _ in range(MAX_RATE_LIMITED + 1)] == [
+    assert [retries.record_rate_limit(0.0) for _ in range(MAX_RATE_LIMITED + 1)] == [
         True
     ] * MAX_RATE_LIMITED + [False]
 
@@ -43,9 +43,9 @@ def test_no_attempt_begins_after_its_time_in_which_asked_for_pauses_do_not_count
         asked += pause
         assert retries.may_pause(pause) is (asked <= MAX_PAUSE_SECONDS)
         if was_refused:  # the clock stands still in its pause
-            more = retries.rate_limited(now)
+            more = retries.record_rate_limit(now)
         else:
-            wait = retries.failed(now, pause)
+            wait = retries.record_failure(now, pause)
             more = wait is not None
             own_pauses += pause
             now += wait or pause

@@ -115,15 +115,18 @@ PACKED = pack(b"%r" % list(range(5000)))
     ("script", "reason"),
     [
         (hang_up, "the connection was reset"),
-        (cut(answer(BODY)[:-3]), "the answer was cut short"),
-        (cut(chunked(BODY, end=b"")), "the answer was cut short"),
-        (cut(chunked(BODY, end=b"nonsense\r\n")), "the answer was cut short"),
-        (answer(PACKED[:-9], GZIP), "the answer was cut short"),
-        (answer(PACKED[:2000], GZIP), "the answer was cut short"),
-        (answer(BODY, GZIP), "the answer is not valid gzip"),
-        (answer(PACKED + b"more", GZIP), "the answer is not valid gzip"),
-        (answer(zlib.compress(BODY), "Content-Encoding: deflate"), "in a way that was not asked"),
-        (answer(BODY, "Content-Encoding: gzip, gzip"), "in a way that was not asked for"),
+        (cut(answer(BODY)[:-3]), "the response was cut short"),
+        (cut(chunked(BODY, end=b"")), "the response was cut short"),
+        (cut(chunked(BODY, end=b"nonsense\r\n")), "the response was cut short"),
+        (answer(PACKED[:-9], GZIP), "the response was cut short"),
+        (answer(PACKED[:2000], GZIP), "the response was cut short"),
+        (answer(BODY, GZIP), "the response is not valid gzip"),
+        (answer(PACKED + b"more", GZIP), "the response is not valid gzip"),
+        (
+            answer(zlib.compress(BODY), "Content-Encoding: deflate"),
+            "a Content-Encoding that was not requested",
+        ),
+        (answer(BODY, "Content-Encoding: gzip, gzip"), "a Content-Encoding that was not requested"),
         (answer(BODY, "Content-Length: 4"), "the connection failed (InvalidHeader)"),
         (answer(BODY, "no header at all", "X: 1"), "the connection failed (HTTPException)"),
         (answer(BODY, *["X: 1"] * 101), "the connection failed (HTTPException)"),
@@ -132,8 +135,8 @@ PACKED = pack(b"%r" % list(range(5000)))
         (b"HTTP/1.1 101 Switch\r\n\r\n" + answer(BODY), "the connection failed (HTTPException)"),
         (cut(EARLY), "the connection was reset"),
         (cut(b"Hello!\r\n\r\n"), "the connection failed (BadStatusLine)"),
-        (answer(b" " * (MOST + 1)), f"the answer is larger than {MOST} bytes"),
-        (drip(OK + b"\r\n", b" " * 99_999, every=0), "the answer is larger than"),
+        (answer(b" " * (MOST + 1)), f"the response is larger than {MOST} bytes"),
+        (drip(OK + b"\r\n", b" " * 99_999, every=0), "the response is larger than"),
     ],
 )
 def test_a_broken_answer_is_none_and_leaves_nothing_to_the_next(
@@ -146,7 +149,7 @@ def test_a_broken_answer_is_none_and_leaves_nothing_to_the_next(
         assert server.connections == 2 or isinstance(script, bytes)
     assert reason in str(caught.value)
     assert caught.value.__cause__ is None
-    assert not caught.value.lasting
+    assert not caught.value.is_permanent
 
 
 def test_an_answer_may_be_as_large_as_that(transport: Transport) -> None:
@@ -209,7 +212,7 @@ def test_an_answer_that_comes_drop_by_drop_is_not_waited_for_without_end(
 ) -> None:
     with Server(drip(start, drop)).running() as server:
         began = time.monotonic()
-        with pytest.raises(NoResponseError, match="no whole answer came within `request_timeout`"):
+        with pytest.raises(NoResponseError, match="no complete response within `request_timeout`"):
             transport.get(server.url, AUTH)
         assert time.monotonic() - began < 3 * PATIENCE
 
@@ -218,7 +221,7 @@ def test_an_answer_that_never_pauses_is_not_waited_for_either(transport: Transpo
     flood = drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100, every=0)
     with (
         Server(flood).running() as server,
-        pytest.raises(NoResponseError, match="no whole answer came within"),
+        pytest.raises(NoResponseError, match="no complete response within"),
     ):
         transport.get(server.url, AUTH)
 

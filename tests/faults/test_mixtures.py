@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(100)
 
+LOGGER = "api.deduplication"
+
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Sandbox]:
@@ -79,9 +81,7 @@ def test_a_total_that_is_wrong_is_reported_with_both_numbers(
 
 def test_listings_that_lie_warn_once_each_and_not_for_each_member(running: Sandbox) -> None:
     lines = travel(running, "next_self=1", STREAMS).results[0].stderr.splitlines()
-    warned = [
-        line.partition("api.deduplication")[2] for line in lines if "api.deduplication" in line
-    ]
+    warned = [line.partition(LOGGER)[2] for line in lines if LOGGER in line]
     assert warned
     assert len(warned) == len(set(warned))
 

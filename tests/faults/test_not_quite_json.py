@@ -27,9 +27,9 @@ DEFECTS: dict[str, tuple[Callable[[bytes], bytes], str | None]] = {
     "a byte-order mark": (lambda body: b"\xef\xbb\xbf" + body, None),
     "a raw control character": (with_name(b'"Ada\x0b\n"'), "Ada\x0b\n"),
     "NaN or Infinity": (with_name(b'"Ada", "odd": NaN'), "Ada"),
-    "a number beyond all bounds": (with_name(b'"Ada", "odd": 1e400'), "Ada"),
+    "a number out of range": (with_name(b'"Ada", "odd": 1e400'), "Ada"),
     "bytes that are not UTF-8": (with_name(b'"Zo\xeb"'), "Zoë"),
-    "zero bytes at the end": (lambda body: body + b"\0", None),
+    "trailing zero bytes": (lambda body: body + b"\0", None),
 }
 
 

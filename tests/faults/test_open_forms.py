@@ -55,7 +55,7 @@ def test_each_form_of_the_activity_history_gives_every_row(deviations: str) -> N
         first = sync(running, HISTORY, max_concurrency=8)
         assert first.exit_code == 0, first.stderr
         assert rows_of(first.records[HISTORY]) == rows_of(running.expected_rows(HISTORY))
-        changes = re.findall(r"no longer .*; now (?:paged by `)?([a-z_ ]+)", first.stderr)
+        changes = re.findall(r"no longer requested .* but (?:paged by `)?([a-z_ ]+)", first.stderr)
         assert changes[-1:] == ([FORMS[deviations]] if FORMS[deviations] else [])
 
         second = sync(running, HISTORY, state=first.states[-1], max_concurrency=8)

@@ -47,7 +47,7 @@ def test_a_process_that_fails_is_continued_by_the_next(running: Sandbox, tmp_pat
     running.set_faults("")
     check(first)
     assert first.exit_code == 1
-    assert "refuses the credentials" in first.last_line
+    assert "rejected the credentials" in first.last_line
     second = run_process(*arguments(tmp_path, running, first.state))
     assert second.exit_code == 0, second.stderr
     rows = canonical(STREAM, [*first.records[STREAM], *second.records[STREAM]])

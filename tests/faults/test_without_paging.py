@@ -164,7 +164,7 @@ def test_a_page_that_is_refused_behind_a_full_one_ends_the_list_and_is_doubted(
     assert result.exit_code == 0, result.stderr
     assert len(result.records["rewards"]) == 25
     for stream in ("rewards", "user_rewards"):
-        doubt = f"| {stream}: page 2 of a list without `paging` was refused (HTTP {status})"
+        doubt = f"| {stream}: page 2 of a list without `paging` was rejected (HTTP {status})"
         assert result.stderr.count(doubt) == 1
     assert "ACTIVATE_VERSION" not in result.stdout
 

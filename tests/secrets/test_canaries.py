@@ -94,7 +94,7 @@ def test_each_way_to_authenticate_is_checked(running: Sandbox, signing: Sandbox)
     ]
     for result in refused:
         assert result.exit_code == 1
-        assert "refuses the credentials: check `api_key`" in result.last_line
+        assert "rejected the credentials: check `api_key`" in result.last_line
         assert leaks(result.stdout, result.stderr) == []
 
 

@@ -45,7 +45,7 @@ def simulate(
         departure = max(moment, gate)
         while refusals and refusals[0][0] <= departure:
             pace.rate_limited(*heapq.heappop(refusals))
-        gate = departure + 1 / pace.departed(departure)
+        gate = departure + 1 / pace.record_departure(departure)
         arrival = departure + latency / 2 * chance.uniform(0.8, 1.2)
         tokens = min(limit, tokens + max(arrival - refilled, 0) * limit)
         refilled = max(arrival, refilled)
@@ -76,7 +76,7 @@ def test_it_goes_at_full_speed_where_nothing_is_refused() -> None:
 
 def test_a_refusal_halves_the_pace_for_a_moment() -> None:
     pace = AdaptiveRate(100)
-    departures = [pace.departed(n / 100) and n / 100 for n in range(200)]
+    departures = [pace.record_departure(n / 100) and n / 100 for n in range(200)]
     assert pace.rate_limited(2.0, departures[-1])
     assert pace.rate == pytest.approx(50, rel=0.02)
 
@@ -84,7 +84,7 @@ def test_a_refusal_halves_the_pace_for_a_moment() -> None:
 def test_the_echo_of_a_refusal_changes_nothing() -> None:
     pace = AdaptiveRate(100)
     for n in range(200):
-        pace.departed(n / 100)
+        pace.record_departure(n / 100)
     pace.rate_limited(2.0, 1.99)
     rate = pace.rate
     assert not pace.rate_limited(2.1, 1.995)
@@ -95,9 +95,11 @@ def test_the_echo_of_a_refusal_changes_nothing() -> None:
 def test_it_recovers_step_by_step_to_its_full_speed_when_the_limit_goes_away() -> None:
     pace = AdaptiveRate(100)
     for n in range(200):
-        pace.departed(n / 100)
+        pace.record_departure(n / 100)
     pace.rate_limited(2.0, 1.99)
-    rates = [pace.departed(2.0 + n) for n in itertools.takewhile(lambda n: n < 200, range(200))]
+    rates = [
+        pace.record_departure(2.0 + n) for n in itertools.takewhile(lambda n: n < 200, range(200))
+    ]
     assert all(later >= earlier for earlier, later in itertools.pairwise(rates))
     assert rates[-1] == 100
     assert rates[int(PROBE_SECONDS)] < 97
@@ -114,7 +116,7 @@ def test_whatever_happens_it_never_exceeds_the_fastest_and_never_stops(
     pace, now = AdaptiveRate(max_rate), 0.0
     for waited, refused in events:
         now += waited
-        assert 0 < pace.departed(now) <= max_rate
+        assert 0 < pace.record_departure(now) <= max_rate
         if refused:
             pace.rate_limited(now, now)
             assert 0 < pace.rate <= max_rate

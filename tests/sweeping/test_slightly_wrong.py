@@ -71,7 +71,7 @@ def test_a_rejected_request_is_the_failure_of_its_member_alone(status: int, body
 )
 def test_credentials_that_are_refused_end_the_run(status: int, body: bytes) -> None:
     host = Rejecting(purchases(1, 2, 3), {2}, Response(status, {}, body))
-    with pytest.raises(FatalApiError, match="refuses the credentials"):
+    with pytest.raises(FatalApiError, match="rejected the credentials"):
         run(host, [1, 2, 3])
 
 

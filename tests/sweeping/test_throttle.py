@@ -83,7 +83,7 @@ def test_working_time_stands_still_in_pauses_that_may_overlap(
         clock.sleep(passed)
         longer += paced.rate_limited(clock.now, pause)
         resume = max(resume, clock.now + pause) if pause else resume
-        assert paced.working() == pytest.approx(worked)
+        assert paced.unpaused_time() == pytest.approx(worked)
         assert longer == pytest.approx(max(resume, clock.now) - worked)
 
 
