@@ -61,7 +61,7 @@ class Member:
 
     @property
     def life(self) -> Timeline:
-        """What the member did up to that day."""
+        """The history of the member up to that day."""
         return self.world.timeline(self.index, self.day)
 
     @property

@@ -110,7 +110,7 @@ class Client:
         return end_text if self._rate_limiter.clock() < end else ""
 
     def is_proven(self, endpoint: Endpoint) -> bool:
-        """Return whether all listings of a resource were read completely so far, as far as known."""
+        """Return whether all listings of a resource were read completely, as far as is known."""
         name = endpoint.name
         return name not in self._checks.unproven and not self._checks.seems_truncated(name)
 
