@@ -53,7 +53,7 @@ def main(args: Sequence[str] | None = None, tap: type[TapCrowdTwist] = TapCrowdT
         logger.critical("%s", error)
     except Exception as error:
         # A bug, or something that the SDK raises. Its message may span lines, the last line must
-        # not; and a traceback is only useful to whoever looks for the bug.
+        # not. A traceback only helps to find the bug, so it is logged at DEBUG.
         logger.debug("Traceback", exc_info=True)
         message = " ".join(str(error).split())
         logger.critical("%s: %s (LOGLEVEL=DEBUG shows where)", type(error).__name__, message)

@@ -184,6 +184,12 @@ def test_settings_are_validated_while_the_tap_is_made() -> None:
     assert seen == [({"a": 1}, True), ({"b": 1}, False)]
 
 
+def test_the_sdk_has_no_attribute_for_the_keys_by_which_a_stream_can_be_replicated(
+    tap: PlainTap,
+) -> None:
+    assert not hasattr(tap.streams["plain"], "valid_replication_keys")
+
+
 def test_a_stream_knows_its_tap_and_shares_its_state(tap: PlainTap) -> None:
     stream = tap.streams["plain"]
     assert stream._tap is tap

@@ -51,7 +51,7 @@ class CrowdTwistStream(Stream):
     endpoint: ClassVar[Endpoint]
     aliases: ClassVar[Mapping[str, str]] = {}
     readme_note: ClassVar[str] = ""
-    """What the README says about the stream, after the first line of the class's docstring."""
+    """Text for the README, after the first paragraph of the class's docstring."""
 
     has_text_objects: ClassVar[bool] = False
     """Whether objects may arrive as text that is not JSON: counted then, without a warning."""

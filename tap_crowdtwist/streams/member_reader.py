@@ -105,8 +105,8 @@ class MemberReader:
         """
 
         def fetch(request: MemberRequest) -> MemberResult:
-            # The bound is evaluated after reading: that may have found out the member's number, by
-            # which it is decided.
+            # Evaluate the bound after reading: it depends on the member's number, which reading
+            # may have looked up.
             try:
                 if is_new is not None and not is_new(self.run.user_ids.user_id(request.position)):
                     return MemberResult([], request.since, self.run.now())

@@ -162,7 +162,7 @@ def reread_requests(
     """Yield the members to read again from `start_date`: the last sweep may not have read them.
 
     This includes members before `first` whose number is unknown, because an interrupted run read
-    them. Whoever fetches them has to look the number up and apply `is_new` then.
+    them. The fetch has to look their number up and apply `is_new` then.
 
     Args:
         members: size of the roster.

@@ -80,7 +80,7 @@ class ResumableStream(CrowdTwistStream):
 
     @cached_property
     def failure_policy(self) -> FailurePolicy:
-        """The decisions on members that cannot be read."""
+        """The policy for members that cannot be read."""
         run = self.run
         return FailurePolicy(
             self.name,
