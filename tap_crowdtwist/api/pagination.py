@@ -79,7 +79,7 @@ class Listing:
     is_unpaged: bool = False
 
 
-def _count(value: Any) -> int | None:
+def _parse_count(value: Any) -> int | None:
     """Parse a count from an int, a float or a string of digits; return None for anything else."""
     if isinstance(value, bool):  # bool is a subclass of int
         return None
@@ -100,7 +100,7 @@ def _parse_link(link: Any) -> tuple[str, int] | None:
     except ValueError:
         return None
     for parameter in PAGE_PARAMETERS:
-        number = _count(query.get(parameter, [""])[0])
+        number = _parse_count(query.get(parameter, [""])[0])
         if number:
             return parameter, number
     return None
@@ -137,8 +137,8 @@ def parse_page(
         rows,
         parameter=link[0] if link else PAGE_PARAMETERS[0],
         next_number=link[1] if link else None,
-        pages=_count(paging.get("pages")),
-        total=_count(paging.get("total")),
+        pages=_parse_count(paging.get("pages")),
+        total=_parse_count(paging.get("total")),
         has_paging=not paging.keys().isdisjoint({"next_page", "pages"}),
     )
 

@@ -93,7 +93,9 @@ class FileSource:
         except SettingError:
             raise
         except Exception as error:  # noqa: BLE001 - each file system has its own
-            raise self._refuse(f"cannot open {redact_url(path)}: {describe_error(error)}") from None
+            raise self._setting_error(
+                f"cannot open {redact_url(path)}: {describe_error(error)}"
+            ) from None
 
     def files(self, now: datetime, feed: str | None = None) -> list[File]:
         """Return the files of this kind, in the order of their periods and names.
@@ -113,11 +115,13 @@ class FileSource:
             self._files.invalidate_cache()
             entries = self._find()
         except FileNotFoundError:
-            raise self._refuse(f"there is no folder or file {redact_url(self._path)}") from None
+            raise self._setting_error(
+                f"there is no folder or file {redact_url(self._path)}"
+            ) from None
         except SettingError:
             raise
         except Exception as error:  # noqa: BLE001 - each file system has its own
-            raise self._refuse(
+            raise self._setting_error(
                 f"cannot read {redact_url(self._path)}: {describe_error(error)}"
             ) from None
         matches, others = [], []
@@ -144,7 +148,7 @@ class FileSource:
 
     def ahead_error(self, files: Collection[File]) -> SettingError:
         """Return an error about files that were not read because their date is in the future."""
-        return self._refuse(
+        return self._setting_error(
             f"the name of {min(file.name for file in files)!r} has a date in the future, so the "
             f"file was not read ({len(files)} in all); rename or remove it, or correct the clock"
         )
@@ -152,7 +156,7 @@ class FileSource:
     def misnamed_error(self, files: Collection[File]) -> SettingError:
         """Return an error about files that were not read because their names are nearly right."""
         first = min(files, key=lambda file: file.name)
-        return self._refuse(
+        return self._setting_error(
             f"the name of {first.name!r} is close to that of a {first.feed} file, so the file was "
             f"not read ({len(files)} in all); rename it to {first.correct_name!r}, or remove it if "
             "that file already exists"
@@ -188,7 +192,7 @@ class FileSource:
                 return files
             # Brackets and question marks may be part of a folder's name (filesystem_spec#838).
             if not self._files.exists(root):
-                raise self._refuse(f"no file matches {redact_url(self._path)}")
+                raise self._setting_error(f"no file matches {redact_url(self._path)}")
         # The generic `find` walks folder by folder and ignores folders that it cannot list, so
         # missing permissions would look like missing files. Object stores have a `find` of their
         # own that lists all in one request and raises.
@@ -216,7 +220,7 @@ class FileSource:
     def _check(self, known: Mapping[str, ParsedName], others: list[str]) -> None:
         example = self.naming.example
         if others and not known:
-            raise self._refuse(
+            raise self._setting_error(
                 f"no file in {redact_url(self._path)} has a name such as {example}; it "
                 f"contains, for example, {min(others)!r}"
             )
@@ -230,7 +234,7 @@ class FileSource:
             )
         programs = {parsed.program for parsed in known.values()}
         if len(programs) > 1:
-            raise self._refuse(
+            raise self._setting_error(
                 f"contains files of several programs ({', '.join(sorted(programs))}), whose "
                 f"members must not be mixed; select the files of one, such as …/*_{min(programs)}_*"
             )
@@ -261,9 +265,9 @@ class FileSource:
             try:
                 check_regular(self._files, path)
             except PackingError as error:
-                raise self._refuse(f"{name!r} {error}") from None
+                raise self._setting_error(f"{name!r} {error}") from None
 
-    def _refuse(self, problem: str) -> SettingError:
+    def _setting_error(self, problem: str) -> SettingError:
         return SettingError(self.naming.setting, problem)
 
 

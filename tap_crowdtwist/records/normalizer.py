@@ -57,7 +57,7 @@ class Normalizer:
         selected: returns whether the property at a breadcrumb is selected.
         policy: what happens to sensitive properties.
         aliases: other names under which the API sends a property.
-        texts: counts, by property, the texts in place of an open object that are not JSON; if not
+        text_counts: counts, by property, the texts in place of an open object that are not JSON; if not
             given, they are logged like any value that does not fit.
     """
 
@@ -70,7 +70,7 @@ class Normalizer:
         selected: Callable[[Breadcrumb], bool] = lambda _: True,
         policy: policies.Policy = policies.KEEP,
         aliases: Mapping[str, str] | None = None,
-        texts: dict[str, int] | None = None,
+        text_counts: dict[str, int] | None = None,
     ) -> None:
         self._stream = stream
         self._schema = schema
@@ -87,7 +87,7 @@ class Normalizer:
         self._is_withheld = compiler.is_withheld
         self._conversion_errors = compiler.conversion_errors
         self._aliases = dict(aliases or {})
-        self._texts = texts
+        self._texts = text_counts
         nodes = schema["properties"]
         self._open_objects = {name for name in columns if is_open_object(nodes[name])}
         # Known properties without a column: deselected, or withheld by the policy. They must not be

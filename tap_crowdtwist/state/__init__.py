@@ -10,18 +10,18 @@ from tap_crowdtwist.state.compatibility import check_compatible
 from tap_crowdtwist.state.failed_members import (
     MAX_FAILED_MEMBERS,
     MAX_STATE_BYTES,
+    characters_left,
     lower_bound,
-    room,
 )
 from tap_crowdtwist.state.sweep import SweepPlan, SweepState
 from tap_crowdtwist.state.sweep_lifecycle import (
     begin,
     finish,
     found_members,
-    keep_complete,
     misses_earlier_rows,
     record_files,
     roster_size,
+    void_if_roster_changed,
 )
 from tap_crowdtwist.state.sweep_storage import forget, save, shorten, stored_sweep
 from tap_crowdtwist.state.table_version import found_before, has_shrunk
@@ -32,19 +32,19 @@ __all__ = [
     "SweepPlan",
     "SweepState",
     "begin",
+    "characters_left",
     "check_compatible",
     "finish",
     "forget",
     "found_before",
     "found_members",
     "has_shrunk",
-    "keep_complete",
     "lower_bound",
     "misses_earlier_rows",
     "record_files",
-    "room",
     "roster_size",
     "save",
     "shorten",
     "stored_sweep",
+    "void_if_roster_changed",
 ]

@@ -37,7 +37,7 @@ _NEW_STREAM_BYTES = 2_000
 """Bytes to reserve for each stream that has no state yet."""
 
 
-def room(bookmarks: Mapping[str, Any], stream: str, streams: Iterable[str]) -> int:
+def characters_left(bookmarks: Mapping[str, Any], stream: str, streams: Iterable[str]) -> int:
     """Return how many characters the list of one stream may have.
 
     Args:
@@ -69,13 +69,13 @@ class FailedMembers:
     new_since: datetime | None = None
     overflowed: bool = False
 
-    def add(self, token: int, since: datetime | None, room: Callable[[], int]) -> None:
+    def add(self, token: int, since: datetime | None, characters_left: Callable[[], int]) -> None:
         """Add a member that failed, or set `overflowed` if there is no room for it.
 
         Args:
             token: the token of the member.
             since: lower bound of its missing rows; None for everything.
-            room: returns how many characters the list of this stream may have.
+            characters_left: returns how many characters the list of this stream may have.
         """
         listed = self.earlier | self.new
         if token not in listed:
@@ -83,7 +83,7 @@ class FailedMembers:
             # Measuring encodes the whole state, which takes milliseconds; a member adds about two
             # bytes. So the list exceeds its room by a few dozen bytes at most.
             is_measured = count > 0 and count % _MEASURE_EVERY == 0
-            is_full = is_measured and len(_encode(listed)["ids"]) > room()
+            is_full = is_measured and len(_encode(listed)["ids"]) > characters_left()
             if count >= MAX_FAILED_MEMBERS or is_full:
                 self.overflowed = True
                 return

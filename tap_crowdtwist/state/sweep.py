@@ -6,28 +6,46 @@ One entry per stream, whatever the number of members:
      "start_date": "2025-01-01T00:00:00Z",
      "roster": {"id_type": "id", "shard": "1/1", "swept_at": "…", "members": 200000,
                 "found": 199990, "sums": "…", "largest": 1200999},
-     "sweep": {"started_at": "…", "since": "…", "after": 1200345, "read_digest": {…},
-               "failed": {"count": 1, "ids": "…"}, "check": 2849711623, …}}
+     "sweep": {"started_at": "…", "at": "…", "since": "…", "after": 1200345, "asked": 56000,
+               "missing": 3, "read_digest": {…}, "failed": {"count": 1, "bits": 20, "ids": "…"},
+               "failed_since": "…", "check": 2849711623}}
 
-`after` moves only past members whose rows are all written. A run that finds a sweep resumes it with
-the same bounds. When the sweep is complete, its start becomes the bookmark, since every member was
-read after that moment. Members that kept failing stay in `failed` (see `failed_members`) with their
-lower bound, and the next run asks for them again.
+* `replication_key`, `replication_key_value`: the bookmark. It is the start of the last complete
+  sweep, not the largest date: every member was read after that moment.
+* `start_date`: all members in the digest below were read from this date on; null for everything. If
+  a user wants an earlier date now, the bookmark does not count.
+* `roster`, about the last complete sweep:
 
-`roster` holds a digest of the members that the last complete sweep read (see `roster_digest`). The
-digests of the current sweep (`read_digest`, `new_members`, `failed_digest`) are compared with it,
-so that members that the last sweep did not read are read from `start_date`.
+  * `id_type`, `shard`: a run with others is refused (see `compatibility`).
+  * `swept_at`: when the last sweep that reached its end started.
+  * `members`, `found`: the size of the roster, and how many of them CrowdTwist knew.
+  * `sums`, `largest`: the digest of the members that it read, and the largest of their numbers (see
+    `roster_digest`). Members that it did not read are read from `start_date`.
+  * `version`, `roster_checksum`, full tables only: see `table_version`.
 
-* `start_date`: all members in that digest were read from this date on; null for everything. If a
-  user wants an earlier date now, the bookmark does not count.
-* `files`: the Data Push and Live Push files that are already accounted for (see `files_seen`).
+* `sweep`, if one is under way or members failed:
+
+  * `started_at`, `since`: when it began, the next bookmark, and its lower bound. A run that resumes
+    it keeps both. No `since` means everything.
+  * `at`: when a run last worked on it (see `resume`).
+  * `after`: the last member whose rows are all written, or that is listed as failed.
+  * `asked`, `missing`: members requested so far, and those that CrowdTwist did not know.
+  * `read_digest`, `new_members`, `failed_digest`: digests of members, to compare with `roster`.
+  * `failed`, `failed_since`: members that kept failing (see `failed_members`), and their lower
+    bound; without `failed_since`, everything of theirs is missing. The next run retries them.
+  * `overflowed`: more members failed than `failed` can list.
+  * `members`: "changed", if it sweeps only members that changed.
+  * `check`: a checksum of the other keys.
+
+* `files`: the Data Push and Live Push files that are accounted for (see `files_seen`).
 * `whole_since`, full tables only: the start of the last sweep of all members without a failure and
   without a doubt. A row that was last read before it no longer exists, if its member was asked
-  since. `names` in `roster` is the checksum of the roster that this sweep was to read.
+  since.
+* `completed_at`: this run has completed the stream (see `resume`).
 
 Meltano may merge a state into an older one (`--full-refresh`, `--merge-state`), and a merge never
-removes a key: a `sweep` that is over comes back, or shows through the next one. Therefore
-`swept_at` is the start of the last sweep that is over, and `check` a checksum of the other keys.
+removes a key: a `sweep` that is over may come back, or its keys may be mixed with those of the next
+one. `swept_at` and `check` show that.
 """
 
 from __future__ import annotations
@@ -68,7 +86,7 @@ class SweepState:
         lacks_resource: whether the program lacked the resource for all members so far; None if
             that is unknown.
         version: the table version of its records (see `table_version`); None if they have none.
-        names: checksum of the roster, in a sweep of all members for a full table.
+        roster_checksum: checksum of the roster, in a sweep of all members for a full table.
         doubt: why it may have missed a row of a member of the roster, or "".
     """
 
@@ -87,7 +105,7 @@ class SweepState:
     changed: bool = False
     lacks_resource: bool | None = None
     version: int | None = None
-    names: int | None = None
+    roster_checksum: int | None = None
     doubt: str = ""
 
     def is_new_member(self, user_id: int) -> bool:

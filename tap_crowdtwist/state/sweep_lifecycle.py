@@ -61,12 +61,12 @@ def _new_sweep(state: Mapping[str, Any], plan: SweepPlan, since: datetime | None
 
 def _inherit_doubt(sweep: SweepState, stored: Mapping[str, Any] | None, roster: Roster) -> None:
     """Record the roster of a sweep, and what earlier runs of it may have missed."""
-    sweep.names = roster.checksum
+    sweep.roster_checksum = roster.checksum
     if stored is None:
         return
     sweep.doubt = str(stored.get("doubt") or "")
     # Members that are new in the roster and before the cursor are not read by this sweep.
-    if stored.get("names") != sweep.names:
+    if stored.get("roster_checksum") != sweep.roster_checksum:
         sweep.doubt = sweep.doubt or "the roster changed while the sweep was interrupted"
 
 
@@ -114,7 +114,7 @@ def finish(
     entries |= table_version.completed(state, sweep.version, found, versioned=plan.versioned)
     state["roster"].update(entries)
     if plan.replication_key is None:
-        state["roster"]["names"] = sweep.names
+        state["roster"]["roster_checksum"] = sweep.roster_checksum
         # `forget` leaves a `sweep` only if members failed.
         if "sweep" not in state and not sweep.doubt:
             state["whole_since"] = format_timestamp(sweep.started_at)
@@ -175,13 +175,13 @@ def roster_size(state: Mapping[str, Any]) -> int:
     return members if isinstance(members, int) else 0
 
 
-def keep_complete(state: MutableMapping[str, Any], roster: Roster) -> None:
+def void_if_roster_changed(state: MutableMapping[str, Any], roster: Roster) -> None:
     """Leave a stream alone that the run before has completed.
 
     If that run had another roster, other streams may read members that this one did not, so it
     does not count as whole.
     """
-    names = (state.get("roster") or {}).get("names")
+    names = (state.get("roster") or {}).get("roster_checksum")
     if state.get("whole_since") and names != roster.checksum:
         # Not removed: a merge of states would bring the old value back.
         state["whole_since"] = None

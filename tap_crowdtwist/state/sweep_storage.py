@@ -136,7 +136,7 @@ def save(
         stored["members"] = "changed"
     if sweep.lacks_resource is not None:
         stored["lacks_resource"] = sweep.lacks_resource
-    if sweep.names is not None:
+    if sweep.roster_checksum is not None:
         stored |= _table_entries(sweep)
     stored |= sweep.failed.dump()
     state["sweep"] = {**stored, "check": _checksum(stored)}
@@ -145,7 +145,7 @@ def save(
 
 def _table_entries(sweep: SweepState) -> dict[str, Any]:
     """Return the keys of a sweep that decide which rows of a table no longer exist."""
-    entries: dict[str, Any] = {"names": sweep.names}
+    entries: dict[str, Any] = {"roster_checksum": sweep.roster_checksum}
     if sweep.version is not None:
         entries["version"] = sweep.version
     if sweep.doubt:

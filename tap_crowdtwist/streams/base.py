@@ -100,7 +100,7 @@ class CrowdTwistStream(Stream):
             selected=lambda breadcrumb: bool(self.mask[breadcrumb]),
             policy=self._policy,
             aliases=self.aliases,
-            texts=self.run.stream_stats(self.name).texts if self.has_text_objects else None,
+            text_counts=self.run.stream_stats(self.name).texts if self.has_text_objects else None,
         )
 
     def _warn_of_old_catalog(self) -> None:

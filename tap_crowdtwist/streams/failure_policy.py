@@ -1,4 +1,4 @@
-"""The policy for members that cannot be read: count, retry in the next run, or stop the sweep."""
+"""The policy for members that cannot be read: count, list for the next run, or stop the sweep."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MIN_UNAVAILABLE = 25
 """Members after which the program must lack a resource, if all of them lack it."""
 
 MIN_MISSING_CHANGED = 10
-"""Missing members, of those that changed, below which the files are never taken for wrong ones."""
+"""In a sweep of changed members, fewer missing ones than this prove nothing about the files."""
 
 
 class NothingReadError(IncompleteError):
@@ -49,7 +49,7 @@ class FailurePolicy:
         roster: the members that are read.
         missing: members that CrowdTwist does not know, in any stream.
         user_ids: the numbers of members.
-        room: returns how many characters of the state are left for failed members.
+        characters_left: returns how many characters of the state are left for failed members.
         logger: the stream's.
     """
 
@@ -59,7 +59,7 @@ class FailurePolicy:
     roster: Roster
     missing: MissingMembers
     user_ids: UserIdLookup
-    room: Callable[[], int]
+    characters_left: Callable[[], int]
     logger: Logger
 
     def record_result(
@@ -73,7 +73,7 @@ class FailurePolicy:
             IncompleteError: more members in a row failed than `max_failed_members` allows.
         """
         stats, error = self.stats, result.error
-        # A member that is read again has been counted when its turn came.
+        # A member that is read again in this run has been counted when its turn came.
         if request.kind is not RequestKind.REREAD:
             stats.asked += 1
             sweep.asked += 1
@@ -91,7 +91,7 @@ class FailurePolicy:
             if stats.not_configured == _known_members(sweep) >= MIN_UNAVAILABLE:
                 stats.skip_reason = error.sentence
         else:
-            self._fail(error, request, result.since, sweep)
+            self._list_as_failed(error, request, result.since, sweep)
 
     def _count_missing(self, request: MemberRequest, sweep: SweepState) -> None:
         if request.kind is not RequestKind.REREAD:
@@ -107,7 +107,7 @@ class FailurePolicy:
         ):
             self._raise_wrong_roster(sweep)
 
-    def _fail(
+    def _list_as_failed(
         self, error: ApiError, request: MemberRequest, since: datetime | None, sweep: SweepState
     ) -> None:
         """List a member as failed, so that the next run retries it.
@@ -121,7 +121,7 @@ class FailurePolicy:
         if len(stats.failed_positions) < MAX_SHOWN:
             stats.failed_positions.append(request.position)
         self.logger.debug("%s: a member failed: %s", self.stream, error)
-        sweep.failed.add(self.roster.token(request.position), since, self.room)
+        sweep.failed.add(self.roster.token(request.position), since, self.characters_left)
         if request.kind is RequestKind.FAILED_BEFORE:
             return
         stats.failed_in_row += 1
@@ -144,7 +144,7 @@ class FailurePolicy:
                 f"`max_failed_members` allows (last error: {error})"
             )
 
-    def is_whole(self, sweep: SweepState) -> bool:
+    def counts_as_complete(self, sweep: SweepState) -> bool:
         """Return whether a sweep that reached its end counts as complete.
 
         It does not if the program lacks the resource.

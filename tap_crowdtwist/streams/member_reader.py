@@ -131,19 +131,19 @@ class ActiveSweep(NamedTuple):
     """A sweep that has begun.
 
     Attributes:
-        state: how far it is.
+        sweep: how far it is.
         plan: what its bounds were decided by.
         reader: reads its members.
         job: its results to come; None in a dry run, which reads members without the worker pool.
-        state_before: a copy of the stream's state, restored if nothing can be read.
+        entry_before: a copy of the stream's entry in the state, restored if nothing can be read.
         first: the position in the roster at which this run began.
     """
 
-    state: SweepState
+    sweep: SweepState
     plan: SweepPlan
     reader: MemberReader
     job: SweepJob[MemberRequest, MemberResult] | None
-    state_before: dict[str, Any]
+    entry_before: dict[str, Any]
     first: int
 
     def results(self) -> Iterator[tuple[MemberRequest, MemberResult]]:

@@ -86,13 +86,13 @@ class MemberStream(ResumableStream):
         """
         if self._active is None:
             plan = self._plan()
-            state_before = copy.deepcopy(self.stream_state)
+            entry_before = copy.deepcopy(self.stream_state)
             sweep = state.begin(self.stream_state, plan, self.run.roster)
             first = self.run.roster.after(sweep.after)
             reader = MemberReader(self.name, self.run, sweep, self._read, self.logger)
             # A dry run of the SDK stops after a few records: reading ahead would waste requests.
             job = reader.start() if self.ABORT_AT_RECORD_COUNT is None else None
-            self._active = ActiveSweep(sweep, plan, reader, job, state_before, first)
+            self._active = ActiveSweep(sweep, plan, reader, job, entry_before, first)
         return self._active
 
     def _plan(self) -> state.SweepPlan:
@@ -120,7 +120,7 @@ class MemberStream(ResumableStream):
         if self.is_complete:
             stats.skip_reason = "complete since the interrupted run"
             if not run.settings.only_changed:
-                state.keep_complete(self.stream_state, run.roster)
+                state.void_if_roster_changed(self.stream_state, run.roster)
             return
         active = self.begin()
         with self.measured() as count, run.progress(self):
@@ -129,7 +129,7 @@ class MemberStream(ResumableStream):
                 self._finish(active, write=write_messages)
             except NothingReadError as error:
                 self.stream_state.clear()
-                self.stream_state.update(active.state_before)
+                self.stream_state.update(active.entry_before)
                 self._give_up(error)
             except IncompleteError as error:
                 self._checkpoint(active)
@@ -153,22 +153,22 @@ class MemberStream(ResumableStream):
         run, stats = self.run, self.run.stream_stats(self.name)
         due = run.clock() + run.settings.checkpoint_interval
         for request, result in active.results():
-            self.failure_policy.record_result(request, result, active.state)
-            self._note_resource(result, active.state)
+            self.failure_policy.record_result(request, result, active.sweep)
+            self._note_resource(result, active.sweep)
             if stats.skip_reason:
                 return
             rows = [row for row in result.rows if self.wanted(row, result.since)]
             before = stats.records
-            version = active.state.version
+            version = active.sweep.version
             # The cursor moves only after this: a STATE must never claim rows that are not written.
             yield from self._write(rows, result.extracted, write=write, version=version)
             count(stats.records - before)
             if result.was_read and request.kind is not RequestKind.REREAD:
                 user_id = run.user_ids.user_id(request.position)
                 failed_before = request.kind is RequestKind.FAILED_BEFORE
-                active.state.record_read(user_id, failed_before=failed_before)
+                active.sweep.record_read(user_id, failed_before=failed_before)
             if request.kind is RequestKind.IN_ORDER:
-                active.state.after = run.roster.name(request.position)
+                active.sweep.after = run.roster.name(request.position)
             if run.clock() >= due:
                 self._checkpoint(active)
                 due = run.clock() + run.settings.checkpoint_interval

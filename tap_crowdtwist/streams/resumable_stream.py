@@ -89,7 +89,7 @@ class ResumableStream(CrowdTwistStream):
             run.roster,
             run.missing,
             run.user_ids,
-            self.room,
+            self.characters_left,
             self.logger,
         )
 
@@ -120,8 +120,8 @@ class ResumableStream(CrowdTwistStream):
         A few changed members are too few to prove that the program has lost the resource. They are
         then read again in the next run, with those that change until then.
         """
-        run, own, sweep = self.run, self.stream_state, active.state
-        has_rows = self.failure_policy.is_whole(sweep)
+        run, own, sweep = self.run, self.stream_state, active.sweep
+        has_rows = self.failure_policy.counts_as_complete(sweep)
         if not has_rows:
             state.forget(own, sweep)
         sweep.doubt = self._doubt(sweep)
@@ -170,17 +170,17 @@ class ResumableStream(CrowdTwistStream):
             is_proven=self.run.client.is_proven(self.endpoint),
         )
 
-    def room(self) -> int:
+    def characters_left(self) -> int:
         """Return how many characters of the state are left for this stream's failed members."""
         selected = [name for name, stream in self._tap.streams.items() if stream.selected]
-        return state.room(self.tap_state.get("bookmarks", {}), self.name, selected)
+        return state.characters_left(self.tap_state.get("bookmarks", {}), self.name, selected)
 
     def _checkpoint(self, active: ActiveSweep, *, forget: bool = False) -> None:
         """Write a STATE with the cursor of the sweep, or without the sweep to `forget` it.
 
         A sweep that has found no member yet keeps the cursor of before: the roster may be wrong.
         """
-        own, sweep, run = self.stream_state, active.state, self.run
+        own, sweep, run = self.stream_state, active.sweep, self.run
         if forget:
             state.forget(own, sweep)
         elif sweep.missing < sweep.asked or not sweep.asked:

@@ -66,7 +66,7 @@ class WorkerPool:
         self._work = threading.Condition(self._lock)
         self._result_ready = threading.Condition(self._lock)
         self._subtask_done = threading.Condition(self._lock)
-        self._awaited: Task | None = None
+        self._awaited_task: Task | None = None
         self._sweeps: deque[SweepJob[Any, Any]] = deque()
         self._subtasks: deque[Task] = deque()
         self._outstanding = 0
@@ -192,7 +192,7 @@ class WorkerPool:
                     return sweep.started.popleft()
                 if sweep.exhausted and not sweep.started:
                     return None
-                self._awaited = sweep.started[0][1] if sweep.started else None
+                self._awaited_task = sweep.started[0][1] if sweep.started else None
                 # With a timeout: a stop request does not notify this condition.
                 self._result_ready.wait(_POLL_SECONDS)
             self._on_wait()
@@ -239,7 +239,7 @@ class WorkerPool:
             if task.subtask:
                 self._subtask_done.notify_all()
             # Results are handed out in order, so only the first one is worth waking the consumer.
-            elif self._awaited is None or self._awaited is task:
+            elif self._awaited_task is None or self._awaited_task is task:
                 self._result_ready.notify()
 
     def _next_task(self) -> Task | None:

@@ -150,7 +150,7 @@ def add_owing(
             )
             state.save(entry, sweep, plan, roster, plan.now)
             for member in members if day else ():
-                room = partial(state.room, bookmarks, stream, streams)
+                room = partial(state.characters_left, bookmarks, stream, streams)
                 sweep.failed.add(member, sweep.since, room)
             state.save(entry, sweep, plan, roster, plan.now)
             if not day:

@@ -50,7 +50,7 @@ def shortened(draw: st.DrawFn, content: st.SearchStrategy[Row]) -> str:
 def normalise(stream: str, row: Row) -> tuple[Row, dict[str, int], Normalizer]:
     texts: dict[str, int] = {}
     normaliser = Normalizer(
-        stream, public_schema(stream), ["event_id"], aliases=ALIASES[stream], texts=texts
+        stream, public_schema(stream), ["event_id"], aliases=ALIASES[stream], text_counts=texts
     )
     record = normaliser({"event_id": "1", **row})
     assert record is not None
