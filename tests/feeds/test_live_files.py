@@ -98,7 +98,7 @@ def test_a_line_that_is_not_the_receivers_ends_the_stream_there(captures: Captur
     assert members(failed) == [1, 2]
     assert len(failed.records["live_users"]) == 1
     name = captures.path(STREAM).name
-    assert f"Setting `live_push_path`: line 3 of '{name}' is not what" in failed.last_line
+    assert f"Setting `live_push_path`: line 3 of '{name}' is not a line that" in failed.last_line
     captures.path(STREAM).write_text(captures.line(event(1)), encoding="utf-8")
     mended = captures.read(STREAM, state=failed.state, present=SOON)
     assert members(mended) == [1]
