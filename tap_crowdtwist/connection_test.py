@@ -265,7 +265,7 @@ def _is_accepted(run: SyncRun, settings: Settings) -> bool:
 def _try_file_stream(stream: FileStream) -> str:
     files = stream.files(fail=_raise)
     if not files:
-        return "no file of this feed has arrived yet"
+        return "no file of this feed was found"
     first = next(iter(stream.read(files[-1])), None)
     rows = "its first row can be read" if first else "it has no rows"
     return f"files: {len(files):,}, newest: {files[-1].name}; {rows}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from jsonschema import Draft202012Validator
 
 from tap_crowdtwist.errors import TapError
+from tap_crowdtwist.state.compatibility import check_version
 
 if TYPE_CHECKING:
     import logging
@@ -106,7 +107,8 @@ def check_state(state: Mapping[str, Any], known: Collection[str], logger: loggin
     """Log a warning about bookmarks of streams that this tap does not have.
 
     Raises:
-        TapError: it is not a state, or all of it belongs to another tap.
+        TapError: it is not a state, an older version wrote it, or all of it belongs to another
+            tap.
     """
     if state.get("type") == "STATE":
         raise TapError("Option `--state`: contains a whole STATE message; pass only its `value`")
@@ -119,6 +121,8 @@ def check_state(state: Mapping[str, Any], known: Collection[str], logger: loggin
         )
     if not all(isinstance(entry, dict) for entry in bookmarks.values()):
         raise TapError("Option `--state`: a bookmark in it is not an object")
+    for name, entry in bookmarks.items():
+        check_version(name, entry)
     unknown = [name for name in bookmarks if name not in known]
     if unknown and len(unknown) == len(bookmarks):
         raise TapError(

@@ -12,8 +12,12 @@ if TYPE_CHECKING:
     from tap_crowdtwist.members.roster import Roster
 
 
-_OLD_NAMES = frozenset({"fell", "joined", "lacking", "read", "retry", "unlisted"})
-"""Keys of a sweep that older versions wrote; they mean something else, or nothing, now."""
+_OLD_KEYS = {
+    "sweep": frozenset({"fell", "joined", "lacking", "read", "retry", "unlisted"}),
+    "files": frozenset({"lacking"}),
+    "roster": frozenset({"swept"}),
+}
+"""Keys that older versions wrote; they mean something else, or nothing, now."""
 
 
 def roster_identity(roster: Roster) -> dict[str, Any]:
@@ -25,10 +29,8 @@ def check_compatible(state: Mapping[str, Any], roster: Roster) -> None:
     """Check that a state matches the current `id_type`, `hash_key` and `shard`.
 
     Raises:
-        TapError: the state does not match, or an older version wrote it; the message says what to
-            change.
+        TapError: the state does not match; the message says what to change.
     """
-    _check_version(state)
     stored = state.get("roster")
     stored = stored if isinstance(stored, dict) else {}
     for name, present in roster_identity(roster).items():
@@ -40,15 +42,16 @@ def check_compatible(state: Mapping[str, Any], roster: Roster) -> None:
             )
 
 
-def _check_version(state: Mapping[str, Any]) -> None:
-    """Check that no older version wrote the state: its keys would be read only in part.
+def check_version(stream: str, state: Mapping[str, Any]) -> None:
+    """Check that no older version wrote the state of a stream: it would be read only in part.
 
     Raises:
         TapError: the state has a key of an older version.
     """
-    sweep = state.get("sweep")
-    if isinstance(sweep, dict) and not _OLD_NAMES.isdisjoint(sweep):
-        raise TapError(
-            "The state was written by an older version of the tap; remove the entries with a "
-            "`sweep` to read these streams from the start"
-        )
+    for name, keys in _OLD_KEYS.items():
+        part = state.get(name)
+        if isinstance(part, dict) and not keys.isdisjoint(part):
+            raise TapError(
+                f"The state was written by an older version of the tap: the entry of `{stream}`; "
+                "remove it to read the stream from the start"
+            )

@@ -80,11 +80,13 @@ class FailedMembers:
         listed = self.earlier | self.new
         if token not in listed:
             count = len(listed)
+            if count >= MAX_FAILED_MEMBERS:
+                self.overflowed = True
+                return
             # Measuring encodes the whole state, which takes milliseconds; a member adds about two
-            # bytes. So the list exceeds its room by a few dozen bytes at most.
+            # bytes. So the list exceeds its limit by a few dozen bytes at most.
             is_measured = count > 0 and count % _MEASURE_EVERY == 0
-            is_full = is_measured and len(_encode(listed)["ids"]) > characters_left()
-            if count >= MAX_FAILED_MEMBERS or is_full:
+            if is_measured and len(_encode(listed)["ids"]) > characters_left():
                 self.overflowed = True
                 return
         # One bound for all new members: the lowest, since reading too much loses no row.

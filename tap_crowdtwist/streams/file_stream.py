@@ -175,7 +175,7 @@ class FileStream(CrowdTwistStream):
                 f"has no file for `{self.name}`, although earlier runs have read some (the last: "
                 f"{last!r}); check the path, and that files are still delivered",
             )
-        self.logger.warning("%s: no files of this feed have arrived yet", self.name)
+        self.logger.warning("%s: no files of this feed were found", self.name)
 
     def _log_progress(self, number: int, files: int) -> None:
         self.logger.info(

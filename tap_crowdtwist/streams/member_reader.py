@@ -11,6 +11,7 @@ from tap_crowdtwist.streams.member_request import MemberRequest, MemberResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
     from logging import Logger
 
     from tap_crowdtwist.records.normalizer import Row
@@ -114,17 +115,14 @@ class MemberReader:
             except FatalApiError:
                 raise
             except ApiError as error:
-                return MemberResult(
-                    [],
-                    member_request.since_of(request, self.sweep, self.run),
-                    self.run.now(),
-                    error,
-                )
-            return MemberResult(
-                rows, member_request.since_of(request, self.sweep, self.run), self.run.now()
-            )
+                return MemberResult([], self._since(request), self.run.now(), error)
+            return MemberResult(rows, self._since(request), self.run.now())
 
         return fetch
+
+    def _since(self, request: MemberRequest) -> datetime | None:
+        user_ids, start_date = self.run.user_ids, self.run.settings.start_date
+        return member_request.since_of(request, self.sweep, user_ids, start_date)
 
 
 class ActiveSweep(NamedTuple):

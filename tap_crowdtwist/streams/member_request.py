@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tap_crowdtwist.members.roster import Roster
     from tap_crowdtwist.records.normalizer import Row
     from tap_crowdtwist.state import SweepState
-    from tap_crowdtwist.sync.run import SyncRun
+    from tap_crowdtwist.members.user_ids import UserIdLookup
 
 DELETED_AT = "_sdc_deleted_at"
 """The property by which targets learn when a row was deleted."""
@@ -85,46 +85,12 @@ def requests_of(
     yield from [MemberRequest(position, bound, RequestKind.FAILED_BEFORE) for position in failed]
 
 
-def plan_sweep(
-    stream: str,
-    run: SyncRun,
-    replication_key: str | None,
-    valid_replication_keys: tuple[str, ...],
-    *,
-    is_incremental: bool,
-    is_versioned: bool,
-) -> SweepPlan:
-    """Return what decides the bounds of a stream's sweep.
-
-    Raises:
-        TapError: the catalog wants it incremental by a property that does not allow that, or
-            `start_date` is in the future.
-    """
-    settings = run.settings
-    if is_incremental and replication_key not in valid_replication_keys:
-        possible = " or ".join(valid_replication_keys)
-        only = f", only by {possible}" if possible else ""
-        raise TapError(
-            f"Catalog: `{stream}` cannot be replicated incrementally by {replication_key!r}{only}; "
-            "set its replication-method to FULL_TABLE"
-        )
-    now = run.now()
-    if settings.start_date is not None and settings.start_date > now:
-        raise SettingError("start_date", "lies in the future, so there is nothing to read yet")
-    feeds = run.feeds
-    return SweepPlan(
-        stream,
-        now,
-        replication_key,
-        settings.start_date,
-        settings.lookback,
-        files=feeds.marks if feeds is not None else None,
-        changed=settings.only_changed,
-        versioned=is_versioned,
-    )
-
-
-def since_of(request: MemberRequest, sweep: SweepState, run: SyncRun) -> datetime | None:
+def since_of(
+    request: MemberRequest,
+    sweep: SweepState,
+    user_ids: UserIdLookup,
+    start_date: datetime | None,
+) -> datetime | None:
     """Return the lower bound for a member.
 
     It is `start_date` for a member whose number shows that it is new, and for one that failed
@@ -132,9 +98,9 @@ def since_of(request: MemberRequest, sweep: SweepState, run: SyncRun) -> datetim
     """
     if sweep.previous_digest is None or request.kind is not RequestKind.IN_ORDER:
         return request.since
-    user_id = run.user_ids.known_id(request.position)
+    user_id = user_ids.known_id(request.position)
     is_new = user_id is None or sweep.is_new_member(user_id)
-    return run.settings.start_date if is_new else request.since
+    return start_date if is_new else request.since
 
 
 def new_member_test(sweep: SweepState) -> Callable[[int], bool] | None:

@@ -96,13 +96,32 @@ class MemberStream(ResumableStream):
         return self._active
 
     def _plan(self) -> state.SweepPlan:
-        return member_request.plan_sweep(
+        """Return what decides the bounds of the sweep.
+
+        Raises:
+            TapError: the catalog wants it incremental by a property that does not allow that, or
+                `start_date` is in the future.
+        """
+        settings, now, feeds = self.run.settings, self.run.now(), self.run.feeds
+        key = self.replication_key if self.is_incremental else None
+        if self.is_incremental and key not in self.valid_replication_keys:
+            possible = " or ".join(self.valid_replication_keys)
+            only = f", only by {possible}" if possible else ""
+            raise TapError(
+                f"Catalog: `{self.name}` cannot be replicated incrementally by {key!r}{only}; "
+                "set its replication-method to FULL_TABLE"
+            )
+        if settings.start_date is not None and settings.start_date > now:
+            raise SettingError("start_date", "lies in the future, so there is nothing to read yet")
+        return state.SweepPlan(
             self.name,
-            self.run,
-            self.replication_key if self.is_incremental else None,
-            self.valid_replication_keys,
-            is_incremental=self.is_incremental,
-            is_versioned=self.forgets_rows and self.run.settings.shard.count == 1,
+            now,
+            key,
+            settings.start_date,
+            settings.lookback,
+            files=feeds.marks if feeds is not None else None,
+            changed=settings.only_changed,
+            versioned=self.forgets_rows and settings.shard.count == 1,
         )
 
     @override
@@ -177,5 +196,6 @@ class MemberStream(ResumableStream):
         """Read the rows of one member, in a worker thread."""
         # Look the number up first: the lower bound depends on it.
         self.run.user_ids.user_id(request.position)
-        since = member_request.since_of(request, sweep, self.run)
+        run = self.run
+        since = member_request.since_of(request, sweep, run.user_ids, run.settings.start_date)
         return self.fetch(request.position, since, sweep.started_at)

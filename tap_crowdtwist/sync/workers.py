@@ -94,9 +94,11 @@ class WorkerPool:
             after: the name of that other sweep; "" begins the first sweep of the run, on which the
                 workers can start while the program streams are read.
         """
+        # Nothing is scheduled if sweeps begin in their own turn only.
         names = list(self._scheduled)
-        first = names.index(after) + 1 if after in names else 0
-        for name in names[first:]:
+        if after and names:
+            names = names[names.index(after) + 1 :]
+        for name in names:
             if self._scheduled[name]():
                 return
 

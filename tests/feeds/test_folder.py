@@ -211,7 +211,7 @@ def test_objects_that_mark_folders_are_no_files(bucket: str) -> None:
     # As the consoles of object stores make them for a new folder (fsspec/s3fs#983).
     Bucket.markers |= {f"{Bucket.root(bucket)}/", f"{Bucket.root(bucket)}/2026/"}
     result = read(bucket)
-    assert "push_users: no files of this feed have arrived yet" in result.stderr
+    assert "push_users: no files of this feed were found" in result.stderr
     pipe(f"{bucket}/2026/{name_of('PROFILE', 1)}", zipped(profiles(1)))
     result = read(bucket)
     assert ids(result) == [1]
@@ -262,7 +262,7 @@ def test_a_folder_with_other_files_only_is_told(tmp_path: Path) -> None:
 def test_a_folder_that_is_still_empty_is_no_failure(tmp_path: Path) -> None:
     result = read(tmp_path)
     assert not result.records
-    assert "push_users: no files of this feed have arrived yet" in result.stderr
+    assert "push_users: no files of this feed were found" in result.stderr
 
 
 @pytest.mark.parametrize("method", ["INCREMENTAL", "FULL_TABLE"])

@@ -122,7 +122,7 @@ def test_the_check_says_of_each_feed_what_is_there(tmp_path: Path) -> None:
     )
     assert said["push_user_activities"].endswith("_20260302.zip; it has no rows")
     assert said["push_redemptions"].startswith("FAIL Setting `data_push_path`: '2_512_USER_RED")
-    assert said["push_points_expiration"] == "ok no file of this feed has arrived yet"
+    assert said["push_points_expiration"] == "ok no file of this feed was found"
     assert "1 of the checks failed; the lines above say what to do" in result.last_line
 
 

@@ -146,7 +146,7 @@ def test_each_feed_has_a_bookmark_of_its_own(tmp_path: Path) -> None:
     put(tmp_path, name_of("USER_ACTIVITY", 1), activity)
     second = read(tmp_path, *PUSH, state=first.state)
     assert list(second.records) == ["push_user_activities"]
-    assert "push_redemptions: no files of this feed have arrived yet" in second.stderr
+    assert "push_redemptions: no files of this feed were found" in second.stderr
 
 
 def test_a_state_that_makes_no_sense_reads_everything(tmp_path: Path) -> None:

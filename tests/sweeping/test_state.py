@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_crowdtwist import state
+from tap_crowdtwist.config.inputs import check_state
 from tap_crowdtwist.errors import TapError
 from tap_crowdtwist.members.roster import Roster, Shard
 from tap_crowdtwist.state import resume, timestamps
@@ -240,11 +242,19 @@ def test_a_state_that_makes_no_sense_ends_with_one_sentence(broken: dict[str, An
         state.begin(broken, plan(), ROSTER)
 
 
-@pytest.mark.parametrize("name", ["retry", "joined", "fell", "lacking", "unlisted", "read"])
-def test_a_state_with_names_of_an_older_version_is_refused(name: str) -> None:
-    old = {"sweep": {"started_at": "2026-01-01T00:00:00Z", name: {}}}
-    with pytest.raises(TapError, match="by an older version of the tap; remove the entries"):
-        state.begin(old, plan(), ROSTER)
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        *(("sweep", name) for name in ("retry", "joined", "fell", "lacking", "unlisted", "read")),
+        ("files", "lacking"),
+        ("roster", "swept"),
+    ],
+)
+def test_a_state_with_keys_of_an_older_version_is_refused(part: str, name: str) -> None:
+    old = {"bookmarks": {"users": {part: {"started_at": "2026-01-01T00:00:00Z", name: True}}}}
+    message = "written by an older version of the tap: the entry of `users`; remove it"
+    with pytest.raises(TapError, match=message):
+        check_state(old, ["users"], logging.getLogger("test"))
 
 
 @pytest.mark.parametrize(
