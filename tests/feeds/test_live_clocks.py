@@ -302,7 +302,7 @@ FEW = HistorySize(6, 4, periods_per_cell=24)
 @pytest.fixture(autouse=True)
 def _few_sums(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.cls is not None:
-        monkeypatch.setattr(LiveSegments, "kept", FEW)
+        monkeypatch.setattr(LiveSegments, "history_size", FEW)
 
 
 TestClocks = Clocks.TestCase

@@ -37,7 +37,7 @@ DAYS = st.integers(1, OLDEST)
 @pytest.fixture(autouse=True)
 def _few_days(monkeypatch: pytest.MonkeyPatch) -> None:
     for stream in (PushUsers, BatchActivityCredits):
-        monkeypatch.setattr(stream, "kept", KEPT)
+        monkeypatch.setattr(stream, "history_size", KEPT)
 
 
 class Feed(RuleBasedStateMachine):
