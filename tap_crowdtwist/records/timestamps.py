@@ -47,7 +47,7 @@ def normalize_timestamp(value: Any) -> str | None:
         return _cached_timestamp(value)
     if type(value) is str:
         raise ConversionError
-    return _format_timestamp(_from_number(value))
+    return format_timestamp(_from_number(value))
 
 
 @lru_cache(maxsize=4096)
@@ -55,14 +55,14 @@ def _cached_timestamp(value: str | int) -> str | None:
     """Return a timestamp as `normalize_timestamp` does, from the cache if possible."""
     # Members share most of their timestamps, such as those of activities and rewards.
     if isinstance(value, int):
-        return _format_timestamp(_from_number(value))
+        return format_timestamp(_from_number(value))
     # The most common form is already normalized, so only the calendar needs a check.
     if _CANONICAL.fullmatch(value):
         return _check_calendar(value)
     stripped = value.strip()
     if not stripped:
         return None
-    return _format_timestamp(_parse_number(stripped) or parse_timestamp(stripped))
+    return format_timestamp(_parse_number(stripped) or parse_timestamp(stripped))
 
 
 def parse_timestamp(text: str) -> datetime:
@@ -181,5 +181,5 @@ def _parse_offset(text: str | None) -> timedelta:
     return -distance if text[0] == "-" else distance
 
 
-def _format_timestamp(timestamp: datetime) -> str:
+def format_timestamp(timestamp: datetime) -> str:
     return timestamp.isoformat().replace("+00:00", "Z")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tap_crowdtwist.state.timestamps import format_timestamp, parse_timestamp
+from tap_crowdtwist.state.timestamps import dump_timestamp, load_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -103,7 +103,7 @@ class FailedMembers:
             since = lower_bound(self.earlier_since, self.new_since)
         failed: dict[str, Any] = {"failed": _encode(tokens)}
         if since is not None:
-            failed["failed_since"] = format_timestamp(since)
+            failed["failed_since"] = dump_timestamp(since)
         return failed
 
     @classmethod
@@ -116,7 +116,7 @@ class FailedMembers:
             ValueError: a value is malformed.
         """
         tokens = _decode(stored["failed"]) if stored.get("failed") else set()
-        since = parse_timestamp(stored.get("failed_since")) if tokens else None
+        since = load_timestamp(stored.get("failed_since")) if tokens else None
         return cls(tokens, since, overflowed=overflowed)
 
 

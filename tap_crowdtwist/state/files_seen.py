@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.files.history import FileHistory, HistorySize, merged
-from tap_crowdtwist.state.timestamps import format_timestamp
+from tap_crowdtwist.state.timestamps import dump_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
@@ -102,7 +102,7 @@ def record_complete(
     # A sweep of changed members adds feeds and never drops one: a feed that has stopped must be
     # noticed as a gap.
     feeds = {*histories.get("feeds", ()), *(last.get("feeds", ()) if changed else ())}
-    began = format_timestamp(started_at)
+    began = dump_timestamp(started_at)
     keeps_fresh_at = _end(histories) == _end(last) if changed else files is None
     state["files"] = {
         **histories,

@@ -12,7 +12,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tap_crowdtwist.state.timestamps import parse_timestamp
+from tap_crowdtwist.state.timestamps import load_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -58,7 +58,7 @@ def _written_at(state: Mapping[str, Any]) -> Iterator[datetime]:
         saved_at = sweep.get("at") if isinstance(sweep, dict) else None
         for text in (entry.get(COMPLETED_AT), saved_at):
             try:
-                timestamp = parse_timestamp(text)
+                timestamp = load_timestamp(text)
             except (AttributeError, TypeError, ValueError):
                 continue
             if timestamp is not None:

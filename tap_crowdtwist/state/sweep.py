@@ -21,7 +21,7 @@ One entry per stream, whatever the number of members:
   * `members`, `found`: the size of the roster, and how many of them CrowdTwist knew.
   * `sums`, `largest`: the digest of the members that it read, and the largest of their numbers (see
     `roster_digest`). Members that it did not read are read from `start_date`.
-  * `version`, `roster_checksum`, full tables only: see `table_version`.
+  * `version`, `checksum` (of the roster), full tables only: see `table_version`.
 
 * `sweep`, if one is under way or members failed:
 

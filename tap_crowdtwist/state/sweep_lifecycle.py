@@ -11,7 +11,7 @@ from tap_crowdtwist.state.failed_members import FailedMembers
 from tap_crowdtwist.state.roster_digest import RosterDigest
 from tap_crowdtwist.state.sweep import SweepState
 from tap_crowdtwist.state.sweep_storage import forget, load_sweep, read_bookmark, stored_sweep
-from tap_crowdtwist.state.timestamps import format_timestamp, parse_timestamp
+from tap_crowdtwist.state.timestamps import dump_timestamp, load_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
@@ -66,7 +66,7 @@ def _inherit_doubt(sweep: SweepState, stored: Mapping[str, Any] | None, roster: 
         return
     sweep.doubt = str(stored.get("doubt") or "")
     # Members that are new in the roster and before the cursor are not read by this sweep.
-    if stored.get("roster_checksum") != sweep.roster_checksum:
+    if stored.get("checksum") != sweep.roster_checksum:
         sweep.doubt = sweep.doubt or "the roster changed while the sweep was interrupted"
 
 
@@ -100,11 +100,11 @@ def finish(
     all members from the same bound.
     """
     forget(state, sweep)
-    entries = {**roster_identity(roster), "swept_at": format_timestamp(sweep.started_at)}
+    entries = {**roster_identity(roster), "swept_at": dump_timestamp(sweep.started_at)}
     state["roster"] = {**(state.get("roster") or {}), **entries}
     if sweep.failed.overflowed:
         return
-    state["completed_at"] = format_timestamp(now)
+    state["completed_at"] = dump_timestamp(now)
     record_files(state, sweep)
     # Bookmark, digest and version describe the last sweep of all members.
     if sweep.changed:
@@ -114,14 +114,14 @@ def finish(
     entries |= table_version.completed(state, sweep.version, found, versioned=plan.versioned)
     state["roster"].update(entries)
     if plan.replication_key is None:
-        state["roster"]["roster_checksum"] = sweep.roster_checksum
+        state["roster"]["checksum"] = sweep.roster_checksum
         # `forget` leaves a `sweep` only if members failed.
         if "sweep" not in state and not sweep.doubt:
-            state["whole_since"] = format_timestamp(sweep.started_at)
+            state["whole_since"] = dump_timestamp(sweep.started_at)
     if plan.replication_key is not None:
         state["start_date"] = _covered_since(state, sweep, plan)
         state["replication_key"] = plan.replication_key
-        state["replication_key_value"] = format_timestamp(sweep.started_at)
+        state["replication_key_value"] = dump_timestamp(sweep.started_at)
         state["roster"] = {**_digest_after(sweep).dump(), **entries}
 
 
@@ -148,10 +148,10 @@ def _covered_since(state: Mapping[str, Any], sweep: SweepState, plan: SweepPlan)
     A sweep from the bookmark adds to what earlier sweeps read, but reads new members only from its
     own `start_date`. So the later one of the two dates holds for all members.
     """
-    covered, before = plan.start_date, parse_timestamp(state.get("start_date"))
+    covered, before = plan.start_date, load_timestamp(state.get("start_date"))
     if sweep.since != covered and before is not None:
         covered = before if covered is None else max(before, covered)
-    return format_timestamp(covered) if covered is not None else None
+    return dump_timestamp(covered) if covered is not None else None
 
 
 def misses_earlier_rows(state: Mapping[str, Any], start_date: datetime | None) -> bool:
@@ -159,7 +159,7 @@ def misses_earlier_rows(state: Mapping[str, Any], start_date: datetime | None) -
     # Null, or absent: everything was read, or nothing is known.
     if state.get("start_date") is None:
         return False
-    covered = parse_timestamp(state["start_date"])
+    covered = load_timestamp(state["start_date"])
     return covered is not None and (start_date is None or start_date < covered)
 
 
@@ -181,7 +181,7 @@ def void_if_roster_changed(state: MutableMapping[str, Any], roster: Roster) -> N
     If that run had another roster, other streams may read members that this one did not, so it
     does not count as whole.
     """
-    names = (state.get("roster") or {}).get("roster_checksum")
+    names = (state.get("roster") or {}).get("checksum")
     if state.get("whole_since") and names != roster.checksum:
         # Not removed: a merge of states would bring the old value back.
         state["whole_since"] = None

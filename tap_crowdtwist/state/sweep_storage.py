@@ -12,7 +12,7 @@ from tap_crowdtwist.state import files_seen
 from tap_crowdtwist.state.compatibility import roster_identity
 from tap_crowdtwist.state.roster_digest import RosterDigest
 from tap_crowdtwist.state.sweep import SweepState
-from tap_crowdtwist.state.timestamps import format_timestamp, parse_timestamp
+from tap_crowdtwist.state.timestamps import dump_timestamp, load_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
@@ -36,8 +36,8 @@ def stored_sweep(state: Mapping[str, Any]) -> Mapping[str, Any]:
     the failed members count: reading them once more does no harm.
     """
     stored: Mapping[str, Any] = state.get("sweep") or {}
-    last_complete = parse_timestamp((state.get("roster") or {}).get("swept_at"))
-    began = parse_timestamp(stored.get("started_at"))
+    last_complete = load_timestamp((state.get("roster") or {}).get("swept_at"))
+    began = load_timestamp(stored.get("started_at"))
     # There is no checksum if the state holds failed members only.
     is_unmixed = stored.get("check") in {None, _checksum(stored)}
     if is_unmixed and (last_complete is None or began is None or began > last_complete):
@@ -55,7 +55,7 @@ def read_bookmark(state: Mapping[str, Any], plan: SweepPlan) -> datetime | None:
         return None
     value = state.get("replication_key_value")
     try:
-        bookmark = parse_timestamp(value)
+        bookmark = load_timestamp(value)
         plan.since(bookmark)  # OverflowError if it is earlier than any datetime
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise TapError(
@@ -65,7 +65,7 @@ def read_bookmark(state: Mapping[str, Any], plan: SweepPlan) -> datetime | None:
         ) from None
     if bookmark is not None and bookmark > plan.now + MAX_CLOCK_SKEW:
         raise TapError(
-            f"The state's bookmark of `{plan.stream}`, {format_timestamp(bookmark)}, lies in the "
+            f"The state's bookmark of `{plan.stream}`, {dump_timestamp(bookmark)}, lies in the "
             "future, so a clock is or was wrong; correct the clock, or set the bookmark to the "
             "time at which the last sync really began"
         )
@@ -85,7 +85,7 @@ def load_sweep(
     """
     if "started_at" not in stored or (stored.get("members") == "changed") is not plan.changed:
         return None
-    stored_since = parse_timestamp(stored.get("since"))
+    stored_since = load_timestamp(stored.get("since"))
     # The members before the cursor were read from too late a date on.
     if stored_since is not None and (since is None or stored_since > since):
         return None
@@ -93,7 +93,7 @@ def load_sweep(
     if plan.changed and plan.files is not None:
         files = files_seen.files_on_resume(state.get("files"), files, plan.files)
     return SweepState(
-        parse_timestamp(stored["started_at"]) or plan.now,
+        load_timestamp(stored["started_at"]) or plan.now,
         stored_since,
         stored.get("after"),
         read_digest=RosterDigest.load(stored.get("read_digest")),
@@ -118,11 +118,11 @@ def save(
     """Save a sweep that is not complete in the state of its stream."""
     # `at` shows the next run that this one was alive then (`resume`).
     stored: dict[str, Any] = {
-        "started_at": format_timestamp(sweep.started_at),
-        "at": format_timestamp(now),
+        "started_at": dump_timestamp(sweep.started_at),
+        "at": dump_timestamp(now),
     }
     if sweep.since is not None:
-        stored["since"] = format_timestamp(sweep.since)
+        stored["since"] = dump_timestamp(sweep.since)
     if sweep.after is not None:
         stored |= {"after": sweep.after, "asked": sweep.asked, "missing": sweep.missing}
     # Without a bookmark there are no older rows that a new member may lack.
@@ -145,7 +145,7 @@ def save(
 
 def _table_entries(sweep: SweepState) -> dict[str, Any]:
     """Return the keys of a sweep that decide which rows of a table no longer exist."""
-    entries: dict[str, Any] = {"roster_checksum": sweep.roster_checksum}
+    entries: dict[str, Any] = {"checksum": sweep.roster_checksum}
     if sweep.version is not None:
         entries["version"] = sweep.version
     if sweep.doubt:

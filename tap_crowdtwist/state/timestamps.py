@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 
-def format_timestamp(timestamp: datetime) -> str:
+def dump_timestamp(timestamp: datetime) -> str:
     """Return a timestamp as RFC 3339 text in UTC."""
     return timestamp.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
 
 
-def parse_timestamp(value: str | None) -> datetime | None:
+def load_timestamp(value: str | None) -> datetime | None:
     """Return the timestamp that a text of a state stands for, aware; None for None.
 
     A text without an offset is taken for UTC.

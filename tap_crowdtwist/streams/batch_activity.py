@@ -9,7 +9,7 @@ from typing_extensions import override
 from tap_crowdtwist.files.batch_activity import read_credits
 from tap_crowdtwist.files.history import HistorySize
 from tap_crowdtwist.files.naming import BATCH_ACTIVITY
-from tap_crowdtwist.state.timestamps import format_timestamp
+from tap_crowdtwist.records.timestamps import format_timestamp
 from tap_crowdtwist.streams.file_stream import FileStream
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.records import surrogate_keys, timestamps, values
-from tap_crowdtwist.state.timestamps import format_timestamp
+from tap_crowdtwist.records.timestamps import format_timestamp
 from tap_crowdtwist.streams.member_request import DELETED_AT
 
 if TYPE_CHECKING:

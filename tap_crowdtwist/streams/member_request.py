@@ -5,8 +5,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from tap_crowdtwist.errors import SettingError, TapError
-from tap_crowdtwist.state import SweepPlan, lower_bound
+from tap_crowdtwist.state import lower_bound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -14,9 +13,9 @@ if TYPE_CHECKING:
 
     from tap_crowdtwist.api.errors import ApiError
     from tap_crowdtwist.members.roster import Roster
+    from tap_crowdtwist.members.user_ids import UserIdLookup
     from tap_crowdtwist.records.normalizer import Row
     from tap_crowdtwist.state import SweepState
-    from tap_crowdtwist.members.user_ids import UserIdLookup
 
 DELETED_AT = "_sdc_deleted_at"
 """The property by which targets learn when a row was deleted."""

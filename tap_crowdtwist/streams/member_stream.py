@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from tap_crowdtwist import state
-from tap_crowdtwist.errors import IncompleteError, TapError
+from tap_crowdtwist.errors import IncompleteError, SettingError, TapError
 from tap_crowdtwist.streams import member_request
 from tap_crowdtwist.streams.failure_policy import NothingReadError
 from tap_crowdtwist.streams.member_reader import ActiveSweep, MemberReader

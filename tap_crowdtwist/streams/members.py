@@ -10,7 +10,7 @@ from typing_extensions import override
 from tap_crowdtwist.api import endpoints
 from tap_crowdtwist.api.errors import MemberMissingError, NotConfiguredError, RejectedError
 from tap_crowdtwist.records import surrogate_keys, timestamps, values
-from tap_crowdtwist.state.timestamps import parse_timestamp
+from tap_crowdtwist.state.timestamps import load_timestamp
 from tap_crowdtwist.streams import member_payloads
 from tap_crowdtwist.streams.member_stream import MemberStream
 from tap_crowdtwist.streams.undated_lists import EARLIEST_DATE, UndatedLists
@@ -95,7 +95,7 @@ class Users(MemberStream):
             updated = timestamps.normalize_timestamp(row["date_last_updated"])
         except (KeyError, values.ConversionError):
             return True
-        updated_at = parse_timestamp(updated)
+        updated_at = load_timestamp(updated)
         return updated_at is None or updated_at >= since
 
 
@@ -188,7 +188,7 @@ class Redemptions(MemberStream):
             return EARLIEST_DATE
         except (MemberMissingError, NotConfiguredError, RejectedError):
             return EARLIEST_DATE  # the key may read redemptions but not profiles
-        return parse_timestamp(created) or EARLIEST_DATE
+        return load_timestamp(created) or EARLIEST_DATE
 
 
 class PointsExpiration(MemberStream):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.files.naming import DATA_PUSH, FEEDS
-from tap_crowdtwist.state.timestamps import format_timestamp, parse_timestamp
+from tap_crowdtwist.state.timestamps import dump_timestamp, load_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -67,7 +67,7 @@ def check_gap(
         return
     feeds = set(daily) or {*_REQUIRED_FEEDS, *seen.get("feeds", ()), *(file.feed for file in files)}
     there = {(file.period, file.feed) for file in files}
-    since = parse_timestamp(seen.get("all_at"))
+    since = load_timestamp(seen.get("all_at"))
     first = due[0].period
     if since is not None:
         day_after = DATA_PUSH.period_number(since) + 1
@@ -103,12 +103,12 @@ def check_age(
     Raises:
         SettingError: no newer file has come for `MAX_FILE_AGE`.
     """
-    fresh_at = parse_timestamp(seen.get("fresh_at"))
+    fresh_at = load_timestamp(seen.get("fresh_at"))
     has_newer = any(file.period >= read.end for file in files)
     if not has_newer and fresh_at is not None and now - fresh_at > MAX_FILE_AGE:
         raise SettingError(
             "data_push_path",
-            f"has had no file of a newer day since {format_timestamp(fresh_at)}, so who changed is "
+            f"has had no file of a newer day since {dump_timestamp(fresh_at)}, so who changed is "
             f"not known; check the delivery, and {SWEEP_ALL_ONCE}",
         )
 

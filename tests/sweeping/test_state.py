@@ -132,9 +132,9 @@ def test_a_full_table_is_whole_since_the_last_sweep_of_all_in_which_nobody_faile
     stored: dict[str, Any] = {}
     assert swept(0, fails=True) is None
     first = swept(1)
-    assert first == timestamps.format_timestamp(NOW + DAY)
+    assert first == timestamps.dump_timestamp(NOW + DAY)
     assert swept(2, fails=True) == swept(3, changed=True) == first
-    assert swept(4) == timestamps.format_timestamp(NOW + 4 * DAY)
+    assert swept(4) == timestamps.dump_timestamp(NOW + 4 * DAY)
 
 
 @pytest.mark.parametrize(("roster", "moves"), [(ROSTER, True), (Roster(range(1, 51)), False)])
