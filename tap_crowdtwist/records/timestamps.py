@@ -182,4 +182,5 @@ def _parse_offset(text: str | None) -> timedelta:
 
 
 def format_timestamp(timestamp: datetime) -> str:
+    """Return a timestamp that is in UTC as RFC 3339 text."""
     return timestamp.isoformat().replace("+00:00", "Z")
