@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from tap_crowdtwist.api import date_filters, deduplication, responses
+from tap_crowdtwist.api import date_filters, listing_checks, responses
 from tap_crowdtwist.api.errors import ResponseAction
 from tap_crowdtwist.api.list_reader import ListReader, run_sequentially
 from tap_crowdtwist.api.retry import RetryBudget
@@ -94,7 +94,7 @@ class Client:
         self._sleep = sleep
         self._pause = (float("-inf"), "")
         self._lock = threading.Lock()
-        self._checks = deduplication.ListingChecks()
+        self._checks = listing_checks.ListingChecks()
         self._lists = ListReader(self.get, run_concurrently, self._checks)
         self.stats = RequestStats()
 

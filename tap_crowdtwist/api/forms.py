@@ -19,7 +19,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tap_crowdtwist.api import deduplication
+from tap_crowdtwist.api import deduplication, listing_checks
 from tap_crowdtwist.api.errors import (
     ApiError,
     MemberMissingError,
@@ -61,7 +61,7 @@ class Reading:
     """Result of reading a member's listing in one form: rows, signs, and a flaw if there is one."""
 
     rows: list[deduplication.Row]
-    signs: deduplication.ListingSigns
+    signs: listing_checks.ListingSigns
     flaw: Flaw | None = None
 
     @property
@@ -91,7 +91,7 @@ class FormChoice:
         checks: receives the signs of its listings.
     """
 
-    def __init__(self, endpoint: Endpoint, checks: deduplication.ListingChecks) -> None:
+    def __init__(self, endpoint: Endpoint, checks: listing_checks.ListingChecks) -> None:
         self._endpoint = endpoint
         self._checks = checks
         self._forms = list(endpoint.forms)

@@ -6,7 +6,7 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from tap_crowdtwist.api import date_filters, deduplication, pagination
+from tap_crowdtwist.api import date_filters, deduplication, listing_checks, pagination
 from tap_crowdtwist.api.endpoints import PAGE_SIZE
 from tap_crowdtwist.api.errors import (
     ApiError,
@@ -56,7 +56,7 @@ class ListReader:
         self,
         get: Callable[..., Any],
         run_concurrently: Callable[[Sequence[Callable[[], Any]]], list[Any]],
-        checks: deduplication.ListingChecks,
+        checks: listing_checks.ListingChecks,
     ) -> None:
         self._get = get
         self._run_concurrently = run_concurrently
@@ -77,7 +77,7 @@ class ListReader:
             return self._choice(endpoint).read(
                 member, lambda form: self._attempt(endpoint, member, form, params, since, until)
             )
-        signs = deduplication.ListingSigns()
+        signs = listing_checks.ListingSigns()
         readings = [
             partial(self._read_whole, endpoint, member, endpoint.forms[0], params + window, signs)
             for window in date_filters.queries(endpoint.dates, since, until)
@@ -109,7 +109,7 @@ class ListReader:
         Raises:
             ApiError: as for `Client.get`.
         """
-        signs = deduplication.ListingSigns()
+        signs = listing_checks.ListingSigns()
         (date_range,) = date_filters.queries(endpoint.dates, since, until)
         rows = self._read_whole(endpoint, member, form, params + date_range, signs)
         if signs.rejected_page:
@@ -161,7 +161,7 @@ class ListReader:
                     member,
                     form,
                     date_filters.unix_params(*half),
-                    deduplication.ListingSigns(),
+                    listing_checks.ListingSigns(),
                 )
             )
             for half in halves
@@ -184,7 +184,7 @@ class ListReader:
         member: int | str | None,
         form: Form,
         params: date_filters.Params,
-        signs: deduplication.ListingSigns,
+        signs: listing_checks.ListingSigns,
     ) -> list[deduplication.Row]:
         read = partial(self._read_listing, endpoint, member, form, params, signs)
         return deduplication.read_verified(read, endpoint, self._checks)
@@ -195,7 +195,7 @@ class ListReader:
         member: int | str | None,
         form: Form,
         params: date_filters.Params,
-        signs: deduplication.ListingSigns,
+        signs: listing_checks.ListingSigns,
     ) -> pagination.Listing:
         listing = self._read_all_pages(endpoint, member, form, params, signs)
         if listing.is_unpaged and listing.total is None:
@@ -210,7 +210,7 @@ class ListReader:
         member: int | str | None,
         form: Form,
         params: date_filters.Params,
-        signs: deduplication.ListingSigns,
+        signs: listing_checks.ListingSigns,
     ) -> pagination.Listing:
         has_other_forms = len(endpoint.forms) > 1 and self._choice(endpoint).has_other(form)
         if form.page is None:

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_crowdtwist.api import endpoints, forms
-from tap_crowdtwist.api.deduplication import ListingChecks, ListingSigns
 from tap_crowdtwist.api.errors import RejectedError, is_about_form
 from tap_crowdtwist.api.forms import Flaw, FormChoice, Reading
+from tap_crowdtwist.api.listing_checks import ListingChecks, ListingSigns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_crowdtwist.api.deduplication import ListingChecks, identify, merge_rows, read_verified
+from tap_crowdtwist.api.deduplication import identify, merge_rows, read_verified
 from tap_crowdtwist.api.endpoints import Endpoint
+from tap_crowdtwist.api.listing_checks import ListingChecks
 from tap_crowdtwist.api.pagination import Listing
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(100)
 
-LOGGER = "api.deduplication"
+LOGGER = "api.listing_checks"
 
 
 @pytest.fixture(scope="module")

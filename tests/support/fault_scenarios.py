@@ -25,7 +25,7 @@ AMOUNTS = {"late": 3, "drip": 3, "bomb": 2}
 """Parameters of faults that take real time: seconds, or megabytes."""
 
 MOST_RUNS = 3
-_OF_A_LISTING = re.compile(r"\| tap_crowdtwist\.api\.deduplication +\| \w+: (?!.*Retrying)")
+_OF_A_LISTING = re.compile(r"\| tap_crowdtwist\.api\.listing_checks +\| \w+: (?!.*Retrying)")
 _ADVICE = re.compile(r"`\w+`|by the next run|ask Oracle support")
 
 
