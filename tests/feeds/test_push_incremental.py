@@ -169,7 +169,7 @@ def test_a_state_that_makes_no_sense_reads_everything(tmp_path: Path) -> None:
 
 
 def test_the_state_stays_small_however_many_files_there_are(tmp_path: Path) -> None:
-    start, count = date(2022, 11, 26), 1200
+    start, count = date(2025, 1, 26), 400
     contents = {
         "push_users": zipped(profiles(1, **{f"a_long_column_name_{n}": n for n in range(70)})),
         "push_user_activities": zipped(table({"user_activity_id": 7})),

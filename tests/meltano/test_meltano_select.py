@@ -26,7 +26,7 @@ NEEDED = {
 PATHS = {"data_push_path", "live_push_path", "batch_activity_path"}
 
 
-@pytest.mark.parametrize("given", [set(), {"live_push_path"}, PATHS], ids=len)
+@pytest.mark.parametrize("given", [set(), PATHS], ids=len)
 def test_streams_on_by_default_are_selected_once_they_are_there_without_a_warning(
     tmp_path: Path, given: set[str]
 ) -> None:

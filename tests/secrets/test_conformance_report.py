@@ -143,7 +143,7 @@ payloads = st.recursive(
 bodies = payloads.map(lambda payload: json.dumps(payload).encode()) | st.binary(max_size=9)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=150)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
 @given(st.data())
 def test_whatever_is_answered_is_judged_without_a_value(data: st.DataObject) -> None:
     evidence = Evidence("query")

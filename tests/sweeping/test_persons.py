@@ -100,7 +100,7 @@ DAYS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(DAYS)
 def test_whatever_becomes_of_addresses_every_row_of_who_has_one_is_read(
     days: list[dict[str, Any]],
