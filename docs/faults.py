@@ -1,4 +1,4 @@
-"""The README's table of faults, from the outcomes that the tests wrote to outcomes.json."""
+"""The README's table of faults, from the outcomes that the tests write to outcomes.json."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from crowdtwist_sandbox.faults import ALL_FAULTS
 
 OUTCOMES = Path(__file__).resolve().parents[1] / "tests" / "faults" / "outcomes.json"
 _MIXTURES = {
-    "transient": "Any of the faults that pass by themselves.",
-    "persistent": "Any of the faults that stay with one resource.",
+    "transient": "Any fault that passes by itself.",
+    "persistent": "Any fault that stays with one resource.",
     "lie": "Any wrong `total`, `pages` or `next_page`, or rows that move.",
-    "all": "Any of all these faults.",
+    "all": "Any of these faults.",
 }
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 _KINDS = {"number": "decimal", "integer": "integer", "boolean": "boolean", "array": "array"}
 _YAML_WIDTH = 92
-_NEEDED = ("api_key", "client_id", "user_ids_path")
+_REQUIRED = ("api_key", "client_id", "user_ids_path")
 """Settings that a first sync needs, unless another setting replaces them."""
 
 Schema = dict[str, Any]
@@ -189,13 +189,13 @@ def env_example() -> str:
     They may stay empty if another setting replaces them: empty is the same as not set.
     """
     settings = all_settings()
-    needed = [_variable(name, settings.pop(name)) for name in _NEEDED]
+    required = [_variable(name, settings.pop(name)) for name in _REQUIRED]
     others = [_variable(name, schema, mark="#") for name, schema in settings.items()]
     first = (
-        "# NEEDED for a first sync, unless only files are read; `user_ids` may take the place of\n"
-        "# the member file.\n"
+        "# REQUIRED for a first sync, unless only files are read. `user_ids` can replace the\n"
+        "# member file.\n"
     )
-    return "\n" + "\n".join([first, *needed, "# THE REST, each with its default.\n", *others])
+    return "\n" + "\n".join([first, *required, "# OPTIONAL, each with its default.\n", *others])
 
 
 def _variable(name: str, schema: Schema, mark: str = "") -> str:

@@ -54,8 +54,8 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         allowed_values=list(_SWEEP_MODES),
         title="Members to sweep",
         description="`all`: request the data of every member in the roster. `changed`: only of "
-        "members who appear in files of `data_push_path` (and `live_push_path`) that arrived since "
-        "the last complete sweep; run once with `all` first.",
+        "members that appear in files of `data_push_path` (and `live_push_path`) that arrived "
+        "since the last complete sweep; run once with `all` first.",
     ),
     *FILE_SETTINGS,
     th.Property(
@@ -181,7 +181,7 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         default="tombstone",
         allowed_values=["tombstone", "ignore"],
         title="Deleted members",
-        description="Whether a member whom CrowdTwist has deleted gets a row in `users` that says "
+        description="Whether a member that CrowdTwist has deleted gets a row in `users` that says "
         "so (`_sdc_deleted_at`). Costs one more request per member that is not found.",
     ),
     th.Property(
