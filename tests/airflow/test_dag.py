@@ -239,7 +239,7 @@ def test_killed_shards_are_retried_and_the_run_succeeds(airflow: Airflow, run: s
     assert f"has {MEMBERS} members" in airflow.log("roster", run)
     assert f"Complete: {MEMBERS} members in 4 shards" in airflow.log("complete", run)
     for place, words in (
-        (0, "stopped from outside"),
+        (0, "stopped by a signal"),
         (2, "ended with -9"),
         (3, "Extractor failed"),
     ):
@@ -249,7 +249,7 @@ def test_killed_shards_are_retried_and_the_run_succeeds(airflow: Airflow, run: s
 def test_retries_resume_the_sweep(airflow: Airflow, run: str) -> None:
     for place in (0, 3):
         log = airflow.log("sweep", run, 2, place)
-        assert "goes on with a sweep that was cut short" in log, place
+        assert "resumes an interrupted sweep" in log, place
         assert "Resuming the interrupted run" in log, place
 
 
@@ -341,7 +341,7 @@ def test_failed_members_fail_the_run_with_their_number(
     sandbox.set_faults()
     tasks = {task["task_id"]: task for task in airflow.tasks(DAG, "denied")}
     assert (tasks["sweep"]["state"], tasks["sweep"]["try_number"]) == ("success", 1)
-    words = r"Not everything is there: purchases: [1-9][0-9]* members kept failing"
+    words = r"Incomplete: purchases: [1-9][0-9]* members kept failing"
     assert re.search(words, airflow.log("complete", "denied"))
 
 
@@ -352,5 +352,5 @@ def test_an_empty_roster_fails_loudly(
     airflow.trigger(DAG, "empty", shards=2)
 
     assert airflow.ended(DAG, "empty", 60) == "failed", run
-    assert "the roster is empty" in airflow.log("roster", "empty")
+    assert "returned no rows; the old file is kept" in airflow.log("roster", "empty")
     assert "There is no roster, so nothing was read" in airflow.log("complete", "empty")

@@ -211,7 +211,7 @@ def test_an_error_that_may_pass_is_left_to_a_retry(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("ids", "id_type", "words"),
     [
-        ([], "id", "`roster_sql` gave no row"),
+        ([], "id", "`roster_sql` returned no rows"),
         ([5, None], "id", "`roster_sql`: row 2 is not a numeric CrowdTwist id, but NULL"),
         (["a@b.test", None], "email", "`roster_sql`: row 2 is not an e-mail address, but NULL"),
         ([5, " "], "username", "`roster_sql`: row 2 is not an id of type username;"),
@@ -279,15 +279,15 @@ def test_a_roster_that_cannot_be_written_is_told_in_a_sentence(tmp_path: Path, n
 @pytest.mark.parametrize("url", ["sftp://u:word@h/m.csv", "ssh://h/m", "simplecache::sftp://u@h/m"])
 def test_a_roster_on_sftp_is_refused_since_no_host_key_would_be_checked(url: str) -> None:
     for use in (CODE.count_members, lambda path: CODE.write_roster(path, [1])):
-        with pytest.raises(CODE.ShardError, match="cannot check the key of the host") as caught:
+        with pytest.raises(CODE.ShardError, match="cannot check the host key") as caught:
             use(url)
         assert "word" not in str(caught.value)
 
 
 def test_a_place_is_named_without_its_secrets() -> None:
-    assert CODE.place("/data/members.csv") == "/data/members.csv"
-    assert CODE.place("s3://bucket/members.csv") == "s3://bucket/members.csv"
-    assert CODE.place("https://u:p@host/m.csv?signature=s") == "https://host/m.csv"
+    assert CODE.redact_url("/data/members.csv") == "/data/members.csv"
+    assert CODE.redact_url("s3://bucket/members.csv") == "s3://bucket/members.csv"
+    assert CODE.redact_url("https://u:p@host/m.csv?signature=s") == "https://host/m.csv"
 
 
 # The settings
@@ -344,7 +344,7 @@ def test_a_query_needs_its_connection(query: str, connection: str) -> None:
 
 
 def test_a_setting_that_there_is_not_is_named() -> None:
-    with pytest.raises(CODE.ShardError, match="no such setting: shard; there are project, "):
+    with pytest.raises(CODE.ShardError, match="unknown setting: shard; the settings are project, "):
         CODE.read_settings('{"shard": 4}', {})
 
 
@@ -436,9 +436,15 @@ def test_a_run_is_over_when_only_members_failed() -> None:
 def test_a_failed_run_says_why() -> None:
     words = entry("Setting `api_key`: is missing", "critical", name="tap-crowdtwist")
 
-    assert heard(words, code=1).why() == "`meltano run` ended with 1: Setting `api_key`: is missing"
-    assert heard(entry("Loader failed", "error"), code=1).why().endswith("Loader failed")
-    assert heard(code=-9).why() == "`meltano run` ended with -9: see the log above"
+    assert (
+        heard(words, code=1).failure_reason()
+        == "`meltano run` ended with exit code 1: Setting `api_key`: is missing"
+    )
+    assert heard(entry("Loader failed", "error"), code=1).failure_reason().endswith("Loader failed")
+    assert (
+        heard(code=-9).failure_reason()
+        == "`meltano run` ended with exit code -9: see the log above"
+    )
 
 
 def test_the_tap_says_what_a_run_listens_for(world: Sandbox) -> None:
@@ -499,7 +505,7 @@ CALLER = """
 import sys, pathlib
 sys.path[:0] = [sys.argv[1]]
 import crowdtwist_shards.runs as runs
-runs.GRACE = float(sys.argv[3])
+runs.STOP_GRACE_SECONDS = float(sys.argv[3])
 command = [sys.executable, *sys.argv[2].split()]
 run = runs.follow(command, pathlib.Path(), {}, lambda _, text: print(text, flush=True))
 print(run.code, run.stopped, flush=True)
@@ -641,7 +647,7 @@ def done(
 ) -> Any:
     run = heard(entry(summary(**streams), name="tap-crowdtwist"))
     run.members = members
-    return CODE.account(part, run, CODE.asked_before(bookmarks or {}))
+    return CODE.shard_result(part, run, CODE.asked_before(bookmarks or {}))
 
 
 def test_catalogs_are_those_of_the_tap() -> None:
@@ -708,19 +714,19 @@ def test_whatever_is_incomplete_is_told_with_numbers() -> None:
     part = done(PARTS[1], 2, users=StreamStats(asked=1))
 
     assert CODE.find_problems(5, PARTS, [whole]) == [
-        "1 of 2 shards did not end: 2/2",
-        "users: 2 members kept failing; they are asked again by the next run",
-        "users: 1 rows have no key and were left out",
+        "1 of 2 shards did not finish: 2/2",
+        "users: 2 members kept failing; the next run asks them again",
+        "users: 1 rows without a key were left out",
     ]
     (changed, *others) = CODE.find_problems(6, PARTS, [whole, part])
-    assert changed.startswith("the shards share 5 members, but the roster had 6")
+    assert changed.startswith("the shards have 5 members in all, but the roster had 6")
     assert others == [
         "users: shard 2/2 asked 1 of 2 members",
-        "users: 2 members kept failing; they are asked again by the next run",
-        "users: 1 rows have no key and were left out",
+        "users: 2 members kept failing; the next run asks them again",
+        "users: 1 rows without a key were left out",
         "coupons: shard 2/2 asked 0 of 2 members",
     ]
-    assert CODE.find_problems(5, PARTS, [])[0] == "2 of 2 shards did not end: 1/2, 2/2"
+    assert CODE.find_problems(5, PARTS, [])[0] == "2 of 2 shards did not finish: 1/2, 2/2"
 
 
 def test_a_resource_that_the_program_lacks_is_not_incomplete() -> None:

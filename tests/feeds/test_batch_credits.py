@@ -1,4 +1,4 @@
-"""Batch Activity Credit: what a line says, and why CrowdTwist would refuse it."""
+"""Batch Activity Credit: what a line says, and why CrowdTwist would reject it."""
 
 from __future__ import annotations
 

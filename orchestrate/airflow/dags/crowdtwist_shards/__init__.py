@@ -1,12 +1,19 @@
-"""What the DAG does with shards: reads the roster, runs Meltano, checks completeness.
+"""The work of the DAG: read the roster, run Meltano for each shard, check for completeness.
 
-Nothing in this package imports Airflow or the tap, so it works, and is tested, without either.
+Nothing in this package imports Airflow or the tap, so it can be tested without either.
 """
 
-from crowdtwist_shards.completeness import Part, account, asked_before, find_problems, split, table
+from crowdtwist_shards.completeness import (
+    Part,
+    asked_before,
+    find_problems,
+    shard_result,
+    split,
+    table,
+)
 from crowdtwist_shards.errors import ShardError
 from crowdtwist_shards.members import count_members, write_roster
-from crowdtwist_shards.reading import place
+from crowdtwist_shards.reading import redact_url
 from crowdtwist_shards.runs import Meltano, Run, variables
 from crowdtwist_shards.settings import DEFAULTS, read_settings
 
@@ -16,12 +23,12 @@ __all__ = [
     "Part",
     "Run",
     "ShardError",
-    "account",
     "asked_before",
     "count_members",
     "find_problems",
-    "place",
     "read_settings",
+    "redact_url",
+    "shard_result",
     "split",
     "table",
     "variables",

@@ -1,7 +1,7 @@
-"""What can be wrong."""
+"""The error of this package."""
 
 from __future__ import annotations
 
 
 class ShardError(Exception):
-    """Something that a person has to know; the message is a sentence."""
+    """A problem that only a person can fix; the message is one sentence for the log."""

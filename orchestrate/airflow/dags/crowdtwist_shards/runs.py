@@ -1,4 +1,4 @@
-"""Runs of Meltano: one shard each, followed line by line, stopped with care."""
+"""Runs of Meltano, one per shard: their log, their outcome, and an orderly stop."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 
 TAP = "tap-crowdtwist"
 
-GRACE = 3.5
-"""Seconds between asking a run to stop and killing it; Airflow kills the task after 5."""
+STOP_GRACE_SECONDS = 3.5
+"""Time for a run to stop before it is killed. Airflow kills the task itself after 5 seconds."""
 
-_OWED = "Incomplete: "
+_ONLY_MEMBERS_FAILED = "Incomplete: "
+"""Start of the last line of a tap that has asked all members, some of which kept failing."""
+
 _LEVELS = {
     "debug": logging.DEBUG,
     "warning": logging.WARNING,
@@ -36,7 +38,7 @@ _LEVELS = {
 
 
 def variables(prefix: str, settings: Mapping[str, Any]) -> dict[str, str]:
-    """Spell settings as the environment variables of a Singer plugin; None is left out."""
+    """Return settings as environment variables of a Singer plugin, without those that are None."""
     return {
         f"{prefix}{name.upper()}": value if isinstance(value, str) else json.dumps(value)
         for name, value in settings.items()
@@ -46,16 +48,16 @@ def variables(prefix: str, settings: Mapping[str, Any]) -> dict[str, str]:
 
 @dataclass
 class Run:
-    """What became of one `meltano run`.
+    """The outcome of one `meltano run`.
 
     Attributes:
-        code: its exit code.
+        code: the exit code of Meltano.
         stopped: whether it was asked to stop.
-        tap: the id of the tap's process, once it is heard of.
-        members: how many the tap found in its part of the roster.
-        summary: what the tap says of each stream.
-        last_words: of the tap, if it failed.
-        errors: of Meltano itself.
+        tap: the process id of the tap; 0 until its first log line.
+        members: the number of members in the tap's part of the roster; None if it read none.
+        summary: the counts of each stream, from the tap's summary.
+        last_error: the critical log line of the tap, with which it ends if it failed.
+        errors: the errors of Meltano itself.
     """
 
     code: int = 0
@@ -63,34 +65,44 @@ class Run:
     tap: int = 0
     members: int | None = None
     summary: dict[str, Any] | None = None
-    last_words: str = ""
+    last_error: str = ""
     errors: list[str] = field(default_factory=list)
 
     @property
     def is_over(self) -> bool:
-        """Whether doing it again would be in vain: all were asked, some members kept failing.
+        """Whether a retry is pointless: the run succeeded, or only single members kept failing.
 
-        The state remembers those, and the next run asks them again; a retry would ask everybody.
+        The state lists those members, and the next run asks them again. A retry would start a new
+        sweep over all members.
         """
-        owed = self.last_words.startswith(_OWED) and "Extractor failed" in self.errors
-        return self.summary is not None and not self.stopped and (self.code == 0 or owed)
+        # Meltano logs another error if the loader failed, alone or together with the tap.
+        only_members_failed = (
+            self.last_error.startswith(_ONLY_MEMBERS_FAILED) and "Extractor failed" in self.errors
+        )
+        has_succeeded = self.code == 0 or only_members_failed
+        return self.summary is not None and not self.stopped and has_succeeded
 
-    def why(self) -> str:
-        """Say why it failed, in a sentence."""
+    def failure_reason(self) -> str:
+        """Return why the run failed, as text for an error."""
         if self.stopped:
-            return "stopped from outside"
-        said = self.last_words or "; ".join(self.errors) or "see the log above"
-        return f"`meltano run` ended with {self.code}: {said}"
+            return "stopped by a signal"
+        reason = self.last_error or "; ".join(self.errors) or "see the log above"
+        return f"`meltano run` ended with exit code {self.code}: {reason}"
 
-    def read_line(self, line: str, say: Callable[[int, str], None]) -> None:
-        """Take note of a line of Meltano's log, and pass it on."""
+    def read_line(self, line: str, log: Callable[[int, str], None]) -> None:
+        """Extract the outcome from a line of Meltano's log, and log the line.
+
+        Args:
+            line: a JSON object, or any text that a process printed.
+            log: takes the level and the text of a line.
+        """
         try:
             entry = json.loads(line)
             text = str(entry["event"]).rstrip()
         except (ValueError, TypeError, KeyError):
-            say(logging.INFO, line.rstrip())
+            log(logging.INFO, line.rstrip())
             return
-        if text == "METRIC":  # its numbers stand elsewhere in the entry, and in the summary
+        if text == "METRIC":  # the summary has these numbers
             return
         level = _LEVELS.get(str(entry.get("level")), logging.INFO)
         name = entry.get("name") or entry.get("string_id") or "meltano"
@@ -99,28 +111,29 @@ class Run:
             self.tap = int(entry.get("pid") or self.tap)
         elif name == "meltano" and level >= logging.ERROR:
             self.errors.append(text)
-        say(level, f"{name}: {text}")
+        log(level, f"{name}: {text}")
 
     def _read_tap_line(self, text: str, level: int) -> None:
+        # These lines are the tap's interface for whoever runs it; its tests pin their wording.
         words = text.split()
         if text.startswith("Summary: "):
             self.summary = json.loads(text.removeprefix("Summary: "))["streams"]
         elif text.startswith("The roster has ") and words[3].isdecimal():
             self.members = int(words[3])
         elif level >= logging.CRITICAL:
-            self.last_words = text
+            self.last_error = text
 
 
 @dataclass(frozen=True)
 class Meltano:
-    """A Meltano project, and how to run it.
+    """A Meltano project and the command that runs it.
 
     Attributes:
-        root: the directory of its meltano.yml.
+        root: the directory of meltano.yml.
         environment: the Meltano environment; without one, Meltano keeps no state.
-        target: the loader.
-        executable: the command itself.
-        variables: the whole environment of the processes.
+        target: the name of the loader.
+        executable: the name or path of the `meltano` command.
+        variables: the complete environment of the processes.
     """
 
     root: Path
@@ -130,14 +143,14 @@ class Meltano:
     variables: Mapping[str, str]
 
     def state(self, suffix: str) -> dict[str, Any]:
-        """Read the bookmarks that a shard has at present.
+        """Return the current bookmarks of a shard, by stream.
 
         Raises:
-            ShardError: Meltano cannot tell.
+            ShardError: Meltano cannot read the state.
         """
         state_id = f"{self.environment}:{TAP}-to-{self.target}:{suffix}"
         with self._own_system_directory() as environment:
-            done = subprocess.run(  # noqa: S603 - the arguments are the operator's
+            process = subprocess.run(  # noqa: S603 - the arguments are the operator's
                 [*self._command("warning"), "state", "get", state_id],
                 cwd=self.root,
                 env=environment,
@@ -145,26 +158,25 @@ class Meltano:
                 text=True,
                 check=False,
             )
-        if done.returncode:
-            said = done.stderr.strip()[-2000:]
-            raise ShardError(f"`meltano state get {state_id}` failed: {said}")
-        state = json.loads(done.stdout or "{}")
+        if process.returncode:
+            message = process.stderr.strip()[-2000:]
+            raise ShardError(f"`meltano state get {state_id}` failed: {message}")
+        state = json.loads(process.stdout or "{}")
         bookmarks: dict[str, Any] = (state.get("singer_state") or {}).get("bookmarks") or {}
         return bookmarks
 
-    def run(self, suffix: str, say: Callable[[int, str], None], *, force: bool) -> Run:
-        """Sync a shard, and pass on every line of the log while it does.
+    def run(self, suffix: str, log: Callable[[int, str], None], *, force: bool) -> Run:
+        """Sync a shard, and log each line of Meltano's log as it comes.
 
         Args:
-            suffix: of the shard's state id.
-            say: takes the level and the text of a line.
-            force: run although Meltano believes that an earlier run, killed without a word,
-                is still alive.
+            suffix: the suffix of the shard's state id.
+            log: takes the level and the text of a line.
+            force: run even if Meltano takes an earlier run, which was killed, for still running.
         """
         arguments = ["run", "--state-id-suffix", suffix, *(["--force"] if force else [])]
         command = [*self._command("info"), *arguments, TAP, self.target]
         with self._own_system_directory() as environment:
-            return follow(command, self.root, environment, say)
+            return follow(command, self.root, environment, log)
 
     def _command(self, level: str) -> list[str]:
         flags = [f"--environment={self.environment}", "--log-format=json", f"--log-level={level}"]
@@ -172,11 +184,11 @@ class Meltano:
 
     @contextmanager
     def _own_system_directory(self) -> Iterator[dict[str, str]]:
-        """Give Meltano a directory of its own for what it writes.
+        """Yield an environment in which Meltano writes to a temporary system directory.
 
-        It keeps catalog, state and settings of a run in files named after the plugin, so that
-        shards which run side by side in one project would read each other's. The plugins are
-        linked, and the system database stays where it was.
+        Meltano keeps the catalog, state and settings of a run in files named after the plugin, so
+        shards that run at the same time in one project would read each other's. The temporary
+        directory links to the installed plugins; the system database stays in the project.
         """
         environment = dict(self.variables)
         shared = Path(environment.get("MELTANO_SYS_DIR_ROOT") or self.root / ".meltano")
@@ -192,15 +204,18 @@ def follow(
     command: Sequence[str],
     root: Path,
     environment: Mapping[str, str],
-    say: Callable[[int, str], None],
+    log: Callable[[int, str], None],
 ) -> Run:
-    """Run a command as a process group of its own, of which nothing is left at the end.
+    """Run a command in its own process group, and leave no process of that group behind.
 
     On SIGTERM the tap is asked to stop: it does so between two members, and Meltano still loads
-    and notes what came until then. What is alive after `GRACE` is killed. A process that is killed
-    without notice cannot do that, so where the system offers it (`setpriv` of Linux), Meltano is
-    told when the process above it dies.
+    the rows and saves the state up to there. What is alive after `STOP_GRACE_SECONDS` is killed.
+
+    Returns:
+        The outcome, read from the output of the command.
     """
+    # This process cannot stop its children if it is killed itself. `setpriv`, a program of Linux,
+    # has the kernel send SIGTERM to Meltano when its parent dies.
     if guard := shutil.which("setpriv"):
         command = [guard, "--pdeathsig", "TERM", *command]
     run = Run()
@@ -215,28 +230,31 @@ def follow(
         errors="replace",
         start_new_session=True,
     ) as process:
-        last_resort = threading.Timer(GRACE, _signal, (process.pid, signal.SIGKILL))
-        last_resort.daemon = True
+        kill_timer = threading.Timer(STOP_GRACE_SECONDS, _signal, (process.pid, signal.SIGKILL))
+        kill_timer.daemon = True
 
         def stop(_number: int, _frame: FrameType | None) -> None:
             if not run.stopped:
                 run.stopped = True
+                # Only the tap: Meltano and the loader have to load what it has read until now.
                 _signal(process.pid, signal.SIGTERM, member=run.tap)
-                last_resort.start()
+                kill_timer.start()
 
         try:
             with _on_sigterm(stop):
                 for line in process.stdout or ():
-                    run.read_line(line, say)
+                    run.read_line(line, log)
                 run.code = process.wait()
         finally:
-            last_resort.cancel()
+            kill_timer.cancel()
+            # Also after an error here: nothing may go on writing to the warehouse.
             _signal(process.pid, signal.SIGKILL)
     return run
 
 
 @contextmanager
 def _on_sigterm(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    # Python allows signal handlers in the main thread only; elsewhere a run cannot be stopped.
     with ExitStack() as stack:
         if threading.current_thread() is threading.main_thread():
             before = signal.signal(signal.SIGTERM, handler)
@@ -245,7 +263,7 @@ def _on_sigterm(handler: Callable[[int, FrameType | None], None]) -> Iterator[No
 
 
 def _signal(group: int, number: signal.Signals, member: int = 0) -> None:
-    """Signal a process group, or one member of it if that is alive."""
+    """Signal one process of a group, or the whole group if there is no such process."""
     try:
         if member and os.getpgid(member) == group:
             os.kill(member, number)
@@ -254,5 +272,5 @@ def _signal(group: int, number: signal.Signals, member: int = 0) -> None:
     except ProcessLookupError:
         if member:
             _signal(group, number)
-    except PermissionError:  # macOS's word for a group that is gone
+    except PermissionError:  # raised by macOS for a group that has ended
         pass

@@ -1,4 +1,4 @@
-"""The DAG's settings: the Variable, what it leaves out, and what may stand in it."""
+"""The DAG's settings: their defaults, and the validation of the Variable."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ DEFAULTS: dict[str, Any] = {
     "target": "target-postgres",  # the loader
     "target_conn_id": None,  # Connection with the loader's settings; else the project has them
     "roster": None,  # path or URL; else the tap's own setting user_ids_path
-    "roster_sql": None,  # query that gives the ids; if set, each run writes the roster anew
+    "roster_sql": None,  # query that returns the ids; if set, each run rewrites the roster
     "roster_conn_id": None,  # Connection to run it on
     "members_sql": None,  # query on target_conn_id that counts the members in the warehouse
     "shards": 4,
     "requests_per_minute": 5000,  # of all shards together
     "streams": None,  # such as ["users", "purchases"]; else what the project selects
 }
-"""The settings, and what holds where the Variable does not say."""
+"""All settings, with the values that they have unless the Variable sets them."""
 
 _NEEDS = {"roster_sql": "roster_conn_id", "members_sql": "target_conn_id"}
 
 
 def read_settings(text: str | None, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge the defaults, the Variable, and the parameters of a run, the last one on top.
+    """Merge the defaults, the Variable and the parameters of a run; the later ones win.
 
     Args:
-        text: the Variable; None where there is none.
-        chosen: the parameters; None where one was not chosen.
+        text: the Variable; None if there is none.
+        chosen: the parameters; None where one was not set.
 
     Raises:
-        ShardError: the Variable is no JSON object, or a setting cannot be what it is.
+        ShardError: the Variable is not a JSON object, or a setting is unknown or has a wrong value.
     """
     try:
         given = {} if text is None else json.loads(text)
@@ -49,7 +49,7 @@ def read_settings(text: str | None, chosen: Mapping[str, Any]) -> dict[str, Any]
         )
     if unknown := given.keys() - DEFAULTS.keys():
         raise ShardError(
-            f"no such setting: {', '.join(sorted(unknown))}; there are {', '.join(DEFAULTS)}"
+            f"unknown setting: {', '.join(sorted(unknown))}; the settings are {', '.join(DEFAULTS)}"
         )
     settings = {
         **DEFAULTS,
@@ -57,25 +57,26 @@ def read_settings(text: str | None, chosen: Mapping[str, Any]) -> dict[str, Any]
         **{name: value for name, value in chosen.items() if value is not None},
     }
     for name, value in settings.items():
-        if wrong := _wrong(name, value):
-            raise ShardError(f"`{name}` has to be {wrong}")
+        if expected := _violated_rule(name, value):
+            raise ShardError(f"`{name}` has to be {expected}")
     for query, connection in _NEEDS.items():
         if settings[query] and not settings[connection]:
             raise ShardError(f"`{query}` needs `{connection}`, the Connection to run it on")
     return settings
 
 
-def _wrong(name: str, value: Any) -> str:
-    """Say what a setting has to be, if it is not that."""
+def _violated_rule(name: str, value: Any) -> str:
+    """Return what a setting has to be, if its value is not that; else an empty text."""
     default = DEFAULTS[name]
     if isinstance(default, int):
-        fits = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-        return "" if fits else "a whole number of at least 1, without quotes"
+        # JSON's true and false are integers in Python.
+        is_valid = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        return "" if is_valid else "a whole number of at least 1, without quotes"
     if value is None and default is None:
         return ""
     if name == "streams":
-        fits = isinstance(value, list) and value != [] and all(map(_is_text, value))
-        return "" if fits else 'a list of streams, such as ["users", "purchases"]'
+        is_valid = isinstance(value, list) and value != [] and all(map(_is_text, value))
+        return "" if is_valid else 'a list of streams, such as ["users", "purchases"]'
     return "" if _is_text(value) else "text"
 
 
