@@ -36,7 +36,7 @@ format: $(VENV)/.dev ## Mend style where that is mechanical
 types: $(VENV)/.dev ## Check types
 	$(BIN)/mypy
 
-docs: $(VENV)/.dev ## Regenerate what README.md, meltano.yml and .env.example take from the code
+docs: $(VENV)/.dev ## Regenerate what README.md, meltano.yml, plugin.yaml and .env.example take from the code
 	$(BIN)/python -m docs.generate
 
 docs-check: $(VENV)/.dev ## Fail if `make docs` would change anything

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 Rows = dict[str, list[Row]]
 
-LOOKBACK = timedelta(days=7)
+LOOKBACK = timedelta(days=CONFIG_SCHEMA["properties"]["lookback_days"]["default"])
 SECRET_FORMS = (API_KEY, quote(API_KEY, safe=""), quote_plus(API_KEY))
 
 

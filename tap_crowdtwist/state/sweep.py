@@ -12,13 +12,14 @@ One entry per stream, whatever the number of members:
 
 * `replication_key`, `replication_key_value`: the bookmark. It is the start of the last complete
   sweep, not the largest date: every member was read after that moment.
-* `start_date`: all members in the digest below were read from this date on; null for everything. If
-  a user wants an earlier date now, the bookmark does not count.
+* `start_date`: all members in the digest below were read from this date on; null: from the
+  beginning. If a user wants an earlier date now, the bookmark does not count.
 * `roster`, about the last complete sweep:
 
   * `id_type`, `shard`: a run with others is refused (see `compatibility`).
   * `swept_at`: when the last sweep that reached its end started.
-  * `members`, `found`: the size of the roster, and how many of them CrowdTwist knew.
+  * `members`, `found`: the size of the roster, and how many of them CrowdTwist knew; members that
+    failed count as known.
   * `sums`, `largest`: the digest of the members that it read, and the largest of their numbers (see
     `roster_digest`). Members that it did not read are read from `start_date`.
   * `version`, `checksum` (of the roster), full tables only: see `table_version`.
@@ -31,11 +32,13 @@ One entry per stream, whatever the number of members:
   * `after`: the last member whose rows are all written, or that is listed as failed.
   * `asked`, `missing`: members requested so far, and those that CrowdTwist did not know.
   * `read_digest`, `new_members`, `failed_digest`: digests of members, to compare with `roster`.
-  * `failed`, `failed_since`: members that kept failing (see `failed_members`), and their lower
-    bound; without `failed_since`, everything of theirs is missing. The next run retries them.
+  * `failed`, `failed_since`: members that could not be read, as a count and a code of their ids (see
+    `failed_members`), and their lower bound; without `failed_since`, everything of theirs is
+    missing. The next run retries them.
   * `overflowed`: more members failed than `failed` can list.
   * `members`: "changed", if it sweeps only members that changed.
-  * `check`: a checksum of the other keys.
+  * `lacks_resource`, `files`, `version`, `checksum`, `doubt`: see the attributes of `SweepState`.
+  * `check`: a checksum of the other keys of `sweep`. If it is wrong, only `failed` counts.
 
 * `files`: the Data Push and Live Push files that are accounted for (see `files_seen`).
 * `whole_since`, full tables only: the start of the last sweep of all members without a failure and

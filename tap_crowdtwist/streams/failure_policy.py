@@ -125,8 +125,8 @@ class FailurePolicy:
         if request.kind is RequestKind.FAILED_BEFORE:
             return
         stats.failed_in_row += 1
-        # In the digests a failed member counts as read: the next run retries it from the list of
-        # failed members, with its own lower bound, and must not take it for a new one.
+        # `failed_digest` keeps a failed member from looking new: the next run reads it from the
+        # list of failed members, with its own lower bound.
         user_id = self.user_ids.known_id(request.position)
         if request.kind is RequestKind.REREAD:
             sweep.is_uncertain = True
