@@ -28,6 +28,8 @@ from support.harness import (
     sandbox,
 )
 
+from tap_crowdtwist.config.schema import CONFIG_SCHEMA
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

@@ -32,8 +32,8 @@ One entry per stream, whatever the number of members:
   * `after`: the last member whose rows are all written, or that is listed as failed.
   * `asked`, `missing`: members requested so far, and those that CrowdTwist did not know.
   * `read_digest`, `new_members`, `failed_digest`: digests of members, to compare with `roster`.
-  * `failed`, `failed_since`: members that could not be read, as a count and a code of their ids (see
-    `failed_members`), and their lower bound; without `failed_since`, everything of theirs is
+  * `failed`, `failed_since`: members that could not be read, as a count and a code of their ids
+    (see `failed_members`), and their lower bound; without `failed_since`, everything of theirs is
     missing. The next run retries them.
   * `overflowed`: more members failed than `failed` can list.
   * `members`: "changed", if it sweeps only members that changed.
