@@ -57,8 +57,8 @@ class Normalizer:
         selected: returns whether the property at a breadcrumb is selected.
         policy: what happens to sensitive properties.
         aliases: other names under which the API sends a property.
-        text_counts: counts, by property, the texts in place of an open object that are not JSON; if not
-            given, they are logged like any value that does not fit.
+        text_counts: counts, by property, the texts in place of an open object that are not JSON; if
+            not given, they are logged like any value that does not fit.
     """
 
     def __init__(
