@@ -83,6 +83,7 @@ class ExpectedKeys:
         sentences = []
         if missing:
             sentences.append(f"{len(missing)} rows are missing, such as {min(missing)}")
+        # Rows whose key only the tap can compute cannot be compared, but their number can.
         if other != unknown:
             sentences.append(f"{other} rows, not {unknown}, are in the table alone")
         return sentences

@@ -92,6 +92,8 @@ class Sandbox:
             main_host(self.engine, control_app(self.engine)),
             pos_host(self.engine),
         ]
+        # Bound here and not by uvicorn: a port in use raises in the caller's thread, and the URLs
+        # are known at once, even for port 0.
         try:
             for port in (self.options.port, self.options.pos_port):
                 self._sockets.append(_bind(port))
@@ -127,6 +129,7 @@ class Sandbox:
         try:
             loop.run_until_complete(self._serve(ready))
             loop.run_until_complete(loop.shutdown_asyncgens())
+            # Threads of the control surface may still compute a listing.
             loop.run_until_complete(loop.shutdown_default_executor())
         finally:
             loop.close()

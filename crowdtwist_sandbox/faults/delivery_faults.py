@@ -38,13 +38,13 @@ def _half(response: Response) -> bytes:
 
 
 async def late(response: Response, fault: Fault, connection: Connection) -> None:
-    """The right answer after a silence of some seconds (parameter); recovers by asking again."""
+    """The correct response after some seconds of silence (parameter); recovers by a retry."""
     if await connection.wait_connected(fault.amount):
         await deliver(fault.request, response, connection.send)
 
 
 async def refused(_response: Response, _fault: Fault, connection: Connection) -> None:
-    """The connection is closed before any byte; recovers by asking again, over a new one.
+    """The connection is closed before any byte; recovers by a retry on a new one.
 
     The port itself stays open, since a request has to come in to be numbered: a client sees a
     remote end that closed without response, not ECONNREFUSED.
@@ -53,29 +53,31 @@ async def refused(_response: Response, _fault: Fault, connection: Connection) ->
 
 
 async def reset_before(_response: Response, _fault: Fault, connection: Connection) -> None:
-    """The connection is reset (RST) before any byte; recovers by asking again."""
+    """The connection is reset (RST) before any byte; recovers by a retry."""
     await connection.reset()
 
 
 async def reset_after(response: Response, _fault: Fault, connection: Connection) -> None:
-    """The connection is reset (RST) after the headers; recovers by asking again."""
+    """The connection is reset (RST) after the headers; recovers by a retry."""
     await connection.start(response, _length(len(response.body)))
     await connection.reset()
 
 
 async def body_cut(response: Response, _fault: Fault, connection: Connection) -> None:
-    """Half of the body that Content-Length announces, then a close; recovers by asking again."""
+    """Half of the body that Content-Length announces, then a close; recovers by a retry."""
     await connection.start(response, _length(len(response.body)))
     await connection.part(_half(response))
     await connection.hang_up()
 
 
 async def wrong_length(response: Response, _fault: Fault, connection: Connection) -> None:
-    """Content-Length is half the body that follows; recovers by asking again over a new connection.
+    """Content-Length is half the body that follows; recovers by a retry on a new connection.
 
-    The JSON is cut, and the rest belongs to no answer, on a connection that stays open.
+    The JSON is cut, and its rest is sent on a connection that stays open, as part of no response.
     """
     half = _half(response)
+    # For the server, the response ends after the announced length, so the connection stays usable;
+    # the rest goes past it, straight to the socket.
     await connection.start(response, _length(len(half)))
     await connection.part(half)
     connection.write(response.body[len(half) :])
@@ -83,15 +85,15 @@ async def wrong_length(response: Response, _fault: Fault, connection: Connection
 
 
 async def gzip_garbage(response: Response, _fault: Fault, connection: Connection) -> None:
-    """Content-Encoding gzip over bytes that are none; recovers by asking again."""
+    """Content-Encoding gzip on bytes that are not gzip; recovers by a retry."""
     await connection.start(response, _GZIP, _length(len(response.body)))
     await connection.end(response.body)
 
 
 async def gzip_cut(response: Response, _fault: Fault, connection: Connection) -> None:
-    """Half of a gzip stream, its length right; recovers by asking again, if noticed.
+    """Half of a gzip stream, with a matching length; recovers by a retry, if noticed.
 
-    Decoders tend to hand over what there is without a word.
+    Decoders tend to return the partial data without an error.
     """
     packer = zlib.compressobj(1, zlib.DEFLATED, GZIP_WINDOW)
     packed = packer.compress(response.body) + packer.flush()
@@ -101,30 +103,30 @@ async def gzip_cut(response: Response, _fault: Fault, connection: Connection) ->
 
 
 async def chunks_cut(response: Response, _fault: Fault, connection: Connection) -> None:
-    """Chunked, closed after the first chunk without the last; recovers by asking again."""
+    """Chunked, closed after the first chunk; recovers by a retry."""
     await connection.start(response, (b"transfer-encoding", b"chunked"))
     await connection.part(_half(response))
     await connection.hang_up()
 
 
 async def drip(response: Response, fault: Fault, connection: Connection) -> None:
-    """The right answer in 50 drops over some seconds (parameter); recovers by asking again.
+    """The correct response in 50 pieces over some seconds (parameter); recovers by a retry.
 
-    Each drop comes so soon after the other that only a limit for the whole answer helps.
+    The pieces follow each other so fast that only a deadline for the whole response helps.
     """
     await connection.start(response, _length(len(response.body)))
     step = -(-len(response.body) // _DRIP_PIECES)  # rounded up
     for start in range(0, len(response.body), step):
         if not await connection.wait_connected(fault.amount / _DRIP_PIECES):
-            return
+            return  # the client is gone
         await connection.part(response.body[start : start + step])
     await connection.end()
 
 
 async def bomb(response: Response, fault: Fault, connection: Connection) -> None:
-    """The right answer after megabytes of blanks (parameter); recovers by asking again.
+    """The correct response after megabytes of blanks (parameter); recovers by a retry.
 
-    Gzip makes it a thousandth of that on the wire, so the client has to limit what it unpacks.
+    Gzip reduces it to a thousandth, so the client has to limit the decompressed size.
     """
     # Leading blanks are valid JSON. Their compressed form is cached with the state of the
     # compressor, so that each response only adds its own body to a copy.

@@ -33,6 +33,7 @@ class AppliedFault(NamedTuple):
 
     async def deliver(self, response: Response, connection: Connection, deliver: Deliver) -> None:
         """Send the response in the fault's way; as usual if the fault concerns the response."""
+        # A fault changes either the response or its delivery, never both.
         send_faulty = DELIVERY_FAULTS.get(self.name)
         if send_faulty is None:
             await deliver(self.fault.request, response, connection.send)
@@ -84,13 +85,14 @@ class Faults:
 
         The fault is counted only where it changes the page.
         """
-        plan = self._plan
+        plan = self._plan  # read once, as above
         name = plan.paging_fault(listing := pager.listing) if plan else None
         if name is None:
             return pager.page(items, page, size)
         is_turned = plan.is_turned(listing, is_onward=page_number(page) > 1)
         request = PageRequest(pager, items, page, size, is_turned)
         sent = PAGING_FAULTS[name](request)
+        # `next_missing`, for example, does not change the last page.
         if sent != request.true_page():
             self._request_log.fault(name)
         return sent

@@ -53,6 +53,7 @@ class PageRequest(NamedTuple):
         """
         page = self.true_page()
         number, pages = page_number(self.page), page.paging["pages"]
+        # Links of pages out of range are documented and stay as they are.
         if 1 <= number <= pages:
             page.paging["next_page"] = self.pager.link(target(number, pages))
         return page
@@ -103,6 +104,8 @@ def next_back(request: PageRequest) -> Page:
 
 def next_circle(request: PageRequest) -> Page:
     """`next_page` leads in circles: 1-2-3-2, 4-5-4; counting up to `pages` gives all rows."""
+    # Odd pages and the last one point back, so any circle has at least two pages: a client that
+    # only compares a link with its own page does not notice.
     return request.with_next_page(
         lambda number, pages: (
             number - 1
@@ -132,6 +135,7 @@ def rows_inserted(request: PageRequest) -> Page:
 
     Page 2 repeats a row, and `total`, now one more, shows that one was missed.
     """
+    # `rows` are those after the insertion; the new one is on top.
     return request.before_move(lambda rows: rows[1:])
 
 

@@ -51,6 +51,7 @@ class Plan:
     def paging_fault(self, listing: str) -> str | None:
         """Return the paging fault of the listing that the latest request is for, if any."""
         listing_topic = topic(listing)
+        # `next` has counted this request before, so `number` is the request for this page.
         for rule in self._paging_faults:
             if self.number in rule.numbers:
                 self._faulty_listings[listing_topic] = self._pick(rule, listing_topic)
@@ -80,5 +81,6 @@ class Plan:
         return seed_of(self._key, rule.word, index) < rule.rate * _ALL
 
     def _pick(self, rule: Rule, index: int) -> str:
+        # Another topic than in `_drawn`, so that the two draws are independent.
         seed = seed_of(self._key, f"one of {rule.word}", index)
         return rule.names[seed % len(rule.names)]

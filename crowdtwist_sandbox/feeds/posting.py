@@ -103,28 +103,29 @@ def _post(
     session: requests.Session, url: str, feed: str, body: bytes, pause: Callable[[float], None]
 ) -> None:
     """Post one event until it is accepted; no error message contains a credential."""
-    answer = ""
+    outcome = ""
     for wait in (*_RETRY_WAITS_SECONDS, None):  # None: the last attempt
         try:
             response = session.post(url, data=body, timeout=_TIMEOUT_SECONDS, allow_redirects=False)
         except requests.RequestException as error:
-            answer = f"did not answer ({type(error).__name__})"
+            outcome = f"did not answer ({type(error).__name__})"
         else:
             if response.status_code == _OK:
                 return
-            answer = f"answered {response.status_code}"
+            outcome = f"answered {response.status_code}"
             if response.status_code in _FINAL:  # a retry would not help: wrong URL or credentials
                 raise PostingError(
-                    f"The endpoint {answer} to an event of {feed}: check its URL (such as "
+                    f"The endpoint {outcome} to an event of {feed}: check its URL (such as "
                     "http://127.0.0.1:8700/live) and the credentials."
                 )
         if wait is not None:
             pause(wait)
     tries = len(_RETRY_WAITS_SECONDS) + 1
-    raise PostingError(f"The endpoint {answer} to an event of {feed}, {tries} times: see its log.")
+    raise PostingError(f"The endpoint {outcome} to an event of {feed}, {tries} times: see its log.")
 
 
 def _with_repeats(events: Iterable[_Event], key: int) -> Iterator[_Event]:
+    # Repeated events, each with the number of the event after which it is due.
     waiting: list[tuple[int, _Event]] = []
     for number, event in enumerate(events):
         yield event
@@ -133,4 +134,5 @@ def _with_repeats(events: Iterable[_Event], key: int) -> Iterator[_Event]:
             waiting.append((number + (seed >> 20) % (_MAX_EVENTS_BETWEEN + 1), event))
         yield from (each for due, each in waiting if due <= number)
         waiting = [(due, each) for due, each in waiting if due > number]
+    # Those due after the last event of the day.
     yield from (each for _, each in waiting)

@@ -47,8 +47,8 @@ class Host(NamedTuple):
 class HostApp:
     """The application of one host.
 
-    Requests are refused in this order: too many, not GET, not authenticated, not found, wrong
-    parameters.
+    Reasons to reject a request are checked in this order: too many requests, not GET, not
+    authenticated, not found, wrong parameters.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class HostApp:
         return headers
 
     def _reject(self, request: Request) -> Response | None:
-        """Return the response to a request that is refused before it gets to an endpoint."""
+        """Return the response to a request that is rejected before it reaches an endpoint."""
         bucket = self._engine.bucket
         if bucket is not None and (wait := bucket.take()):
             after = retry_after(self._engine.options.retry_after, wait)

@@ -136,12 +136,12 @@ class Call:
 
 
 def both_or_none(
-    call: Call, names: tuple[str, str], refuse: Callable[[str], NoReturn]
+    call: Call, names: tuple[str, str], reject: Callable[[str], NoReturn]
 ) -> tuple[str, str] | None:
     """Return two parameters that are valid together only; None if neither is given."""
     first, second = (call.request.params.get(name) for name in names)
     if first is None and second is None:
         return None
     if first is None or second is None:
-        refuse(f"{names[0]} and {names[1]} must be used together.")
+        reject(f"{names[0]} and {names[1]} must be used together.")
     return first, second

@@ -43,7 +43,7 @@ def _stream(lines: Iterable[bytes], media_type: str) -> Response:
     return StreamingResponse(_in_background(_chunks(lines)), media_type=media_type)
 
 
-def _refuse(message: str) -> Response:
+def _bad_request(message: str) -> Response:
     return JSONResponse({"error": "param_error", "message": message}, status_code=400)
 
 
@@ -82,10 +82,10 @@ class Control:
             asked: Any = msgspec.json.decode(body) if body else {}
             days = asked.get("days", 1) if isinstance(asked, dict) else None
             if not isinstance(days, int) or isinstance(days, bool):  # in Python, True is an int
-                return _refuse("days: must be a whole number")
+                return _bad_request("days: must be a whole number")
             self._engine.clock.advance(days)
         except (ValueError, msgspec.DecodeError) as error:
-            return _refuse(str(error))
+            return _bad_request(str(error))
         return JSONResponse(self._engine.clock.reading())
 
     async def roster(self, request: Request) -> Response:
@@ -94,7 +94,7 @@ class Control:
         form = request.query_params.get("format", "text")
         media = {"text": "text/plain", "csv": "text/csv", "jsonl": "application/jsonl"}
         if id_type not in ID_TYPES or form not in media:
-            return _refuse("id_type or format: unknown")
+            return _bad_request("id_type or format: unknown")
         return _stream(roster_lines(self._engine, id_type, form), media[form])
 
     async def expected_rows(self, request: Request) -> Response:
@@ -104,7 +104,7 @@ class Control:
             day = None if text is None else int(text)
             rows = expected_rows(self._engine, request.path_params["stream"], day)
         except ValueError as error:
-            return _refuse(str(error))
+            return _bad_request(str(error))
         return _stream(map(_encode, rows), "application/jsonl")
 
     async def faults(self, request: Request) -> Response:
@@ -119,10 +119,10 @@ class Control:
                 asked: Any = msgspec.json.decode(body) if body else {"spec": ""}
                 spec = asked.get("spec") if isinstance(asked, dict) else None
                 if not isinstance(spec, str):
-                    return _refuse("spec: must be text")
+                    return _bad_request("spec: must be text")
                 faults.set(spec)
             except (ValueError, msgspec.DecodeError) as error:
-                return _refuse(str(error))
+                return _bad_request(str(error))
         return JSONResponse({"spec": faults.spec})
 
     async def counts(self, _request: Request) -> Response:

@@ -19,7 +19,7 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _SECONDS = re.compile(r"-?[0-9]{1,12}", re.ASCII)
 
 
-def _refuse(message: str) -> NoReturn:
+def _reject(message: str) -> NoReturn:
     raise errors.param_error(message)
 
 
@@ -40,11 +40,11 @@ def unix_range(call: Call) -> tuple[int, int] | None:
     Raises:
         Refusal: only one of the dates is given, or one is not a timestamp.
     """
-    given = both_or_none(call, _NAMES, _refuse)
+    given = both_or_none(call, _NAMES, _reject)
     if given is None:
         return None
     if not all(_SECONDS.fullmatch(text) for text in given):
-        _refuse("date_start and date_end must be Unix timestamps.")
+        _reject("date_start and date_end must be Unix timestamps.")
     return int(given[0]), int(given[1])
 
 
@@ -57,19 +57,19 @@ def year_range(call: Call) -> tuple[int, int] | None:
     Raises:
         Refusal: only one of the dates is given, or they are invalid.
     """
-    given = both_or_none(call, _NAMES, _refuse)
+    given = both_or_none(call, _NAMES, _reject)
     if given is None:
         return None
     start, end = (_day(text) for text in given)
     if start is None or end is None:
-        _refuse("date_start and date_end must be in the format YYYY-MM-DD.")
+        _reject("date_start and date_end must be in the format YYYY-MM-DD.")
     if end <= start:
-        _refuse("date_end must be greater than date_start.")
+        _reject("date_end must be greater than date_start.")
     tomorrow = call.world.first_day + call.day + 1
     if end > tomorrow and call.deviates("redemptions_refuse_days_ahead"):
-        _refuse("date_end must not be in the future.")
+        _reject("date_end must not be in the future.")
     if end - start > _YEAR and not call.deviates("redemptions_of_any_range"):
-        _refuse("The date range must not exceed one year.")
+        _reject("The date range must not exceed one year.")
     return start * DAY, (end + call.deviates("redemptions_end_included")) * DAY
 
 

@@ -70,7 +70,7 @@ TEXT = Kind(_same, (_same,), _same)
 ID = Kind(_same, (_same, str), _same)
 ID_TEXT = Kind(str, (_same, str), _same)
 TEXT_ID = Kind(_same, (_same, int), _same)
-COUNT = Kind(_same, (_same,) * 7 + (str,), _same)
+COUNT = Kind(_same, (_same,) * 7 + (str,), _same)  # one in eight is sent as text
 NUMBER = Kind(_same, (_same, _whole), _same)
 FLAG = Kind(bool, (bool, int, _number_text), bool)
 FLAG_INT = Kind(int, FLAG.drifts, bool)
@@ -89,9 +89,11 @@ def nested(fields: dict[str, Kind]) -> Kind:
 
     Under drift, one number selects the formats of all its fields.
     """
+    # Not all combinations of the fields' formats, which would be too many to prepare.
     width = 4  # number of combined formats
 
     def writer(choose: Callable[[Kind], Form]) -> Form:
+        # Chosen once per kind, not for each row.
         forms = {name: choose(kind) for name, kind in fields.items()}
 
         def write(value: Any) -> Any:

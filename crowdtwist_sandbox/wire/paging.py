@@ -87,6 +87,7 @@ class Pager(NamedTuple):
             if number != gap:
                 start = (number - 1 - (1 if gap and number > gap else 0)) * step
                 shown = items[start : start + size]
+        # A client that follows links alone would never end here.
         if number == pages and quirks.last_points_to:
             after = number if quirks.last_points_to == "itself" else 1
         paging: dict[str, Any] = {
@@ -110,6 +111,7 @@ class Pager(NamedTuple):
             return None
         url = self.url
         if foreign:
+            # Everything after scheme and host.
             url = foreign + "/" + url.split("/", 3)[3]
         return (
             f"{url}?{urlencode({**self.params, self.page_name: number, 'api_key': self.api_key})}"

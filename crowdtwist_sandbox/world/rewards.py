@@ -70,6 +70,7 @@ class Rewards:
         random = DeterministicRandom(seed_of(self._key, "reward", index))
 
         def maybe(value: Any) -> Any:
+            # Drawn in any case: the two special rewards must not shift the draws that follow.
             absent = random.one_in(3)
             return value if index == _FULL or (index != _BARE and not absent) else None
 
@@ -106,7 +107,7 @@ class Rewards:
             "max_per_user": maybe(random.between(1, 10)),
             "min_tier_id": maybe(random.between(1, 4)),
             "category_id": maybe(random.pick(words.REWARD_CATEGORIES)[0]),
-            "reference_id": maybe(f"SKU-{index:04d} "),
+            "reference_id": maybe(f"SKU-{index:04d} "),  # surrounding spaces have been seen
             "color": maybe(random.pick(words.COLORS)),
             "size": maybe(random.pick(words.SIZES)),
             "total_coupons": min(total, 1000),

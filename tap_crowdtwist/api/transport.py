@@ -131,13 +131,13 @@ class Transport:
                 decode_content=False,
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise _no_answer(error) from None
+            raise _no_response(error) from None
         # Closed unless it was read to its end: a connection with a rest on it must not be reused.
         body = None
         try:
             body = self._read(raw)
         except (urllib3.exceptions.HTTPError, OSError, zlib.error) as error:
-            raise _no_answer(error) from None
+            raise _no_response(error) from None
         finally:
             if body is None:
                 raw.close()
@@ -227,7 +227,7 @@ def _ca_bundle() -> bool | str:
     return path
 
 
-def _no_answer(error: BaseException) -> NoResponseError:
+def _no_response(error: BaseException) -> NoResponseError:
     """Describe a failure without the URL, which holds the key and is part of the library's text."""
     chain = [error]
     while (inner := _inner_error(chain[-1])) is not None and inner not in chain:

@@ -100,6 +100,7 @@ class _Collector:
         params: Params = () if id_type == "id" else (("id_type", id_type),)
         member_ids = self._requester.member_ids
         for index in range(count):
+            # Spread, since neighbors in a roster may have joined at the same time.
             member = roster[index * len(roster) // count]
             profile = self._requester.request(endpoints.USER, member, params, len(member_ids))
             profiles.append(profile)
@@ -138,6 +139,7 @@ class _Collector:
             if stream.name in {"users", "purchases"}:  # one for each host
                 missing = requester.request(stream.endpoint, _NONEXISTENT_MEMBER, ())
                 evidence.missing[stream.name] = missing
+        # A member that exists shows what the response is if there is no deletion.
         groups = (("there", requester.member_ids[:1]), ("gone", self._missing_members[:3]))
         for group, members in groups:
             evidence.deletions[group] = [

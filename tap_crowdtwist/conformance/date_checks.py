@@ -51,6 +51,7 @@ def _dates(stream: type[CrowdTwistStream], evidence: Evidence) -> CheckResult:
         for (name, topic), is_returned in evidence.dated.items()
         if name == stream.name
     }
+    # "elsewhere" is a range far from the row's date.
     if not results or results.get("elsewhere"):
         ignored = adapts("dates are ignored", "every run reads all rows; none is lost")
         return ignored if results else no_evidence(stream, evidence)

@@ -79,6 +79,7 @@ def _query_seconds(requester: Requester, name: str, endpoint: Endpoint) -> None:
             if seconds is None or seconds in queried:
                 continue
             queried.add(seconds)
+            # A second more on both sides, since it is not known yet whether ends are included.
             if _query_row(requester, each, page, row, name, seconds - 1, seconds + 1):
                 column = each
                 break
@@ -109,6 +110,7 @@ def _query_days(requester: Requester, name: str, endpoint: Endpoint) -> None:
     # The newest row is on the first page, and a range up to tomorrow is shorter than a year.
     page, row, seconds = max(dated, key=lambda each: each[2])
     newest = datetime.fromtimestamp(seconds, timezone.utc).date()
+    # Purchases accept a start alone, which is how the tap reads them.
     if endpoint.dates is DateFilter.DAYS:
         _query_row(requester, UP_TO_PRESENT, page, row, name, newest, None)
     elif newest > (requester.now - _YEAR).date():

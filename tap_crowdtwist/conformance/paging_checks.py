@@ -96,6 +96,7 @@ def _state(pages: Sequence[Observation], page: str | None) -> str:
         return "works"
     if len(pages) == 1 or not pages[1].rows:
         return "one page"
+    # The same rows again: the API did not look at the page number.
     return "ignored" if pages[1].rows == pages[0].rows else "works"
 
 
@@ -143,6 +144,7 @@ def _page_size(stream: type[CrowdTwistStream], evidence: Evidence) -> CheckResul
     if not pages:
         return no_evidence(stream, evidence)
     longest = max(len(response.rows) for response in pages)
+    # Short pages count only if more rows follow; a short last page is normal.
     if longest > size:
         return adapts(f"up to {longest} rows on a page", "the tap follows the links between pages")
     short = [response for response in pages if _has_next(response) and len(response.rows) < size]

@@ -52,6 +52,7 @@ class Requester:
         recorder = self.recorder
         recorder.last = None
         try:
+            # With `other_forms`, a rejection that may be about the form is not retried.
             self.client.get(endpoint, member, params, lambda body: (body,), other_forms=True)
         except FatalApiError:
             self._rejecting_hosts.add(endpoint.host)
@@ -77,6 +78,7 @@ class Requester:
         """Return the forms of a resource, those that have worked first."""
         forms = list(endpoint.forms)
         successful = [page.params for page in self.evidence.first.get(name, ()) if page.is_data]
+        # The sort is stable, so the order is otherwise the one in which the tap tries them.
         return sorted(forms, key=lambda form: page_params(form, 1) not in successful)
 
     def longest_list(self, name: str) -> Observation | None:
