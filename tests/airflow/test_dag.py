@@ -240,7 +240,7 @@ def test_killed_shards_are_retried_and_the_run_succeeds(airflow: Airflow, run: s
     assert f"Complete: {MEMBERS} members in 4 shards" in airflow.log("complete", run)
     for place, words in (
         (0, "stopped by a signal"),
-        (2, "ended with -9"),
+        (2, "ended with exit code -9"),
         (3, "Extractor failed"),
     ):
         assert words in airflow.log("sweep", run, 1, place)
