@@ -304,7 +304,9 @@ def test_retries_do_not_start_over(books: list[dict[str, Any]]) -> None:
     asked = Counter((request["path"], request["query"]) for request in books)
     for (path, _), times in asked.items():
         if member := MEMBER.search(path):
-            again[shard_of(int(member[1]))] += times - 1
+            # Redemptions need the profiles of some members too, for when they joined.
+            needed = 2 if path.endswith(f"/{member[1]}") else 1
+            again[shard_of(int(member[1]))] += max(times - needed, 0)
 
     assert again[2] == 0
     assert again[3] >= MIDDLE
