@@ -71,7 +71,7 @@ def test_each_form_gives_every_row_among_faults(deviations: str) -> None:
     with sandbox(members=30, deviations=deviations, faults=FAULTS) as running:
         state: Mapping[str, Any] | None = None
         read: dict[str, Mapping[str, Any]] = {}
-        for _ in range(8):
+        for _ in range(20):
             result = sync(running, HISTORY, state=state, max_concurrency=8)
             state = result.states[-1]
             read |= {row["id"]: row for row in result.records[HISTORY]}
