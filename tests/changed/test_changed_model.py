@@ -214,7 +214,7 @@ class Syncing(RuleBasedStateMachine):
 
 
 Syncing.TestCase.settings = settings(
-    max_examples=10,
+    max_examples=6,
     stateful_step_count=16,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a failing run is short as it is

@@ -307,7 +307,7 @@ def _few_sums(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 TestClocks = Clocks.TestCase
 TestClocks.settings = settings(
-    max_examples=60,
+    max_examples=30,
     stateful_step_count=20,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],  # files take long to shrink

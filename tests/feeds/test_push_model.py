@@ -190,7 +190,7 @@ class Batch(Feed):
 
 
 FEW = settings(
-    max_examples=60,
+    max_examples=30,
     stateful_step_count=15,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],  # files take long to shrink

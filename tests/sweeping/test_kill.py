@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from crowdtwist_sandbox import Sandbox
 
-KILLS = 24
+KILLS = 16
 STREAMS = tuple(stream for stream in KEYS if stream not in OFF_BY_DEFAULT)
 
 
@@ -45,7 +45,7 @@ def run_until_done(world: Sandbox, folder: Path, chance: random.Random) -> tuple
     folder.mkdir()
     config = config_of(world, checkpoint_interval=0, requests_per_minute=10**6, max_concurrency=8)
     warehouse, state, deaths = Warehouse(KEYS), None, 0
-    while deaths < 6 * KILLS:
+    while deaths < 9 * KILLS:
         kill_after = chance.randrange(60_000, 600_000)
         attempt = run_and_kill(folder, config, state, kill_after=kill_after)
         warehouse.load(attempt.committed)

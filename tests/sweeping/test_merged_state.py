@@ -38,7 +38,7 @@ def keep(outcome: Outcome, state: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("method", ["INCREMENTAL", "FULL_TABLE"])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(lives=st.lists(st.none() | st.integers(2, 22), max_size=5))
 def test_every_row_arrives_although_states_are_merged(method: str, lives: list[int | None]) -> None:
     catalog = select("purchases")

@@ -159,7 +159,7 @@ class Sweeping(RuleBasedStateMachine):
 
 
 Sweeping.TestCase.settings = settings(
-    max_examples=40,
+    max_examples=25,
     stateful_step_count=14,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a failing run is short as it is

@@ -8,7 +8,7 @@ from support.vanished_rows import Target
 from support.vanished_rows_machine import Vanishing
 
 SETTINGS = settings(
-    max_examples=18,
+    max_examples=10,
     stateful_step_count=16,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a failing run is short as it is

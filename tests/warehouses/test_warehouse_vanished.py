@@ -23,7 +23,7 @@ pytest_plugins = ["support.warehouse_fixtures"]
 pytestmark = pytest.mark.timeout(280)
 
 SETTINGS = settings(
-    max_examples=2,
+    max_examples=1,
     stateful_step_count=5,
     deadline=None,
     derandomize=True,
