@@ -162,8 +162,8 @@ def test_an_id_type_that_finds_nobody(world: Sandbox, stream: str) -> None:
 
 
 def test_a_roster_that_is_mostly_unknown(world: Sandbox) -> None:
-    strangers = [int(member) + 1 for member in world.roster()]
-    roster = [*world.roster()[:20], *strangers]
+    unknown = [int(member) + 1 for member in world.roster()]
+    roster = [*world.roster()[:20], *unknown]
     said = sentence(run_tap(world, "users", user_ids=roster, code=1))
     assert said.startswith("Setting `id_type`: CrowdTwist does not know 40 of 60 members")
     accepted = run_tap(world, "users", user_ids=roster, max_missing_ratio=1)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.harness import DAY, PRESENT, Result, run_tap, sandbox, scrub, select
+from support.harness import DAY, PRESENT, Result, normalize_text, run_tap, sandbox, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ def run(running: Sandbox, *members: int, **more: Any) -> Result:
 def expect(name: str, result: Result, running: Sandbox) -> None:
     """Compare what a run wrote with its transcript, or write that."""
     file = FOLDER / f"{name}.txt"
-    text = scrub(
+    text = normalize_text(
         f"== stdout\n{result.stdout}== stderr\n{result.stderr}== exit code {result.exit_code}\n",
         running,
     )

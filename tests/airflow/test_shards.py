@@ -385,7 +385,7 @@ def entry(event: str, level: str = "info", **more: Any) -> str:
 
 
 def summary(**streams: StreamStats) -> str:
-    rows = {stream: {**vars(tally), "requests": tally.asked} for stream, tally in streams.items()}
+    rows = {stream: {**vars(stats), "requests": stats.asked} for stream, stats in streams.items()}
     return f"Summary: {json.dumps({'requests': 1, 'streams': rows})}"
 
 

@@ -22,7 +22,7 @@ from tap_crowdtwist.api.errors import (
 PERSONAL = "ada@example.test"
 
 
-def verdict(status: int, code: str = "", *, is_per_member: bool = True) -> ResponseAction:
+def action_for(status: int, code: str = "", *, is_per_member: bool = True) -> ResponseAction:
     return classify_response(status, code, is_per_member=is_per_member).action
 
 
@@ -68,10 +68,10 @@ def test_whatever_a_403_says_it_may_be_the_key_s_permissions_or_the_auth_method(
         (500, "invalid_data", ResponseAction.UNAVAILABLE),
     ],
 )
-def test_each_row_of_the_status_table_has_its_verdict(
+def test_each_row_of_the_status_table_has_its_action(
     status: int, code: str, meaning: ResponseAction
 ) -> None:
-    assert verdict(status, code) is meaning
+    assert action_for(status, code) is meaning
 
 
 @pytest.mark.parametrize(
@@ -98,16 +98,16 @@ def test_each_row_of_the_status_table_has_its_verdict(
 def test_what_the_table_does_not_list_has_the_meaning_of_its_kind(
     status: int, code: str, meaning: ResponseAction
 ) -> None:
-    assert verdict(status, code) is meaning
+    assert action_for(status, code) is meaning
 
 
 @pytest.mark.parametrize("code", ["", "page_not_found"])
 def test_a_catalog_that_is_not_found_is_no_missing_member(code: str) -> None:
-    assert verdict(404, code, is_per_member=False) is ResponseAction.NOT_CONFIGURED
+    assert action_for(404, code, is_per_member=False) is ResponseAction.NOT_CONFIGURED
 
 
 def test_a_catalog_cannot_lack_a_user() -> None:
-    assert verdict(400, "user_not_found", is_per_member=False) is ResponseAction.REJECTED
+    assert action_for(400, "user_not_found", is_per_member=False) is ResponseAction.REJECTED
 
 
 @pytest.mark.parametrize("is_per_member", [True, False])
@@ -120,7 +120,7 @@ def test_what_may_be_about_one_request_alone_is_not_fatal(
     code: str,
     is_per_member: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
-    assert verdict(status, code, is_per_member=is_per_member) is ResponseAction.REJECTED
+    assert action_for(status, code, is_per_member=is_per_member) is ResponseAction.REJECTED
 
 
 @given(status=st.integers(100, 599), code=st.text(max_size=20), is_per_member=st.booleans())

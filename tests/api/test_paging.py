@@ -390,9 +390,9 @@ def test_announced_pages_are_fetched_together_after_the_first() -> None:
         target = link(number + 1) if number < 70 else None
         return body([{"id": number}], total=70, pages=70, next_page=target)
 
-    server, crew = Server(answer), WorkerPool()
-    assert ids(read_pages(server, crew)) == list(range(1, 71))
-    assert crew.sizes == [32, 32, 5]
+    server, pool = Server(answer), WorkerPool()
+    assert ids(read_pages(server, pool)) == list(range(1, 71))
+    assert pool.sizes == [32, 32, 5]
     assert sorted(server.numbers) == list(range(1, 71))
 
 
@@ -400,9 +400,9 @@ def test_pages_that_are_not_announced_are_fetched_one_by_one() -> None:
     def answer(number: int) -> Any:
         return body([{"id": number}], next_page=link(number + 1) if number < 4 else None)
 
-    crew = WorkerPool()
-    assert ids(read_pages(Server(answer), crew)) == [1, 2, 3, 4]
-    assert crew.sizes == [1, 1, 1]
+    pool = WorkerPool()
+    assert ids(read_pages(Server(answer), pool)) == [1, 2, 3, 4]
+    assert pool.sizes == [1, 1, 1]
 
 
 # Any listing, any mixture of quirks that leaves the truth in next_page or in pages

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from support.changed_crashes import LARGEST_STATE
+from support.mortal_writer import LARGEST_STATE
 from support.changed_members import Brand
 from support.harness import DAY, INCREMENTAL, MEMBER_STREAMS, TODAY
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from support.changed_crashes import LARGEST_STATE
+from support.mortal_writer import LARGEST_STATE
 from support.changed_members import FEEDS, Brand, Outcome, rewrite
 from support.harness import DAY, TODAY
 

@@ -193,9 +193,9 @@ def test_a_passing_fault_is_no_difference(status: int | None) -> None:
         evidence.missing[name] = look
         evidence.forms[name] = {form.name: [look, look] for form in stream.endpoint.forms}
         evidence.deletions = {"there": [look], "gone": [look]}
-    verdicts = {finding.name: finding.outcome for finding in evaluate(evidence)}
-    hosts = {verdicts.pop("auth.main"), verdicts.pop("auth.pos")}
+    outcomes = {finding.name: finding.outcome for finding in evaluate(evidence)}
+    hosts = {outcomes.pop("auth.main"), outcomes.pop("auth.pos")}
     assert hosts == {Outcome.DIFFERS}  # nobody knows whether the key is the right one
-    assert verdicts.pop("limits.429") == (Outcome.ADAPTS if status == 429 else Outcome.UNKNOWN)
-    verdicts.pop("limits.headers")
-    assert set(verdicts.values()) == {Outcome.UNKNOWN}
+    assert outcomes.pop("limits.429") == (Outcome.ADAPTS if status == 429 else Outcome.UNKNOWN)
+    outcomes.pop("limits.headers")
+    assert set(outcomes.values()) == {Outcome.UNKNOWN}

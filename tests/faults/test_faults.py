@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.fault_scenarios import spec_of, travel
+from support.fault_scenarios import run_under_fault, spec_of
 from support.harness import MEMBER_STREAMS, STREAMS, Result, canonical, sandbox
 
 from crowdtwist_sandbox.faults import ALL_FAULTS
@@ -62,21 +62,21 @@ def test_a_fault_costs_no_row(
 ) -> None:
     spec = spec_of(fault)
     streams = streams_for(fault)
-    journey = travel(running, spec, streams, max_concurrency=workers_for(fault))
+    outcome = run_under_fault(running, spec, streams, max_concurrency=workers_for(fault))
 
-    assert sum(journey.met.values())
-    assert (journey.lost, journey.wrong) == (0, 0)
-    if len(journey.results) == 1:
-        assert_truth_in_order(running, journey.results[0], streams)
+    assert sum(outcome.met.values())
+    assert (outcome.lost, outcome.wrong) == (0, 0)
+    if len(outcome.results) == 1:
+        assert_truth_in_order(running, outcome.results[0], streams)
     row = {
         "fault": fault,
         "kind": ALL_FAULTS[fault].kind if fault in ALL_FAULTS else "mixture",
         "rate": float(spec.rpartition("=")[2]),
-        "met": sum(journey.met.values()),
-        "tries": journey.tries,
-        "end": journey.end,
-        "lost": journey.lost,
-        "wrong": journey.wrong,
+        "met": sum(outcome.met.values()),
+        "tries": outcome.tries,
+        "end": outcome.end,
+        "lost": outcome.lost,
+        "wrong": outcome.wrong,
     }
     if REGENERATE:
         outcomes[fault] = row

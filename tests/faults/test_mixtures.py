@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.fault_scenarios import travel
+from support.fault_scenarios import run_under_fault
 from support.harness import STREAMS, sandbox
 
 if TYPE_CHECKING:
@@ -36,35 +36,35 @@ def running() -> Iterator[Sandbox]:
 )
 def test_mixed_faults_cost_no_row_however_many_ask_at_once(spec: str, seed: int) -> None:
     with sandbox(members=13, seed=seed, quirks=seed % 2 == 0) as running:
-        journey = travel(running, spec, STREAMS, max_concurrency=6)
-    assert (journey.lost, journey.wrong) == (0, 0)
+        outcome = run_under_fault(running, spec, STREAMS, max_concurrency=6)
+    assert (outcome.lost, outcome.wrong) == (0, 0)
 
 
 @pytest.mark.parametrize("spec", ["transient=0.1", "all=0.05"])
 def test_without_any_retry_the_next_runs_bring_what_this_one_owes(
     spec: str, running: Sandbox
 ) -> None:
-    journey = travel(running, spec, STREAMS, max_retries=0, max_concurrency=3)
-    assert len(journey.results) > 1
-    assert (journey.lost, journey.wrong) == (0, 0)
+    outcome = run_under_fault(running, spec, STREAMS, max_retries=0, max_concurrency=3)
+    assert len(outcome.results) > 1
+    assert (outcome.lost, outcome.wrong) == (0, 0)
 
 
 def test_members_known_by_another_id_are_no_exception(running: Sandbox) -> None:
-    journey = travel(running, "transient=0.1,invalid_auth@60", STREAMS, id_type="email")
-    assert journey.results[0].exit_code == 1
-    assert (journey.lost, journey.wrong) == (0, 0)
+    outcome = run_under_fault(running, "transient=0.1,invalid_auth@60", STREAMS, id_type="email")
+    assert outcome.results[0].exit_code == 1
+    assert (outcome.lost, outcome.wrong) == (0, 0)
 
 
 def test_a_cookie_is_never_sent_back(running: Sandbox) -> None:
-    travel(running, "cookie=1", STREAMS)
+    run_under_fault(running, "cookie=1", STREAMS)
     assert running.counts()["faults"]["cookie"] > 50
     assert running.counts()["cookie_returned"] == 0
 
 
 @pytest.mark.parametrize("fault", ["redirect", "redirect_away"])
 def test_a_redirect_is_never_followed(fault: str, running: Sandbox) -> None:
-    journey = travel(running, f"{fault}=1", STREAMS)
-    assert "which is never followed: check `api_url`" in journey.results[0].last_line
+    outcome = run_under_fault(running, f"{fault}=1", STREAMS)
+    assert "which is never followed: check `api_url`" in outcome.results[0].last_line
     assert [asked for asked in running.requests() if "redirected" in asked["query"]] == []
 
 
@@ -75,12 +75,12 @@ def test_a_redirect_is_never_followed(fault: str, running: Sandbox) -> None:
 def test_a_total_that_is_wrong_is_reported_with_both_numbers(
     spec: str, numbers: str, running: Sandbox
 ) -> None:
-    stderr = travel(running, spec, STREAMS).results[0].stderr
+    stderr = run_under_fault(running, spec, STREAMS).results[0].stderr
     assert f"activities: a listing has {numbers}" in stderr
 
 
 def test_listings_that_lie_warn_once_each_and_not_for_each_member(running: Sandbox) -> None:
-    lines = travel(running, "next_self=1", STREAMS).results[0].stderr.splitlines()
+    lines = run_under_fault(running, "next_self=1", STREAMS).results[0].stderr.splitlines()
     warned = [line.partition(LOGGER)[2] for line in lines if LOGGER in line]
     assert warned
     assert len(warned) == len(set(warned))
@@ -89,8 +89,8 @@ def test_listings_that_lie_warn_once_each_and_not_for_each_member(running: Sandb
 @pytest.mark.parametrize("fault", ["server_error", "rate_limited", "reset_before", "login_page"])
 def test_a_host_that_never_recovers_is_given_up(fault: str, running: Sandbox) -> None:
     """In tries or, by the tap's clock, in time; and what was asked for is there the next time."""
-    journey = travel(running, f"{fault}=1", ("purchases",), max_concurrency=1)
-    assert len(journey.results) == 2
-    assert "12 members failed in `purchases`" in journey.results[0].last_line
-    assert sum(journey.met.values()) <= 12 * 101
-    assert (journey.lost, journey.wrong) == (0, 0)
+    outcome = run_under_fault(running, f"{fault}=1", ("purchases",), max_concurrency=1)
+    assert len(outcome.results) == 2
+    assert "12 members failed in `purchases`" in outcome.results[0].last_line
+    assert sum(outcome.met.values()) <= 12 * 101
+    assert (outcome.lost, outcome.wrong) == (0, 0)

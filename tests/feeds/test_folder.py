@@ -215,7 +215,7 @@ def test_objects_that_mark_folders_are_no_files(bucket: str) -> None:
     pipe(f"{bucket}/2026/{name_of('PROFILE', 1)}", zipped(profiles(1)))
     result = read(bucket)
     assert ids(result) == [1]
-    assert "left alone" not in result.stderr
+    assert "ignored" not in result.stderr
 
 
 @pytest.mark.parametrize("name", ["exports [prod]", "a #1?x+y%20 z", "[!a]*"])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
-from support.changed_crashes import CrashError, MortalWriter
+from support.mortal_writer import CrashError, MortalWriter
 from support.harness import (
     DAY,
     KEYS,
@@ -164,7 +164,7 @@ class Brand:
                 tap.sync()
             except (CrashError, TapError, ApiError) as raised:
                 error = raised
-        summary = {name: dataclasses.asdict(tally) for name, tally in tap.run.all_stats.items()}
+        summary = {name: dataclasses.asdict(stats) for name, stats in tap.run.all_stats.items()}
         records = self.load(writer.messages)
         paths = (request["path"].split("/") for request in self.running.requests())
         asked = Counter("users" if path[-1].isdigit() else path[-1] for path in paths)

@@ -26,11 +26,13 @@ AMOUNTS = {"late": 3, "drip": 3, "bomb": 2}
 
 MOST_RUNS = 3
 _OF_A_LISTING = re.compile(r"\| tap_crowdtwist\.api\.listing_checks +\| \w+: (?!.*Retrying)")
-_ADVICE = re.compile(r"`\w+`|by the next run|ask Oracle support")
+_ADVICE = re.compile(
+    r"\b(?:check|set|lower|raise|deselect|correct) [^.]*`\w+`|[Tt]he next run|ask Oracle support"
+)
 
 
 @dataclass(frozen=True)
-class Journey:
+class FaultOutcome:
     """What became of a run under a fault.
 
     Attributes:
@@ -66,7 +68,9 @@ def spec_of(fault: str) -> str:
     return f"{fault}{amount}={RATE}"
 
 
-def travel(running: Sandbox, spec: str, streams: Sequence[str], **settings: Any) -> Journey:
+def run_under_fault(
+    running: Sandbox, spec: str, streams: Sequence[str], **settings: Any
+) -> FaultOutcome:
     """Run under a fault, then without until a run succeeds, each from the last one's state.
 
     Only what stood before the last STATE of a run counts as loaded, as after a crash.
@@ -100,7 +104,7 @@ def travel(running: Sandbox, spec: str, streams: Sequence[str], **settings: Any)
         found = _counted(stream, target[stream].values())
         lost += (true - found).total()
         wrong += (found - true).total()
-    return Journey(tuple(results), met, _tries(results[0]), lost, wrong)
+    return FaultOutcome(tuple(results), met, _tries(results[0]), lost, wrong)
 
 
 def check(result: Result) -> None:

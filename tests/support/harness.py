@@ -147,8 +147,8 @@ def tap_at(present: datetime, transport: Transport | None = None) -> type[TapCro
         @cached_property
         def run(self) -> SyncRun:
             settings = Settings.from_config(self.config)
-            unhurried = dataclasses.replace(settings, requests_per_minute=10**7)
-            return SyncRun(unhurried, "tap-crowdtwist/test", self.now, self.clock, transport)
+            unlimited = dataclasses.replace(settings, requests_per_minute=10**7)
+            return SyncRun(unlimited, "tap-crowdtwist/test", self.now, self.clock, transport)
 
     return TapUnderTest
 
@@ -350,7 +350,7 @@ def key_of(stream: str, row: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(row[name] for name in KEYS[stream])
 
 
-def scrub(text: str, running: Sandbox | None = None) -> str:
+def normalize_text(text: str, running: Sandbox | None = None) -> str:
     """Replace what differs between two runs that are the same: clocks, ports, durations, paths."""
     if running is not None:
         text = text.replace(running.api_url, "http://main").replace(running.pos_url, "http://pos")

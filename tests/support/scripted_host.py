@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from singer_sdk.singerlib import StateMessage
 from typing_extensions import override
 
+from support.mortal_writer import CrashError, MortalWriter
 from support.harness import process_untouched, select, tap_at
 from tap_crowdtwist.api.transport import NoResponseError, Response, Transport
 from tap_crowdtwist.errors import TapError
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 START = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 PAGE = 10
-LARGEST_STATE = 64 * 1024
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
 State = dict[str, Any]
@@ -59,27 +59,6 @@ class Host(Transport):
         paging = {"total": len(rows), "pages": pages, "next_page": link, "prev_page": None}
         body = {"purchases": rows[(page - 1) * PAGE : page * PAGE], "paging": paging}
         return Response(200, {}, json.dumps(body).encode())
-
-
-class CrashError(Exception):
-    """The process died here: nothing that follows reaches the target."""
-
-
-class MortalWriter(MessageWriter):
-    """Collects messages, and dies after a number of them."""
-
-    def __init__(self, life: int | None) -> None:
-        super().__init__()
-        self.life = life
-        self.messages: list[dict[str, Any]] = []
-
-    @override
-    def write_message(self, message: Message) -> None:
-        if self.life is not None and len(self.messages) >= self.life:
-            raise CrashError
-        self.messages.append(json.loads(self.format_message(message)))
-        if isinstance(message, StateMessage):
-            assert len(json.dumps(self.messages[-1])) <= LARGEST_STATE
 
 
 def purchases(*members: int, day: str = "2020-05-05") -> dict[int, list[dict[str, Any]]]:

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from typing_extensions import override
 
+from support.mortal_writer import CrashError, MortalWriter
 from support.harness import KEYS, process_untouched, select, tap_at
 from tap_crowdtwist.api.transport import NoResponseError, Response, Transport
 from tap_crowdtwist.errors import TapError
@@ -56,6 +57,11 @@ class Program(Transport):
         self.lacking: set[int] = set()
         self.without_id: set[int] = set()
 
+    def set_fault(self, name: str, members: set[int]) -> None:
+        """Set one of the faults by its name; there must be one of that name."""
+        assert name in vars(self), name
+        setattr(self, name, members)
+
     @property
     def rows(self) -> set[Key]:
         """The keys of all receipts."""
@@ -92,25 +98,6 @@ class Program(Transport):
         name = "submitted_receipts" if resource == RECEIPTS else PURCHASES
         body = {name: rows[(page - 1) * PAGE : page * PAGE], "paging": paging}
         return Response(200, {}, json.dumps(body).encode())
-
-
-class CrashError(Exception):
-    """The process died here: nothing that follows reaches the target."""
-
-
-class MortalWriter(MessageWriter):
-    """Collects messages, and dies after a number of them."""
-
-    def __init__(self, life: int | None) -> None:
-        super().__init__()
-        self.life = life
-        self.messages: list[Message_] = []
-
-    @override
-    def write_message(self, message: Message) -> None:
-        if self.life is not None and len(self.messages) >= self.life:
-            raise CrashError
-        self.messages.append(json.loads(self.format_message(message)))
 
 
 @dataclasses.dataclass
@@ -151,8 +138,8 @@ class Outcome:
     @property
     def vanished(self) -> str:
         """What became of receipts that are no more."""
-        tally = self.all_stats.get(RECEIPTS)
-        return tally.vanished_rows if tally else ""
+        stats = self.all_stats.get(RECEIPTS)
+        return stats.vanished_rows if stats else ""
 
 
 def run(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from support.vanished_rows import NOW, RECEIPTS, CrashError, Key, Outcome, Program, State, run
+from support.mortal_writer import CrashError
+from support.vanished_rows import NOW, RECEIPTS, Key, Outcome, Program, State, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,14 +87,14 @@ class Vanishing(RuleBasedStateMachine):
         rows = self.program.receipts[self.member(data)]
         rows -= set(sorted(rows)[data.draw(st.integers(0, 2)) :])
 
-    @rule(data=st.data(), fault=st.sampled_from(["failing", "cut", "nameless"]))
+    @rule(data=st.data(), fault=st.sampled_from(["failing", "cut", "without_id"]))
     def something_is_wrong(self, data: st.DataObject, fault: str) -> None:
-        setattr(self.program, fault, {self.member(data), self.member(data)})
+        self.program.set_fault(fault, {self.member(data), self.member(data)})
 
     @rule()
     def all_is_well_again(self) -> None:
-        for fault in ("failing", "cut", "nameless"):
-            setattr(self.program, fault, set())
+        for fault in ("failing", "cut", "without_id"):
+            self.program.set_fault(fault, set())
 
     @rule(minutes=st.sampled_from([1, 50, 1500]))
     def wait(self, minutes: int) -> None:
@@ -109,7 +110,7 @@ class Vanishing(RuleBasedStateMachine):
     @rule(
         data=st.data(),
         life=st.integers(8, 50),
-        change=st.sampled_from(["roster", "cut", "nameless", "setting"]),
+        change=st.sampled_from(["roster", "cut", "without_id", "setting"]),
     )
     def be_otherwise_until_cut_short(self, data: st.DataObject, life: int, change: str) -> None:
         """A sweep ends under other circumstances than it began with."""
@@ -120,7 +121,7 @@ class Vanishing(RuleBasedStateMachine):
         elif change == "setting":
             given["vanished_rows"] = "keep"
         else:
-            setattr(self.program, change, {member})
+            self.program.set_fault(change, {member})
         outcome = self.run(life=life, **given)
         self.state = outcome.states[-1] if outcome.states else self.state
         self.all_is_well_again()

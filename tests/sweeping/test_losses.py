@@ -7,14 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.harness import entry_of, select
-from support.scripted_host import (
-    DAY,
-    NOW,
-    CrashError,
-    Host,
-    purchases,
-    run,
-)
+from support.mortal_writer import CrashError
+from support.scripted_host import DAY, NOW, Host, purchases, run
 from typing_extensions import override
 
 from tap_crowdtwist.api.transport import Response

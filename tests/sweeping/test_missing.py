@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from crowdtwist_sandbox import Sandbox
     from tap_crowdtwist.api.transport import Response
 
-STRANGERS = [9_000_000 + number for number in range(12)]
+UNKNOWN_MEMBERS = [9_000_000 + number for number in range(12)]
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_the_first_ten_are_named_by_their_lines_and_nobody_by_an_id(
     world: Sandbox, tmp_path: Path
 ) -> None:
     path = tmp_path / "members.txt"
-    path.write_text("\n".join(map(str, [*world.roster()[:15], *STRANGERS])), encoding="utf-8")
+    path.write_text("\n".join(map(str, [*world.roster()[:15], *UNKNOWN_MEMBERS])), encoding="utf-8")
     result = run_tap(world, "users", user_ids=None, user_ids_path=str(path))
     said = told(result.stderr)
     assert said.startswith("12 members are not known to CrowdTwist, among them line 16 of ")
@@ -81,7 +81,7 @@ def test_the_first_ten_are_named_by_their_lines_and_nobody_by_an_id(
 
 
 def test_few_are_all_named_by_their_lines(world: Sandbox) -> None:
-    result = run_tap(world, "users", user_ids=[*world.roster()[:5], *STRANGERS[:2]])
+    result = run_tap(world, "users", user_ids=[*world.roster()[:5], *UNKNOWN_MEMBERS[:2]])
     assert told(result.stderr) == (
         "2 members are not known to CrowdTwist: entry 6 of `user_ids`, entry 7 of `user_ids`"
     )
@@ -99,8 +99,8 @@ def test_the_file_names_all_and_only_its_owner_can_read_it(world: Sandbox, tmp_p
     path.write_text("id\n1\n", encoding="utf-8")
     path.chmod(0o644)
     settings: dict[str, Any] = {"missing_members_path": str(path), "id_type": "id"}
-    result = run_tap(world, "users", user_ids=[*world.roster()[:13], *STRANGERS], **settings)
-    assert listed(path) == [str(member) for member in STRANGERS]
+    result = run_tap(world, "users", user_ids=[*world.roster()[:13], *UNKNOWN_MEMBERS], **settings)
+    assert listed(path) == [str(member) for member in UNKNOWN_MEMBERS]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert told(result.stderr).endswith("; 'missing.csv' names them all")
     assert list(tmp_path.iterdir()) == [path]
@@ -110,14 +110,16 @@ def test_a_run_without_missing_members_leaves_a_file_that_names_nobody(
     world: Sandbox, tmp_path: Path
 ) -> None:
     path = tmp_path / "missing.csv"
-    path.write_text(f"id\n{STRANGERS[0]}\n", encoding="utf-8")
+    path.write_text(f"id\n{UNKNOWN_MEMBERS[0]}\n", encoding="utf-8")
     run_tap(world, "users", user_ids=world.roster()[:5], missing_members_path=str(path))
     assert listed(path) == []
 
 
 def test_the_file_is_itself_a_roster(world: Sandbox, tmp_path: Path) -> None:
     path, other = tmp_path / "missing.csv", tmp_path / "other.csv"
-    run_tap(world, "users", user_ids=[*world.roster(), *STRANGERS], missing_members_path=str(path))
+    run_tap(
+        world, "users", user_ids=[*world.roster(), *UNKNOWN_MEMBERS], missing_members_path=str(path)
+    )
     run_tap(
         world,
         "users",
@@ -133,8 +135,8 @@ def test_a_run_that_finds_too_many_missing_writes_the_file_too(
     world: Sandbox, tmp_path: Path
 ) -> None:
     path = tmp_path / "missing.csv"
-    run_tap(world, "users", user_ids=STRANGERS, missing_members_path=str(path), code=1)
-    assert len(listed(path)) == len(STRANGERS)
+    run_tap(world, "users", user_ids=UNKNOWN_MEMBERS, missing_members_path=str(path), code=1)
+    assert len(listed(path)) == len(UNKNOWN_MEMBERS)
 
 
 @pytest.mark.parametrize("mode", ["hash", "drop"])
@@ -205,7 +207,7 @@ def test_a_run_that_is_stopped_writes_the_file(tmp_path: Path, sig: signal.Signa
 
 def test_shards_have_a_file_each(world: Sandbox, tmp_path: Path) -> None:
     path = tmp_path / "missing.csv"
-    everybody = [*world.roster(), *STRANGERS]
+    everybody = [*world.roster(), *UNKNOWN_MEMBERS]
     for number in (1, 2):
         run_tap(
             world,
@@ -216,7 +218,9 @@ def test_shards_have_a_file_each(world: Sandbox, tmp_path: Path) -> None:
             max_missing_ratio=1,
         )
     parts = [tmp_path / f"missing-{number}-of-2.csv" for number in (1, 2)]
-    assert sorted(name for part in parts for name in listed(part)) == sorted(map(str, STRANGERS))
+    assert sorted(name for part in parts for name in listed(part)) == sorted(
+        map(str, UNKNOWN_MEMBERS)
+    )
     assert not path.exists()
 
 

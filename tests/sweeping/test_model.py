@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from support.crashes import Warehouse
 from support.harness import KEYS, process_untouched, select, tap_at
-from support.scripted_host import LARGEST_STATE, START, CrashError, Host, MortalWriter
+from support.mortal_writer import LARGEST_STATE, CrashError, MortalWriter
+from support.scripted_host import START, Host
 
 from tap_crowdtwist.errors import IncompleteError
 from tap_crowdtwist.state.failed_members import FailedMembers

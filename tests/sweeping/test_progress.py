@@ -36,13 +36,13 @@ def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
 def test_a_line_every_ten_seconds_says_all_there_is_to_know(
     clock: FakeClock, stats: RequestStats, lines: Callable[[], list[str]]
 ) -> None:
-    progress, tally = Progress(stats, clock), StreamStats()
+    progress, stream_stats = Progress(stats, clock), StreamStats()
     stats.rate_limited, stats.retried = 3, 4
-    with progress.of("purchases", tally, 1000):
+    with progress.of("purchases", stream_stats, 1000):
         for _ in range(100):
             clock.sleep(INTERVAL_SECONDS / 40)
-            tally.asked += 2
-            tally.records += 5
+            stream_stats.asked += 2
+            stream_stats.records += 5
             stats.requests["purchases"] += 3
             progress.tick()
     assert lines() == [
@@ -55,29 +55,29 @@ def test_a_line_every_ten_seconds_says_all_there_is_to_know(
 def test_hours_are_told_as_hours_and_nothing_is_guessed_from_nothing(
     clock: FakeClock, stats: RequestStats
 ) -> None:
-    progress, tally = Progress(stats, clock), StreamStats()
-    with progress.of("users", tally, 10_000):
+    progress, stream_stats = Progress(stats, clock), StreamStats()
+    with progress.of("users", stream_stats, 10_000):
         clock.sleep(10)
-        assert "time left unknown" in progress.line(tally, clock())
-        tally.asked = 10
-        assert "about 2 h 46 min left" in progress.line(tally, clock())
-        tally.asked = 9_990
-        assert "about 0 s left" in progress.line(tally, clock())
+        assert "time left unknown" in progress.line(stream_stats, clock())
+        stream_stats.asked = 10
+        assert "about 2 h 46 min left" in progress.line(stream_stats, clock())
+        stream_stats.asked = 9_990
+        assert "about 0 s left" in progress.line(stream_stats, clock())
 
 
 def test_a_pause_stands_where_the_estimate_does_and_is_no_part_of_it(
     clock: FakeClock, stats: RequestStats, lines: Callable[[], list[str]]
 ) -> None:
     until = ""
-    progress, tally = Progress(stats, clock, lambda: until), StreamStats()
+    progress, stream_stats = Progress(stats, clock, lambda: until), StreamStats()
 
     def pass_minute() -> None:
         for _ in range(240):
             clock.sleep(0.25)
             progress.tick()
 
-    with progress.of("users", tally, 100):
-        tally.asked = 50
+    with progress.of("users", stream_stats, 100):
+        stream_stats.asked = 50
         pass_minute()
         until = "14:05:00 UTC"
         pass_minute()
@@ -113,11 +113,11 @@ def test_a_person_who_looks_on_gets_a_bar(
 
     screen = Terminal()
     monkeypatch.setattr("sys.stderr", screen)
-    progress, tally = Progress(stats, clock), StreamStats()
-    with progress.of("users", tally, 4):
+    progress, stream_stats = Progress(stats, clock), StreamStats()
+    with progress.of("users", stream_stats, 4):
         for _ in range(4):
             clock.sleep(INTERVAL_SECONDS)
-            tally.asked += 1
+            stream_stats.asked += 1
             progress.tick()
     assert "users: 100%" in screen.getvalue()
     assert "4/4" in screen.getvalue()

@@ -7,17 +7,8 @@ from typing import Any
 
 import pytest
 from support.harness import entry_of, select
-from support.vanished_rows import (
-    DAY,
-    NOW,
-    PURCHASES,
-    RECEIPTS,
-    CrashError,
-    Outcome,
-    Program,
-    Target,
-    run,
-)
+from support.mortal_writer import CrashError
+from support.vanished_rows import DAY, NOW, PURCHASES, RECEIPTS, Outcome, Program, Target, run
 
 MEMBERS = 20
 LATER = NOW + DAY
@@ -162,10 +153,10 @@ def test_not_where_rows_without_a_key_were_left_out() -> None:
 def test_a_doubt_of_an_interrupted_run_holds_for_the_sweep(fault: str) -> None:
     subject = program()
     state = after_one(subject)
-    setattr(subject, fault, {2})
+    subject.set_fault(fault, {2})
     cut = run(subject, state, life=20, now=LATER)
     assert isinstance(cut.error, CrashError)
-    setattr(subject, fault, set())
+    subject.set_fault(fault, set())
     resumed = run(subject, cut.state, now=LATER)
     assert not resumed.activated
     assert resumed.vanished in {
