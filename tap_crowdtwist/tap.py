@@ -134,11 +134,6 @@ class TapCrowdTwist(Tap):
         """The selected member streams, in the order in which they are read."""
         return [s for s in self.streams.values() if isinstance(s, MemberStream) and s.selected]
 
-    @cached_property
-    def is_resumed(self) -> bool:
-        """Whether this run resumes an interrupted one. Cached, since the sync edits the state."""
-        return resume.is_resumable(self.state, self.now())
-
     @override
     def discover_streams(self) -> list[CrowdTwistStream]:
         return [
@@ -273,8 +268,8 @@ class TapCrowdTwist(Tap):
         Raises:
             TapError: rows are missing from the output, or the run could not go on.
         """
-        self.run.is_resumed = self.is_resumed
-        if self.is_resumed:
+        self.run.is_resumed = resume.is_resumable(self.state, self.now())
+        if self.run.is_resumed:
             self.logger.info("Resuming the interrupted run")
         else:
             resume.clear_marks(self.state)

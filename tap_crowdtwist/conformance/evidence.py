@@ -23,7 +23,6 @@ class Evidence:
         members: number of members requested.
         observations: all observations.
         first: first page of each member, or of a program stream, by stream.
-        second: second page of the member with the most rows, by stream.
         beyond: a page beyond that member's last one, by stream.
         larger: a page with more rows than the documented maximum, by stream.
         forms: the first two pages in each form of the request, for one member, by stream and form.
@@ -43,7 +42,6 @@ class Evidence:
     members: int = 0
     observations: list[Observation] = field(default_factory=list)
     first: dict[str, list[Observation]] = field(default_factory=dict)
-    second: dict[str, Observation] = field(default_factory=dict)
     beyond: dict[str, Observation] = field(default_factory=dict)
     larger: dict[str, Observation] = field(default_factory=dict)
     forms: dict[str, dict[str, list[Observation]]] = field(default_factory=dict)

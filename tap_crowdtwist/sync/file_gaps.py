@@ -24,7 +24,7 @@ _REQUIRED_FEEDS = ("PROFILE", "USER_ACTIVITY")
 """Feeds that must come every day; the others must do so only once they have come at all."""
 
 SWEEP_ALL_ONCE = "run once with `sweep_members` all"
-"""What to do where files are missing; the end of an error message."""
+"""Advice at the end of an error about missing files."""
 
 
 def check_kept(

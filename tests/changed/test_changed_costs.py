@@ -12,9 +12,9 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from support.mortal_writer import LARGEST_STATE
 from support.changed_members import Brand
 from support.harness import DAY, INCREMENTAL, MEMBER_STREAMS, TODAY
+from support.mortal_writer import LARGEST_STATE
 
 from tap_crowdtwist import state
 from tap_crowdtwist.api import endpoints

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from support.mortal_writer import LARGEST_STATE
 from support.changed_members import FEEDS, Brand, Outcome, rewrite
 from support.harness import DAY, TODAY
+from support.mortal_writer import LARGEST_STATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -189,7 +189,7 @@ def test_a_passing_fault_is_no_difference(status: int | None) -> None:
         name = stream.name
         evidence.observations.append(look)
         evidence.first[name] = [look]
-        evidence.second[name] = evidence.beyond[name] = evidence.larger[name] = look
+        evidence.beyond[name] = evidence.larger[name] = look
         evidence.missing[name] = look
         evidence.forms[name] = {form.name: [look, look] for form in stream.endpoint.forms}
         evidence.deletions = {"there": [look], "gone": [look]}

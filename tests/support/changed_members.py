@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
-from support.mortal_writer import CrashError, MortalWriter
 from support.harness import (
     DAY,
     KEYS,
@@ -25,6 +24,7 @@ from support.harness import (
     select,
     tap_at,
 )
+from support.mortal_writer import CrashError, MortalWriter
 from tap_crowdtwist.api.errors import ApiError
 from tap_crowdtwist.errors import TapError
 

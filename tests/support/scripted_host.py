@@ -11,20 +11,17 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from singer_sdk.singerlib import StateMessage
 from typing_extensions import override
 
-from support.mortal_writer import CrashError, MortalWriter
 from support.harness import process_untouched, select, tap_at
+from support.mortal_writer import CrashError, MortalWriter
 from tap_crowdtwist.api.transport import NoResponseError, Response, Transport
 from tap_crowdtwist.errors import TapError
-from tap_crowdtwist.sync.message_writer import MessageWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from requests.auth import AuthBase
-    from singer_sdk.singerlib import Message
 
 START = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 PAGE = 10

@@ -14,17 +14,15 @@ from urllib.parse import parse_qs, urlsplit
 
 from typing_extensions import override
 
-from support.mortal_writer import CrashError, MortalWriter
 from support.harness import KEYS, process_untouched, select, tap_at
+from support.mortal_writer import CrashError, MortalWriter
 from tap_crowdtwist.api.transport import NoResponseError, Response, Transport
 from tap_crowdtwist.errors import TapError
-from tap_crowdtwist.sync.message_writer import MessageWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from requests.auth import AuthBase
-    from singer_sdk.singerlib import Message
 
     from tap_crowdtwist.sync.stats import StreamStats
 

@@ -19,6 +19,7 @@ from support.scripted_host import START, Host
 
 from tap_crowdtwist.errors import IncompleteError
 from tap_crowdtwist.state.failed_members import FailedMembers
+from tap_crowdtwist.state.resume import is_resumable
 
 if TYPE_CHECKING:
     from tap_crowdtwist.sync.message_writer import MessageWriter
@@ -110,7 +111,8 @@ class Sweeping(RuleBasedStateMachine):
         writer = MortalWriter(life)
         tap = self.tap(writer, workers)
         stored = self.state.get("bookmarks", {}).get("purchases", {})
-        if "started_at" not in stored.get("sweep", {}) and not tap.is_resumed:
+        is_resumed = is_resumable(self.state, self.now)
+        if "started_at" not in stored.get("sweep", {}) and not is_resumed:
             self.begun = len(self.bought)
         ended = True
         with process_untouched(), redirect_stdout(io.StringIO()):
@@ -119,7 +121,7 @@ class Sweeping(RuleBasedStateMachine):
             except CrashError:
                 ended = False
             except IncompleteError:
-                assert self.failing or tap.is_resumed
+                assert self.failing or is_resumed
         messages = writer.messages
         states = [n for n, message in enumerate(messages) if message["type"] == "STATE"]
         if states:
