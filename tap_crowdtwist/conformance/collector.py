@@ -147,7 +147,7 @@ class _Collector:
             ]
 
     def _request_further_pages(self, name: str, endpoint: Endpoint) -> None:
-        """Request the second page of the longest list, one beyond its end, and a larger one."""
+        """Request a page beyond the end of the longest list, and a larger one."""
         requester = self._requester
         longest = requester.longest_list(name)
         if longest is None:
@@ -157,9 +157,6 @@ class _Collector:
         if form.page is None or page is None:
             return
         member, position = requester.member_id(longest), longest.member
-        # No check compares this page, but its rows are evidence of names, types and keys.
-        if page.pages != 1:  # else the second page is beyond the end
-            requester.request(endpoint, member, page_params(form, 2), position)
         rounded_up = -(-longest.row_count // (form.page_size or PAGE_SIZE))
         last = page.pages or rounded_up
         params = page_params(form, last + 2)
