@@ -60,7 +60,8 @@ def test_a_signal_waits_neither_for_answers_that_do_not_come_nor_for_the_end_of_
     tmp_path: Path, stream: str, part: float, fault: str
 ) -> None:
     with sandbox(members=40, faults=f"{fault}={part}") as stuck:
-        config = config_of(stuck, requests_per_minute=10**6, request_timeout=60)
+        # With retries: without them, the first 503 may end the run before the signal arrives.
+        config = config_of(stuck, requests_per_minute=10**6, request_timeout=60, max_retries=5)
         began = time.monotonic()
         attempt = run_and_kill(
             tmp_path,
