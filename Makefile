@@ -7,12 +7,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 AIRFLOW_VENV ?= .venv-airflow
 WORKERS ?= auto
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 # Added to the command line of pytest: make test ARGS="-k roster"
 ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-airflow bench audit lint-workflows lint format types docs docs-check build check clean
+.PHONY: help demo test test-slow test-airflow bench audit lint-workflows lint format types docs docs-check build check clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
@@ -21,8 +22,11 @@ help: ## Say what there is
 demo: $(VENV)/.demo ## Sync a made-up loyalty program into DuckDB, on three days
 	@exec $(BIN)/python -m crowdtwist_sandbox.demo
 
-test: $(VENV)/.dev ## Run the tests; COVERAGE=1 measures and enforces coverage
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(if $(COVERAGE),--cov) $(ARGS)
+test: $(VENV)/.dev ## Run all but the slow tests; COVERAGE=1 measures and enforces coverage
+	$(PYTEST) -m "not slow" $(if $(COVERAGE),--cov) $(ARGS)
+
+test-slow: $(VENV)/.dev ## Run the slow tests: databases, Meltano, kills, models, costs
+	$(PYTEST) -m slow $(ARGS)
 
 lint: $(VENV)/.dev ## Check style and the direction of imports
 	$(BIN)/ruff check .
@@ -59,7 +63,7 @@ lint-workflows: $(VENV)/.dev ## Check the GitHub workflows
 build: $(VENV)/.dev ## Build the sdist and the wheel into dist/
 	$(BIN)/python -m build --outdir dist
 
-check: lint types docs-check test ## Everything that has to pass
+check: lint types docs-check test test-slow ## Everything that has to pass
 
 clean: ## Remove what make made, the demo's output included
 	rm -rf $(VENV) $(AIRFLOW_VENV) .venv-bench build dist htmlcov .coverage .coverage.* output/demo

@@ -33,6 +33,8 @@ from tap_crowdtwist.streams.undated_lists import SAMPLE_SIZE
 if TYPE_CHECKING:
     from crowdtwist_sandbox import Sandbox
 
+pytestmark = pytest.mark.slow
+
 SELECTED = tuple(stream for stream in STREAMS if stream not in OFF_BY_DEFAULT)
 SMALL, LARGE = 30, 300
 ENDPOINTS = {stream.name: stream.endpoint for stream in API_STREAMS}

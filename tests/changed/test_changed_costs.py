@@ -12,6 +12,7 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from support.changed_members import Brand
 from support.harness import DAY, INCREMENTAL, MEMBER_STREAMS, TODAY
 from support.mortal_writer import LARGEST_STATE
@@ -29,6 +30,8 @@ from tap_crowdtwist.streams.undated_lists import SAMPLE_SIZE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
+
+pytestmark = pytest.mark.slow
 
 NOW = datetime(2026, 11, 20, 2, tzinfo=timezone.utc)
 PAGES = {

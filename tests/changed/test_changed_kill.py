@@ -10,11 +10,14 @@ import sys
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from support.changed_members import STREAMS, Brand
 from support.harness import config_of, select
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.slow
 
 
 def run_and_kill(brand: Brand, members: str, kill_after: int | None = None) -> int:

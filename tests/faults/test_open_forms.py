@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from requests.auth import AuthBase
 
+pytestmark = pytest.mark.slow
+
 
 HISTORY = "user_activity_history"
 FORMS = {

@@ -168,6 +168,7 @@ def test_a_state_that_makes_no_sense_reads_everything(tmp_path: Path) -> None:
         assert days_read(read(tmp_path, state=state)) == [1, 2]
 
 
+@pytest.mark.slow
 def test_the_state_stays_small_however_many_files_there_are(tmp_path: Path) -> None:
     start, count = date(2025, 1, 26), 400
     contents = {

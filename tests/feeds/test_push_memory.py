@@ -21,6 +21,8 @@ from tap_crowdtwist.files.folder import File
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 MB = 1 << 20
 MEASURE = """
 import resource, sys

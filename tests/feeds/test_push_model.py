@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from tap_crowdtwist.streams.file_stream import FileStream
 
+pytestmark = pytest.mark.slow
+
 KEPT = HistorySize(3, 4)
 """Days that the state tells apart here, so that files soon are older than that."""
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from crowdtwist_sandbox.demo_project import MeltanoProject
 
 pytest_plugins = ["support.meltano_fixtures"]
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 WAYS = ("asked of the API", "Data Push", "Live Push")

@@ -114,6 +114,7 @@ def comparable(row: Row, like: Row) -> Row:
     return {name: row.get(name) for name in like if row.get(name) not in ("", None, [], {})}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_json_lines_hold_what_each_run_is_about(project: MeltanoProject, sandbox: Sandbox) -> None:
     sync(project, sandbox, "target-jsonl")
@@ -152,6 +153,7 @@ def assert_same(stream: str, rows: list[Row], truth: list[Row]) -> None:
         assert {name: found[key(stream, row)].get(name) for name in row} == row, stream
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_a_failed_sync_shows_the_end_of_its_log(project: MeltanoProject, sandbox: Sandbox) -> None:
     with pytest.raises(MeltanoError, match="api_key") as caught:
@@ -163,6 +165,7 @@ def test_a_failed_sync_shows_the_end_of_its_log(project: MeltanoProject, sandbox
     assert "made-up-key" not in project.log.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_run_that_is_killed_leaves_a_state_from_which_the_next_goes_on(
     project: MeltanoProject,

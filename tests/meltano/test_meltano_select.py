@@ -17,6 +17,8 @@ from tap_crowdtwist.streams import STREAMS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+pytestmark = pytest.mark.slow
+
 MELTANO = str(Path(sys.executable).with_name("meltano"))
 NEEDED = {
     "TAP_CROWDTWIST_API_KEY": "made-up-key",

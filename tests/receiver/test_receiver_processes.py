@@ -54,6 +54,7 @@ def acknowledged(clients: list[Client]) -> Counter[str]:
     return Counter(mark for client in clients for mark in client.acknowledged)
 
 
+@pytest.mark.slow
 def test_killed_under_load_it_loses_nothing_that_it_acknowledged(tmp_path: Path) -> None:
     chance = random.Random(20261120)  # noqa: S311 - not a secret
     for attempt in range(KILLS):

@@ -116,6 +116,7 @@ def server(mode: str) -> Iterator[str]:
         running.server_close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["rows", "envelope", "error", "reason", "text"])
 def test_no_value_id_name_or_key_gets_out(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGLEVEL", "DEBUG")
@@ -143,6 +144,7 @@ payloads = st.recursive(
 bodies = payloads.map(lambda payload: json.dumps(payload).encode()) | st.binary(max_size=9)
 
 
+@pytest.mark.slow
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
 @given(st.data())
 def test_whatever_is_answered_is_judged_without_a_value(data: st.DataObject) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from crowdtwist_sandbox import Sandbox
 
+pytestmark = pytest.mark.slow
+
 KILLS = 16
 STREAMS = tuple(stream for stream in KEYS if stream not in OFF_BY_DEFAULT)
 

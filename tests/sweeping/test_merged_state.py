@@ -17,6 +17,8 @@ from support.scripted_host import DAY, NOW, Host, Outcome, purchases, run
 
 from tap_crowdtwist.state import resume
 
+pytestmark = pytest.mark.slow
+
 MEMBERS = range(1, 8)
 
 

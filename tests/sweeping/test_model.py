@@ -9,6 +9,7 @@ from contextlib import redirect_stdout
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -24,6 +25,8 @@ from tap_crowdtwist.state.resume import is_resumable
 if TYPE_CHECKING:
     from tap_crowdtwist.sync.message_writer import MessageWriter
     from tap_crowdtwist.tap import TapCrowdTwist
+
+pytestmark = pytest.mark.slow
 
 
 class Sweeping(RuleBasedStateMachine):

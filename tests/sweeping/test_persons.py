@@ -13,6 +13,8 @@ from support.scripted_host import DAY, NOW, Host, run
 
 from tap_crowdtwist.errors import IncompleteError
 
+pytestmark = pytest.mark.slow
+
 
 def opening(program: Program) -> dict[str, Any]:
     """A first day on which all but the last three addresses have somebody behind them."""

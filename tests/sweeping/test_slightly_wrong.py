@@ -113,6 +113,7 @@ def test_failures_in_a_row_stop_a_sweep_and_the_next_run_goes_on_behind_them() -
     assert {f"p{n}" for n in range(11, 36)} <= set(mended.bought)
 
 
+@pytest.mark.slow
 def test_where_too_many_fail_the_rest_is_read_and_the_bookmark_stays() -> None:
     everybody = range(1, 4301)
     failing = set(range(1, 4301, 2))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from support.vanished_rows import Target
 from support.vanished_rows_machine import Vanishing
+
+pytestmark = pytest.mark.slow
 
 SETTINGS = settings(
     max_examples=10,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from crowdtwist_sandbox import Sandbox
 
 pytest_plugins = ["support.warehouse_fixtures"]
-pytestmark = pytest.mark.timeout(280)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 
 TABLES = (
     "user_activities",

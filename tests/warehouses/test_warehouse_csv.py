@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from support.warehouses import Project, Row
 
 pytest_plugins = ["support.warehouse_fixtures"]
-pytestmark = pytest.mark.timeout(280)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 
 STATE_ID = "dev:tap-crowdtwist-to-target-csv"
 

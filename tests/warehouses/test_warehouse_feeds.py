@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from support.warehouses import Project
 
 pytest_plugins = ["support.warehouse_fixtures"]
-pytestmark = pytest.mark.timeout(280)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 
 CHANGED = ("users", "user_activity_history", "purchases", "redemptions")
 RECIPE = "Only members that changed"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from support.warehouses import Project
 
 pytest_plugins = ["support.warehouse_fixtures"]
-pytestmark = pytest.mark.timeout(280)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 
 SELECTED = ("activities", "user_badges", "users")
 ODD = [

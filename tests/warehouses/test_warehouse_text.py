@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from support.warehouses import Project
 
 pytest_plugins = ["support.warehouse_fixtures"]
-pytestmark = pytest.mark.timeout(280)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 
 HALF = "\\ud83d"  # of an emoji, as an escape in JSON
 OPEN = '{"a\\u0000": "b\\u0000", "c": "%s"}' % HALF  # noqa: UP031 - braces

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from support.postgres_server import PostgresServer
 
 pytest_plugins = ["support.warehouse_fixtures"]
-pytestmark = pytest.mark.timeout(280)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 
 SETTINGS = settings(
     max_examples=1,
