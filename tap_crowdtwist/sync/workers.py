@@ -165,17 +165,15 @@ class WorkerPool:
             self._work.notify_all()
         # One budget for all threads, however many hang.
         for thread in self._threads:
-            thread.join(_CLOSE_SECONDS / len(self._threads))
+            thread.join(_CLOSE_SECONDS / self._workers)
 
     def _start_threads(self) -> None:
-        if not self._threads:
-            # Daemons: a thread that hangs in a request must not keep the process alive.
-            self._threads = [
-                threading.Thread(target=self._worker_loop, name=f"worker-{n}", daemon=True)
-                for n in range(self._workers)
-            ]
-            for thread in self._threads:
-                thread.start()
+        while len(self._threads) < self._workers:
+            # A daemon: a thread that hangs in a request must not keep the process alive.
+            name = f"worker-{len(self._threads)}"
+            thread = threading.Thread(target=self._worker_loop, name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     def _worker_loop(self) -> None:
         while (task := self._next_task()) is not None:
