@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -61,19 +61,16 @@ class Progress:
         self._stream, self._stats_of_stream, self._total = stream, stats, total
         self._began = self._logged = self._ticked = self._clock()
         self._sent = self._stats.requests.total()
-        if not sys.stderr.isatty():
-            try:
-                yield
-            finally:
-                self._stats_of_stream = None
-            return
-        with logging_redirect_tqdm(), tqdm(total=total, desc=stream, unit="member") as bar:
-            self._bar = bar
-            try:
-                yield
-            finally:
-                self.tick()
-                self._stats_of_stream = self._bar = None
+        with ExitStack() as stack:
+            stack.callback(self._end)
+            if sys.stderr.isatty():
+                stack.enter_context(logging_redirect_tqdm())
+                self._bar = stack.enter_context(tqdm(total=total, desc=stream, unit="member"))
+                stack.callback(self.tick)
+            yield
+
+    def _end(self) -> None:
+        self._stats_of_stream = self._bar = None
 
     def tick(self) -> None:
         """Update the bar, or log a line if the interval is over."""

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tap_crowdtwist.sync.shutdown import StoppedError
 from tap_crowdtwist.sync.tasks import Item, Result, SweepJob, Task
 
 if TYPE_CHECKING:
@@ -35,10 +35,6 @@ _POLL_SECONDS = 0.2
 
 _CLOSE_SECONDS = 2.0
 """Time that `close` waits for running requests, in seconds; daemon threads may outlive it."""
-
-
-class _ClosedError(Exception):
-    """The pool is closing; leaves a request that waits for its subtasks."""
 
 
 class WorkerPool:
@@ -61,17 +57,13 @@ class WorkerPool:
         self._workers = workers
         self._window = workers * ahead
         self._on_wait = on_wait
-        # One lock, three conditions: with one condition, every result would wake every thread.
-        self._lock = threading.Lock()
-        self._work = threading.Condition(self._lock)
-        self._result_ready = threading.Condition(self._lock)
-        self._subtask_done = threading.Condition(self._lock)
-        self._awaited_task: Task | None = None
-        self._sweeps: deque[SweepJob[Any, Any]] = deque()
-        self._subtasks: deque[Task] = deque()
-        self._outstanding = 0
         self._weight_of = weight_of
-        self._weight = 0
+        self._lock = threading.Lock()
+        # Only idle workers wait here. Everyone else waits for a task of their own, so that a result
+        # wakes no one but its consumer.
+        self._work = threading.Condition(self._lock)
+        self._urgent: deque[Task] = deque()
+        self._sweeps: list[SweepJob[Any, Any]] = []
         self._threads: list[threading.Thread] = []
         self._closed = False
         self._scheduled: dict[str, Callable[[], bool]] = {}
@@ -94,11 +86,10 @@ class WorkerPool:
             after: the name of that other sweep; "" begins the first sweep of the run, on which the
                 workers can start while the program streams are read.
         """
-        # Nothing is scheduled if sweeps begin in their own turn only.
         names = list(self._scheduled)
-        if after and names:
-            names = names[names.index(after) + 1 :]
-        for name in names:
+        # Nothing is scheduled, not even `after`, if sweeps begin in their own turn only.
+        first = names.index(after) + 1 if after in names else 0
+        for name in names[first:]:
             if self._scheduled[name]():
                 return
 
@@ -106,10 +97,10 @@ class WorkerPool:
         """Add a sweep. Its items are read lazily, after those of the sweeps before it.
 
         Args:
-            items: the items to walk. Read by the workers, one at a time.
+            items: the items to walk, read one at a time.
             fetch: called by the workers.
         """
-        sweep = SweepJob(items, fetch)
+        sweep = SweepJob(items, fetch, self._weight_of, self._lock)
         with self._lock:
             self._sweeps.append(sweep)
             self._work.notify_all()
@@ -121,28 +112,12 @@ class WorkerPool:
 
         What the call or `on_wait` raises is raised here.
         """
-        task = Task(call, subtask=True)
+        task = Task(call)
         with self._lock:
-            self._subtasks.append(task)
-            self._work.notify()
+            self._add_urgent([task])
         self._start_threads()
-        while True:
-            with self._lock:
-                if task.done:
-                    return task.result()  # type: ignore[no-any-return]
-                self._subtask_done.wait(_POLL_SECONDS)
-            # Without the lock: `on_wait` may take time, or raise.
-            self._on_wait()
-
-    def _start_threads(self) -> None:
-        if not self._threads:
-            # Daemons: a thread that hangs in a request must not keep the process alive.
-            self._threads = [
-                threading.Thread(target=self._worker_loop, name=f"worker-{n}", daemon=True)
-                for n in range(self._workers)
-            ]
-            for thread in self._threads:
-                thread.start()
+        self._wait_for(task)
+        return task.result()  # type: ignore[no-any-return]
 
     def results(self, sweep: SweepJob[Item, Result]) -> Iterator[tuple[Item, Result]]:
         """Yield each item of a sweep with the result of its fetch, in the order of the items.
@@ -151,11 +126,18 @@ class WorkerPool:
         was yielded; so is an exception of `on_wait`. Closing the iterator early abandons the sweep.
         """
         try:
-            while (entry := self._take(sweep)) is not None:
-                item, task = entry
-                yield item, task.result()
+            while sweep.started or self._start_first(sweep):
+                item, task = sweep.started[0]
+                self._wait_for(task)
+                result = task.result()
+                with self._lock:
+                    sweep.hand_out(result)
+                    self._work.notify()
+                yield item, result
         finally:
-            self._abandon(sweep)
+            with self._lock:
+                self._sweeps.remove(sweep)
+                self._work.notify_all()
 
     def run_concurrently(self, calls: Sequence[Callable[[], T]]) -> list[T]:
         """Run calls at the same time, on whatever workers are free, and return their results.
@@ -163,119 +145,87 @@ class WorkerPool:
         May only be called by a worker. If calls raise, the exception of the first one in order is
         raised, after all calls have ended.
         """
-        tasks = [Task(call, subtask=True) for call in calls]
+        first, *others = tasks = [Task(call) for call in calls]
         with self._lock:
-            self._subtasks.extend(tasks[1:])
-            self._work.notify(len(tasks) - 1)
-        # The caller runs its own subtasks too, so it gets on even if no other worker is free.
-        self._finish(tasks[0])
-        while (subtask := self._next_subtask(tasks)) is not None:
-            self._finish(subtask)
+            self._add_urgent(others)
+        # The caller runs its own subtasks too, so it gets on even if no other worker is free. Never
+        # another caller's: that one may wait for its own (unbounded nesting).
+        first.run()
+        for task in others:
+            if self._claim(task):
+                task.run()
+        for task in others:
+            task.wait()
         return [task.result() for task in tasks]
 
     def close(self) -> None:
         """Stop all workers; wait for running requests, but no longer than `_CLOSE_SECONDS`."""
         with self._lock:
             self._closed = True
-            for condition in (self._work, self._result_ready, self._subtask_done):
-                condition.notify_all()
+            self._work.notify_all()
         # One budget for all threads, however many hang.
         for thread in self._threads:
-            thread.join(_CLOSE_SECONDS / len(self._threads))
+            thread.join(_CLOSE_SECONDS / self._workers)
 
-    def _take(self, sweep: SweepJob[Item, Result]) -> tuple[Item, Task] | None:
-        """Wait for the first item of a sweep to be done and remove it; None if none is left."""
-        while True:
-            with self._lock:
-                if sweep.started and sweep.started[0][1].done:
-                    self._outstanding -= 1
-                    self._weight -= sweep.started[0][1].weight
-                    self._work.notify()
-                    return sweep.started.popleft()
-                if sweep.exhausted and not sweep.started:
-                    return None
-                self._awaited_task = sweep.started[0][1] if sweep.started else None
-                # With a timeout: a stop request does not notify this condition.
-                self._result_ready.wait(_POLL_SECONDS)
-            self._on_wait()
-
-    def _abandon(self, sweep: SweepJob[Any, Any]) -> None:
-        with self._lock:
-            self._outstanding -= len(sweep.started)
-            for _, task in sweep.started:
-                self._weight -= task.weight
-                # It may be running: its result must not be added to the weight when it ends.
-                task.abandoned = True
-            sweep.started.clear()
-            sweep.exhausted = True
-            if sweep in self._sweeps:
-                self._sweeps.remove(sweep)
-            self._work.notify_all()
-
-    def _next_subtask(self, wanted: list[Task]) -> Task | None:
-        """Take a wanted subtask that has not started, or wait; None if all of them are done."""
-        with self._lock:
-            while not all(task.done for task in wanted):
-                if self._closed:
-                    raise _ClosedError
-                for subtask in self._subtasks:
-                    # Never run another caller's subtask: it may wait for its own (unbounded
-                    # nesting).
-                    if subtask in wanted:
-                        self._subtasks.remove(subtask)
-                        return subtask
-                self._subtask_done.wait()
-        return None
+    def _start_threads(self) -> None:
+        while len(self._threads) < self._workers:
+            # A daemon: a thread that hangs in a request must not keep the process alive.
+            name = f"worker-{len(self._threads)}"
+            thread = threading.Thread(target=self._worker_loop, name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     def _worker_loop(self) -> None:
         while (task := self._next_task()) is not None:
-            self._finish(task)
-
-    def _finish(self, task: Task) -> None:
-        task.run()
-        with self._lock:
-            task.done = True
-            if not task.subtask and task.error is None and not task.abandoned:
-                task.weight = self._weight_of(task.value)
-                self._weight += task.weight
-            if task.subtask:
-                self._subtask_done.notify_all()
-            # Results are handed out in order, so only the first one is worth waking the consumer.
-            elif self._awaited_task is None or self._awaited_task is task:
-                self._result_ready.notify()
+            task.run()
 
     def _next_task(self) -> Task | None:
-        """Wait for a task, subtasks first; None if the pool is closed."""
+        """Wait for a task, urgent ones first; None if the pool is closed."""
         with self._lock:
             while not self._closed:
-                if self._subtasks:
-                    return self._subtasks.popleft()
-                has_room = self._outstanding < self._window and self._weight < MAX_WAITING_ROWS
-                if has_room and (task := self._next_request()) is not None:
+                if self._urgent:
+                    return self._urgent.popleft()
+                if (task := self._next_request()) is not None:
                     return task
                 self._work.wait()
         return None
 
     def _next_request(self) -> Task | None:
+        outstanding = weight = 0
+        for sweep in self._sweeps:
+            outstanding += len(sweep.started)
+            weight += sweep.weight
+        if outstanding >= self._window or weight >= MAX_WAITING_ROWS:
+            return None
         # A sweep starts only when the one before it has no item left to start. Otherwise results of
         # the later one could fill the window, and wait for requests that can never start.
-        while self._sweeps:
-            sweep = self._sweeps[0]
-            try:
-                task = sweep.next_task()
-            except Exception as error:  # noqa: BLE001 - raised where the results are taken
-                task = Task(partial(_raise, error), subtask=False)
-                sweep.started.append((None, task))
-                sweep.exhausted = True
-            if sweep.exhausted:
-                self._sweeps.popleft()
-                # The consumer may be waiting for an item that does not exist.
-                self._result_ready.notify()
-            if task is not None:
-                self._outstanding += 1
+        for sweep in self._sweeps:
+            if (task := sweep.start_next()) is not None:
                 return task
         return None
 
+    def _start_first(self, sweep: SweepJob[Any, Any]) -> bool:
+        """Start the next item of a sweep if no worker has; return whether one has been started."""
+        with self._lock:
+            if not sweep.started and (task := sweep.start_next()) is not None:
+                self._add_urgent([task])
+            return bool(sweep.started)
 
-def _raise(error: Exception) -> None:
-    raise error
+    def _add_urgent(self, tasks: Sequence[Task]) -> None:
+        self._urgent.extend(tasks)
+        self._work.notify(len(tasks))
+
+    def _claim(self, task: Task) -> bool:
+        """Take an urgent task that no worker has started; return whether there was one to take."""
+        with self._lock:
+            if self._closed:
+                raise StoppedError
+            is_waiting = task in self._urgent
+            if is_waiting:
+                self._urgent.remove(task)
+        return is_waiting
+
+    def _wait_for(self, task: Task) -> None:
+        # With a timeout: a stop request does not end the wait.
+        while not task.wait(_POLL_SECONDS):
+            self._on_wait()

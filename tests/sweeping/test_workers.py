@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_crowdtwist.sync.shutdown import StoppedError, StopSignal
-from tap_crowdtwist.sync.workers import WorkerPool
+from tap_crowdtwist.sync.workers import MAX_WAITING_ROWS, WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,6 +99,31 @@ def test_no_more_than_the_window_is_fetched_ahead() -> None:
     finally:
         pool.close()
     assert len(fetched) <= 13
+
+
+def test_no_request_starts_while_too_many_rows_wait() -> None:
+    pool = WorkerPool(1, ahead=8, weight_of=lambda _: MAX_WAITING_ROWS)
+    fetched: list[int] = []
+    try:
+        results = pool.results(pool.add(itertools.count(), fetched.append))
+        for taken in range(5):
+            next(results)
+            for _ in range(3):
+                pool.run_in_worker(int)
+            assert len(fetched) <= taken + 2
+    finally:
+        pool.close()
+
+
+def test_results_can_be_taken_although_another_sweep_fills_the_window() -> None:
+    pool = WorkerPool(2, ahead=1)
+    full = threading.Barrier(3, timeout=5)
+    try:
+        pool.add([1, 2], lambda _: full.wait())
+        full.wait()
+        assert list(pool.results(pool.add("ab", str.upper))) == [("a", "A"), ("b", "B")]
+    finally:
+        pool.close()
 
 
 def test_the_next_sweep_begins_when_the_last_items_of_one_are_under_way(pool: WorkerPool) -> None:
