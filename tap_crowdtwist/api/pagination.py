@@ -2,7 +2,7 @@
 
 `paging.next_page` is a URL that holds the key and may name another host, so only its page number is
 used and the URL is never requested. Beyond the end CrowdTwist returns an empty page that links back
-to a real one (Activities-Extended), so no page is requested twice.
+to a real one (Activities-Extended), so a link to a page that was read before is not followed.
 
 Some lists may come without `paging` (the response of the activity history is not documented). They
 are read until a page is short, empty, or the same as an earlier one.
