@@ -94,6 +94,12 @@ def _parse_count(value: Any) -> int | None:
     return int(match[1]) if match else None
 
 
+def _parse_link(link: Any) -> tuple[str, int | None]:
+    """Return the page parameter and number of a `next_page` link; "" and None if it has none."""
+    match = _LINK.search(str(link))
+    return (match[1], int(match[2])) if match else ("", None)
+
+
 def parse_page(
     payload: Any, envelope: tuple[str, ...], sibling_fields: tuple[str, ...] = ()
 ) -> Page | None:
@@ -114,20 +120,24 @@ def parse_page(
     siblings = {name: payload[name] for name in sibling_fields if name in payload}
     if siblings:
         rows = [{**siblings, **row} if isinstance(row, dict) else row for row in rows]
-    paging = payload.get("paging")
-    if isinstance(paging, list):
-        paging = next(iter(paging), None)
-    if not isinstance(paging, dict):
-        return Page(rows)
-    link = _LINK.search(str(paging.get("next_page")))
+    paging = _find_paging(payload)
+    parameter, next_number = _parse_link(paging.get("next_page"))
     return Page(
         rows,
-        parameter=link[1] if link else "",
-        next_number=int(link[2]) if link else None,
+        parameter,
+        next_number,
         pages=_parse_count(paging.get("pages")) or 0,
         total=_parse_count(paging.get("total")),
         has_paging=not paging.keys().isdisjoint({"next_page", "pages"}),
     )
+
+
+def _find_paging(payload: dict[str, Any]) -> dict[str, Any]:
+    """Return the paging information, an object or an array of one; {} if there is none."""
+    match payload.get("paging"):
+        case dict(paging) | [dict(paging), *_]:
+            return paging
+    return {}
 
 
 def _find_rows(

@@ -15,7 +15,7 @@ import ssl
 import threading
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import requests
@@ -208,12 +208,9 @@ def _no_response(error: BaseException) -> NoResponseError:
     # By name: requests, urllib3, http.client and ssl each wrap the errors of the next one, and some
     # of these classes are private or differ between versions.
     class_names = {type(link).__name__ for link in chain}
-    for names, reason in _PERMANENT_FAILURES:
-        if class_names & names:
-            return NoResponseError(reason, is_permanent=True)
-    for names, reason in _TEMPORARY_FAILURES:
-        if class_names & names:
-            return NoResponseError(reason)
+    for failure in _FAILURES:
+        if not class_names.isdisjoint(failure.class_names):
+            return NoResponseError(failure.reason, is_permanent=failure.is_permanent)
     return NoResponseError(f"the connection failed ({type(chain[-1]).__name__})")
 
 
@@ -223,29 +220,37 @@ def _inner_error(error: BaseException) -> BaseException | None:
     return next((each for each in candidates if isinstance(each, BaseException)), None)
 
 
-_PERMANENT_FAILURES: tuple[tuple[frozenset[str], str], ...] = (
-    (
+class _Failure(NamedTuple):
+    """A failure of a connection: names of the errors that show it, and the reason to report."""
+
+    class_names: frozenset[str]
+    reason: str
+    is_permanent: bool = False
+
+
+_FAILURES = (
+    _Failure(
         frozenset({"SSLCertVerificationError", "CertificateError"}),
         "the certificate of the host is not trusted (REQUESTS_CA_BUNDLE can name a CA bundle)",
+        is_permanent=True,
     ),
-    (
+    _Failure(
         frozenset({"InvalidProxyURL", "InvalidSchema", "ProxySchemeUnknown"}),
         "the variable HTTPS_PROXY names a proxy that cannot be used",
+        is_permanent=True,
     ),
-)
-_TEMPORARY_FAILURES: tuple[tuple[frozenset[str], str], ...] = (
-    (frozenset({"SSLError"}), "the TLS handshake failed"),
-    (
+    _Failure(frozenset({"SSLError"}), "the TLS handshake failed"),
+    _Failure(
         frozenset({"ProxyError"}),
         "the proxy that the variable HTTPS_PROXY names rejected the connection",
     ),
-    (frozenset({"NameResolutionError", "gaierror"}), "the host name is unknown"),
-    (frozenset({"ConnectionRefusedError"}), "the connection was refused"),
-    (
+    _Failure(frozenset({"NameResolutionError", "gaierror"}), "the host name is unknown"),
+    _Failure(frozenset({"ConnectionRefusedError"}), "the connection was refused"),
+    _Failure(
         frozenset({"ReadTimeoutError", "ReadTimeout", "ConnectTimeoutError", "ConnectTimeout"}),
         "no complete response within `request_timeout`",
     ),
-    (frozenset({"IncompleteRead", "InvalidChunkLength"}), "the response was cut short"),
-    (frozenset({"DecodeError"}), "the response is not valid gzip"),
-    (frozenset({"RemoteDisconnected", "ConnectionResetError"}), "the connection was reset"),
+    _Failure(frozenset({"IncompleteRead", "InvalidChunkLength"}), "the response was cut short"),
+    _Failure(frozenset({"DecodeError"}), "the response is not valid gzip"),
+    _Failure(frozenset({"RemoteDisconnected", "ConnectionResetError"}), "the connection was reset"),
 )
