@@ -12,7 +12,7 @@ OUTCOMES = Path(__file__).resolve().parents[1] / "tests" / "faults" / "outcomes.
 _MIXTURES = {
     "transient": "Any fault that passes by itself.",
     "persistent": "Any fault that stays with one resource.",
-    "lie": "Any wrong `total`, `pages` or `next_page`, or rows that move.",
+    "lie": "A wrong `total`, a missing `next_page`, or rows that move.",
     "all": "Any of these faults.",
 }
 

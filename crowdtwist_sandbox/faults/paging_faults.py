@@ -38,24 +38,10 @@ class PageRequest(NamedTuple):
         pager = self.pager._replace(quirks=quirks)
         return pager.page(self.items if items is None else items, self.page, self.size)
 
-    def with_counts(self, **counts: Callable[[int], int]) -> Page:
-        """Return the page with changed counts (`total`, `pages`)."""
+    def with_total(self, change: Callable[[int], int]) -> Page:
+        """Return the page with a changed `total`."""
         page = self.true_page()
-        for name, change in counts.items():
-            page.paging[name] = change(page.paging[name])
-        return page
-
-    def with_next_page(self, target: Callable[[int, int], int | None]) -> Page:
-        """Return the page with a changed `next_page`, unless it is out of range.
-
-        Args:
-            target: computes the page number of the link, from this page's number and `pages`.
-        """
-        page = self.true_page()
-        number, pages = page_number(self.page), page.paging["pages"]
-        # Links of pages out of range are documented and stay as they are.
-        if 1 <= number <= pages:
-            page.paging["next_page"] = self.pager.link(target(number, pages))
+        page.paging["total"] = change(page.paging["total"])
         return page
 
     def before_move(self, before: Callable[[list[Any]], list[Any]]) -> Page:
@@ -72,52 +58,21 @@ class PageRequest(NamedTuple):
 
 def total_up(request: PageRequest) -> Page:
     """`total` is one too many; all rows are there, and the client reports that one is missing."""
-    return request.with_counts(total=lambda total: total + 1)
+    return request.with_total(lambda total: total + 1)
 
 
 def total_down(request: PageRequest) -> Page:
     """`total` is one too few; a client that reads all pages gets all rows."""
-    return request.with_counts(total=lambda total: max(total - 1, 0))
-
-
-def pages_up(request: PageRequest) -> Page:
-    """`pages` is two too many; what is beyond the end is empty and points back, as documented."""
-    return request.with_counts(pages=lambda pages: pages + 2)
-
-
-def pages_down(request: PageRequest) -> Page:
-    """`pages` is one too few; a client that follows `next_page` or `total` gets all rows."""
-    return request.with_counts(pages=lambda pages: min(pages, max(pages - 1, 1)))
-
-
-def next_self(request: PageRequest) -> Page:
-    """`next_page` is the page itself; counting up to `pages` gives all rows."""
-    return request.with_next_page(lambda number, _pages: number)
-
-
-def next_back(request: PageRequest) -> Page:
-    """`next_page` is the page before, from the second on; counting up to `pages` gives all rows."""
-    return request.with_next_page(
-        lambda number, pages: number - 1 if number > 1 else _next_number(number, pages)
-    )
-
-
-def next_circle(request: PageRequest) -> Page:
-    """`next_page` leads in circles: 1-2-3-2, 4-5-4; counting up to `pages` gives all rows."""
-    # Odd pages and the last one point back, so any circle has at least two pages: a client that
-    # only compares a link with its own page does not notice.
-    return request.with_next_page(
-        lambda number, pages: (
-            number - 1
-            if number > 1 and (number % 2 or number == pages)
-            else _next_number(number, pages)
-        )
-    )
+    return request.with_total(lambda total: max(total - 1, 0))
 
 
 def next_missing(request: PageRequest) -> Page:
     """`next_page` is null though pages follow; counting up to `pages` gives all rows."""
-    return request.with_next_page(lambda _number, _pages: None)
+    page = request.true_page()
+    # Links of pages out of range are documented and stay as they are.
+    if 1 <= page_number(request.page) <= page.paging["pages"]:
+        page.paging["next_page"] = None
+    return page
 
 
 def empty_page(request: PageRequest) -> Page:
@@ -156,18 +111,9 @@ def rows_moved(request: PageRequest) -> Page:
     return request.before_move(lambda rows: [*rows[1:], rows[0]])
 
 
-def _next_number(number: int, pages: int) -> int | None:
-    return number + 1 if number < pages else None
-
-
 PAGING_FAULTS: tuple[PagingFault, ...] = (
     total_up,
     total_down,
-    pages_up,
-    pages_down,
-    next_self,
-    next_back,
-    next_circle,
     next_missing,
     empty_page,
     rows_repeated,

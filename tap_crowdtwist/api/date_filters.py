@@ -106,8 +106,7 @@ def is_earlier(row: Mapping[str, Any], names: Iterable[str], since: datetime) ->
         names: properties that the date filter may apply to.
         since: start of the range that was asked for.
     """
-    is_far_from_min = since.date() > date(1, 1, 3)
-    bound = since.date() - timedelta(days=2) if is_far_from_min else date.min
+    bound = max(since.date(), date(1, 1, 3)) - timedelta(days=2)
     days = [day for name in names if (day := _day(row.get(name))) is not None]
     return bool(days) and max(days) < bound
 

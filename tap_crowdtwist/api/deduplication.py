@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -25,16 +26,17 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class _Reading:
-    """One complete reading of a listing."""
+    """One complete reading of a listing.
+
+    Attributes:
+        rows: the rows, each once.
+        total: number of rows as announced, or None.
+        is_consistent: whether there are as many and no row seems to have moved meanwhile.
+    """
 
     rows: list[Row]
     total: int | None
-    has_changed: bool
-
-    @property
-    def is_consistent(self) -> bool:
-        """Whether the number of rows is as announced and no row seems to have moved meanwhile."""
-        return self.total is None or (len(self.rows) == self.total and not self.has_changed)
+    is_consistent: bool
 
 
 def read_verified(
@@ -61,12 +63,10 @@ def read_verified(
         return second.rows
     rows = merge_rows([first.rows, second.rows], endpoint.key)
     if len(rows) != second.total:
-        with checks.lock:
-            checks.unproven.add(endpoint.name)
         # Twice the same rows: the total is wrong, rather than the readings.
         if len(first.rows) == len(second.rows) == len(rows):
             checks.record_disagreement(endpoint.name)
-        checks.warn_once(
+        checks.doubt(
             endpoint.name, "a listing has %d rows but announces %s", len(rows), second.total
         )
     return rows
@@ -74,47 +74,42 @@ def read_verified(
 
 def _read_once(read: Callable[[], Listing], endpoint: Endpoint, checks: ListingChecks) -> _Reading:
     listing = read()
-    for oddity in listing.oddities:
+    for oddity in sorted(listing.oddities):
         checks.warn_once(endpoint.name, oddity)
     pages = [[row for row in page if isinstance(row, dict)] for page in listing.pages]
-    lacks_rows = sum(map(len, pages)) != sum(map(len, listing.pages))
-    if lacks_rows:
-        with checks.lock:
-            checks.unproven.add(endpoint.name)
-        checks.warn_once(
+    if sum(map(len, pages)) != sum(map(len, listing.pages)):
+        checks.doubt(
             endpoint.name, "a listing has rows that are not JSON objects; they are skipped"
         )
-    if listing.total is None:  # otherwise the total shows whether a row is missing
-        _warn_of_equal_keys(pages, endpoint, checks)
-    rows = _flatten(pages if listing.total is not None else _without_overlaps(pages), endpoint.key)
-    has_changed = listing.has_changed
-    if listing.total is not None and len(rows) > listing.total:
-        # Too many rows: equal rows without a key are repeats if the total agrees without them.
+    total = listing.total
+    if total is None:  # otherwise the total shows whether a row is missing
+        _doubt_equal_keys(pages, endpoint, checks)
+        return _Reading(_flatten(_without_overlaps(pages), endpoint.key), None, is_consistent=True)
+    rows = _flatten(pages, endpoint.key)
+    has_changed = len(listing.totals) > 1
+    if len(rows) == total:
+        has_changed |= len(pages) > 1 and _has_repeats(pages, endpoint.key)
+    elif len(rows) > total:
+        # Equal rows without a key are repeats if the total agrees without them.
         distinct = merge_rows(pages, endpoint.key)
-        if len(distinct) == listing.total:
+        if len(distinct) == total:
             rows = distinct
-    elif len(rows) == listing.total:
-        has_changed |= _has_repeats(pages, endpoint.key)
-    return _Reading(rows, listing.total, has_changed)
+    return _Reading(rows, total, is_consistent=len(rows) == total and not has_changed)
 
 
-def _warn_of_equal_keys(pages: list[list[Row]], endpoint: Endpoint, checks: ListingChecks) -> None:
+def _doubt_equal_keys(pages: list[list[Row]], endpoint: Endpoint, checks: ListingChecks) -> None:
     """Warn of rows with the same key on one page, of which only the last is kept.
 
     The same key on two pages may be one row that moved while they were read. A single page is a
     snapshot, so there they are different rows, and the key is not unique as it should be.
     """
-    for page in pages:
-        keys = [key for row in page if (key := identify(row, endpoint.key))]
-        if len(keys) != len(set(keys)):
-            with checks.lock:
-                checks.unproven.add(endpoint.name)
-            checks.warn_once(
-                endpoint.name,
-                "a page has several rows with the same key (%s), of which only the last is kept; "
-                "if they are different rows, rows are missing (further ones not logged)",
-                ", ".join(endpoint.key),
-            )
+    if any(len(_flatten([page], endpoint.key)) < len(page) for page in pages):
+        checks.doubt(
+            endpoint.name,
+            "a page has several rows with the same key (%s), of which only the last is kept; "
+            "if they are different rows, rows are missing (further ones not logged)",
+            ", ".join(endpoint.key),
+        )
 
 
 def fingerprint(rows: list[Any], key: tuple[str, ...]) -> int:
@@ -135,7 +130,7 @@ def _has_repeats(pages: list[list[Row]], key: tuple[str, ...]) -> bool:
     onto the next page, where that one is returned again. The number of rows is as announced.
     """
     seen: set[bytes] = set()
-    for page in pages if len(pages) > 1 else ():
+    for page in pages:
         texts = {_serialize(row) for row in page if identify(row, key) is None}
         if not texts.isdisjoint(seen):
             return True
@@ -149,13 +144,12 @@ def _without_overlaps(pages: list[list[Row]]) -> list[list[Row]]:
     Rows that moved on between two requests are returned twice. Without a total and without a key,
     only their position distinguishes them from different rows that are equal.
     """
-    return [
-        page[_overlap(before, page) :] for before, page in zip([[], *pages], pages, strict=False)
-    ]
-
-
-def _overlap(before: list[Row], page: list[Row]) -> int:
-    return next((n for n in range(len(page), 0, -1) if before[-n:] == page[:n]), 0)
+    kept = pages[:1]
+    for before, page in pairwise(pages):
+        lengths = range(min(len(before), len(page)), 0, -1)
+        overlap = next((n for n in lengths if before[-n:] == page[:n]), 0)
+        kept.append(page[overlap:])
+    return kept
 
 
 def _flatten(pages: list[list[Row]], key: tuple[str, ...]) -> list[Row]:

@@ -10,7 +10,12 @@ import enum
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 
 class ResponseAction(enum.Enum):
@@ -38,10 +43,8 @@ class ApiError(Exception):
     def __init__(
         self, sentence: str, *, endpoint: str, status: int | None = None, code: str = ""
     ) -> None:
-        facts = ", ".join(
-            [endpoint, *([f"HTTP {status}"] if status else []), *([code] if code else [])]
-        )
-        super().__init__(f"{sentence} ({facts})")
+        facts = (endpoint, f"HTTP {status}" if status else "", code)
+        super().__init__(f"{sentence} ({', '.join(filter(None, facts))})")
         self.sentence = sentence
         self.endpoint = endpoint
         self.status = status
@@ -79,6 +82,17 @@ class ErrorBody(NamedTuple):
     message: str
 
 
+class _Anything(frozenset[Any]):
+    """Condition that does not depend on a value: an empty set that contains every value."""
+
+    @override
+    def __contains__(self, _value: object) -> bool:
+        return True
+
+
+_ANYTHING = _Anything()
+
+
 @dataclass(frozen=True)
 class ErrorRule:
     """One row of the table: a condition, and the action and message for responses that meet it.
@@ -86,39 +100,35 @@ class ErrorRule:
     Attributes:
         action: what the client does.
         sentence: explanation for a person.
-        statuses: HTTP statuses to which the rule applies; None for all of them.
-        codes: error codes to which the rule applies; None for all of them.
-        is_per_member: whether it applies to resources of a member, or to all others; None for both.
-        resources: names of the endpoints to which it applies; None for all of them.
+        statuses: HTTP statuses to which the rule applies.
+        codes: error codes to which the rule applies.
+        is_per_member: whether it applies to resources of a member only.
+        resources: names of the endpoints to which it applies.
     """
 
     action: ResponseAction
     sentence: str
-    statuses: frozenset[int] | None = None
-    codes: frozenset[str] | None = None
-    is_per_member: bool | None = None
-    resources: frozenset[str] | None = None
+    statuses: Container[int] = _ANYTHING
+    codes: frozenset[str] = _ANYTHING
+    is_per_member: bool = False
+    resources: Container[str] = _ANYTHING
 
-    def matches(self, status: int, code: str, *, is_per_member: bool, resource: str | None) -> bool:
+    def matches(self, status: int, code: str, *, is_per_member: bool, resource: str) -> bool:
         """Return whether this rule applies to a response; arguments as in `classify_response`."""
         return (
-            (self.statuses is None or status in self.statuses)
-            and (self.codes is None or code in self.codes)
-            and (self.is_per_member is None or self.is_per_member is is_per_member)
-            and (self.resources is None or resource is None or resource in self.resources)
+            status in self.statuses
+            and code in self.codes
+            and resource in self.resources
+            and (is_per_member or not self.is_per_member)
         )
-
-
-def _statuses(*ranges: int | range) -> frozenset[int]:
-    return frozenset(n for r in ranges for n in (r if isinstance(r, range) else (r,)))
 
 
 NOT_JSON = "not JSON"
 """Stands for the error code of a body that is not JSON. Every body from CrowdTwist is JSON, so such
 a response comes from something else, such as a firewall."""
 
-_OK = _statuses(range(200, 300))
-_SERVER_ERRORS = _statuses(range(500, 600))
+_OK = range(200, 300)
+_SERVER_ERRORS = range(500, 600)
 
 _CHECK_AUTH_METHOD = "`auth_method` (query, header or hmac)"
 _CHECK_CREDENTIALS = (
@@ -143,7 +153,7 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
         ResponseAction.UNAVAILABLE,
         "The program does not use this feature",
         # All but 401 and 429, whose meaning does not depend on a code.
-        statuses=_statuses(range(200, 401), range(402, 429), range(430, 600)),
+        statuses=frozenset(range(200, 600)) - {401, 429},
         codes=frozenset({"not_configured"}),
     ),
     ErrorRule(
@@ -157,24 +167,24 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
         ResponseAction.RETRY,
         "The host has no such path, and its response does not look like CrowdTwist's: check "
         "`api_url` and `pos_url`",
-        statuses=_statuses(404),
+        statuses={404},
         codes=frozenset({NOT_JSON}),
     ),
     ErrorRule(
         ResponseAction.MEMBER_MISSING,
         "CrowdTwist has no such member under this `id_type`",
-        statuses=_statuses(404),
+        statuses={404},
         is_per_member=True,
     ),
     ErrorRule(
         ResponseAction.NOT_CONFIGURED,
         "CrowdTwist does not offer this resource on this host",
-        statuses=_statuses(404),
+        statuses={404},
     ),
     ErrorRule(
         ResponseAction.FATAL,
         f"CrowdTwist rejected the credentials: {_CHECK_CREDENTIALS}",
-        statuses=_statuses(401),
+        statuses={401},
     ),
     ErrorRule(
         ResponseAction.FATAL,
@@ -185,25 +195,25 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
         ResponseAction.UNAVAILABLE,
         "The key may not read this resource: check its permissions, its kind and "
         f"{_CHECK_AUTH_METHOD}",
-        statuses=_statuses(403),
+        statuses={403},
         codes=frozenset({"access_denied", "forbidden"}),
     ),
     ErrorRule(
         ResponseAction.REJECTED,
         "Something in front of CrowdTwist, such as a firewall, rejected the request; if there is "
         f"none, check what the key may read, and {_CHECK_AUTH_METHOD}",
-        statuses=_statuses(403),
+        statuses={403},
         codes=frozenset({NOT_JSON}),
     ),
     ErrorRule(
         ResponseAction.REJECTED,
         f"CrowdTwist rejected the request: {_CHECK_CREDENTIALS}",
-        statuses=_statuses(403),
+        statuses={403},
     ),
     ErrorRule(
         ResponseAction.SLOW_DOWN,
         "CrowdTwist received too many requests: lower `requests_per_minute`",
-        statuses=_statuses(429),
+        statuses={429},
     ),
     ErrorRule(
         ResponseAction.UNAVAILABLE,
@@ -211,15 +221,13 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
         statuses=_SERVER_ERRORS,
         codes=frozenset({"missing_field", "invalid_data"}),
     ),
-    ErrorRule(ResponseAction.RETRY, "CrowdTwist did not answer in time", statuses=_statuses(408)),
+    ErrorRule(ResponseAction.RETRY, "CrowdTwist did not answer in time", statuses={408}),
     ErrorRule(ResponseAction.RETRY, "CrowdTwist returned a server error", statuses=_SERVER_ERRORS),
-    ErrorRule(
-        ResponseAction.RETRY, "A cache answered in place of CrowdTwist", statuses=_statuses(304)
-    ),
+    ErrorRule(ResponseAction.RETRY, "A cache answered in place of CrowdTwist", statuses={304}),
     ErrorRule(
         ResponseAction.REJECTED,
         "The host answered with a redirect, which is never followed: check `api_url` and `pos_url`",
-        statuses=_statuses(range(300, 400)),
+        statuses=range(300, 400),
     ),
     # What is left of 2xx: an error body with no code known above, or a status other than 200.
     ErrorRule(ResponseAction.RETRY, "CrowdTwist returned an error in place of data", statuses=_OK),
@@ -242,37 +250,32 @@ def parse_error_body(payload: Any) -> ErrorBody | None:
     for POS writes, `{"error": {"code", "message", "errors": [{"reason", "message"}]}}` for the POS
     purchase history.
     """
-    if not isinstance(payload, dict):
-        return None
-    error = payload.get("error")
-    if isinstance(error, str):
-        return ErrorBody(_code(error), str(payload.get("message", "")))
-    if isinstance(error, dict) and "message" in error:
-        reasons = error.get("errors")
-        first = reasons[0] if isinstance(reasons, list) and reasons else {}
-        reason = first.get("reason") if isinstance(first, dict) else None
-        return ErrorBody(_code(reason) or _code(error.get("code")), str(error["message"]))
-    if isinstance(payload.get("reason"), str) and "message" in payload:
-        return ErrorBody(_code(payload["reason"]), str(payload["message"]))
+    match payload:
+        case {"error": str(code)}:
+            return ErrorBody(_code(code), str(payload.get("message", "")))
+        case {"error": {"message": message, "errors": [{"reason": reason}, *_], **rest}}:
+            return ErrorBody(_code(reason) or _code(rest.get("code")), str(message))
+        case {"error": {"message": message, **rest}}:
+            return ErrorBody(_code(rest.get("code")), str(message))
+        case {"reason": str(reason), "message": message}:
+            return ErrorBody(_code(reason), str(message))
     return None
 
 
 def _code(value: Any) -> str:
     """Return an error code in lower case, or "" for anything else: a sentence may name a person."""
-    text = str(value).strip() if isinstance(value, (str, int)) else ""
+    text = str(value or "").strip()
     return text.lower() if _CODE.fullmatch(text) else ""
 
 
-def classify_response(
-    status: int, code: str, *, is_per_member: bool, resource: str | None = None
-) -> ErrorRule:
+def classify_response(status: int, code: str, *, is_per_member: bool, resource: str) -> ErrorRule:
     """Return the rule that applies to a response.
 
     Args:
         status: the HTTP status.
         code: the API's error code, `NOT_JSON`, or "" if the body holds no code.
         is_per_member: whether the resource belongs to a member, so that "not found" is about them.
-        resource: name of the endpoint, for rules about certain endpoints; None matches all rules.
+        resource: name of the endpoint, for rules about certain endpoints.
     """
     return next(
         rule

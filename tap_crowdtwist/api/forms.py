@@ -49,6 +49,7 @@ looks like one whose lists end there.
 class Flaw(enum.Enum):
     """Sign that a host may not support a form as intended; the value is its text in the log."""
 
+    NONE = ""
     REJECTED = "it is rejected"
     PAGE_IGNORED = "each page is the same"
     PAGE_REJECTED = "the page after a full one is rejected"
@@ -58,29 +59,28 @@ class Flaw(enum.Enum):
 
 @dataclass(frozen=True)
 class Reading:
-    """Result of reading a member's listing in one form: rows, signs, and a flaw if there is one."""
+    """Result of reading a member's listing in one form: rows, signs and the form's flaw."""
 
     rows: list[deduplication.Row]
     signs: listing_checks.ListingSigns
-    flaw: Flaw | None = None
+    flaw: Flaw = Flaw.NONE
 
     @property
-    def doubt(self) -> tuple[Flaw | None, int | None]:
+    def doubt(self) -> tuple[Flaw, int | None]:
         """Flaw, and status of a rejected page: tolerated together if no form is better."""
-        return self.flaw, self.signs.rejected_page[1] if self.signs.rejected_page else None
+        return self.flaw, self.signs.rejected_status
 
-    def is_worse(self, form: Form, rows: int) -> bool:
-        """Return whether this reading's flaw is proven, and not just how the list ends.
+    def is_proven(self, form: Form) -> bool:
+        """Return whether the flaw cannot be just the way in which a list ends.
 
         Args:
             form: the form of this reading.
-            rows: number of rows that all forms together have returned.
         """
         # A single page that is repeated and is not exactly full: its size shows that the host
         # ignores the parameters.
-        if self.flaw is Flaw.PAGE_IGNORED and len(self.rows) != form.page_size:
-            return True
-        return self.flaw is Flaw.DATES_IGNORED or rows > len(self.rows)
+        if self.flaw is Flaw.PAGE_IGNORED:
+            return len(self.rows) != form.page_size
+        return self.flaw in {Flaw.REJECTED, Flaw.DATES_IGNORED}
 
 
 class FormChoice:
@@ -97,8 +97,8 @@ class FormChoice:
         self._forms = list(endpoint.forms)
         self._lock = threading.Lock()
         self._deciding = threading.Lock()
+        self._outdone: dict[Form, Flaw] = {}
         self._failed: defaultdict[Form, set[Any]] = defaultdict(set)
-        self._outdone: set[Form] = set()
         self._doubted: defaultdict[tuple[Form, Any], set[Any]] = defaultdict(set)
         self.is_decided = False
 
@@ -136,44 +136,36 @@ class FormChoice:
     def _read(self, member: Any, attempt: Callable[[Form], Reading]) -> list[deduplication.Row]:
         with self._lock:
             forms = list(self._forms)
-        flawed: dict[Form, Reading | None] = {}
-        readings: list[Reading] = []
-        first_error: ApiError | None = None
+        flawed: dict[Form, Reading] = {}
+        answered: list[Reading] = []
+        rejections: list[ApiError] = []
         best: Form | None = None
         # The second round is for forms with a rejected page, which may be a temporary fault.
         for form in (*forms, *forms):
-            before = flawed.get(form)
-            if form in flawed and (before is None or before.flaw is not Flaw.PAGE_REJECTED):
+            if form in flawed and flawed[form].flaw is not Flaw.PAGE_REJECTED:
                 continue
             try:
                 reading = attempt(form)
             except (RejectedError, MemberMissingError, NotConfiguredError) as error:
-                # "Not found" is about the member, unless another form has just found the member.
-                about_form = is_about_form(error.status, error.code) or (
-                    readings and not isinstance(error, RejectedError)
-                )
-                if not about_form:
+                if not _is_about_form(error, is_found=bool(answered)):
                     raise
-                first_error = first_error or error
-                flawed.setdefault(form, None)
+                rejections.append(error)
+                flawed[form] = Reading([], listing_checks.ListingSigns(), Flaw.REJECTED)
                 continue
-            readings.append(reading)
-            if reading.flaw is None or self._is_tolerated(form, reading):
-                best = form
+            answered.append(reading)
+            if reading.flaw is Flaw.NONE or self._is_tolerated(form, reading):
                 flawed.pop(form, None)
+                best = form
                 break
             flawed[form] = reading
         # A reading with a flaw may have rows that the others lack, so all are merged.
-        rows = deduplication.merge_rows([reading.rows for reading in readings], self._endpoint.key)
+        rows = deduplication.merge_rows([reading.rows for reading in answered], self._endpoint.key)
         self._learn(member, flawed, best, len(rows))
-        if not readings:
-            assert first_error is not None  # noqa: S101 - a resource has a form
-            raise first_error
+        if not answered:
+            raise rejections[0]
         # If every form has a flaw, the signs of the reading with the most rows count.
-        best_reading = (
-            readings[-1] if best else max(readings, key=lambda reading: len(reading.rows))
-        )
-        self._checks.record(self._endpoint.name, best_reading.signs)
+        longest = max(answered, key=lambda reading: len(reading.rows))
+        self._checks.record(self._endpoint.name, (answered[-1] if best else longest).signs)
         return rows
 
     def _is_tolerated(self, form: Form, reading: Reading) -> bool:
@@ -181,51 +173,56 @@ class FormChoice:
             return len(self._doubted[form, reading.doubt]) >= _MIN_DOUBTED_MEMBERS
 
     def _learn(
-        self, member: Any, flawed: dict[Form, Reading | None], best: Form | None, rows: int
+        self, member: Any, flawed: dict[Form, Reading], best: Form | None, rows: int
     ) -> None:
         """Record what a member's readings show about the forms.
 
         Args:
             member: the member's id.
-            flawed: reading of each form that did not work; None if the form was rejected.
+            flawed: reading of each form that did not work.
             best: the form that worked, or None.
             rows: number of rows that all forms together have returned.
         """
         with self._lock:
             for form, reading in flawed.items():
-                is_worse = best is not None if reading is None else reading.is_worse(form, rows)
-                # If every form has a flaw, only those with fewer rows than all together are worse.
-                lacks_rows = reading is not None and rows > len(reading.rows)
-                is_worse &= best is not None or lacks_rows
-                if is_worse:
-                    self._outdone.add(form)
+                is_outdone = rows > len(reading.rows) or (
+                    best is not None and reading.is_proven(form)
+                )
+                if is_outdone:
+                    self._outdone[form] = reading.flaw
                 # A rejection counts even if no form worked, but alone it does not give a form up.
-                if is_worse or reading is None:
-                    self._record_failure(form, member)
-                elif len(doubted := self._doubted[form, reading.doubt]) < _MIN_DOUBTED_MEMBERS:
-                    doubted.add(member)
+                has_failed = is_outdone or reading.flaw is Flaw.REJECTED
+                members = self._failed[form] if has_failed else self._doubted[form, reading.doubt]
+                if len(members) < _MIN_DOUBTED_MEMBERS:
+                    members.add(member)
             self.is_decided |= best is self._forms[0]
             self._give_up(flawed)
 
-    def _record_failure(self, form: Form, member: Any) -> None:
-        if len(self._failed[form]) < _MIN_FAILED_MEMBERS:
-            self._failed[form].add(member)
-
-    def _give_up(self, flawed: dict[Form, Reading | None]) -> None:
+    def _give_up(self, flawed: dict[Form, Reading]) -> None:
         """Move forms from the front to the end that have failed for enough members."""
         while (form := self._forms[0]) in self._outdone and len(
             self._failed[form]
         ) >= _MIN_FAILED_MEMBERS:
             # It starts afresh at the end, where it is tried again if all the others fail.
-            self._outdone.discard(form)
+            flaw = self._outdone.pop(form)
             self._failed[form].clear()
             self._forms.append(self._forms.pop(0))
             self.is_decided = self._forms[0] not in flawed
-            reading = flawed.get(form)
             logger.info(
                 "%s: lists are no longer requested %s (%s) but %s",
                 self._endpoint.name,
                 form.name,
-                ((reading and reading.flaw) or Flaw.REJECTED).value,
+                flaw.value,
                 self._forms[0].name,
             )
+
+
+def _is_about_form(error: ApiError, *, is_found: bool) -> bool:
+    """Return whether an error may be about the form of a request rather than about the member.
+
+    Args:
+        error: the error.
+        is_found: whether another form has just found the member, so that "not found" is not true.
+    """
+    is_not_found = not isinstance(error, RejectedError)
+    return is_about_form(error.status, error.code) or (is_found and is_not_found)

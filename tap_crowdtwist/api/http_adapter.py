@@ -1,4 +1,4 @@
-"""Connections of the transport: TLS 1.2 or later, and a deadline for every response.
+"""Connections of the transport, with a deadline for every response.
 
 A socket's timeout limits each wait for bytes, not the whole response: a host that sends a byte now
 and then could keep a worker waiting forever, in the status line, the headers, the body or the
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import http.client
 import io
-import ssl
 import time
 from functools import cache
 from http import HTTPStatus
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 _MAX_INFORMATIONAL_RESPONSES = 100
 """Informational responses (1xx) that may precede a response. Those with status 100 do not count:
 `http.client` itself skips them."""
-
-_TLS: dict[str, Any] = {"ssl_minimum_version": ssl.TLSVersion.TLSv1_2}
 
 
 class _DeadlineReader(io.RawIOBase):
@@ -96,12 +93,12 @@ class DeadlineAdapter(HTTPAdapter):
     def init_poolmanager(
         self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any
     ) -> None:
-        super().init_poolmanager(connections, maxsize, block, **_TLS, **pool_kwargs)
+        super().init_poolmanager(connections, maxsize, block, **pool_kwargs)
         _set_deadlines(self.poolmanager)
 
     @override
     def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **_TLS, **proxy_kwargs)
+        manager = super().proxy_manager_for(proxy, **proxy_kwargs)
         _set_deadlines(manager)
         return manager
 

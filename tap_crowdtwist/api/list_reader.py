@@ -30,11 +30,31 @@ _BEYOND_END_STATUSES = frozenset({400, 404, 416})
 """Statuses with which a host may reject a page beyond the end of a listing without `paging`."""
 
 
+class _ListRequest(NamedTuple):
+    """Request of one list: what stays the same from page to page.
+
+    Attributes:
+        endpoint: the resource.
+        member: the member's id.
+        form: the form to request.
+        params: query parameters, those of a date range included.
+        signs: receives the signs of the listing.
+        has_other_forms: whether there are other forms to try if this one is rejected.
+    """
+
+    endpoint: Endpoint
+    member: int | str | None
+    form: Form
+    params: date_filters.Params
+    signs: listing_checks.ListingSigns
+    has_other_forms: bool = False
+
+
 class _Parts(NamedTuple):
     """Rows of a list that was read in parts, and whether they are certainly complete."""
 
     rows: list[deduplication.Row]
-    is_certain: bool = True
+    is_certain: bool
 
 
 def run_sequentially(calls: Sequence[Callable[[], T]]) -> list[T]:
@@ -73,18 +93,27 @@ class ListReader:
         until: datetime,
     ) -> list[deduplication.Row]:
         """Read all rows of one listing, as `Client.rows` does."""
+        date_ranges = date_filters.queries(endpoint.dates, since, until)
         if len(endpoint.forms) > 1:
-            return self._choice(endpoint).read(
-                member, lambda form: self._attempt(endpoint, member, form, params, since, until)
-            )
+            (date_range,) = date_ranges
+            choice = self._choice(endpoint)
+
+            def attempt(form: Form) -> Reading:
+                signs = listing_checks.ListingSigns()
+                request = _ListRequest(endpoint, member, form, params + date_range, signs)
+                request = request._replace(has_other_forms=choice.has_other(form))
+                return self._attempt(request, since, until)
+
+            return choice.read(member, attempt)
         signs = listing_checks.ListingSigns()
-        readings = [
-            partial(self._read_whole, endpoint, member, endpoint.forms[0], params + window, signs)
-            for window in date_filters.queries(endpoint.dates, since, until)
+        form = endpoint.forms[0]
+        requests = [
+            _ListRequest(endpoint, member, form, params + date_range, signs)
+            for date_range in date_ranges
         ]
-        rows = deduplication.merge_rows(self._run_all(readings), endpoint.key)
+        readings = self._run_all([partial(self._read_whole, request) for request in requests])
         self._checks.record(endpoint.name, signs)
-        return rows
+        return deduplication.merge_rows(readings, endpoint.key)
 
     def _choice(self, endpoint: Endpoint) -> FormChoice:
         with self._lock:
@@ -95,185 +124,164 @@ class ListReader:
     def _run_all(self, calls: Sequence[Callable[[], T]]) -> list[T]:
         return self._run_concurrently(calls) if len(calls) > 1 else run_sequentially(calls)
 
-    def _attempt(
-        self,
-        endpoint: Endpoint,
-        member: int | str | None,
-        form: Form,
-        params: date_filters.Params,
-        since: datetime | None,
-        until: datetime,
-    ) -> Reading:
+    def _attempt(self, request: _ListRequest, since: datetime | None, until: datetime) -> Reading:
         """Read a listing in one of several forms, and look for signs that the form is wrong.
 
         Raises:
             ApiError: as for `Client.get`.
         """
-        signs = listing_checks.ListingSigns()
-        (date_range,) = date_filters.queries(endpoint.dates, since, until)
-        rows = self._read_whole(endpoint, member, form, params + date_range, signs)
+        endpoint, signs = request.endpoint, request.signs
+        rows = self._read_whole(request)
         if signs.rejected_page:
             return Reading(rows, signs, Flaw.PAGE_REJECTED)
-        if form.page is not None and signs.unpaged_rows:
+        if request.form.page and signs.unpaged_rows:
             return Reading(rows, signs, Flaw.PAGE_IGNORED)
         if signs.unpaged_rows and self._checks.may_be_truncated(endpoint.name, len(rows)):
             # Only date ranges can show rows beyond a limit of the host: there are no pages.
-            try:
-                parts = self._in_parts(
-                    endpoint, member, form, rows, date_filters.unix_range(since, until)
-                )
-            except (RejectedError, MemberMissingError, NotConfiguredError):
-                if self._checks.is_divisible(endpoint.name):
-                    raise
-                parts = _Parts(rows, is_certain=False)  # the host rejects such date ranges
-            signs.is_whole = parts.is_certain
-            if len(parts.rows) > len(rows):
-                self._checks.log_truncation(endpoint.name, len(rows))
-            rows = parts.rows
-            if not parts.is_certain:
+            rows, signs.is_whole = self._read_by_dates(
+                request, rows, date_filters.unix_range(since, until)
+            )
+            if not signs.is_whole:
                 return Reading(rows, signs, Flaw.TRUNCATED)
         if since and any(date_filters.is_earlier(row, endpoint.dated, since) for row in rows):
             return Reading(rows, signs, Flaw.DATES_IGNORED)
         return Reading(rows, signs)
 
-    def _in_parts(
+    def _read_by_dates(
         self,
-        endpoint: Endpoint,
-        member: int | str | None,
-        form: Form,
+        request: _ListRequest,
         whole: list[deduplication.Row],
         unix_range: tuple[int, int],
     ) -> _Parts:
-        """Read a list that may be truncated in two halves of its date range, recursively.
+        """Read a list that may be truncated in parts, unless the host rejects date ranges.
 
         Args:
-            endpoint: the resource.
-            member: the member's id.
-            form: the form to request.
-            whole: the rows as read for the whole range, which may be truncated.
-            unix_range: the range, in Unix seconds.
+            request: the request of the whole list.
+            whole: its rows, which may be truncated.
+            unix_range: its date range, in Unix seconds.
         """
+        name = request.endpoint.name
+        try:
+            parts = self._in_parts(request, whole, unix_range)
+        except (RejectedError, MemberMissingError, NotConfiguredError):
+            if self._checks.is_divisible(name):
+                raise
+            return _Parts(whole, is_certain=False)
+        if len(parts.rows) > len(whole):
+            self._checks.log_truncation(name, len(whole))
+        return parts
+
+    def _in_parts(
+        self,
+        request: _ListRequest,
+        whole: list[deduplication.Row],
+        unix_range: tuple[int, int],
+    ) -> _Parts:
+        """Read a list in two halves of its date range, recursively; arguments as above."""
+        name, key = request.endpoint.name, request.endpoint.key
         halves = date_filters.split_range(*unix_range)
-        parts = [
-            _Parts(
-                self._read_whole(
-                    endpoint,
-                    member,
-                    form,
-                    date_filters.unix_params(*half),
-                    listing_checks.ListingSigns(),
-                )
-            )
-            for half in halves
-        ]
+        parts = []
+        for half in halves:
+            params = date_filters.unix_params(*half)
+            signs = listing_checks.ListingSigns()
+            rows = self._read_whole(request._replace(params=params, signs=signs))
+            parts.append(_Parts(rows, is_certain=True))
         # No halves: the range is too short. Equal halves: the host ignores the dates, or all rows
         # are of the same second. Either way nothing is known about rows beyond the limit.
-        if len({deduplication.fingerprint(part.rows, endpoint.key) for part in parts}) <= 1:
+        if len({deduplication.fingerprint(part.rows, key) for part in parts}) <= 1:
             return _Parts(whole, is_certain=False)
-        self._checks.mark_divisible(endpoint.name)
+        self._checks.mark_divisible(name)
         # A half with as many rows as the whole list may be truncated at the same limit.
         for index, half in enumerate(halves):
             if len(parts[index].rows) >= len(whole):
-                parts[index] = self._in_parts(endpoint, member, form, parts[index].rows, half)
-        rows = deduplication.merge_rows([whole, *(part.rows for part in parts)], endpoint.key)
+                parts[index] = self._in_parts(request, parts[index].rows, half)
+        rows = deduplication.merge_rows([whole, *(part.rows for part in parts)], key)
         return _Parts(rows, is_certain=all(part.is_certain for part in parts))
 
-    def _read_whole(
-        self,
-        endpoint: Endpoint,
-        member: int | str | None,
-        form: Form,
-        params: date_filters.Params,
-        signs: listing_checks.ListingSigns,
-    ) -> list[deduplication.Row]:
-        read = partial(self._read_listing, endpoint, member, form, params, signs)
-        return deduplication.read_verified(read, endpoint, self._checks)
+    def _read_whole(self, request: _ListRequest) -> list[deduplication.Row]:
+        read = partial(self._read_listing, request)
+        return deduplication.read_verified(read, request.endpoint, self._checks)
 
-    def _read_listing(
-        self,
-        endpoint: Endpoint,
-        member: int | str | None,
-        form: Form,
-        params: date_filters.Params,
-        signs: listing_checks.ListingSigns,
-    ) -> pagination.Listing:
-        listing = self._read_all_pages(endpoint, member, form, params, signs)
+    def _read_listing(self, request: _ListRequest) -> pagination.Listing:
+        listing = self._read_pages(request)
         if listing.is_unpaged and listing.total is None:
+            signs = request.signs
             # Locked, since several date windows may be read concurrently for the same signs.
             with self._lock:
                 signs.unpaged_rows = max(signs.unpaged_rows, len(listing.pages[0]))
         return listing
 
-    def _read_all_pages(
-        self,
-        endpoint: Endpoint,
-        member: int | str | None,
-        form: Form,
-        params: date_filters.Params,
-        signs: listing_checks.ListingSigns,
-    ) -> pagination.Listing:
-        has_other_forms = len(endpoint.forms) > 1 and self._choice(endpoint).has_other(form)
+    def _read_pages(self, request: _ListRequest) -> pagination.Listing:
+        endpoint, form = request.endpoint, request.form
         if form.page is None:
-            page = self._get(
-                endpoint,
-                member,
-                params,
-                lambda body: _parse_page(body, endpoint),
-                other_forms=has_other_forms,
-            )
-            return pagination.Listing([page.rows], page.total, is_unpaged=not page.has_paging)
-        size = (("page_size", str(form.page_size)),) if form.page_size else ()
-        is_announced = False  # whether a page had `paging`, which announces the pages that follow
-
-        def fetch(parameter: str, number: int) -> pagination.Page:
-            nonlocal is_announced
-            numbered = (*params, (parameter, str(number)), *size)
-            try:
-                # A 204 in place of an announced page is not the end of the listing but a fault.
-                page: pagination.Page = self._get(
-                    endpoint,
-                    member,
-                    numbered,
-                    lambda body: _parse_page(body, endpoint, number, is_announced=is_announced),
-                    other_forms=has_other_forms and number == 1,
-                )
-            except FatalApiError:
-                raise
-            except ApiError as error:
-                if number == 1:
-                    raise
-                # Without `paging` this may be how the listing ends.
-                if not is_announced and _may_be_beyond_end(error):
-                    signs.rejected_page = (number, error.status)
-                    return pagination.Page([])
-                if not isinstance(error, (MemberMissingError, NotConfiguredError)):
-                    raise
-                # The first page proves that the member and the resource exist, so the error is
-                # temporary. Passed on as it is, it would drop the rows that were read.
-                message = "A page was rejected although earlier pages of its listing were returned"
-                raise ExhaustedError(
-                    message, endpoint=endpoint.name, status=error.status, code=error.code
-                ) from None
-            is_announced |= page.has_paging
-            return page
-
+            page = self._get_page(request, request.params)
+            listing = pagination.Listing(is_unpaged=not page.has_paging)
+            listing.add(page)
+            return listing
         try:
             return pagination.read_pages(
-                fetch,
+                partial(self._fetch, request),
                 self._run_all,
                 size=form.page_size or PAGE_SIZE,
                 fingerprint=partial(deduplication.fingerprint, key=endpoint.key),
                 parameter=form.page,
             )
         except pagination.EndlessError:
-            message = "A listing without `paging` does not end"
+            message = "A listing does not end"
             raise ExhaustedError(message, endpoint=endpoint.name) from None
+
+    def _fetch(
+        self, request: _ListRequest, parameter: str, number: int, *, is_announced: bool
+    ) -> pagination.Page:
+        """Request one page; arguments as for `pagination.read_pages`."""
+        form, signs = request.form, request.signs
+        size = (("page_size", str(form.page_size)),) if form.page_size else ()
+        params = (*request.params, (parameter, str(number)), *size)
+        if number == 1:
+            return self._get_page(request, params)
+        request = request._replace(has_other_forms=False)
+        try:
+            return self._get_page(request, params, number, is_announced=is_announced)
+        except ApiError as error:
+            # Without `paging` this may be how the listing ends.
+            if not is_announced and _may_be_beyond_end(error):
+                signs.rejected_page, signs.rejected_status = number, error.status
+                return pagination.Page([])
+            if not isinstance(error, (MemberMissingError, NotConfiguredError)):
+                raise
+            # The first page proves that the member and the resource exist, so the error is
+            # temporary. Passed on as it is, it would drop the rows that were read.
+            message = "A page was rejected although earlier pages of its listing were returned"
+            raise ExhaustedError(
+                message, endpoint=error.endpoint, status=error.status, code=error.code
+            ) from None
+
+    def _get_page(
+        self,
+        request: _ListRequest,
+        params: date_filters.Params,
+        number: int = 1,
+        *,
+        is_announced: bool = False,
+    ) -> pagination.Page:
+        endpoint = request.endpoint
+        page: pagination.Page = self._get(
+            endpoint,
+            request.member,
+            params,
+            partial(_parse_page, endpoint=endpoint, number=number, is_announced=is_announced),
+            other_forms=request.has_other_forms,
+        )
+        return page
 
 
 def _parse_page(
-    body: Any, endpoint: Endpoint, number: int = 1, *, is_announced: bool = False
+    body: Any, endpoint: Endpoint, number: int, *, is_announced: bool
 ) -> pagination.Page | None:
-    """Parse a page. A 204 or, after the first page, `{}` is an empty page unless announced."""
+    """Parse a page. A 204 or, after the first page, `{}` is an empty page unless announced.
+
+    A 204 in place of an announced page is not the end of the listing but a fault.
+    """
     if not is_announced and (body is None or (body == {} and number > 1)):
         return pagination.Page([])
     return pagination.parse_page(body, endpoint.envelope, endpoint.sibling_fields)
@@ -281,4 +289,5 @@ def _parse_page(
 
 def _may_be_beyond_end(error: ApiError) -> bool:
     """Return whether an error may mean that the requested page is beyond the last one."""
-    return error.code == "page_not_found" or error.status in _BEYOND_END_STATUSES
+    is_rejection = error.code == "page_not_found" or error.status in _BEYOND_END_STATUSES
+    return is_rejection and not isinstance(error, FatalApiError)

@@ -2,7 +2,7 @@
 
 `paging.next_page` is a URL that holds the key and may name another host, so only its page number is
 used and the URL is never requested. Beyond the end CrowdTwist returns an empty page that links back
-to a real one (Activities-Extended), so no page is requested twice.
+to a real one (Activities-Extended), so a link to a page that was read before is not followed.
 
 Some lists may come without `paging` (the response of the activity history is not documented). They
 are read until a page is short, empty, or the same as an earlier one.
@@ -10,32 +10,32 @@ are read until a page is short, empty, or the same as an earlier one.
 
 from __future__ import annotations
 
-import math
+import re
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Callable, Hashable, Sequence
 
-PAGE_PARAMETERS = ("page", "page_number")
+    RunConcurrently = Callable[[Sequence[Callable[[], "Page"]]], list["Page"]]
 
 _MAX_CONCURRENT_PAGES = 32
 """Pages that are requested ahead at once. It limits what a wrong number of pages can cost."""
 
-_MAX_PAGES_WITHOUT_PAGING = 5_000
-"""Limit for a listing without `paging`, in case a host returns different rows for every request."""
+_MAX_PAGES = 20_000
+"""Limit for one listing, in case a host points further and further."""
 
 _PAGE_SIZE_FACTOR = 5
 """Every page size that is documented or usual is a multiple of this number of rows."""
 
-_MAX_CONSECUTIVE_EMPTY = 100
-"""Successive pages, each empty or a copy of the one before, after which reading stops."""
+_COUNT = re.compile(r"\s*([0-9]{1,11})(\.0*)?\s*", re.ASCII)
+_LINK = re.compile(r"[?&](page|page_number)=0*([1-9][0-9]{0,10})(?![^&#])", re.ASCII)
 
 
 class EndlessError(Exception):
-    """A listing without `paging` that has too many pages, each with different rows."""
+    """A listing that has too many pages."""
 
 
 @dataclass(frozen=True)
@@ -44,17 +44,17 @@ class Page:
 
     Attributes:
         rows: the rows of the page.
-        parameter: name of the page parameter in `next_page`.
+        parameter: name of the page parameter in `next_page`; "" if there is no link.
         next_number: number of the page that `next_page` points to, or None.
-        pages: number of pages as announced, or None.
+        pages: number of pages as announced; 0 if it is not.
         total: number of rows as announced, or None.
         has_paging: whether the page states if another one follows (`next_page` or `pages`).
     """
 
     rows: list[Any]
-    parameter: str = PAGE_PARAMETERS[0]
+    parameter: str = ""
     next_number: int | None = None
-    pages: int | None = None
+    pages: int = 0
     total: int | None = None
     has_paging: bool = False
 
@@ -65,45 +65,39 @@ class Listing:
 
     Attributes:
         pages: the rows of each page, in the order read.
-        total: the largest `paging.total` seen, or None.
-        has_changed: whether `paging.total` changed from one page to another.
+        totals: the values of `paging.total`; several if it changed from one page to another.
         oddities: what was wrong with the paging, one sentence each.
         is_unpaged: whether all rows came in one response, since the resource has no pages or
             ignores the page parameter.
     """
 
     pages: list[list[Any]] = field(default_factory=list)
-    total: int | None = None
-    has_changed: bool = False
-    oddities: list[str] = field(default_factory=list)
+    totals: set[int] = field(default_factory=set)
+    oddities: set[str] = field(default_factory=set)
     is_unpaged: bool = False
+
+    @property
+    def total(self) -> int | None:
+        """The largest total, since rows may be inserted or removed while pages are read."""
+        return max(self.totals, default=None)
+
+    def add(self, page: Page) -> None:
+        """Add the next page."""
+        self.pages.append(page.rows)
+        if page.total is not None:
+            self.totals.add(page.total)
 
 
 def _parse_count(value: Any) -> int | None:
-    """Parse a count from an int, a float or a string of digits; return None for anything else."""
-    if isinstance(value, bool):  # bool is a subclass of int
-        return None
-    if isinstance(value, float):
-        return int(value) if math.isfinite(value) and value >= 0 else None
-    if isinstance(value, str):
-        digits = value.strip()
-        return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 12 else None  # noqa: PLR2004 - no listing has more
-    return value if isinstance(value, int) and value >= 0 else None
+    """Parse a count from a number or its digits; return None for anything else."""
+    match = _COUNT.fullmatch(str(value))
+    return int(match[1]) if match else None
 
 
-def _parse_link(link: Any) -> tuple[str, int] | None:
-    """Return the page parameter and number of a `next_page` link, or None if it has none."""
-    if not isinstance(link, str):
-        return None
-    try:
-        query = parse_qs(urlsplit(link).query)
-    except ValueError:
-        return None
-    for parameter in PAGE_PARAMETERS:
-        number = _parse_count(query.get(parameter, [""])[0])
-        if number:
-            return parameter, number
-    return None
+def _parse_link(link: Any) -> tuple[str, int | None]:
+    """Return the page parameter and number of a `next_page` link; "" and None if it has none."""
+    match = _LINK.search(str(link))
+    return (match[1], int(match[2])) if match else ("", None)
 
 
 def parse_page(
@@ -120,180 +114,150 @@ def parse_page(
         return Page(payload)
     if not isinstance(payload, dict):
         return None
-    arrays = [payload[key] for key in envelope if isinstance(payload.get(key), list)]
-    if not arrays and not _is_empty(payload, envelope, sibling_fields):
+    rows = _find_rows(payload, envelope, sibling_fields)
+    if rows is None:
         return None
-    rows: list[Any] = next(filter(None, arrays), [])
-    for name in sibling_fields:
-        if name in payload:
-            rows = [{name: payload[name], **row} if isinstance(row, dict) else row for row in rows]
-    paging = payload.get("paging")
-    if isinstance(paging, list):
-        paging = paging[0] if paging else None
-    if not isinstance(paging, dict):
-        return Page(rows)
-    link = _parse_link(paging.get("next_page"))
+    siblings = {name: payload[name] for name in sibling_fields if name in payload}
+    if siblings:
+        rows = [{**siblings, **row} if isinstance(row, dict) else row for row in rows]
+    paging = _find_paging(payload)
+    parameter, next_number = _parse_link(paging.get("next_page"))
     return Page(
         rows,
-        parameter=link[0] if link else PAGE_PARAMETERS[0],
-        next_number=link[1] if link else None,
-        pages=_parse_count(paging.get("pages")),
+        parameter,
+        next_number,
+        pages=_parse_count(paging.get("pages")) or 0,
         total=_parse_count(paging.get("total")),
         has_paging=not paging.keys().isdisjoint({"next_page", "pages"}),
     )
 
 
-def _is_empty(
+def _find_paging(payload: dict[str, Any]) -> dict[str, Any]:
+    """Return the paging information, an object or an array of one; {} if there is none."""
+    match payload.get("paging"):
+        case dict(paging) | [dict(paging), *_]:
+            return paging
+    return {}
+
+
+def _find_rows(
     payload: dict[str, Any], envelope: tuple[str, ...], sibling_fields: tuple[str, ...]
-) -> bool:
-    """Return whether an object without the expected array is an empty listing.
+) -> list[Any] | None:
+    """Return the rows of an object; None if it does not look like a listing.
 
-    It is one if null or another empty value stands in place of the array; or if there is `paging`
-    and nothing that could be rows under an unknown key.
+    An object without the expected array is an empty listing if null or another empty value stands
+    in its place; or if there is `paging` and nothing that could be rows under an unknown key.
     """
-    present = [payload[key] for key in envelope if key in payload]
-    if present:
-        return not any(present)
-    others = [value for key, value in payload.items() if key not in {"paging", *sibling_fields}]
-    return "paging" in payload and not any(v for v in others if isinstance(v, (list, dict)))
-
-
-def next_page(page: Page, number: int, seen: Iterable[int]) -> tuple[int | None, str]:
-    """Decide which page to request after this one.
-
-    The listing ends when `next_page` and `pages` agree that it does, or at an empty page without a
-    link to a page that was not read yet.
-
-    Args:
-        page: the page just read.
-        number: its number.
-        seen: all page numbers read so far, this one included.
-
-    Returns:
-        The number of the next page, or None at the end; and a sentence if something is odd, or "".
-    """
-    if page.next_number is not None and page.next_number not in seen:
-        return page.next_number, ""
-    is_last = page.pages is None or number >= page.pages
-    # A wrong `pages` must not cost a request for each page that does not exist.
-    if not page.rows:
-        return None, "" if is_last else "an empty page ends a listing that announces more pages"
-    if is_last:
-        if page.next_number is None:
-            return None, ""
-        return None, "next_page points to a page that was read before"
-    # `pages` announces more than the link does: reading on costs a request, stopping may cost rows.
-    next_unread = next((n for n in range(number + 1, (page.pages or 0) + 1) if n not in seen), None)
-    if next_unread is None:
-        return None, "next_page points to a page that was read before"
-    where = "nowhere" if page.next_number is None else "to a page that was read before"
-    return next_unread, f"next_page points {where} although more pages are announced"
-
-
-def is_full(page: Page, size: int, first: Page | None) -> bool:
-    """Return whether another page may follow one without `paging`.
-
-    A page is full if it has as many rows as were requested, or as the first page has. The first
-    page is also considered full at any multiple of 5, since the host may use its own page size.
-
-    Args:
-        page: the page just read.
-        size: number of rows that was requested.
-        first: the first page of the listing; None if it is this one.
-    """
-    count = len(page.rows)
-    if first is None:
-        return count >= size or (count > 0 and count % _PAGE_SIZE_FACTOR == 0)
-    return count >= min(size, len(first.rows))
-
-
-def _is_repeated(
-    page: Page, fingerprint: Callable[[list[Any]], Hashable], earlier: set[Hashable]
-) -> bool:
-    """Return whether the same rows were read before; if not, add them to `earlier`.
-
-    Rows are repeated if the host ignores the page parameter, or starts again after the last page.
-
-    Raises:
-        EndlessError: the number of different pages has reached its limit.
-    """
-    rows_read = fingerprint(page.rows) if page.rows else None
-    if rows_read is not None and rows_read in earlier:
-        return True
-    if len(earlier) >= _MAX_PAGES_WITHOUT_PAGING:
-        raise EndlessError
-    earlier.add(rows_read)
-    return False
+    expected = [payload[key] for key in envelope if key in payload]
+    arrays = [value for value in expected if isinstance(value, list)]
+    if arrays:
+        return next(filter(None, arrays), [])
+    known = {"paging", *sibling_fields}
+    others = [value for key, value in payload.items() if key not in known]
+    candidates = expected or [value for value in others if isinstance(value, (list, dict))]
+    is_listing = bool(expected) or "paging" in payload
+    return [] if is_listing and not any(candidates) else None
 
 
 def read_pages(
-    fetch: Callable[[str, int], Page],
-    run_concurrently: Callable[[list[Callable[[], Page]]], list[Page]] | None = None,
+    fetch: Callable[..., Page],
+    run_concurrently: RunConcurrently,
     *,
-    size: int = 10,
-    fingerprint: Callable[[list[Any]], Hashable] = repr,
-    parameter: str = PAGE_PARAMETERS[0],
+    size: int,
+    fingerprint: Callable[[list[Any]], Hashable],
+    parameter: str,
 ) -> Listing:
-    """Read a listing to its end.
+    """Read a listing to its end. Its first page decides whether it has `paging`.
 
     Args:
-        fetch: requests a page, given the name of the page parameter and the page number. After
-            each page with new rows it is called at most `_MAX_CONSECUTIVE_EMPTY` times for pages
-            without.
+        fetch: requests a page, given the name of the page parameter, the page number and
+            `is_announced`: whether the first page has `paging`, so that this page should exist.
         run_concurrently: runs several such calls at the same time. Pages that are announced are
-            then requested ahead, but evaluated in order, so the result is the same.
+            requested ahead, but evaluated in order, so the result is the same.
         size: number of rows that was requested per page.
         fingerprint: returns a value that is equal for the same rows.
         parameter: name of the page parameter, until a `next_page` uses another one.
 
     Raises:
-        EndlessError: a listing without `paging` has too many pages.
+        EndlessError: the listing has too many pages.
     """
+    first = fetch(parameter, 1, is_announced=False)
+    if first.has_paging:
+        return _follow_paging(first, fetch, run_concurrently, parameter)
+    return _count_up(first, partial(fetch, parameter, is_announced=False), size, fingerprint)
+
+
+def _follow_paging(
+    page: Page,
+    fetch: Callable[..., Page],
+    run_concurrently: RunConcurrently,
+    parameter: str,
+) -> Listing:
+    """Read a listing by `next_page`, and by `pages` where that points nowhere new."""
     listing = Listing()
+    number = 1
     seen: set[int] = set()
     prefetched: dict[int, Page] = {}
-    announced_pages = 0
-    number: int | None = 1
-    consecutive_empty = 0
-    first: Page | None = None
-    has_paging = False
-    earlier: set[Hashable] = set()
-    while number is not None:
-        if run_concurrently is not None and number > 1 and number not in prefetched:
-            # The links are followed from page to page below, in order: a page that was prefetched
-            # but is not linked to is discarded, and its rows are not part of the listing.
-            batch = range(number, min(number + _MAX_CONCURRENT_PAGES, announced_pages + 1))
-            numbers = list(batch) or [number]
-            fetched = run_concurrently([partial(fetch, parameter, n) for n in numbers])
-            prefetched = dict(zip(numbers, fetched, strict=True))
-        page = prefetched.pop(number) if number in prefetched else fetch(parameter, number)
-        announced_pages = page.pages or 0
+    for _ in range(_MAX_PAGES):
+        listing.add(page)
         seen.add(number)
-        is_copy = bool(listing.pages) and page.rows == listing.pages[-1]
-        # One page with paging information is enough: a later one without it does not end the list.
-        has_paging |= page.has_paging
-        if not has_paging and _is_repeated(page, fingerprint, earlier):
-            # The second page equals the first: the host ignores the page parameter.
-            listing.is_unpaged = len(listing.pages) == 1
-            break
-        consecutive_empty = consecutive_empty + 1 if is_copy or not page.rows else 0
-        listing.pages.append(page.rows)
-        if page.total is not None:
-            # The largest total counts: rows may be inserted or removed while pages are read.
-            listing.has_changed |= listing.total not in {None, page.total}
-            listing.total = max(page.total, listing.total or 0)
-        if page.next_number is not None:
-            parameter = page.parameter
-        if has_paging:
-            number, oddity = next_page(page, number, seen)
+        target = page.next_number
+        if target is not None and target not in seen:
+            number = target
+        elif page.rows and number < page.pages:
+            # Reading on costs a request, stopping may cost rows.
+            listing.oddities.add("next_page points nowhere new although more pages are announced")
+            number += 1
         else:
-            number, oddity = (number + 1 if is_full(page, size, first) else None), ""
-        first = first or page
-        if number is not None and consecutive_empty >= _MAX_CONSECUTIVE_EMPTY:
-            number, oddity = (
-                None,
-                f"{_MAX_CONSECUTIVE_EMPTY} pages in a row have nothing new; the rest is not read",
-            )
-        if oddity and oddity not in listing.oddities:
-            listing.oddities.append(oddity)
-    return listing
+            # Beyond the end an empty page links back, which is documented.
+            if page.rows and target is not None:
+                listing.oddities.add("next_page points to a page that was read before")
+            return listing
+        parameter = page.parameter or parameter
+        if number not in prefetched:
+            # The links are followed from page to page, in order: a page that was prefetched but is
+            # not linked to is discarded, and its rows are not part of the listing.
+            last = min(page.pages, number + _MAX_CONCURRENT_PAGES - 1)
+            numbers = range(number, max(number, last) + 1)
+            calls = [partial(fetch, parameter, n, is_announced=True) for n in numbers]
+            prefetched = dict(zip(numbers, run_concurrently(calls), strict=True))
+        page = prefetched.pop(number)
+    raise EndlessError
+
+
+def _count_up(
+    first: Page,
+    fetch: Callable[[int], Page],
+    size: int,
+    fingerprint: Callable[[list[Any]], Hashable],
+) -> Listing:
+    """Read a listing without `paging`, until a page is short, empty or was read before."""
+    listing = Listing()
+    fingerprints: set[Hashable] = set()
+    for page in chain([first], map(fetch, range(2, _MAX_PAGES + 1))):
+        rows_read = fingerprint(page.rows)
+        if rows_read in fingerprints:
+            # The host ignores the page parameter if the second page equals the first. Otherwise
+            # it repeats the last page, or starts again after it.
+            listing.is_unpaged = len(listing.pages) == 1
+            return listing
+        fingerprints.add(rows_read)
+        listing.add(page)
+        if not _is_full(len(page.rows), size, len(first.rows)):
+            return listing
+    raise EndlessError
+
+
+def _is_full(count: int, size: int, first: int) -> bool:
+    """Return whether another page may follow a page without `paging`.
+
+    A page is full if it has as many rows as were requested, or as the first page has: the host may
+    use its own page size.
+
+    Args:
+        count: number of rows of the page.
+        size: number of rows that was requested.
+        first: number of rows of the first page.
+    """
+    has_own_size = first > 0 and first % _PAGE_SIZE_FACTOR == 0
+    return count >= min(size, first) and (first >= size or has_own_size)

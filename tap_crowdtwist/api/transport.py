@@ -13,10 +13,9 @@ from __future__ import annotations
 import os
 import ssl
 import threading
-import zlib
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import requests
@@ -27,7 +26,7 @@ from requests.structures import CaseInsensitiveDict
 from tap_crowdtwist.api.http_adapter import DeadlineAdapter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Mapping
 
     from requests.auth import AuthBase
 
@@ -35,7 +34,6 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 """Maximum size of a decompressed body. The largest pages seen have 25 rows of a few KB."""
 
 _CHUNK_BYTES = 256 * 1024
-_GZIP_WBITS = 16 + zlib.MAX_WBITS  # zlib: expect a gzip header and trailer
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip"}
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -136,7 +134,7 @@ class Transport:
         body = None
         try:
             body = self._read(raw)
-        except (urllib3.exceptions.HTTPError, OSError, zlib.error) as error:
+        except (urllib3.exceptions.HTTPError, OSError) as error:
             raise _no_response(error) from None
         finally:
             if body is None:
@@ -145,15 +143,13 @@ class Transport:
         return Response(raw.status, raw.headers, body)
 
     def _read(self, raw: urllib3.BaseHTTPResponse) -> bytearray:
-        """Read a body to its end; stop as soon as it is too large once decompressed."""
-        pieces = iter(partial(raw.read1, _CHUNK_BYTES, decode_content=False), b"")
-        encoding = raw.headers.get("Content-Encoding", "identity").strip().lower()
-        if encoding in {"gzip", "x-gzip"}:
-            pieces = _decompress(pieces)
-        elif encoding not in {"identity", ""}:
-            raise NoResponseError("the response has a Content-Encoding that was not requested")
+        """Read a body to its end; stop as soon as it is too large once decompressed.
+
+        A body that was cut before it was sent is not noticed here: it is not valid JSON.
+        """
         body = bytearray()
-        for piece in pieces:
+        # In pieces of limited size once decompressed: gzip can shrink a body a thousandfold.
+        for piece in iter(partial(raw.read1, _CHUNK_BYTES, decode_content=True), b""):
             body += piece
             if len(body) > self._max_body:
                 raise NoResponseError(f"the response is larger than {self._max_body} bytes")
@@ -185,29 +181,6 @@ class Transport:
         return _Route(cast("urllib3.HTTPConnectionPool", pool), prefix_length)
 
 
-def _decompress(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Decompress gzip and yield chunks of limited size.
-
-    A compressed body can grow a thousandfold, so that decompressing even one piece of it at once
-    could exhaust the memory before its size is checked.
-
-    Raises:
-        NoResponseError: the data ends in the middle of a gzip member.
-        zlib.error: the data is not gzip.
-    """
-    decompressor = None
-    for piece in pieces:
-        rest = piece
-        while rest:
-            # A gzip body may consist of several members, one after the other.
-            if decompressor is None or decompressor.eof:
-                decompressor = zlib.decompressobj(_GZIP_WBITS)
-            yield decompressor.decompress(rest, _CHUNK_BYTES)
-            rest = decompressor.unconsumed_tail or decompressor.unused_data
-    if decompressor is not None and not decompressor.eof:
-        raise NoResponseError("the response was cut short")
-
-
 def _ca_bundle() -> bool | str:
     """Return the file or directory of certificates to trust; True for those of `certifi`.
 
@@ -235,12 +208,9 @@ def _no_response(error: BaseException) -> NoResponseError:
     # By name: requests, urllib3, http.client and ssl each wrap the errors of the next one, and some
     # of these classes are private or differ between versions.
     class_names = {type(link).__name__ for link in chain}
-    for names, reason in _PERMANENT_FAILURES:
-        if class_names & names:
-            return NoResponseError(reason, is_permanent=True)
-    for names, reason in _TEMPORARY_FAILURES:
-        if class_names & names:
-            return NoResponseError(reason)
+    for failure in _FAILURES:
+        if not class_names.isdisjoint(failure.class_names):
+            return NoResponseError(failure.reason, is_permanent=failure.is_permanent)
     return NoResponseError(f"the connection failed ({type(chain[-1]).__name__})")
 
 
@@ -250,29 +220,37 @@ def _inner_error(error: BaseException) -> BaseException | None:
     return next((each for each in candidates if isinstance(each, BaseException)), None)
 
 
-_PERMANENT_FAILURES: tuple[tuple[frozenset[str], str], ...] = (
-    (
+class _Failure(NamedTuple):
+    """A failure of a connection: names of the errors that show it, and the reason to report."""
+
+    class_names: frozenset[str]
+    reason: str
+    is_permanent: bool = False
+
+
+_FAILURES = (
+    _Failure(
         frozenset({"SSLCertVerificationError", "CertificateError"}),
         "the certificate of the host is not trusted (REQUESTS_CA_BUNDLE can name a CA bundle)",
+        is_permanent=True,
     ),
-    (
+    _Failure(
         frozenset({"InvalidProxyURL", "InvalidSchema", "ProxySchemeUnknown"}),
         "the variable HTTPS_PROXY names a proxy that cannot be used",
+        is_permanent=True,
     ),
-)
-_TEMPORARY_FAILURES: tuple[tuple[frozenset[str], str], ...] = (
-    (frozenset({"SSLError"}), "the TLS handshake failed"),
-    (
+    _Failure(frozenset({"SSLError"}), "the TLS handshake failed"),
+    _Failure(
         frozenset({"ProxyError"}),
         "the proxy that the variable HTTPS_PROXY names rejected the connection",
     ),
-    (frozenset({"NameResolutionError", "gaierror"}), "the host name is unknown"),
-    (frozenset({"ConnectionRefusedError"}), "the connection was refused"),
-    (
+    _Failure(frozenset({"NameResolutionError", "gaierror"}), "the host name is unknown"),
+    _Failure(frozenset({"ConnectionRefusedError"}), "the connection was refused"),
+    _Failure(
         frozenset({"ReadTimeoutError", "ReadTimeout", "ConnectTimeoutError", "ConnectTimeout"}),
         "no complete response within `request_timeout`",
     ),
-    (frozenset({"IncompleteRead", "InvalidChunkLength"}), "the response was cut short"),
-    (frozenset({"error"}), "the response is not valid gzip"),
-    (frozenset({"RemoteDisconnected", "ConnectionResetError"}), "the connection was reset"),
+    _Failure(frozenset({"IncompleteRead", "InvalidChunkLength"}), "the response was cut short"),
+    _Failure(frozenset({"DecodeError"}), "the response is not valid gzip"),
+    _Failure(frozenset({"RemoteDisconnected", "ConnectionResetError"}), "the connection was reset"),
 )

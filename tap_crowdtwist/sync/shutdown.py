@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-import threading
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 
 from tap_crowdtwist.errors import TapError
 
@@ -32,18 +33,20 @@ class StopSignal:
     """A stop request, made by a signal handler and noticed by all code that waits."""
 
     def __init__(self) -> None:
-        self._event = threading.Event()
-        self._signum = signal.SIGTERM
+        self._signum: signal.Signals | None = None
+        # Not an Event: a signal handler may interrupt the main thread while that holds the lock of
+        # the Event, and would wait for the lock forever. `SimpleQueue.put` is reentrant.
+        self._requests: SimpleQueue[None] = SimpleQueue()
 
     def request_stop(self, signum: int = signal.SIGTERM) -> None:
         """Ask the run to stop."""
         self._signum = signal.Signals(signum)
-        self._event.set()
+        self._requests.put(None)
 
     @property
     def is_requested(self) -> bool:
         """Whether the run was asked to stop."""
-        return self._event.is_set()
+        return self._signum is not None
 
     def raise_if_stopped(self) -> None:
         """Raise if the run was asked to stop.
@@ -51,7 +54,7 @@ class StopSignal:
         Raises:
             StoppedError: the run was asked to stop.
         """
-        if self._event.is_set():
+        if self._signum is not None:
             raise StoppedError(self._signum)
 
     def sleep(self, seconds: float) -> None:
@@ -60,6 +63,8 @@ class StopSignal:
         Raises:
             StoppedError: the run was asked to stop.
         """
-        # On an event, not `time.sleep`: a stop ends the waits of all threads at once.
-        if self._event.wait(seconds):
-            raise StoppedError(self._signum)
+        # Not `time.sleep`: a stop ends the waits of all threads at once. Each puts the request back
+        # for the next one.
+        with suppress(Empty):
+            self._requests.put(self._requests.get(timeout=seconds))
+        self.raise_if_stopped()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,12 +15,13 @@ from tap_crowdtwist.api.errors import (
     ApiError,
     ErrorBody,
     ResponseAction,
-    classify_response,
     is_success,
     parse_error_body,
 )
 
 PERSONAL = "ada@example.test"
+
+classify_response = partial(errors.classify_response, resource="points_expiration")
 
 
 def action_for(status: int, code: str = "", *, is_per_member: bool = True) -> ResponseAction:
@@ -209,6 +211,11 @@ def test_an_answer_is_fine_only_at_200_and_without_an_error_body() -> None:
     assert not is_success(200, ErrorBody("page_not_found", ""))
     assert not is_success(204, None)
     assert not is_success(404, None)
+
+
+def test_a_page_that_is_not_found_is_an_answer_for_points_expiration_only() -> None:
+    rule = errors.classify_response(200, "page_not_found", is_per_member=True, resource="receipts")
+    assert rule.action is ResponseAction.RETRY
 
 
 # What a person reads

@@ -35,7 +35,8 @@ class Readings:
 
 
 def reading(*pages: list[Any], total: int | None = None, moved: bool = False) -> Listing:
-    return Listing(list(pages), total, moved)
+    totals = set() if total is None else {total, total - moved}
+    return Listing(list(pages), totals)
 
 
 def numbered(*ids: Any) -> list[dict[str, Any]]:
@@ -200,7 +201,7 @@ def test_oddities_of_the_paging_are_told_once_per_endpoint(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     ledger = ListingChecks()
-    odd = Listing([numbered(1)], oddities=["100 % odd", "even"])
+    odd = Listing([numbered(1)], oddities={"100 % odd", "even"})
     completed(odd, ledger=ledger)
     completed(odd, ledger=ledger)
     read_verified(lambda: odd, Endpoint("receipts", "/receipts"), ledger)

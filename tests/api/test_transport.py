@@ -6,7 +6,6 @@ import gc
 import gzip
 import time
 import tracemalloc
-import zlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from support.scripted_server import OK, Server, answer, drip
 
 from tap_crowdtwist.api.auth import HeaderKey, QueryKey
+from tap_crowdtwist.api.decoding import Decoded, decode
 from tap_crowdtwist.api.transport import NoResponseError, Transport
 
 if TYPE_CHECKING:
@@ -118,15 +118,10 @@ PACKED = pack(b"%r" % list(range(5000)))
         (cut(answer(BODY)[:-3]), "the response was cut short"),
         (cut(chunked(BODY, end=b"")), "the response was cut short"),
         (cut(chunked(BODY, end=b"nonsense\r\n")), "the response was cut short"),
-        (answer(PACKED[:-9], GZIP), "the response was cut short"),
-        (answer(PACKED[:2000], GZIP), "the response was cut short"),
         (answer(BODY, GZIP), "the response is not valid gzip"),
-        (answer(PACKED + b"more", GZIP), "the response is not valid gzip"),
-        (
-            answer(zlib.compress(BODY), "Content-Encoding: deflate"),
-            "a Content-Encoding that was not requested",
-        ),
-        (answer(BODY, "Content-Encoding: gzip, gzip"), "a Content-Encoding that was not requested"),
+        (answer(PACKED[:9] + PACKED, GZIP), "the response is not valid gzip"),
+        (answer(PACKED[:-8] + bytes(8), GZIP), "the response is not valid gzip"),
+        (answer(BODY, "Content-Encoding: gzip, gzip"), "the response is not valid gzip"),
         (answer(BODY, "Content-Length: 4"), "the connection failed (InvalidHeader)"),
         (answer(BODY, "no header at all", "X: 1"), "the connection failed (HTTPException)"),
         (answer(BODY, *["X: 1"] * 101), "the connection failed (HTTPException)"),
@@ -150,6 +145,12 @@ def test_a_broken_answer_is_none_and_leaves_nothing_to_the_next(
     assert reason in str(caught.value)
     assert caught.value.__cause__ is None
     assert not caught.value.is_permanent
+
+
+@pytest.mark.parametrize("length", [12, 2000, len(PACKED) - 20])
+def test_gzip_that_was_cut_before_it_was_sent_is_no_json(transport: Transport, length: int) -> None:
+    with Server(answer(PACKED[:length], GZIP)).running() as server:
+        assert decode(transport.get(server.url, AUTH).body) == Decoded(None)
 
 
 def test_an_answer_may_be_as_large_as_that(transport: Transport) -> None:

@@ -80,7 +80,7 @@ def test_a_total_that_is_wrong_is_reported_with_both_numbers(
 
 
 def test_listings_that_lie_warn_once_each_and_not_for_each_member(running: Sandbox) -> None:
-    lines = run_under_fault(running, "next_self=1", STREAMS).results[0].stderr.splitlines()
+    lines = run_under_fault(running, "next_missing=1", STREAMS).results[0].stderr.splitlines()
     warned = [line.partition(LOGGER)[2] for line in lines if LOGGER in line]
     assert warned
     assert len(warned) == len(set(warned))

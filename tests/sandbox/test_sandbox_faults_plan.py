@@ -128,14 +128,14 @@ def test_a_listing_lies_or_not_whatever_the_request() -> None:
 
 
 def test_a_listing_lies_from_a_numbered_request_on() -> None:
-    plan = Plan(3, parse("next_self@2,total_up@4"))
+    plan = Plan(3, parse("next_missing@2,total_up@4"))
     told = []
     for _ in range(4):
         plan.next()
         told.append(
             (plan.paging_fault("/a"), plan.paging_fault("/b") if plan.number == 1 else None)
         )
-    assert [lie for lie, _ in told] == [None, "next_self", "next_self", "total_up"]
+    assert [lie for lie, _ in told] == [None, "next_missing", "next_missing", "total_up"]
     assert plan.paging_fault("/b") == "total_up"
 
 

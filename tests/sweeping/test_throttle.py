@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,10 @@ from support.clocks import FakeClock
 
 from tap_crowdtwist.api.rate_limiter import CATCH_UP_SECONDS, MINUTE_SECONDS, RateLimiter
 from tap_crowdtwist.sync.shutdown import StoppedError, StopSignal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
 
 
 def throttle(per_minute: int, clock: FakeClock) -> RateLimiter:
@@ -127,6 +133,60 @@ def test_a_wish_to_stop_wakes_whoever_waits(pause: float | None) -> None:
     stop.request_stop()
     waiting.join(5)
     assert [type(error) for error in raised] == [StoppedError]
+
+
+def test_a_wish_to_stop_wakes_all_who_wait() -> None:
+    stop = StopSignal()
+    raised: list[int] = []
+
+    def wait(number: int) -> None:
+        try:
+            stop.sleep(86_400)
+        except StoppedError:
+            raised.append(number)
+
+    waiting = [threading.Thread(target=wait, args=(number,)) for number in range(20)]
+    for each in waiting:
+        each.start()
+    stop.request_stop()
+    for each in waiting:
+        each.join(5)
+    assert sorted(raised) == list(range(20))
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("interrupted", ["sleep", "request_stop"])
+def test_a_signal_may_come_at_any_instant_of_a_wait_or_a_stop(interrupted: str) -> None:
+    """A handler runs between any two operations of the main thread, library code included."""
+
+    def run(instant: int) -> tuple[StopSignal, bool]:
+        stop = StopSignal()
+        operations = 0
+
+        def trace(frame: FrameType, event: str, _: object) -> Callable[..., Any]:
+            nonlocal operations
+            frame.f_trace_opcodes = True
+            operations += event == "opcode"
+            if operations == instant and event == "opcode":
+                stop.request_stop()
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            stop.sleep(0.001) if interrupted == "sleep" else stop.request_stop()
+        except StoppedError:
+            pass
+        finally:
+            sys.settrace(before)
+        return stop, operations >= instant
+
+    instant, is_within = 1, True
+    while is_within:
+        stop, is_within = run(instant)
+        assert stop.is_requested or not is_within
+        instant += 1
+    assert instant > 10
 
 
 def test_workers_share_one_pace() -> None:
