@@ -156,12 +156,14 @@ def test_parts_never_exceed_the_rate_together(count: int, rate: int) -> None:
 
 
 def test_settings_are_spelled_as_meltano_reads_them() -> None:
-    settings = {"client_id": "512", "lookback_days": 3, "flattening_enabled": True, "x": None}
+    settings = {"client_id": "512", "lookback_days": 3, "flattening_enabled": True}
+    settings |= {"max_retries": 0, "x": None, "y": "", "z": []}
 
     assert CODE.variables("TAP_", settings | {"_select": ["users.*"]}) == {
         "TAP_CLIENT_ID": "512",
         "TAP_LOOKBACK_DAYS": "3",
         "TAP_FLATTENING_ENABLED": "true",
+        "TAP_MAX_RETRIES": "0",
         "TAP__SELECT": '["users.*"]',
     }
 

@@ -56,7 +56,8 @@ def roster() -> list[dict[str, Any]]:
     settings = read_settings()
     tap = tap_environment(settings)
     if settings.roster_sql:
-        column = tap.get(f"{TAP_PREFIX}USER_IDS_COLUMN") or tap.get(f"{TAP_PREFIX}ID_TYPE", "id")
+        id_type = tap.get(f"{TAP_PREFIX}ID_TYPE", "id")
+        column = tap.get(f"{TAP_PREFIX}USER_IDS_COLUMN", id_type)
         ids = first_column(settings.roster_conn_id, settings.roster_sql)
         try:
             number = write_roster(tap.get(f"{TAP_PREFIX}USER_IDS_PATH", ""), ids, column)
@@ -142,9 +143,9 @@ def tap_environment(settings: Settings) -> dict[str, str]:
     select = [name if "." in name else f"{name}.*" for name in settings.streams or ()]
     return (
         environment
-        | variables(TAP_PREFIX, {"api_key": connection.password or None})
+        | variables(TAP_PREFIX, {"api_key": connection.password})
         | variables(TAP_PREFIX, connection.extra_dejson)
-        | variables(TAP_PREFIX, {"user_ids_path": settings.roster, "_select": select or None})
+        | variables(TAP_PREFIX, {"user_ids_path": settings.roster, "_select": select})
     )
 
 

@@ -94,11 +94,11 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 def variables(prefix: str, settings: Mapping[str, Any]) -> dict[str, str]:
-    """Return settings as environment variables of a Singer plugin, without those that are None."""
+    """Return the settings that have a value, as environment variables of a Singer plugin."""
     return {
         f"{prefix}{name.upper()}": value if isinstance(value, str) else json.dumps(value)
         for name, value in settings.items()
-        if value is not None
+        if value not in (None, "", [])
     }
 
 
