@@ -49,7 +49,7 @@ docs-check: $(VENV)/.dev ## Fail if `make docs` would change anything
 test-airflow: $(VENV)/.dev $(AIRFLOW_VENV)/.installed ## Run the DAG on a real Airflow, into PostgreSQL
 	AIRFLOW_VENV=$(AIRFLOW_VENV) $(BIN)/python -m pytest tests/airflow $(ARGS)
 
-bench: $(VENV)/.dev ## Measure against the obvious ways; about 20 minutes, rewrites benchmarks/README.md
+bench: $(VENV)/.dev ## Measure against the obvious ways; about 20 minutes, prints the tables of its page
 	$(BIN)/python -m benchmarks $(ARGS)
 
 audit: $(VENV)/.dev ## Look for known weaknesses in what the tap installs

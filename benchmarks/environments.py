@@ -60,12 +60,12 @@ def present() -> Environments:
     return Environments(python.parent / "tap-crowdtwist", python, dlt if dlt.exists() else None)
 
 
-def fresh(source: Path) -> Environments:
-    """Install the tap from a directory with its sources, and dlt if it is not installed yet."""
+def fresh() -> Environments:
+    """Install the tap from its sources, and dlt if it is not installed yet."""
     tap, dlt = HOME / "tap", HOME / "dlt"
-    _install(tap, str(source))
+    _install(tap, str(ROOT))
     # Again and without dependencies: the sources may have changed since the environment was made.
-    _run(_python(tap), "-m", "pip", *_QUIET, "--no-deps", "--force-reinstall", str(source))
+    _run(_python(tap), "-m", "pip", *_QUIET, "--no-deps", "--force-reinstall", str(ROOT))
     _install(dlt, DLT)
     return Environments(tap / "bin" / "tap-crowdtwist", Path(_python(tap)), Path(_python(dlt)))
 

@@ -23,7 +23,8 @@ from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.measure import Output, Program, Usage
+from benchmarks.measure import Output, Program, Usage, catalog_of
+from benchmarks.report import table
 from crowdtwist_sandbox import Sandbox, SandboxOptions
 
 if TYPE_CHECKING:
@@ -82,19 +83,13 @@ def write_zip(path: Path, header: str, rows: Iterable[str]) -> None:
         lines.writelines(f"{row}\n" for row in rows)
 
 
-def catalog_of(config: Path, folder: Path, *streams: str) -> Path:
-    """Write a catalog that selects some streams, and return its path."""
-    Program(
-        [sys.executable, "-m", "tap_crowdtwist", "--config", str(config), "--discover"], folder
-    ).run(_TIMEOUT_SECONDS)
-    catalog = json.loads((folder / "stdout").read_bytes())
-    for entry in catalog["streams"]:
-        for each in entry["metadata"]:
-            if not each["breadcrumb"]:
-                each["metadata"]["selected"] = entry["tap_stream_id"] in streams
-    path = folder / "catalog.json"
-    path.write_text(json.dumps(catalog), encoding="utf-8")
-    return path
+def run_tap(folder: Path, config: Path, *streams: str, state: Path | None = None) -> Usage:
+    """Run the tap on some streams, with its output to `stdout` in the folder."""
+    command = [sys.executable, "-m", "tap_crowdtwist", "--config", str(config)]
+    catalog = folder / "catalog.json"
+    catalog.write_text(json.dumps(catalog_of(command, *streams)), encoding="utf-8")
+    command += ["--catalog", str(catalog), *(["--state", str(state)] if state else [])]
+    return Program(command, folder).run(_TIMEOUT_SECONDS)
 
 
 def reading(rows: int, stream: str, feed: str, header: str, row: Any) -> tuple[Usage, int]:
@@ -109,9 +104,7 @@ def reading(rows: int, stream: str, feed: str, header: str, row: Any) -> tuple[U
         write_zip(folder / "push" / f"2_512_{feed}_20261119.zip", header, map(row, range(rows)))
         config = folder / "config.json"
         config.write_text(json.dumps({"data_push_path": str(folder / "push")}), encoding="utf-8")
-        command = [sys.executable, "-m", "tap_crowdtwist", "--config", str(config)]
-        command += ["--catalog", str(catalog_of(config, folder, stream))]
-        usage = Program(command, folder).run(_TIMEOUT_SECONDS)
+        usage = run_tap(folder, config, stream)
         with (folder / "stdout").open("rb") as lines:
             output = Output.of(lines)
     if usage.code or output.count("RECORD") != rows:
@@ -119,20 +112,18 @@ def reading(rows: int, stream: str, feed: str, header: str, row: Any) -> tuple[U
     return usage, output.size
 
 
-def report_reading(rows: int) -> Iterator[str]:
-    """Yield the lines of the table about reading."""
-    yield "| stream | rows | rows a second | CPU s | peak memory | output |"
-    yield "| --- | --: | --: | --: | --: | --: |"
+def table_of_reading(rows: int) -> str:
+    """Return the table about reading."""
+    lines = []
     for stream, feed, header, row in (
         ("push_user_activities", "USER_ACTIVITY", _ACTIVITY, activity),
         ("push_users", "PROFILE", _PROFILE, profile),
     ):
         for count in (rows // 10, rows):
             usage, size = reading(count, stream, feed, header, row)
-            yield (
-                f"| `{stream}` | {count:,} | {count / usage.wall:,.0f} | {usage.cpu:.1f} | "
-                f"{usage.peak / 2**20:.0f} MB | {size / 2**20:.0f} MB |"
-            )
+            speed, peak = round(count / usage.wall), round(usage.peak / 2**20)
+            lines.append((f"`{stream}`", count, speed, f"{usage.cpu:.1f}", peak, size // 2**20))
+    return table(("stream", "rows", "rows a second", "CPU s", "peak MB", "MB out"), lines)
 
 
 class Warehouse:
@@ -186,8 +177,8 @@ def _without_nulls(value: Any) -> Any:
     return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
-def report_changed(members: int, daily: float) -> Iterator[str]:
-    """Yield the lines of the tables about sweeping changed members."""
+def tables_of_changed(members: int, daily: float) -> Iterator[str]:
+    """Yield the tables about sweeping changed members."""
     today = datetime.now(timezone.utc).date() - timedelta(days=2)
     options = SandboxOptions(members=members, today=today, drift=False, daily_changes=daily)
     with Sandbox(options) as sandbox, tempfile.TemporaryDirectory() as temporary:
@@ -213,22 +204,18 @@ def report_changed(members: int, daily: float) -> Iterator[str]:
         only = {**settings, "sweep_members": "changed"}
         _, changed = _sync(sandbox, folder, only, state, warehouse)
         appeared = _appeared(push, today + timedelta(days=2))  # files have the next day's date
-        yield f"{members:,} members, of whom {appeared:,} appear in the files of the second day:"
-        yield ""
-        yield "| | requests | of a full sweep |"
-        yield "| --- | --: | --: |"
-        for name, count in (
-            ("full sweep, first day", full),
-            ("`sweep_members` all, second day", daily_all),
-            ("`sweep_members` changed, second day", changed),
-        ):
-            yield f"| {name} | {count:,} | {count / daily_all:.2%} |"
-        yield ""
-        yield "| stream | rows in the sandbox | missing or different |"
-        yield "| --- | --: | --: |"
-        for stream in COMPARED:
-            count, wrong = warehouse.differing(sandbox, stream)
-            yield f"| `{stream}` | {count:,} | {wrong:,} |"
+        yield table(
+            ("", "", "of all"),
+            [
+                ("members", members),
+                ("members in the files of the second day", appeared, f"{appeared / members:.2%}"),
+                ("requests, first day", full),
+                ("requests, second day, `sweep_members` all", daily_all),
+                ("the same, changed", changed, f"{changed / daily_all:.2%}"),
+            ],
+        )
+        rows = [(f"`{stream}`", *warehouse.differing(sandbox, stream)) for stream in COMPARED]
+        yield table(("stream", "rows in the sandbox", "missing or different"), rows)
 
 
 def _appeared(push: Path, day: date) -> int:
@@ -262,11 +249,8 @@ def _sync(
     config, stored = folder / "config.json", folder / "state.json"
     config.write_text(json.dumps(settings), encoding="utf-8")
     stored.write_text(json.dumps(state), encoding="utf-8")
-    catalog = catalog_of(config, folder, *COMPARED)
     sandbox.reset()
-    command = [sys.executable, "-m", "tap_crowdtwist", "--config", str(config)]
-    command += ["--state", str(stored), "--catalog", str(catalog)]
-    usage = Program(command, folder).run(_TIMEOUT_SECONDS)
+    usage = run_tap(folder, config, *COMPARED, state=stored)
     if usage.code:
         raise SystemExit((folder / "stderr").read_text(encoding="utf-8")[-2000:])
     with (folder / "stdout").open("rb") as lines:
@@ -285,13 +269,11 @@ def main() -> None:
     if given.rows:
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, cores[:1])  # child processes inherit it
-        for line in report_reading(given.rows):
-            sys.stdout.write(line + "\n")
+        sys.stdout.write(f"{table_of_reading(given.rows)}\n")
         os.sched_setaffinity(0, cores)
-        sys.stdout.write("\n")
     if given.members:
-        for line in report_changed(given.members, given.daily_changes):
-            sys.stdout.write(line + "\n")
+        for text in tables_of_changed(given.members, given.daily_changes):
+            sys.stdout.write(f"{text}\n")
 
 
 if __name__ == "__main__":

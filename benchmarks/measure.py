@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -9,10 +10,11 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING
+from itertools import islice
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 _TYPE = re.compile(rb'\{"type": ?"([A-Z_]+)"')
@@ -27,14 +29,12 @@ class Output:
         size: bytes in total.
         state: bytes of all STATE messages.
         largest_state: bytes of the largest STATE message.
-        largest: bytes of the largest message of any type.
     """
 
     messages: dict[str, int] = field(default_factory=dict)
     size: int = 0
     state: int = 0
     largest_state: int = 0
-    largest: int = 0
 
     def count(self, kind: str) -> int:
         """Return the number of messages of a type."""
@@ -46,7 +46,6 @@ class Output:
         name = kind[1].decode() if kind else "other"
         self.messages[name] = self.messages.get(name, 0) + 1
         self.size += len(line)
-        self.largest = max(self.largest, len(line))
         if name == "STATE":
             self.state += len(line)
             self.largest_state = max(self.largest_state, len(line))
@@ -68,15 +67,13 @@ class Usage:
         wall: seconds from start to end.
         cpu: seconds of CPU time, user and system, with the children it waited for.
         peak: bytes of memory of its largest process.
-        code: exit code; the negative number of a signal.
-        timed_out: whether it was killed at its timeout.
+        code: exit code; the negative number of a signal, such as -9 if it took too long.
     """
 
     wall: float
     cpu: float
     peak: int
     code: int
-    timed_out: bool = False
 
 
 def _environment() -> dict[str, str]:
@@ -107,28 +104,33 @@ class Program:
             timeout_seconds: seconds after which it is killed.
         """
         with (self.folder / "stdout").open("wb") as out:
-            return self._wait(self._start(out), timeout_seconds)
+            return self._run(out, timeout_seconds)
 
     def stop_after(self, records: int, stream: str, timeout_seconds: float) -> Usage:
         """Run the program until it has written some records of a stream, then send SIGTERM."""
-        start = time.perf_counter()
-        process = self._start(subprocess.PIPE)
-        assert process.stdout is not None  # noqa: S101 - it was asked for
         wanted = re.compile(rb'\{"type": ?"RECORD", ?"stream": ?"%s"' % stream.encode())
-        # Reading blocks for as long as the program writes nothing, so only a timer can end it.
-        timer = threading.Timer(timeout_seconds, os.killpg, (process.pid, signal.SIGKILL))
-        timer.start()
-        with process.stdout:
-            for line in process.stdout:
-                records -= bool(wanted.match(line))
-                if not records:
-                    process.terminate()  # and read on, or it may block on a full pipe
-        timer.cancel()
-        return self._wait(process, timeout_seconds, start)
 
-    def _start(self, out: IO[bytes] | int) -> subprocess.Popen[bytes]:
+        def read(process: subprocess.Popen[bytes]) -> None:
+            assert process.stdout is not None  # noqa: S101 - it was asked for
+            with process.stdout as lines:
+                matching = (line for line in lines if wanted.match(line))
+                for _ in islice(matching, records):
+                    pass
+                os.kill(process.pid, signal.SIGTERM)
+                for _ in lines:  # or it may block on a full pipe
+                    pass
+
+        return self._run(subprocess.PIPE, timeout_seconds, read)
+
+    def _run(
+        self,
+        out: IO[bytes] | int,
+        timeout_seconds: float,
+        read: Callable[[subprocess.Popen[bytes]], None] = lambda _: None,
+    ) -> Usage:
+        start = time.perf_counter()
         with (self.folder / "stderr").open("wb") as err:
-            return subprocess.Popen(  # noqa: S603 - our own contenders
+            process = subprocess.Popen(  # noqa: S603 - our own contenders
                 self.command,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -137,24 +139,15 @@ class Program:
                 env={**_environment(), **self.env},
                 start_new_session=True,  # its own process group, so that children are killed too
             )
-
-    def _wait(
-        self, process: subprocess.Popen[bytes], timeout_seconds: float, start: float | None = None
-    ) -> Usage:
-        start = time.perf_counter() if start is None else start
-        timed_out = threading.Event()
-
-        def kill() -> None:
-            timed_out.set()
-            os.killpg(process.pid, signal.SIGKILL)
-
-        timer = threading.Timer(timeout_seconds, kill)
+        # Waiting and reading block for as long as the program does nothing.
+        timer = threading.Timer(timeout_seconds, os.killpg, (process.pid, signal.SIGKILL))
         timer.start()
         try:
+            read(process)
             # Popen.wait() does not return the resources of this one process.
             _, status, used = os.wait4(process.pid, 0)
         except BaseException:
-            kill()
+            os.killpg(process.pid, signal.SIGKILL)
             raise
         finally:
             timer.cancel()
@@ -164,5 +157,20 @@ class Program:
             used.ru_utime + used.ru_stime,
             used.ru_maxrss * 1024,  # Linux counts in kilobytes
             process.returncode,
-            timed_out.is_set(),
         )
+
+
+def catalog_of(tap: Sequence[str], *streams: str) -> dict[str, Any]:
+    """Return a catalog that selects some streams.
+
+    Args:
+        tap: the command of the tap, with its configuration.
+        streams: the streams.
+    """
+    done = subprocess.run([*tap, "--discover"], check=True, capture_output=True, timeout=60)  # noqa: S603 - our own
+    catalog: dict[str, Any] = json.loads(done.stdout)
+    for entry in catalog["streams"]:
+        for each in entry["metadata"]:
+            if not each["breadcrumb"]:
+                each["metadata"]["selected"] = entry["tap_stream_id"] in streams
+    return catalog

@@ -28,6 +28,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from singer_sdk.singerlib import RecordMessage
 
+from benchmarks import report
 from benchmarks.server import Server
 from tap_crowdtwist.api import endpoints, pagination
 from tap_crowdtwist.api.auth import HeaderKey, QueryKey
@@ -192,7 +193,7 @@ def pool(items: int) -> None:
     workers.close()
 
 
-def table(server: Server) -> Iterator[tuple[str, float]]:
+def costs(server: Server) -> Iterator[tuple[str, float]]:
     """Measure the variants in turns, and yield the median of each, per request."""
     requested = targets(server)
     with closing(ClientVariants(server)) as clients:
@@ -261,8 +262,8 @@ def main() -> None:
     parser.add_argument("--hot", action="store_true", help="profile the client too")
     chosen = parser.parse_args()
     with Server(members=MEMBERS, drift=False) as server:
-        for what, microseconds in table(server):
-            sys.stdout.write(f"| {what} | {microseconds:.0f} |\n")
+        rows = [(what, round(microseconds)) for what, microseconds in costs(server)]
+        sys.stdout.write(report.table(("", "µs"), rows))
         if chosen.hot:
             sys.stdout.write(hot(server))
 

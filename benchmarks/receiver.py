@@ -23,76 +23,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from benchmarks.environments import ROOT
+from benchmarks.report import table
+from crowdtwist_sandbox.engine import Engine
+from crowdtwist_sandbox.feeds.live_push import live_events
+from crowdtwist_sandbox.options import SandboxOptions
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-ROOT = Path(__file__).resolve().parents[1]
 KEY = "benchmark-key"
 FIRST = 1_000_000_000
 _OK = b"HTTP/1.1 200 "
 _END = b"\r\n\r\n{}"
 _TICKS = os.sysconf("SC_CLK_TCK")
 
-PROFILE = {
-    "id": FIRST,
-    "thirdPartyId": "8f14e45f-ceea-467f-ab1b-3c2d5e6a7b8c",
-    "username": "made.up.member",
-    "emailAddress": "made.up.member@mail.example.test",
-    "firstName": "Márta",
-    "middleName": None,
-    "lastName": "O'Example",
-    "dateOfBirth": "1984-02-29",
-    "genderId": 2,
-    "streetAddress1": "12 Invented Street",
-    "streetAddress2": "Apartment 7",
-    "city": "Springfield",
-    "state": "NY",
-    "postalCode": "10001",
-    "country": "US",
-    "mobilePhoneNumber": "+12125550123",
-    "preferredLocale": "en_US",
-    "signUpChannelId": 3,
-    "householdId": 77_000_123,
-    "isActive": 1,
-    "isDeleted": 0,
-    "isSuspended": 0,
-    "emailIsVerified": 1,
-    "receiveEmailUpdates": 1,
-    "receiveSmsUpdates": 0,
-    "activityStreamOptIn": 0,
-    "dateCreated": "1496275200",
-    "dateLastLogin": "1763596800",
-    "dateLastUpdated": "1763600400",
-    "dateReceiveEmailOptIn": "1496275200",
-    "password": None,
-    "salt": None,
-    "hashAlgorithmId": None,
-    "totalPoints": 128_450,
-    "redeemablePoints": 12_300,
-    "numPointsPurchased": 0,
-    "rank": 4211,
-    "referralUrl": "https://loyalty.example.test/r/abcdefgh",
-    "facebookId": None,
-    "twitterId": None,
-    "instagramId": None,
-    "householdName": "The Examples of Springfield",
-    "pinterestId": None,
-    "foursquareId": None,
-    "avatarUrl": "https://images.example.test/avatars/8f14e45fceea467fab1b3c2d5e6a7b8c.png",
-    "initiatedBy": "member",
-    "ipAddress": "192.0.2.17",
-    "customData": '{"shirt":"M","store":"0042","newsletters":["weekly","outlet"]}',
-    "tierInfo": {
-        "currentLevel": 3,
-        "currentTitle": "Gold",
-        "nextLevel": 4,
-        "nextTitle": "Platinum",
-        "pointsToNextLevel": 2150,
-        "dateReached": "1735689600",
-        "expirationDate": "1798761600",
-        "tierScore": 7850,
-    },
-}
+
+def event() -> bytes:
+    """Return a profile event of the sandbox, with the id `FIRST`."""
+    events = live_events(Engine(SandboxOptions(members=100)), day=0)
+    profile = next(event for feed, event in events if feed == "users")
+    return json.dumps(profile | {"id": FIRST}, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 class Load(NamedTuple):
@@ -155,7 +106,7 @@ class _Generator:
     def __init__(self, url: str, events: int, seconds: float) -> None:
         host, port = urlsplit(url).hostname or "", urlsplit(url).port or 0
         self.address = host, port
-        self.text = json.dumps(PROFILE, ensure_ascii=False, separators=(",", ":")).encode()
+        self.text = event()
         self.head = (
             f"POST /live/users HTTP/1.1\r\nHost: {host}:{port}\r\nx-api-key: {KEY}\r\n"
             "Content-Type: application/json; charset=UTF-8\r\nUser-Agent: benchmark\r\n"
@@ -217,8 +168,8 @@ def on_disk(directory: Path) -> dict[int, int]:
     return dict(counts)
 
 
-def measure(options: argparse.Namespace) -> list[tuple[str, str]]:
-    """Run the receiver under load; return the names and values of the table.
+def measure(options: argparse.Namespace) -> list[tuple[str, Any]]:
+    """Run the receiver under load; return the rows of the table.
 
     Raises:
         RuntimeError: the events on disk are not those that were acknowledged.
@@ -254,16 +205,15 @@ def measure(options: argparse.Namespace) -> list[tuple[str, str]]:
             raise RuntimeError("what was acknowledged is not what is on disk")
     events = sum(load.acknowledged.values())
     disk = {name: int(number) for number, name in re.findall(r"(\d+) x (commits|syncs)", stderr)}
-    size = len(json.dumps(PROFILE, ensure_ascii=False, separators=(",", ":")).encode())
     return [
-        ("events acknowledged, each of them on disk as often", f"{events:,}"),
-        ("bytes of an event", f"{size:,}"),
-        ("connections", f"{options.connections}"),
-        ("other answers", f"{load.others}"),
-        ("events a second", f"{events / load.seconds:,.0f}"),
+        ("events acknowledged, each of them on disk as often", events),
+        ("bytes of an event", len(event())),
+        ("connections", options.connections),
+        ("other answers", load.others),
+        ("events a second", round(events / load.seconds)),
         ("latency, median", f"{_at(load.latencies, 0.5):.1f} ms"),
         ("latency, 99 of 100", f"{_at(load.latencies, 0.99):.1f} ms"),
-        ("fsyncs", f"{disk['syncs']:,}"),
+        ("fsyncs", disk["syncs"]),
         ("events to a commit", f"{events / disk['commits']:.1f}"),
         ("CPU of the receiver for 1,000 events", f"{used / events * 1000:.3f} s"),
         ("its share of its core", f"{used / load.seconds:.0%}"),
@@ -289,8 +239,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         load = _Generator(options.generate, options.events, options.seconds)
         json.dump(asyncio.run(load.run(options.connections)), sys.stdout)
         return
-    rows = "".join(f"| {name} | {value} |\n" for name, value in measure(options))
-    sys.stdout.write(f"| | |\n|---|---:|\n{rows}")
+    sys.stdout.write(table(("", ""), measure(options)))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from typing_extensions import override
 
+from benchmarks.environments import ROOT
 from crowdtwist_sandbox import Sandbox, SandboxOptions
 from crowdtwist_sandbox.request_log import RequestLog
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-ROOT = Path(__file__).parents[1]
 MINUTE = 60.0
 MARGIN_SECONDS = 5.0
 """Time at the start and at the end of a run that does not count for its steady rate."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.environments import ROOT
-from benchmarks.measure import Output, Program, Usage
-from benchmarks.server import RequestStats, Server
+from benchmarks.measure import Output, Program
+from benchmarks.server import Server
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmarks.environments import Environments
+    from benchmarks.measure import Usage
+    from benchmarks.server import RequestStats
 
 CEILING = 10_000
 """Requests a minute that CrowdTwist allows a program."""
@@ -34,9 +36,6 @@ TAP, TEXTBOOK, TUNED, DLT, EXTRACT, BARE = NAMES = (
 SEQUENTIAL = frozenset({TEXTBOOK, TUNED})
 _LARGEST_LIST = 10_000
 """Members up to which a roster is read here: a child's peak memory starts with its parent's."""
-
-REQUESTS_PER_MEMBER = 8.8
-"""Roughly; the sandbox's members have several pages of some resources."""
 
 
 @dataclass(frozen=True)
@@ -63,56 +62,24 @@ class Setup:
             drift=False,
         )
 
-    def skip_reason(self, name: str) -> str:
-        """Return why a contender is not run in this configuration, or ""."""
-        if self.ceiling and name in {BARE, EXTRACT}:
-            return "has no rate limit" if name == BARE else "like the row above"
+    def includes(self, name: str) -> bool:
+        """Return whether a contender is run: not without a rate limit, nor for minutes."""
         if name not in SEQUENTIAL:
-            return ""
-        if self.ceiling and self.latency:
-            return "one at a time: stays far below the ceiling"
-        seconds = REQUESTS_PER_MEMBER * self.members * self.latency / 1000
-        if seconds > 100:  # noqa: PLR2004 - as long as anyone wants to wait
-            return f"one at a time: about {seconds / 60:.0f} min"
-        if self.ceiling and self.members > 300:  # noqa: PLR2004 - likewise
-            return "one at a time: takes too long"
-        return ""
+            return not (self.ceiling and name in {BARE, EXTRACT})
+        if self.ceiling:
+            return self.latency == 0 and self.members <= 300  # noqa: PLR2004 - half a minute
+        return self.members * self.latency <= 10_000  # noqa: PLR2004 - a minute and a half
 
 
-@dataclass
+@dataclass(frozen=True)
 class Result:
-    """The cost and the output of one run of a contender; empty if it was not run.
-
-    `why` is the reason why it was not run or did not complete.
-    """
+    """The cost and the output of one run of a contender."""
 
     contender: str
     setup: Setup
-    why: str = ""
-    usage: Usage | None = None
-    request_stats: RequestStats | None = None
-    output: Output = field(default_factory=Output)
-
-    @property
-    def complete(self) -> bool:
-        """Whether it ran to its end."""
-        return self.usage is not None and self.usage.code == 0
-
-    def dump(self) -> dict[str, Any]:
-        """Convert the result to JSON types."""
-        return asdict(self)
-
-    @classmethod
-    def load(cls, stored: dict[str, Any]) -> Result:
-        """Rebuild a result from its JSON form."""
-        return cls(
-            stored["contender"],
-            Setup(**stored["setup"]),
-            stored["why"],
-            Usage(**stored["usage"]) if stored["usage"] else None,
-            RequestStats(*stored["request_stats"]) if stored["request_stats"] else None,
-            Output(**stored["output"]),
-        )
+    usage: Usage
+    request_stats: RequestStats
+    output: Output
 
 
 class Runner:
@@ -151,18 +118,17 @@ class Runner:
             timeout_seconds: seconds after which it is killed.
             settings: additional settings of the tap.
         """
-        result = Result(name, self._setup)
         program = self.program(name, **settings)
         self._server.ask("reset")
-        result.usage = program.run(timeout_seconds)
-        result.request_stats = self._server.request_stats()
+        usage = program.run(timeout_seconds)
+        request_stats = self._server.request_stats()
         with (self._folder / "stdout").open("rb") as lines:
-            result.output = Output.of(lines)
+            output = Output.of(lines)
         if name in {DLT, EXTRACT}:
-            result.output.size = _size(self._out(name))
-        if name == TAP and result.complete:  # the bare loop requests the same URLs
+            output.size = _size(self._out(name))
+        if name == TAP:  # the bare loop requests the same URLs
             self._server.ask("urls", str(self._folder / "urls.txt"))
-        return result
+        return Result(name, self._setup, usage, request_stats, output)
 
     def program(self, name: str, catalog: dict[str, Any] | None = None, **settings: Any) -> Program:
         """Write a contender's configuration, and return the program to run."""

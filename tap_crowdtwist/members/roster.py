@@ -87,7 +87,9 @@ class Roster:
         self.id_type = id_type
         self.shard = shard or Shard()
         self._pseudonymize = pseudonymize if id_type != "id" else None
-        kept = filter(self.shard.holds, members)
+        self.ids_read = 0
+        """Ids of all shards, repeats included: a number on which shards of one roster agree."""
+        kept = filter(self.shard.holds, self._counted(members))
         self._members: Sequence[Member]
         if id_type == "id":
             # Arrays, not sets: a set of ids would take several times the memory.
@@ -95,6 +97,11 @@ class Roster:
             self._members = array("q", _unique(sorted(numbers)))
         else:
             self._members = sorted(set(kept), key=self._name)
+
+    def _counted(self, members: Iterable[Member]) -> Iterator[Member]:
+        for member in members:
+            self.ids_read += 1
+            yield member
 
     @cached_property
     def checksum(self) -> int:

@@ -12,6 +12,7 @@ import msgspec
 
 from tap_crowdtwist.errors import IncompleteError, SettingError
 from tap_crowdtwist.files.paths import display_name
+from tap_crowdtwist.members.roster import Roster
 from tap_crowdtwist.sync.run import roster_lines_of
 from tap_crowdtwist.sync.stats import FORGOTTEN, MAX_SHOWN
 
@@ -32,7 +33,11 @@ def report(run: SyncRun, logger: logging.Logger) -> None:
         return
     run.client.warn_of_truncation()
     requests_sent = run.client.stats
+    # Not `run.roster`: a run of program streams alone has none, and must not look for one.
+    roster = vars(run).get("roster", Roster(()))
     totals = {
+        "members": len(roster),
+        "roster_ids": 0 if run.settings.only_changed else roster.ids_read,
         "requests": requests_sent.requests.total(),
         "retried": requests_sent.retried,
         "rate_limited": requests_sent.rate_limited,

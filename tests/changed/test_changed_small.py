@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ from support.changed_members import STREAMS, Brand, rewrite
 from support.harness import DAY, PRESENT, TODAY, config_of, run_cli
 
 from tap_crowdtwist.state.failed_members import FailedMembers
+from tap_crowdtwist.sync import summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +55,20 @@ def test_a_member_whom_nobody_knows_is_passed_over_once(brand: Brand) -> None:
     assert not outcome.said
     assert outcome.summary["users"]["missing"] == 1
     assert not brand.run().requests
+
+
+def test_the_summary_counts_who_changed_and_has_no_number_for_shards_to_agree_on(
+    brand: Brand, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shard also reads the members that it owes, so shards may differ in what they have read."""
+    heard = logging.getLogger("heard")
+    heard.addHandler(caplog.handler)
+    caplog.set_level(logging.INFO, heard.name)
+    report = summary.report
+    monkeypatch.setattr(summary, "report", lambda run, _: report(run, heard))
+    only(brand, "999999999")
+    brand.run()
+    assert '"members":1,"roster_ids":0,' in caplog.text
 
 
 def test_files_of_strangers_are_taken_for_another_programs(brand: Brand) -> None:

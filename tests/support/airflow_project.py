@@ -37,7 +37,7 @@ _NOT_OURS = ("AIRFLOW", "TAP_", "TARGET_", "MELTANO_", "PG", "COV", "PYTHON", "V
 
 
 def shards() -> Any:
-    """The package beside the DAG, which needs no Airflow."""
+    """The module beside the DAG, which needs no Airflow."""
     if str(DAGS) not in sys.path:
         sys.path.append(str(DAGS))
     return importlib.import_module("crowdtwist_shards")

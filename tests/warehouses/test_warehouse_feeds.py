@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.databases import SCHEMA, Database, column_type
 from support.harness import TODAY, discover, entry_of
-from support.live_push_receiver import KEY, receiving
 from support.readme import block, blocks, put_into_env
+from support.receiver import KEY, receiving
 from support.warehouses import Expected, texts
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
@@ -39,14 +39,14 @@ def test_three_ways_lead_to_the_same_rows_and_only_who_changed_is_asked(
     }
     options = SandboxOptions(members=30, seed=27, drift=False, today=TODAY)
     expected = {stream: Expected(stream) for stream in CHANGED}
-    with Sandbox(options) as sandbox, receiving(folders["live_push"]) as url:
+    with Sandbox(options) as sandbox, receiving(folders["live_push"]) as running:
 
         def day(*, passes: bool = True) -> None:
             if passes:
                 sandbox.advance()
             sandbox.write_data_push(folders["data_push"])
             sandbox.write_batch_activity(folders["batch_activity"])
-            sandbox.post_live_push(url, api_key=KEY)
+            sandbox.post_live_push(f"{running.url}/live", api_key=KEY)
             for stream in CHANGED:
                 expected[stream].add(list(sandbox.expected_rows(stream)))
 

@@ -6,9 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
 from support.databases import SCHEMA, Database
-from support.live_push_receiver import KEY, receiving
+from support.receiver import receiving
 from support.scripted_server import Server, answer
 
 if TYPE_CHECKING:
@@ -43,9 +42,8 @@ def test_what_no_database_stores_is_replaced_in_values_names_and_keys(
     live, pushed = pipeline.root / "live", pipeline.root / "pushed"
     pushed.mkdir()
     (pushed / "2_512_USER_REDEMPTION_20260310.csv").write_bytes(TABLE)
-    with receiving(live) as url:
-        headers = {"x-api-key": KEY}
-        assert requests.post(f"{url}/users", json=PROFILE, headers=headers, timeout=10).ok
+    with receiving(live) as running:
+        assert running.post("/live/users", PROFILE).ok
     api, pos = (Server(answer(json.dumps(body).encode())) for body in (ACTIVITIES, PURCHASES))
     with api.running(), pos.running():
         pipeline.settings |= postgres.settings("text")
