@@ -6,7 +6,8 @@ happened. A complete sweep of all members records in the state which files exist
 including files that came late and files with new content; that sweep records its files in turn.
 
 No member is left out silently: if days are missing between the files, if files stop coming, or if
-the state has no such record, the run asks for a sweep of all members.
+the state has no such record, the run asks for a sweep of all members. It does so too, after it has
+read the others, if redemption files name members whose CrowdTwist id is in no file.
 """
 
 from __future__ import annotations
@@ -16,26 +17,22 @@ from functools import cached_property
 from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any
 
-from tap_crowdtwist.api.errors import ApiError, FatalApiError
 from tap_crowdtwist.errors import SettingError, TapError
 from tap_crowdtwist.files.folder import FileSource, digest_of
 from tap_crowdtwist.files.history import FileHistory
 from tap_crowdtwist.files.member_ids import MembersInFiles
 from tap_crowdtwist.files.naming import DATA_PUSH, LIVE_PUSH
 from tap_crowdtwist.members.roster import Roster
-from tap_crowdtwist.members.user_ids import look_up_ids
 from tap_crowdtwist.state import files_seen, stored_sweep
 from tap_crowdtwist.state.failed_members import FailedMembers
 from tap_crowdtwist.sync.file_gaps import SWEEP_ALL_ONCE, check_age, check_gap, check_kept
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from tap_crowdtwist.api.client import Client
     from tap_crowdtwist.config.settings import Settings
     from tap_crowdtwist.files.folder import File
-    from tap_crowdtwist.members.user_ids import RunConcurrently
 
 logger = logging.getLogger(__name__)
 
@@ -93,10 +90,10 @@ class ChangeFiles:
         members = MembersInFiles(self._form)
         if self._live is not None:
             members.add_captures(live, self._live.open)
-        # Day by day: the files of one day identify each other's members.
         days = sorted(push, key=lambda file: file.period)
-        for _, files in groupby(days, key=lambda file: file.period):
-            members.add_tables(files, self._push.open)
+        for day, files in groupby(days, key=lambda file: file.period):
+            nearby = [file for file in self.push if abs(file.period - day) == 1]
+            members.add_tables(files, nearby, self._push.open)
         return members
 
 
@@ -104,8 +101,7 @@ def changed_roster(
     feeds: ChangeFiles,
     states: Mapping[str, Mapping[str, Any]],
     settings: Settings,
-    client: Client,
-    run_concurrently: RunConcurrently,
+    fail: Callable[[Exception], None],
     now: datetime,
 ) -> Roster:
     """Return the members that changed since the last complete sweep of some streams.
@@ -116,15 +112,13 @@ def changed_roster(
         feeds: the files.
         states: the states of the streams that are to be swept, by name.
         settings: the settings.
-        client: looks up the members that the files name without a numeric id.
-        run_concurrently: runs several calls at the same time.
+        fail: called with an error if members are left out, so that the run is not complete.
         now: the current time.
 
     Raises:
         SettingError: a sweep of all members is needed first, or a file is missing or broken; the
             message says why.
-        TapError: the state cannot be read, or members cannot be looked up.
-        FatalApiError: no request can succeed.
+        TapError: the state cannot be read.
     """
     push: dict[str, File] = {}
     live: dict[str, File] = {}
@@ -152,16 +146,16 @@ def changed_roster(
             "`sweep_members` all, which rewrites it"
         ) from None
     members = feeds.members_in(push.values(), live.values())
-    try:
-        looked_up = look_up_ids(members.without_id, client, run_concurrently)
-    except FatalApiError:
-        raise
-    except ApiError as error:
-        raise TapError(
-            "Who changed is not known, since members that files name without a numeric id could "
-            f"not be looked up: {error}; the next run tries again, or else {SWEEP_ALL_ONCE}"
-        ) from None
-    roster = Roster(chain(members.numbers, looked_up, failed), "id", settings.shard)
+    if members.without_id:
+        fail(
+            SettingError(
+                "data_push_path",
+                f"has redemptions of members ({len(members.without_id):,} in all) whose CrowdTwist "
+                "id is in no file of that day, of the day before or of the day after, so they were "
+                f"not read; {SWEEP_ALL_ONCE}",
+            )
+        )
+    roster = Roster(chain(members.numbers, failed), "id", settings.shard)
     logger.info(
         "%d members appear in the %d files that are new since the last complete sweep",
         len(roster),
