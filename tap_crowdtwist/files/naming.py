@@ -46,6 +46,7 @@ class FileNaming:
         example: a valid name, for messages.
         near: matches names that are nearly right, with the groups `begin`, `year`, `month`, `day`
             and `ending`, which make up the right name.
+        period_format: how messages show a period, for `strftime`.
     """
 
     setting: str
@@ -54,6 +55,7 @@ class FileNaming:
     period: timedelta
     example: str
     near: re.Pattern[str] | None = None
+    period_format: str = "%Y-%m-%d"
 
     def parse(self, name: str) -> ParsedName | None:
         """Return the parts of a name, or None if it is not a name of this kind."""
@@ -80,9 +82,9 @@ class FileNaming:
         """Return the number of the period, counted from 1970, that contains a timestamp."""
         return (timestamp - _EPOCH) // self.period
 
-    def period_start(self, period: int) -> datetime:
-        """Return when a period begins."""
-        return _EPOCH + period * self.period
+    def describe_period(self, period: int) -> str:
+        """Return the day or hour at which a period begins, for messages."""
+        return (_EPOCH + period * self.period).strftime(self.period_format)
 
 
 _FEED_ALIASES = {"USER_PROFILE": "PROFILE", "ACTIVITIES": "activities"}
@@ -121,6 +123,7 @@ LIVE_PUSH = FileNaming(
     "%Y%m%dT%H",
     HOUR,
     "live_users-20261119T14-0a1b2c3d.jsonl",
+    period_format="%Y-%m-%d %H:00",
 )
 BATCH_ACTIVITY = FileNaming(
     "batch_activity_path",

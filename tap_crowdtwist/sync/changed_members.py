@@ -54,11 +54,14 @@ class ChangeFiles:
         self._form = settings.data_push_format
         self._push = FileSource(str(settings.data_push_path), DATA_PUSH, known_hosts=known_hosts)
         files = self._push.files(now)
-        self.push = [file for file in files if not file.is_ahead and not file.correct_name]
+        misnamed = [file for file in files if file.correct_name]
+        ahead = [file for file in files if file.is_ahead]
+        left_out = {*misnamed, *ahead}
+        self.push = [file for file in files if file not in left_out]
         self.problems: list[SettingError] = []
-        if misnamed := [file for file in files if file.correct_name]:
+        if misnamed:
             self.problems.append(self._push.misnamed_error(misnamed))
-        if ahead := [file for file in files if file.is_ahead and not file.correct_name]:
+        if ahead:
             self.problems.append(self._push.ahead_error(ahead))
         self._live: FileSource | None = None
         self.live: list[File] = []
@@ -120,32 +123,27 @@ def changed_roster(
             message says why.
         TapError: the state cannot be read.
     """
-    push: dict[str, File] = {}
-    live: dict[str, File] = {}
-    failed: list[int] = []
-    seen_by_stream = _files_seen(states)
+    push: set[File] = set()
+    live: set[File] = set()
+    failed: set[int] = set()
+    _check_swept(states)
     try:
-        for name, entry in states.items():
-            seen, sweep = seen_by_stream[name], stored_sweep(entry)
+        for name in states:
+            seen, sweep = states[name]["files"], stored_sweep(states[name])
+            _check_kept(feeds, seen, sweep.get("files"))
             push_read = files_seen.history_of(seen, "push")
-            live_read = files_seen.history_of(seen, "live")
-            # A resumed sweep needs the files with which it began: members of theirs that are after
-            # its cursor are not read yet.
-            begun = sweep.get("files")
-            check_kept(DATA_PUSH, feeds.push, push_read, files_seen.history_of(begun, "push"))
-            check_kept(LIVE_PUSH, feeds.live, live_read, files_seen.history_of(begun, "live"))
             due = push_read.due(feeds.push)
             check_gap(seen, feeds.push, due, push_read, settings.data_push_daily)
             check_age(seen, feeds.push, push_read, now)
-            push |= {file.path: file for file in due}
-            live |= {file.path: file for file in live_read.due(feeds.live)}
-            failed += FailedMembers.load(sweep).earlier
+            push.update(due)
+            live.update(files_seen.history_of(seen, "live").due(feeds.live))
+            failed |= FailedMembers.load(sweep).earlier
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         raise TapError(
             f"The state cannot be read: the entry of `{name}`; run once with "
             "`sweep_members` all, which rewrites it"
         ) from None
-    members = feeds.members_in(push.values(), live.values())
+    members = feeds.members_in(push, live)
     if members.without_id:
         fail(
             SettingError(
@@ -166,23 +164,20 @@ def changed_roster(
 
 def newest_roster(feeds: ChangeFiles, settings: Settings) -> Roster:
     """Return the members in the files of the newest day that has any, to try requests with."""
-    roster = Roster((), "id", settings.shard)
-    for day in sorted({file.period for file in feeds.push}, reverse=True):
-        members = feeds.members_in((file for file in feeds.push if file.period == day), ())
-        roster = Roster(members.numbers, "id", settings.shard)
+    for _, files in groupby(reversed(feeds.push), key=lambda file: file.period):
+        roster = Roster(feeds.members_in(files, ()).numbers, "id", settings.shard)
         if len(roster):
-            break
-    return roster
+            return roster
+    return Roster((), "id", settings.shard)
 
 
-def _files_seen(states: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return the files that each stream has seen.
+def _check_swept(states: Mapping[str, Mapping[str, Any]]) -> None:
+    """Check that a complete sweep of all members has recorded which files each stream has seen.
 
     Raises:
-        SettingError: a stream has had no complete sweep of all members.
+        SettingError: a stream has had none, or the next one has begun.
     """
-    seen_by_stream = {name: entry.get("files") for name, entry in states.items()}
-    lacking = [name for name, seen in seen_by_stream.items() if not isinstance(seen, dict)]
+    lacking = [name for name, entry in states.items() if not isinstance(entry.get("files"), dict)]
     if lacking:
         raise SettingError(
             "sweep_members",
@@ -190,10 +185,11 @@ def _files_seen(states: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
             f"`data_push_path` set, which {_list(lacking)} had not; {SWEEP_ALL_ONCE}, then with "
             "`changed` and the state of that run",
         )
+    sweeps = {name: stored_sweep(entry) for name, entry in states.items()}
     begun = [
         name
-        for name, entry in states.items()
-        if "started_at" in (sweep := stored_sweep(entry)) and sweep.get("members") != "changed"
+        for name, sweep in sweeps.items()
+        if "started_at" in sweep and sweep.get("members") != "changed"
     ]
     if begun:
         raise SettingError(
@@ -201,7 +197,21 @@ def _files_seen(states: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
             f"`changed` is possible only when the sweep of all members that has begun for "
             f"{_list(begun)} is complete; continue with `sweep_members` all until then",
         )
-    return {name: dict(seen) for name, seen in seen_by_stream.items() if seen is not None}
+
+
+def _check_kept(
+    feeds: ChangeFiles, seen: Mapping[str, Any], begun: Mapping[str, Any] | None
+) -> None:
+    """Check that the files with which a resumed sweep began still exist.
+
+    The sweep needs them: members of theirs that are after its cursor are not read yet.
+
+    Raises:
+        SettingError: files are missing.
+    """
+    for kind, naming, files in (("push", DATA_PUSH, feeds.push), ("live", LIVE_PUSH, feeds.live)):
+        read, at_start = files_seen.history_of(seen, kind), files_seen.history_of(begun, kind)
+        check_kept(naming, files, read, at_start)
 
 
 def _list(streams: Sequence[str]) -> str:
