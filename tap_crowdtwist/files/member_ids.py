@@ -12,7 +12,8 @@ import heapq
 import logging
 from array import array
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from itertools import groupby
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 from tap_crowdtwist.errors import FileError
 from tap_crowdtwist.files.csv_format import DOCUMENTED_FORMAT, CsvFormat
@@ -86,15 +87,9 @@ class MemberNumbers:
             self._merge_recent()
 
     def _merge_recent(self) -> None:
-        if not self._recent:
-            return
-        merged = array("q")
-        last = None
-        for number in heapq.merge(self._sorted, sorted(self._recent)):
-            if number != last:
-                merged.append(number)
-            last = number
-        self._sorted, self._recent = merged, set()
+        merged = heapq.merge(self._sorted, sorted(self._recent))
+        self._sorted = array("q", (number for number, _ in groupby(merged)))
+        self._recent = set()
 
 
 class MembersInFiles:
@@ -241,5 +236,4 @@ def _rows(table: CsvTable) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def _number(value: Any) -> int | None:
-    member = parse_id(str(value), "id")
-    return None if member is None else int(member)
+    return cast("int | None", parse_id(str(value), "id"))
