@@ -59,12 +59,15 @@ class MemberIdentifiers(NamedTuple):
     @classmethod
     def of(cls, row: Mapping[str, str]) -> MemberIdentifiers:
         """Return the identifiers in a row."""
-        return cls(*(row.get(name, "").strip().casefold() for name in cls._fields))
+        return cls(*(_plain(row.get(name, "")) for name in cls._fields))
 
     def contradicts(self, other: MemberIdentifiers) -> bool:
         """Return whether both have an identifier of one kind, and not the same."""
         pairs = zip(self, other, strict=True)
         return any(own != theirs for own, theirs in pairs if own and theirs)
+
+
+_WANTED_COLUMNS = {"id", "user_id", "member_id", *MemberIdentifiers._fields}
 
 
 class MemberNumbers:
@@ -209,30 +212,37 @@ class _IdLookup:
 
     def __init__(self, without_id: set[MemberIdentifiers]) -> None:
         self.unmatched = without_id
-        by_name: dict[tuple[int, str], list[MemberIdentifiers]] = {}
+        self._by_column: dict[str, dict[str, list[MemberIdentifiers]]] = {}
         for identifiers in without_id:
-            most_reliable = next(key for key in enumerate(identifiers) if key[1])
-            by_name.setdefault(most_reliable, []).append(identifiers)
-        self._by_name = {
-            name: members for name, members in by_name.items() if len(members) <= _MAX_SHARED
-        }
+            column, name = next(item for item in identifiers._asdict().items() if item[1])
+            by_name = self._by_column.setdefault(column, {})
+            by_name.setdefault(name, []).append(identifiers)
 
     def match(self, row: Mapping[str, str]) -> bool:
         """Remove the members whom a row with an id identifies; return whether there are any."""
         if not self.unmatched:
             return False
-        found = MemberIdentifiers.of(row)
-        same = [member for key in enumerate(found) for member in self._by_name.get(key, ())]
-        agreed = {member for member in same if not member.contradicts(found)}
+        agreed: set[MemberIdentifiers] = set()
+        for column, by_name in self._by_column.items():
+            same = by_name.get(_plain(row.get(column, "")), ())
+            if len(same) <= _MAX_SHARED:
+                agreed.update(
+                    member for member in same if not member.contradicts(MemberIdentifiers.of(row))
+                )
         self.unmatched -= agreed
         return bool(agreed)
 
 
+def _plain(name: str) -> str:
+    return name.strip().casefold()
+
+
 def _rows(table: CsvTable) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield each row, by column names in lower case, and the line on which it begins."""
-    columns = [name.lower() for name in table.columns]
+    """Yield the ids and other identifiers of each row, and the line on which it begins."""
+    columns = {name.lower(): place for place, name in enumerate(table.columns)}
+    wanted = [(name, columns[name]) for name in _WANTED_COLUMNS & columns.keys()]
     for line, cells in table:
-        yield line, dict(zip(columns, cells))  # noqa: B905 - counted by the table
+        yield line, {name: cells[place] for name, place in wanted}
 
 
 def _number(value: Any) -> int | None:
