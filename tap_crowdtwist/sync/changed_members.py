@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 from functools import cached_property
 from itertools import chain, groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.errors import SettingError, TapError
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from tap_crowdtwist.files.folder import File
 
 logger = logging.getLogger(__name__)
+
+_IN_ORDER = attrgetter("period", "path")
+"""Sorts files, so that the first error is always the same."""
 
 _MAX_SHOWN = 3
 """Streams that an error names."""
@@ -92,8 +96,8 @@ class ChangeFiles:
         """
         members = MembersInFiles(self._form)
         if self._live is not None:
-            members.add_captures(live, self._live.open)
-        days = sorted(push, key=lambda file: file.period)
+            members.add_captures(sorted(live, key=_IN_ORDER), self._live.open)
+        days = sorted(push, key=_IN_ORDER)
         for day, files in groupby(days, key=lambda file: file.period):
             nearby = [file for file in self.push if abs(file.period - day) == 1]
             members.add_tables(files, nearby, self._push.open)
