@@ -322,10 +322,8 @@ class TapCrowdTwist(Tap):
         try:
             assert run.feeds is not None  # noqa: S101 - ensured by the settings
             run.roster = changed_members.changed_roster(
-                run.feeds, states, run.settings, run.client, run.run_concurrently, run.now()
+                run.feeds, states, run.settings, run.fail, run.now()
             )
-        except StoppedError:
-            raise
         except TapError as error:
             run.skip_reason = "who changed is not known"
             run.fail(error)

@@ -8,7 +8,9 @@ a fault, and is read where that is possible. Source: Batch Activity Credit.
 
 from __future__ import annotations
 
+import codecs
 import re
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
 from tap_crowdtwist.errors import FileError
@@ -32,8 +34,9 @@ FIELDS = (
 )
 _MEMBER_FIELDS = FIELDS[:4]
 _REQUIRED_FIELDS = len(FIELDS) - 2
+_BOM = codecs.BOM_UTF8
 _MAX_LINE_BYTES = 1 << 16
-"""The rest of a longer line is skipped."""
+"""A longer line, which no such file has, is read as several."""
 
 _WRONG_FIELD_COUNT = "wrong number of fields"
 _TIMESTAMP = re.compile(r"\d{9,10}", re.ASCII)
@@ -66,30 +69,13 @@ def read_credits(
     """
     try:
         with open_file(file) as raw:
-            number = 0
-            while line := raw.readline(_MAX_LINE_BYTES):
-                number += 1
-                # An overlong line is skipped to its end. Otherwise its remainder would be taken for
-                # the next line, and every later line number would be wrong.
-                is_whole = len(line) < _MAX_LINE_BYTES or line.endswith(b"\n") or _skip_line(raw)
-                if number == 1:
-                    line = line.removeprefix(b"\xef\xbb\xbf")
-                if line.strip():
-                    row = parse_credit(line.rstrip(b"\r\n"))
-                    yield number, row if is_whole else {**row, "fault": _WRONG_FIELD_COUNT}
+            for number, line in enumerate(iter(partial(raw.readline, _MAX_LINE_BYTES), b""), 1):
+                text = line.removeprefix(_BOM).strip()
+                if text:
+                    yield number, parse_credit(text)
     except Exception as error:  # noqa: BLE001 - each file system has its own
         problem = f"cannot be read: {describe_error(error)}; {CHECK_ACCESS}"
         raise FileError(BATCH_ACTIVITY.setting, file.name, problem) from None
-
-
-def _skip_line(raw: IO[bytes]) -> bool:
-    """Skip the rest of an overlong line; return whether only blanks were left of it."""
-    skipped = 0
-    while rest := raw.readline(_MAX_LINE_BYTES):
-        skipped += len(rest.rstrip())
-        if rest.endswith(b"\n"):
-            break
-    return not skipped
 
 
 def parse_credit(line: bytes) -> dict[str, Any]:

@@ -6,8 +6,6 @@ import codecs
 from contextlib import suppress
 from typing import NamedTuple
 
-_DELIMITER_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
-
 
 class CsvFormat(NamedTuple):
     """The delimiter and encoding of CSV files.
@@ -36,14 +34,20 @@ class OtherDelimiter(NamedTuple):
     setting_value: str
 
 
+_DELIMITERS = {
+    ",": OtherDelimiter("commas", ","),
+    ";": OtherDelimiter("semicolons", ";"),
+    "\t": OtherDelimiter("tabs", "tab"),
+    "|": OtherDelimiter("pipes", "|"),
+}
+
+
 def other_delimiter(header: str, delimiter: str) -> OtherDelimiter | None:
     """Return the delimiter that a header uses if it is not the given one, else None."""
-    if delimiter in header:
+    likely = max(_DELIMITERS, key=header.count)
+    if delimiter in header or likely not in header:
         return None
-    likely = max(_DELIMITER_NAMES, key=header.count)
-    if likely not in header:
-        return None
-    return OtherDelimiter(_DELIMITER_NAMES[likely], "tab" if likely == "\t" else likely)
+    return _DELIMITERS[likely]
 
 
 def guess_encoding(line: bytes, *, is_first: bool) -> str:
@@ -64,6 +68,8 @@ def guess_encoding(line: bytes, *, is_first: bool) -> str:
 def guess_utf16(header: str) -> str:
     """Return the UTF-16 variant in which every second byte of an ASCII header is zero, or ""."""
     text = header.rstrip("\r\n")
-    if text and not text[1::2].strip("\0"):
+    if set(text[1::2]) == {"\0"}:
         return "utf-16-le"
-    return "utf-16-be" if text and not text[::2].strip("\0") else ""
+    if set(text[::2]) == {"\0"}:
+        return "utf-16-be"
+    return ""

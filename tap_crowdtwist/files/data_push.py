@@ -11,6 +11,7 @@ import codecs
 import csv
 import io
 from contextlib import ExitStack, suppress
+from itertools import filterfalse
 from typing import IO, TYPE_CHECKING, Any
 
 from typing_extensions import Self
@@ -41,8 +42,6 @@ ZERO_BLOCK_BYTES = 512
 """The smallest disk block. As many zero bytes in a row are a gap that a failed transfer left."""
 
 _BOM = "\ufeff"
-_DOS_END_OF_FILE = "\x1a"
-"""Ctrl-Z. Old programs write it alone after the last line end of a complete file."""
 
 
 class CsvTable:
@@ -123,17 +122,15 @@ class CsvTable:
         return FileError(DATA_PUSH.setting, self.file.name, problem, line)
 
     def _read_header(self) -> list[str]:
-        row: list[str] | None = []
-        while row is not None and _is_blank(row):
-            self.header_line = self._rows.line_num + 1
-            row = self._next_row()
+        row = next(filterfalse(_is_blank, iter(self._next_row, None)), None)
         if row is None:
             raise self.error(1, f"should be the header, but the file is empty; {SEND_AGAIN}")
+        self.header_line = self._rows.line_num
         columns = [cell.strip() for cell in row]
         while not columns[-1]:  # a delimiter at the end of the line
             columns.pop()
-        has_repeated = len({name.lower() for name in columns}) < len(columns)
-        if not all(columns) or has_repeated:
+        names = {name.lower() for name in columns} - {""}
+        if len(names) < len(columns):
             raise self.error(
                 self.header_line, "should be the header, with each column once; check the file"
             )
@@ -181,32 +178,33 @@ class CsvTable:
 
     def _checked_lines(self, lines: IO[str]) -> Iterator[str]:
         """Yield the lines; raise `FileError` at anything that no complete file contains."""
-        line, read = "\n", lines.readline
+        read = lines.readline
         while line := read(MAX_LINE_CHARACTERS):
             self._line_number += 1
-            if line == _DOS_END_OF_FILE:
-                return
-            has_end = line[-1] in "\r\n"
-            if not has_end and len(line) >= MAX_LINE_CHARACTERS:
-                raise self.error(
-                    self._line_number,
-                    f"is longer than {MAX_LINE_CHARACTERS:,} characters; {SEND_AGAIN}",
-                )
-            # A zip has a checksum. In a plain file, a last line without its end is the only sign
-            # that a transfer stopped in the middle.
-            if not has_end and self.is_plain:
-                raise self.error(
-                    self._line_number,
-                    "has no line break, so the file may be incomplete; fetch it again, or add the "
-                    "line break if nothing is missing",
-                )
+            if line[-1] not in "\r\n":
+                self._check_unended(line)
             if "\0" in line:
                 line = self._replace_zeros(line)
-            if self._line_number == 1:
-                line = line.removeprefix(_BOM)
             if not self.columns:
+                line = line.removeprefix(_BOM)
                 self._check_delimiter(line)
             yield line
+
+    def _check_unended(self, line: str) -> None:
+        """Raise if a line without its end means that the file is not complete."""
+        if len(line) >= MAX_LINE_CHARACTERS:
+            raise self.error(
+                self._line_number,
+                f"is longer than {MAX_LINE_CHARACTERS:,} characters; {SEND_AGAIN}",
+            )
+        # A zip has a checksum. In a plain file, a last line without its end is the only sign that a
+        # transfer stopped in the middle.
+        if self.is_plain:
+            raise self.error(
+                self._line_number,
+                "has no line break, so the file may be incomplete; fetch it again, or add the "
+                "line break if nothing is missing",
+            )
 
     def _check_delimiter(self, line: str) -> None:
         """Raise if the header uses another delimiter than the configured one.

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import zipfile
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
-from fsspec import AbstractFileSystem
 from fsspec.core import has_magic
 
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.files.filesystems import url_to_fs
-from tap_crowdtwist.files.packing import PackingError, check_regular
-from tap_crowdtwist.files.paths import base_name, describe_error, redact_url, without_query
+from tap_crowdtwist.files.listing import content_identity, list_files
+from tap_crowdtwist.files.paths import base_name, describe_error, redact_url
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_CONTENT_KEYS = ("md5Hash", "crc32c", "ETag", "etag", "content_md5", "checksum", "hash")
-"""Names under which file systems report a checksum of a file's content."""
-
 _ALLOWED_PERIODS_AHEAD = 2
 """Days or hours by which a file name may be ahead of this machine's clock.
 
@@ -35,9 +31,6 @@ Clocks differ, and so do days between time zones.
 
 _FUTURE_OFFSET = -(1 << 40)
 """Added to the period of files with a future date, which sorts them before all others."""
-
-_MODIFIED_KEYS = ("mtime", "LastModified", "last_modified", "updated", "created")
-"""Names under which file systems report when a file was last written."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +81,8 @@ class FileSource:
         self.naming = naming
         self._path = path
         self._growing = growing
-        try:
+        with self._naming_path("open"):
             self._files, self._root = url_to_fs(path, known_hosts)
-        except SettingError:
-            raise
-        except Exception as error:  # noqa: BLE001 - each file system has its own
-            raise self._setting_error(
-                f"cannot open {redact_url(path)}: {describe_error(error)}"
-            ) from None
 
     def files(self, now: datetime, feed: str | None = None) -> list[File]:
         """Return the files of this kind, in the order of their periods and names.
@@ -110,33 +97,23 @@ class FileSource:
             SettingError: the place does not exist, cannot be read, or contains only other files or
                 files of several programs.
         """
-        try:
+        with self._naming_path("read"):
             # fsspec caches listings per process, so new files would not show.
             self._files.invalidate_cache()
-            entries = self._find()
-        except FileNotFoundError:
-            raise self._setting_error(
-                f"there is no folder or file {redact_url(self._path)}"
-            ) from None
-        except SettingError:
-            raise
-        except Exception as error:  # noqa: BLE001 - each file system has its own
-            raise self._setting_error(
-                f"cannot read {redact_url(self._path)}: {describe_error(error)}"
-            ) from None
-        matches, others = [], []
-        for path, info in entries.items():
+            entries = self._list()
+        known: dict[str, ParsedName] = {}
+        others = []
+        for path in entries:
             name = base_name(path)
             parsed = self.naming.parse(self.naming.correct(name) or name)
             if parsed is not None:
-                self._check_regular(name, path, info)
-                matches.append((name, parsed, path, info))
+                known[path] = parsed
             elif not name.startswith("."):  # transfer tools hide unfinished files this way
                 others.append(name)
-        self._check({name: parsed for name, parsed, _, _ in matches}, others)
+        self._check(known.values(), others)
         files = [
-            self._file(name, parsed, path, info, now)
-            for name, parsed, path, info in matches
+            self._file(path, entries[path], parsed, now)
+            for path, parsed in known.items()
             if feed in {None, parsed.feed}
         ]
         return sorted(files, key=lambda file: (file.period, file.name, file.path))
@@ -148,8 +125,9 @@ class FileSource:
 
     def ahead_error(self, files: Collection[File]) -> SettingError:
         """Return an error about files that were not read because their date is in the future."""
+        first = min(files, key=lambda file: file.name)
         return self._setting_error(
-            f"the name of {min(file.name for file in files)!r} has a date in the future, so the "
+            f"the name of {first.name!r} has a date in the future, so the "
             f"file was not read ({len(files)} in all); rename or remove it, or correct the clock"
         )
 
@@ -162,62 +140,35 @@ class FileSource:
             "that file already exists"
         )
 
-    def _file(
-        self, name: str, parsed: ParsedName, path: str, info: Mapping[str, Any], now: datetime
-    ) -> File:
+    def _file(self, path: str, info: Mapping[str, Any], parsed: ParsedName, now: datetime) -> File:
+        name = base_name(path)
         period = self.naming.period_number(parsed.timestamp)
         is_ahead = parsed.timestamp - now > _ALLOWED_PERIODS_AHEAD * self.naming.period
         if is_ahead:
             # As the newest file it would make all really new files look old. Where the order of
             # the files matters, its rows would also override all others until that date.
             period += _FUTURE_OFFSET
+        size = int(info.get("size") or 0)
         return File(
             name,
             path,
             parsed.feed,
             parsed.timestamp,
             period,
-            int(info.get("size") or 0),
-            self._identity(path, info),
+            size,
+            f"{size}" if self._growing else content_identity(self._files, path, info),
             is_ahead,
             self.naming.correct(name),
         )
 
-    def _find(self) -> dict[str, Mapping[str, Any]]:
-        root = self._root
-        if has_magic(root):
-            matches = self._files.glob(root, detail=True)
-            files = {path: at for path, at in matches.items() if at.get("type") != "directory"}
-            if files:
-                return files
-            # Brackets and question marks may be part of a folder's name (filesystem_spec#838).
-            if not self._files.exists(root):
-                raise self._setting_error(f"no file matches {redact_url(self._path)}")
-        # The generic `find` walks folder by folder and ignores folders that it cannot list, so
-        # missing permissions would look like missing files. Object stores have a `find` of their
-        # own that lists all in one request and raises.
-        if type(self._files).find is AbstractFileSystem.find:
-            return dict(self._walk(root))
-        files = self._files.find(root, detail=True)
-        if not files and not self._files.exists(root):
-            raise FileNotFoundError
-        return {path: at for path, at in files.items() if not _is_hidden(path.removeprefix(root))}
+    def _list(self) -> dict[str, Mapping[str, Any]]:
+        try:
+            return list_files(self._files, self._root)
+        except FileNotFoundError:
+            lacking = "no file matches" if has_magic(self._root) else "there is no folder or file"
+            raise self._setting_error(f"{lacking} {redact_url(self._path)}") from None
 
-    def _walk(self, folder: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Yield the path and the listing entry of each file; raise if a folder cannot be listed.
-
-        Hidden folders are skipped: they hold unfinished transfers and snapshots.
-        """
-        for info in self._files.ls(folder, detail=True):
-            path = info["name"].rstrip("/")
-            if path != folder and base_name(path).startswith("."):
-                continue
-            if info["type"] == "directory" and path != folder:
-                yield from self._walk(path)
-            else:
-                yield path, info
-
-    def _check(self, known: Mapping[str, ParsedName], others: list[str]) -> None:
+    def _check(self, known: Collection[ParsedName], others: Collection[str]) -> None:
         example = self.naming.example
         if others and not known:
             raise self._setting_error(
@@ -232,40 +183,24 @@ class FileSource:
                 example,
                 min(others),
             )
-        programs = {parsed.program for parsed in known.values()}
+        programs = {parsed.program for parsed in known}
         if len(programs) > 1:
             raise self._setting_error(
                 f"contains files of several programs ({', '.join(sorted(programs))}), whose "
                 f"members must not be mixed; select the files of one, such as …/*_{min(programs)}_*"
             )
 
-    def _identity(self, path: str, info: Mapping[str, Any]) -> str:
-        # From the surest sign of a change to the weakest: a checksum that the file system reports,
-        # the checksums inside a local zip, and last the time of writing, which a copy may change.
-        size = info.get("size")
-        if self._growing:
-            return f"{size}"
-        for name in _CONTENT_KEYS:
-            if info.get(name):
-                return f"{size} {info[name]}"
-        if _is_zip(path) and "file" in _protocols(self._files):
-            try:
-                with zipfile.ZipFile(path) as archive:
-                    parts = [(part.filename, part.CRC) for part in archive.infolist()]
-            except Exception:  # noqa: BLE001, S110 - reading it raises the error
-                pass
-            else:
-                return f"{size} {parts}"
-        return f"{size} {next((info[name] for name in _MODIFIED_KEYS if info.get(name)), '')}"
-
-    def _check_regular(self, name: str, path: str, info: Mapping[str, Any]) -> None:
-        """Raise if a file is a pipe or a device."""
-        # A listing calls links "other" too, so the type alone does not decide.
-        if info.get("type") == "other":
-            try:
-                check_regular(self._files, path)
-            except PackingError as error:
-                raise self._setting_error(f"{name!r} {error}") from None
+    @contextmanager
+    def _naming_path(self, verb: str) -> Iterator[None]:
+        """Turn any error of a file system into one that names the path without credentials."""
+        try:
+            yield
+        except SettingError:
+            raise
+        except Exception as error:  # noqa: BLE001 - each file system has its own
+            raise self._setting_error(
+                f"cannot {verb} {redact_url(self._path)}: {describe_error(error)}"
+            ) from None
 
     def _setting_error(self, problem: str) -> SettingError:
         return SettingError(self.naming.setting, problem)
@@ -281,22 +216,3 @@ def digest_of(file: File, size: int | None = None) -> int:
     identity = file.identity if size is None else f"{size}"
     text = f"{file.name}\0{identity}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=3).digest(), "big") or 1
-
-
-def _is_hidden(inner: str) -> bool:
-    """Return whether a path is in a hidden subfolder, or stands for a folder itself.
-
-    For a new folder, the consoles of object stores create an empty object whose name ends in a
-    slash.
-    """
-    folders = inner.split("/")[:-1]
-    return inner.endswith("/") or any(folder.startswith(".") for folder in folders)
-
-
-def _is_zip(path: str) -> bool:
-    return without_query(path).lower().endswith(".zip")
-
-
-def _protocols(files: Any) -> tuple[str, ...]:
-    protocol = files.protocol
-    return (protocol,) if isinstance(protocol, str) else tuple(protocol)

@@ -15,13 +15,14 @@ from __future__ import annotations
 import base64
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, dropwhile
+from operator import not_
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_crowdtwist.files.folder import digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from tap_crowdtwist.files.folder import File
 
@@ -51,46 +52,54 @@ class FileHistory:
     Attributes:
         size: the number of sums.
         end: the period after the newest one that has its own sum.
-        sums: the sums of the periods before `end`; 0 where nothing was read.
-        rest: the sums of the cells.
+        totals: the sums of the cells, then those of the periods before `end`; 0 where nothing was
+            read.
     """
 
     size: HistorySize
     end: int = 0
-    sums: list[int] = field(default_factory=list)
-    rest: list[int] = field(default_factory=list)
+    totals: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.sums = self.sums or [0] * self.size.periods
-        self.rest = self.rest or [0] * self.size.cells
+        self.totals = self.totals or [0] * (self.size.cells + self.size.periods)
 
     @classmethod
-    def load(cls, stored: Mapping[str, Any] | None, size: HistorySize) -> FileHistory:
-        """Read a history from a state; return an empty one if it is absent or malformed.
-
-        If the number of cells differs from `size`, all older files are due.
-        """
+    def load(cls, stored: Any, size: HistorySize) -> FileHistory:
+        """Read a history from a state; return an empty one if it is absent or malformed."""
         try:
-            sums = _unpacked((stored or {})["sums"])
-            first = int((stored or {})["first"])
-            rest = _unpacked((stored or {}).get("rest", ""))
-        except (KeyError, OverflowError, TypeError, ValueError):
+            first = int(stored["first"])
+            sums = _unpacked(stored["sums"])
+            rest = _unpacked(stored.get("rest", ""))
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
             return cls(size)
-        history = cls(size, first, rest=rest if len(rest) == size.cells else [])
+        history = cls(size, first)
+        history.totals[: len(rest)] = rest
         for period, total in enumerate(sums, start=first):
             history.add(period, total)
         return history
 
     def dump(self) -> dict[str, Any]:
         """Return what `load` reads."""
-        unused = next((place for place, total in enumerate(self.sums) if total), len(self.sums))
-        stored = {"first": self.start + unused, "sums": _packed(self.sums[unused:])}
-        return {**stored, "rest": _packed(self.rest)} if any(self.rest) else stored
+        sums = list(dropwhile(not_, self.sums))
+        stored = {"first": self.end - len(sums), "sums": _packed(sums)}
+        if any(self.rest):
+            stored["rest"] = _packed(self.rest)
+        return stored
 
     @property
     def start(self) -> int:
         """The first period that has its own sum; older ones share the cells."""
         return self.end - self.size.periods
+
+    @property
+    def rest(self) -> list[int]:
+        """The sums of the cells."""
+        return self.totals[: self.size.cells]
+
+    @property
+    def sums(self) -> list[int]:
+        """The sums of the periods from `start` to `end`."""
+        return self.totals[self.size.cells :]
 
     def due(self, files: Iterable[File], *, in_order: bool = False) -> list[File]:
         """Return the files that must be read, in the given order.
@@ -105,11 +114,9 @@ class FileHistory:
         for file in files:
             totals[self._place(file.period)] += digest_of(file)
         changed = {place for place, total in totals.items() if total & _MASK != self._at(place)}
-        due: list[File] = []
-        for file in files:
-            if (due and in_order) or self._place(file.period) in changed:
-                due.append(file)
-        return due
+        if in_order:
+            return list(dropwhile(lambda file: self._place(file.period) not in changed, files))
+        return [file for file in files if self._place(file.period) in changed]
 
     def begin(self, files: Sequence[File], *, in_order: bool = False) -> list[File]:
         """Return the files that must be read, as `due` does, and drop their sums.
@@ -117,26 +124,26 @@ class FileHistory:
         The cells then count only files that exist and are not due. So a file that was removed
         makes the other files of its cell due once, not in every run.
         """
-        if files:
-            self.retreat(max(file.period for file in files))
+        if not files:
+            return []
+        newest = files[-1].period
+        self.retreat(newest)
         due = self.due(files, in_order=in_order)
-        unread = {file.path for file in due}
+        self.advance(newest + 1)
         # One file cannot be taken out of a cell, so the cells are built anew from what stays read.
         # Own sums of due periods are cleared; their files are added again as they are read.
-        self.rest = [0] * self.size.cells
+        self.totals[: self.size.cells] = [0] * self.size.cells
+        for file in due:
+            self.totals[self._place(file.period)] = 0
+        unread = set(due)
         for file in files:
-            place = self._place(file.period)
-            if file.path not in unread:
-                if place < 0:
-                    self._add(place, digest_of(file))
-            elif 0 <= place < len(self.sums):
-                self.sums[place] = 0
+            if file.period < self.start and file not in unread:
+                self._add(self._place(file.period), digest_of(file))
         return due
 
     def __getitem__(self, period: int) -> int:
-        """Return the sum of a period; 0 if it has no sum of its own."""
-        place = self._place(period)
-        return self._at(place) if place >= 0 else 0
+        """Return the sum of a period, or of its cell if it has none of its own."""
+        return self._at(self._place(period))
 
     def add(self, period: int, number: int) -> None:
         """Record that a file has been read completely.
@@ -150,13 +157,11 @@ class FileHistory:
 
     def advance(self, end: int) -> None:
         """Make room for newer periods; the sums of the oldest are added to their cells."""
-        gain = end - self.end
-        if gain <= 0:
-            return
+        gain = max(0, end - self.end)
         for period, total in enumerate(self.sums[:gain], start=self.start):
-            self._add(~self._cell(period), total)
-        self.sums = self.sums[gain:] + [0] * min(gain, self.size.periods)
-        self.end = end
+            self._add(self._cell(period), total)
+        self.totals = [*self.rest, *self.sums[gain:], *[0] * min(gain, self.size.periods)]
+        self.end += gain
 
     def retreat(self, newest: int) -> None:
         """Drop the sums of the newest periods if all files are older, as after a wrong clock.
@@ -164,45 +169,40 @@ class FileHistory:
         Otherwise every new file would be counted in the cells until that date is reached.
         """
         if newest < self.start:
-            self.sums = [0] * self.size.periods
+            self.totals[self.size.cells :] = [0] * self.size.periods
             self.end = newest + 1
 
     def lost_period(self, files: Iterable[File], before: FileHistory) -> int | None:
         """Return a period whose files were read after another history and no longer exist.
 
+        Both histories are advanced to the same end.
+
         Returns:
-            The period; `start - 1` if it is one of those that share the cells; None if there is no
-            such period.
+            The period, its own sums first; `start - 1` if it is one of those that share the cells;
+            None if there is no such period.
         """
-        # A copy, since `advance` changes the history that it is called on.
-        before = FileHistory(before.size, before.end, before.sums[:], before.rest[:])
+        self.advance(before.end)
         before.advance(self.end)
         existing = {self._place(file.period) for file in files}
-        # The own sums from the oldest period on, then the cells, whose places are negative.
-        for place in chain(range(len(self.sums)), range(-len(self.rest), 0)):
-            period = self.start + max(place, -1)
-            known = before[period] if place >= 0 else before.rest[~place]
-            if self._at(place) not in {0, known} and place not in existing:
-                return period
+        cells = self.size.cells
+        for place in chain(range(cells, len(self.totals)), range(cells)):
+            if self._at(place) not in {0, before._at(place)} and place not in existing:
+                return self.start + max(place - cells, -1)
         return None
 
     def _place(self, period: int) -> int:
-        """Return the index of a period's sum: in `sums` or beyond, or, complemented, in `rest`."""
-        # `~cell` is negative for every cell, so one int can address both lists.
-        place = period - self.start
-        return place if place >= 0 else ~self._cell(period)
+        """Return the index of a period's sum, or of its cell, in `totals` or past its end."""
+        own = period - self.start
+        return self.size.cells + own if own >= 0 else self._cell(period)
 
     def _cell(self, period: int) -> int:
         return period // self.size.periods_per_cell % self.size.cells
 
     def _at(self, place: int) -> int:
-        if place < 0:
-            return self.rest[~place]
-        return self.sums[place] if place < len(self.sums) else 0
+        return self.totals[place] if place < len(self.totals) else 0
 
     def _add(self, place: int, number: int) -> None:
-        sums, place = (self.rest, ~place) if place < 0 else (self.sums, place)
-        sums[place] = (sums[place] + number) & _MASK
+        self.totals[place] = (self.totals[place] + number) & _MASK
 
 
 def merged(choose: Callable[..., int], *histories: FileHistory) -> FileHistory:
@@ -216,9 +216,8 @@ def merged(choose: Callable[..., int], *histories: FileHistory) -> FileHistory:
     end = max(history.end for history in histories)
     for history in histories:
         history.advance(end)
-    sums = [choose(*each) for each in zip(*(history.sums for history in histories), strict=True)]
-    rest = [choose(*each) for each in zip(*(history.rest for history in histories), strict=True)]
-    return FileHistory(histories[0].size, end, sums, rest)
+    totals = map(choose, *(history.totals for history in histories))
+    return FileHistory(histories[0].size, end, list(totals))
 
 
 def _packed(sums: Iterable[int]) -> str:
@@ -227,7 +226,5 @@ def _packed(sums: Iterable[int]) -> str:
 
 def _unpacked(text: str) -> list[int]:
     packed = base64.b64decode(text, validate=True)
-    if len(packed) % _SUM_BYTES:
-        raise ValueError
     places = range(0, len(packed), _SUM_BYTES)
     return [int.from_bytes(packed[place : place + _SUM_BYTES], "big") for place in places]

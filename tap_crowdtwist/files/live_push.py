@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from tap_crowdtwist.errors import FileError, SettingError
+from tap_crowdtwist.errors import FileError
 from tap_crowdtwist.files.naming import LIVE_PUSH
 from tap_crowdtwist.files.paths import describe_error
 
@@ -73,7 +73,7 @@ def events(file: File, open_file: Callable[[File], IO[bytes]], start: int = 0) -
                     ) from None
                 end += len(line)
                 yield Event(capture, end)
-    except (SettingError, GeneratorExit):
+    except FileError:
         raise
     except Exception as error:  # noqa: BLE001 - each file system has its own
         raise FileError(
@@ -84,11 +84,11 @@ def events(file: File, open_file: Callable[[File], IO[bytes]], start: int = 0) -
 def _line_number(raw: IO[bytes], end: int) -> int:
     """Return the number of the line that begins at an offset in a file."""
     raw.seek(0)
-    count, left = 1, end
-    while left > 0 and (chunk := raw.read(min(left, 1 << 20))):
-        count += chunk.count(b"\n")
-        left -= len(chunk)
-    return count
+    number = 1
+    while raw.tell() < end:
+        raw.readline()
+        number += 1
+    return number
 
 
 class NameConverter:
@@ -103,35 +103,39 @@ class NameConverter:
     """
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
-        self._known = {_comparable(name): name for name in schema.get("properties", {})}
+        properties = schema.get("properties", {})
+        objects = {name: node.get("items", node) for name, node in properties.items()}
+        self._known: dict[str, str] = {_comparable(name): name for name in properties}
         self._inner = {
-            name: NameConverter(node.get("items") or node)
-            for name, node in schema.get("properties", {}).items()
-            if node.get("properties") or (node.get("items") or {}).get("properties")
+            name: NameConverter(node) for name, node in objects.items() if node.get("properties")
         }
+        self._new_name = lru_cache(maxsize=4096)(self._find_name)
 
     def __call__(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Return a copy of an object with its members renamed."""
         renamed: dict[str, Any] = {}
         for name, value in event.items():
-            known = self._known.get(_comparable(name)) or _snake(name)
-            inner = self._inner.get(known)
-            if inner is not None and isinstance(value, dict):
-                value = inner(value)  # noqa: PLW2901 - the same value, renamed
-            elif inner is not None and isinstance(value, list):
-                value = [inner(item) if isinstance(item, dict) else item for item in value]  # noqa: PLW2901
+            new_name = self._new_name(name)
+            inner = self._inner.get(new_name)
             # Two names may become one: the first value that is not null wins.
-            if renamed.get(known) is None:
-                renamed[known] = value
+            if renamed.get(new_name) is None:
+                renamed[new_name] = inner.convert(value) if inner else value
         return renamed
 
+    def convert(self, value: Any) -> Any:
+        """Rename the members of an object, or of each object in a list."""
+        if isinstance(value, list):
+            return [self.convert(item) for item in value]
+        return self(value) if isinstance(value, dict) else value
 
-@lru_cache(maxsize=4096)
+    def _find_name(self, name: str) -> str:
+        return self._known.get(_comparable(name), _snake(name))
+
+
 def _comparable(name: str) -> str:
     return _SEPARATORS.sub("", name).lower()
 
 
-@lru_cache(maxsize=4096)
 def _snake(name: str) -> str:
     return _SEPARATORS.sub("_", _WORD_START.sub("_", name)).strip("_").lower() or name
 

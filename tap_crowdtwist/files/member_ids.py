@@ -2,8 +2,8 @@
 
 Profiles, activities and expirations of Data Push identify their member by the CrowdTwist id.
 Redemptions, as far as their columns are published, do not. Their members are looked up by email
-address, user name or third-party id in the other files; those not found there are left to the
-caller.
+address, user name or third-party id in the other files of the same day, of the day before and of
+the day after.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ from __future__ import annotations
 import heapq
 import logging
 from array import array
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from contextlib import suppress
+from itertools import groupby
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
+from tap_crowdtwist.errors import FileError
 from tap_crowdtwist.files.csv_format import DOCUMENTED_FORMAT, CsvFormat
 from tap_crowdtwist.files.data_push import CsvTable
 from tap_crowdtwist.files.live_push import NameConverter, events
@@ -28,8 +31,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _ID_COLUMNS = {"PROFILE": "id", "USER_ACTIVITY": "id", "POINTS_EXPIRATION": "user_id"}
-_OTHER_IDENTIFIERS = ("email_address", "username", "third_party_id")
-"""From the most to the least reliable: several members may share a third-party id."""
 
 _UNSORTED_IDS = 65_536
 """Ids kept in a set, at ten times the memory, before they are merged into the array."""
@@ -42,22 +43,31 @@ _UNKNOWN_MEMBER = (
     "to all"
 )
 
-_convert_names = NameConverter(
-    {"properties": {key: {} for key in ("id", "user_id", "member_id", *_OTHER_IDENTIFIERS)}}
-)
+_convert_names = NameConverter({"properties": {key: {} for key in ("id", "user_id", "member_id")}})
 
 
 class MemberIdentifiers(NamedTuple):
-    """The other identifiers of a member whose row has no CrowdTwist id."""
+    """The identifiers of a member besides the CrowdTwist id, without case; "" where absent.
 
-    email_address: str | None
-    username: str | None
-    third_party_id: str | None
+    They stand from the most to the least reliable: several members may share a third-party id.
+    """
 
-    def agrees(self, row: Mapping[str, Any]) -> bool:
-        """Return whether a row has at least one of the identifiers, and contradicts none."""
-        pairs = [(own, row[key]) for key, own in self._asdict().items() if own and row.get(key)]
-        return bool(pairs) and all(_plain(own) == _plain(other) for own, other in pairs)
+    email_address: str
+    username: str
+    third_party_id: str
+
+    @classmethod
+    def of(cls, row: Mapping[str, str]) -> MemberIdentifiers:
+        """Return the identifiers in a row."""
+        return cls(*(_plain(row.get(name, "")) for name in cls._fields))
+
+    def contradicts(self, other: MemberIdentifiers) -> bool:
+        """Return whether both have an identifier of one kind, and not the same."""
+        pairs = zip(self, other, strict=True)
+        return any(own != theirs for own, theirs in pairs if own and theirs)
+
+
+_WANTED_COLUMNS = {"id", "user_id", "member_id", *MemberIdentifiers._fields}
 
 
 class MemberNumbers:
@@ -80,15 +90,9 @@ class MemberNumbers:
             self._merge_recent()
 
     def _merge_recent(self) -> None:
-        if not self._recent:
-            return
-        merged = array("q")
-        last = None
-        for number in heapq.merge(self._sorted, sorted(self._recent)):
-            if number != last:
-                merged.append(number)
-            last = number
-        self._sorted, self._recent = merged, set()
+        merged = heapq.merge(self._sorted, sorted(self._recent))
+        self._sorted = array("q", (number for number, _ in groupby(merged)))
+        self._recent = set()
 
 
 class MembersInFiles:
@@ -103,10 +107,18 @@ class MembersInFiles:
         self.numbers = MemberNumbers()
         """The CrowdTwist ids of the members."""
         self.without_id: set[MemberIdentifiers] = set()
-        """The members whose CrowdTwist id was not found."""
+        """The members of redemptions whose CrowdTwist id was not found."""
 
-    def add_tables(self, files: Iterable[File], open_file: FileOpener) -> None:
-        """Add the members that appear in files of Data Push.
+    def add_tables(
+        self, files: Iterable[File], nearby: Iterable[File], open_file: FileOpener
+    ) -> None:
+        """Add the members that appear in the files of Data Push of one day.
+
+        Args:
+            files: the files of the day.
+            nearby: those of the day before and of the day after. They are read only to look up
+                members without an id that the files of the day do not identify.
+            open_file: opens a file for reading bytes.
 
         Raises:
             FileError: a file cannot be read completely, or a row does not identify a member.
@@ -114,18 +126,21 @@ class MembersInFiles:
         # Files without ids are read first: the others are then read once, both for their own
         # members and to look up those without an id.
         files_with_ids = []
+        without_id: set[MemberIdentifiers] = set()
         for file in files:
             if file.feed in _ID_COLUMNS:
                 files_with_ids.append(file)
             else:
-                self._add_without_id(file, open_file)
-        lookup = _IdLookup(self.without_id)
+                without_id |= self._read_redemptions(file, open_file)
+        lookup = _IdLookup(without_id)
         for file in files_with_ids:
-            for row in _rows_with_ids(file, open_file, self._csv_format):
-                self.numbers.append(row["number"])
-                if lookup.has_candidates:
-                    lookup.match(row)
-        self.without_id = lookup.unmatched
+            for number, row in self._rows_with_ids(file, open_file):
+                self.numbers.append(number)
+                lookup.match(row)
+        for file in nearby:
+            if lookup.unmatched and file.feed in _ID_COLUMNS:
+                self._look_up(lookup, file, open_file)
+        self.without_id |= lookup.unmatched
 
     def add_captures(self, files: Iterable[File], open_file: FileOpener) -> None:
         """Add the members that appear in files of Live Push.
@@ -141,96 +156,94 @@ class MembersInFiles:
                 number = _number(row.get("user_id") or row.get("member_id") or own)
                 if number is not None:
                     self.numbers.append(number)
-                elif any(identifiers := _identifiers(row)):
-                    self.without_id.add(identifiers)
                 else:
                     unidentified += 1
         if unidentified:
             logger.warning(
-                "%d events of Live Push do not identify a member; these members are read when "
-                "files of Data Push name them",
+                "%d events of Live Push do not have their member's CrowdTwist id; these members "
+                "are read when files of Data Push name them",
                 unidentified,
             )
 
-    def _add_without_id(self, file: File, open_file: FileOpener) -> None:
+    def _read_redemptions(self, file: File, open_file: FileOpener) -> set[MemberIdentifiers]:
+        """Return the members of a file without an id, and add those that have one all the same."""
+        without_id = set()
         with CsvTable(file, open_file, self._csv_format) as table:
-            columns = _columns(table)
-            for line, cells in table:
-                row = dict(zip(columns, cells))  # noqa: B905 - counted by the table
+            for line, row in _rows(table):
                 number = _number(row.get("user_id") or row.get("member_id"))
-                identifiers = _identifiers(row)
+                identifiers = MemberIdentifiers.of(row)
                 if number is not None:
                     self.numbers.append(number)
                 elif any(identifiers):
-                    self.without_id.add(identifiers)
+                    without_id.add(identifiers)
                 else:
                     raise table.error(line, f"does not identify a member, {_UNKNOWN_MEMBER}")
+        return without_id
+
+    def _rows_with_ids(
+        self, file: File, open_file: FileOpener
+    ) -> Iterator[tuple[int, dict[str, str]]]:
+        """Yield the CrowdTwist id of each row's member, and the row."""
+        column = _ID_COLUMNS[file.feed]
+        with CsvTable(file, open_file, self._csv_format) as table:
+            if column not in map(str.lower, table.columns):
+                raise table.error(
+                    table.header_line,
+                    f"names no column `{column}`; check whether the feed has changed",
+                )
+            for line, row in _rows(table):
+                number = _number(row[column])
+                if number is None:
+                    raise table.error(line, f"has no member id in `{column}`, {_UNKNOWN_MEMBER}")
+                yield number, row
+
+    def _look_up(self, lookup: _IdLookup, file: File, open_file: FileOpener) -> None:
+        """Add the members without an id whom a file identifies that was read by another sweep."""
+        # The file may never have been opened: a sweep of all members counts the files of its time
+        # as read. If it is broken, its members stay unmatched, which does not end the run.
+        with suppress(FileError):
+            for number, row in self._rows_with_ids(file, open_file):
+                if lookup.match(row):
+                    self.numbers.append(number)
 
 
 class _IdLookup:
     """Lookup of members without an id by the most reliable of their other identifiers."""
 
     def __init__(self, without_id: set[MemberIdentifiers]) -> None:
-        self.unmatched = set(without_id)
-        self._by_name: dict[tuple[str, str], set[MemberIdentifiers]] = {}
+        self.unmatched = without_id
+        self._by_column: dict[str, dict[str, list[MemberIdentifiers]]] = {}
         for identifiers in without_id:
-            most_reliable = next(
-                (key, _plain(name)) for key, name in identifiers._asdict().items() if name
-            )
-            self._by_name.setdefault(most_reliable, set()).add(identifiers)
-        self._by_name = {
-            name: members for name, members in self._by_name.items() if len(members) <= _MAX_SHARED
-        }
+            column, name = next(item for item in identifiers._asdict().items() if item[1])
+            by_name = self._by_column.setdefault(column, {})
+            by_name.setdefault(name, []).append(identifiers)
 
-    @property
-    def has_candidates(self) -> bool:
-        """Whether there is anybody to look up."""
-        return bool(self._by_name)
-
-    def match(self, row: Mapping[str, Any]) -> None:
-        """Remove the members whom a row with an id identifies."""
-        for name in _OTHER_IDENTIFIERS:
-            value = row.get(name)
-            if value and (same := self._by_name.get((name, _plain(value)))):
-                agreed = {identifiers for identifiers in same if identifiers.agrees(row)}
-                same -= agreed
-                self.unmatched -= agreed
+    def match(self, row: Mapping[str, str]) -> bool:
+        """Remove the members whom a row with an id identifies; return whether there are any."""
+        if not self.unmatched:
+            return False
+        agreed: set[MemberIdentifiers] = set()
+        for column, by_name in self._by_column.items():
+            same = by_name.get(_plain(row.get(column, "")), ())
+            if len(same) <= _MAX_SHARED:
+                agreed.update(
+                    member for member in same if not member.contradicts(MemberIdentifiers.of(row))
+                )
+        self.unmatched -= agreed
+        return bool(agreed)
 
 
-def _rows_with_ids(
-    file: File, open_file: FileOpener, csv_format: CsvFormat
-) -> Iterator[dict[str, Any]]:
-    """Yield the identifiers of each row's member, with the CrowdTwist id as `number`."""
-    with CsvTable(file, open_file, csv_format) as table:
-        places = {name: place for place, name in enumerate(_columns(table))}
-        column = _ID_COLUMNS[file.feed]
-        if column not in places:
-            raise table.error(
-                table.header_line,
-                f"names no column `{column}`; check whether the feed has changed",
-            )
-        place = places[column]
-        others = [(name, places[name]) for name in _OTHER_IDENTIFIERS if name in places]
-        for line, cells in table:
-            number = _number(cells[place])
-            if number is None:
-                raise table.error(line, f"has no member id in `{column}`, {_UNKNOWN_MEMBER}")
-            yield {"number": number, **{name: cells[place] for name, place in others}}
+def _plain(name: str) -> str:
+    return name.strip().casefold()
 
 
-def _columns(table: CsvTable) -> list[str]:
-    return [name.lower() for name in table.columns]
-
-
-def _plain(name: Any) -> str:
-    return str(name).strip().casefold()
+def _rows(table: CsvTable) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the ids and other identifiers of each row, and the line on which it begins."""
+    columns = {name.lower(): place for place, name in enumerate(table.columns)}
+    wanted = [(name, columns[name]) for name in _WANTED_COLUMNS & columns.keys()]
+    for line, cells in table:
+        yield line, {name: cells[place] for name, place in wanted}
 
 
 def _number(value: Any) -> int | None:
-    member = None if value is None or isinstance(value, bool) else parse_id(str(value), "id")
-    return None if member is None else int(member)
-
-
-def _identifiers(row: Mapping[str, Any]) -> MemberIdentifiers:
-    cells = (row.get(name) for name in _OTHER_IDENTIFIERS)
-    return MemberIdentifiers(*(str(cell).strip() or None if cell else None for cell in cells))
+    return cast("int | None", parse_id(str(value), "id"))

@@ -46,6 +46,7 @@ class FileNaming:
         example: a valid name, for messages.
         near: matches names that are nearly right, with the groups `begin`, `year`, `month`, `day`
             and `ending`, which make up the right name.
+        period_format: how messages show a period, for `strftime`.
     """
 
     setting: str
@@ -53,7 +54,8 @@ class FileNaming:
     timestamp_format: str
     period: timedelta
     example: str
-    near: re.Pattern[str] | None = None
+    near: re.Pattern[str] = re.compile(r"(?!)")  # matches nothing
+    period_format: str = "%Y-%m-%d"
 
     def parse(self, name: str) -> ParsedName | None:
         """Return the parts of a name, or None if it is not a name of this kind."""
@@ -67,29 +69,38 @@ class FileNaming:
             )
         except ValueError:
             return None
-        feed = groups["feed"].upper() if self.pattern.flags & re.IGNORECASE else groups["feed"]
-        return ParsedName(_FEED_ALIASES.get(feed, feed), timestamp, groups["program"])
+        feed = _FEED_NAMES.get(groups["feed"].upper(), groups["feed"])
+        return ParsedName(feed, timestamp, groups["program"])
 
     def correct(self, name: str) -> str | None:
         """Return the right name for a name that is nearly right, else None."""
-        match = self.near.fullmatch(name) if self.near else None
-        right = match and "{begin}_{year}{month}{day}.{ending}".format(**match.groupdict())
-        return right if right and right != name and self.parse(right) else None
+        match = self.near.fullmatch(name)
+        if match is None:
+            return None
+        right = "{begin}_{year}{month}{day}.{ending}".format(**match.groupdict())
+        return right if right != name and self.parse(right) else None
 
     def period_number(self, timestamp: datetime) -> int:
         """Return the number of the period, counted from 1970, that contains a timestamp."""
         return (timestamp - _EPOCH) // self.period
 
-    def period_start(self, period: int) -> datetime:
-        """Return when a period begins."""
-        return _EPOCH + period * self.period
+    def describe_period(self, period: int) -> str:
+        """Return the day or hour at which a period begins, for messages."""
+        return (_EPOCH + period * self.period).strftime(self.period_format)
 
-
-_FEED_ALIASES = {"USER_PROFILE": "PROFILE", "ACTIVITIES": "activities"}
-"""The profile feed is PROFILE in the name of the zip and USER_PROFILE in that of the CSV inside."""
 
 FEEDS = ("PROFILE", "USER_ACTIVITY", "USER_REDEMPTION", "POINTS_EXPIRATION")
 """The feeds of Data Push."""
+
+_FEED_NAMES = {
+    **dict(zip(FEEDS, FEEDS, strict=True)),
+    "USER_PROFILE": "PROFILE",
+    "ACTIVITIES": "activities",
+}
+"""The feed by its name in upper case, where the case does not matter.
+
+The profile feed is PROFILE in the name of the zip and USER_PROFILE in that of the CSV inside.
+"""
 
 _PUSHED = (
     r"\d+_(?P<program>[\w-]+?)_"
@@ -121,6 +132,7 @@ LIVE_PUSH = FileNaming(
     "%Y%m%dT%H",
     HOUR,
     "live_users-20261119T14-0a1b2c3d.jsonl",
+    period_format="%Y-%m-%d %H:00",
 )
 BATCH_ACTIVITY = FileNaming(
     "batch_activity_path",

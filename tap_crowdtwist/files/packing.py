@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 from zipfile import ZipFile, ZipInfo
@@ -23,12 +24,13 @@ from tap_crowdtwist.files.paths import (
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
-_UNSUPPORTED_ENDINGS = frozenset(
-    ("7z", "br", "lz4", "rar", "snappy", "sz", "tar", "tbz2", "tgz", "txz", "z", "zst")
+_UNSUPPORTED_ENDINGS = (
+    *(".7z", ".br", ".lz4", ".rar", ".snappy", ".sz", ".tar", ".z", ".zst"),
+    *(".tar.bz2", ".tar.gz", ".tar.xz", ".tbz2", ".tgz", ".txz"),
 )
-"""Formats that fsspec cannot unpack at all, or only if further libraries are installed."""
+"""Formats that are not unpacked. What comes out of an archive such as .tar.gz is not a roster."""
 
-_SPREADSHEET_ENDINGS = frozenset(("ods", "xls", "xlsb", "xlsm", "xlsx"))
+_SPREADSHEET_ENDINGS = (".ods", ".xls", ".xlsb", ".xlsm", ".xlsx")
 _ENCRYPTED_FLAG = 1
 """The bit in the flags of a zip entry that marks it as encrypted."""
 
@@ -51,12 +53,10 @@ def check_regular(system: Any, path: str) -> None:
     """
     if not isinstance(system, LocalFileSystem):
         return
-    try:
-        mode = Path(path).stat().st_mode
-    except OSError:
-        return  # opening it, which follows, raises the error that describes the cause
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise PackingError("is a pipe or a device; save its content to a regular file")
+    with suppress(OSError):  # opening it, which follows, raises the error that describes the cause
+        kind = stat.S_IFMT(Path(path).stat().st_mode)
+        if kind not in {stat.S_IFREG, stat.S_IFDIR}:
+            raise PackingError("is a pipe or a device; save its content to a regular file")
 
 
 def open_unpacked(path: str, raw: BinaryIO, inner: ExitStack) -> tuple[str, BinaryIO]:
@@ -70,35 +70,36 @@ def open_unpacked(path: str, raw: BinaryIO, inner: ExitStack) -> tuple[str, Bina
     Raises:
         PackingError: the file is packed in an unsupported way.
     """
-    stem, _, ending = without_query(path).lower().rpartition(".")
-    if ending in _SPREADSHEET_ENDINGS:
+    name = without_query(path).lower()
+    stem, _, ending = name.rpartition(".")
+    if name.endswith(_SPREADSHEET_ENDINGS):
         raise PackingError("is a spreadsheet; save it as CSV in UTF-8")
-    if ending == "zip":
-        return _open_only_file(inner.enter_context(ZipFile(raw)), inner)
-    packing = compressions.get(ending)
-    if packing is None and ending not in _UNSUPPORTED_ENDINGS:
-        return without_query(path).lower(), raw
-    # An archive such as `members.tar.gz` can be decompressed, but what comes out is not a roster.
-    if packing is None or stem.endswith(".tar"):
+    if name.endswith(_UNSUPPORTED_ENDINGS):
         raise PackingError(
             f"is packed in an unsupported format (.{ending}); pack it as .gz, or as .zip with one "
             "file"
         )
-    return stem, inner.enter_context(compr[packing](raw, mode="rb"))
+    if ending == "zip":
+        archive = inner.enter_context(ZipFile(raw))
+        entry = _only_file(archive)
+        return entry.filename.lower(), inner.enter_context(archive.open(entry))  # type: ignore[return-value]  # IO[bytes]
+    if ending not in compressions:
+        return name, raw
+    return stem, inner.enter_context(compr[compressions[ending]](raw, mode="rb"))
 
 
-def _open_only_file(archive: ZipFile, inner: ExitStack) -> tuple[str, BinaryIO]:
-    """Open the one file of an archive, apart from the companion files that macOS adds."""
+def _only_file(archive: ZipFile) -> ZipInfo:
+    """Return the one file of an archive, apart from the companion files that macOS adds."""
     entries = [
         entry
         for entry in archive.infolist()
         if not entry.is_dir() and not entry.filename.startswith("__MACOSX/")
     ]
-    if len(entries) != 1:
-        raise PackingError(f"contains {len(entries)} files; pack one file in each archive")
-    if entries[0].flag_bits & _ENCRYPTED_FLAG:
-        raise PackingError("is encrypted; pack it without a password")
-    return entries[0].filename.lower(), inner.enter_context(archive.open(entries[0]))  # type: ignore[return-value]  # IO[bytes]
+    return _only(
+        entries,
+        f"contains {len(entries)} files; pack one file in each archive",
+        "is encrypted; pack it without a password",
+    )
 
 
 def open_zipped_csv(raw: IO[bytes], inner: ExitStack) -> IO[bytes]:
@@ -128,10 +129,19 @@ def open_zipped_csv(raw: IO[bytes], inner: ExitStack) -> IO[bytes]:
 
 def _only_csv(archive: ZipFile) -> ZipInfo:
     entries = [entry for entry in archive.infolist() if _is_csv(entry.filename)]
+    return _only(
+        entries,
+        f"should contain one CSV file but contains {len(entries)}; {SEND_AGAIN}",
+        "is encrypted; have it sent without a password",
+    )
+
+
+def _only(entries: list[ZipInfo], other_number: str, encrypted: str) -> ZipInfo:
+    """Return the one entry of a zip; raise `PackingError` with one of two messages."""
     if len(entries) != 1:
-        raise PackingError(f"should contain one CSV file but contains {len(entries)}; {SEND_AGAIN}")
+        raise PackingError(other_number)
     if entries[0].flag_bits & _ENCRYPTED_FLAG:
-        raise PackingError("is encrypted; have it sent without a password")
+        raise PackingError(encrypted)
     return entries[0]
 
 

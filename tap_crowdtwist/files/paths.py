@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from functools import singledispatch
 
 from tap_crowdtwist.errors import TapError
 
@@ -17,8 +18,14 @@ _CREDENTIALS = re.compile(r"(://)(?:(?!://).)*@", re.DOTALL)
 It ends at the last `@` of a URL, since a password may contain characters that should be encoded.
 """
 
-_EXTRAS = {"paramiko": "sftp", "s3fs": "s3", "gcsfs": "gcs"}
-"""Extra of this package by the module whose import failed."""
+_NEEDED_BY_URLS = {
+    "aiohttp": "http and https URLs need aiohttp: pip install aiohttp; or use a copy of the file",
+    **{
+        part: f"it needs what the extra `{extra}` installs: pip install 'tap-crowdtwist[{extra}]'"
+        for part, extra in {"paramiko": "sftp", "s3fs": "s3", "gcsfs": "gcs"}.items()
+    },
+}
+"""What to install, by a part of the message of a failed import."""
 
 
 def display_name(path: str) -> str:
@@ -47,28 +54,41 @@ def without_query(path: str) -> str:
 
 def is_system_error(error: Exception) -> bool:
     """Return whether an error comes from the file system rather than from the file's content."""
-    return isinstance(error, OSError) and (bool(error.strerror) or isinstance(error, TimeoutError))
+    return isinstance(error, TimeoutError) or bool(getattr(error, "strerror", None))
 
 
+@singledispatch
 def describe_error(error: Exception) -> str:
-    """Return why a file cannot be read, without its path and without its content."""
-    if isinstance(error, TapError):
-        return str(error)
-    if isinstance(error, OSError):
-        silence = "no answer in time" if isinstance(error, TimeoutError) else None
-        return silence or error.strerror or type(error).__name__
-    if isinstance(error, ImportError):
-        return _describe_import_error(error)
-    # fsspec raises a ValueError with "Protocol not known", whatever the case of its first letter.
-    if isinstance(error, ValueError) and "rotocol" in str(error):
-        return "fsspec does not support its protocol"
-    # The messages of other errors may quote the path or the content of the file.
-    return str(error) if isinstance(error, csv.Error) else type(error).__name__
+    """Return why a file cannot be read, without its path and without its content.
+
+    The messages of most errors may quote the path or the content of the file.
+    """
+    return type(error).__name__
 
 
-def _describe_import_error(error: ImportError) -> str:
-    if "aiohttp" in str(error):
-        return "http and https URLs need aiohttp: pip install aiohttp; or use a copy of the file"
-    extra = next((name for part, name in _EXTRAS.items() if part in str(error)), None)
-    needed = f"what the extra `{extra}` installs: pip install 'tap-crowdtwist[{extra}]'"
-    return f"it needs {needed}" if extra else str(error)
+@describe_error.register(TapError)
+@describe_error.register(csv.Error)
+def _(error: Exception) -> str:
+    return str(error)
+
+
+@describe_error.register
+def _(error: OSError) -> str:
+    return error.strerror or type(error).__name__
+
+
+@describe_error.register
+def _(_: TimeoutError) -> str:
+    return "no answer in time"
+
+
+@describe_error.register
+def _(error: ImportError) -> str:
+    return next((text for part, text in _NEEDED_BY_URLS.items() if part in str(error)), str(error))
+
+
+@describe_error.register
+def _(error: ValueError) -> str:
+    # fsspec raises it with "Protocol not known", whatever the case of its first letter.
+    is_of_protocol = "rotocol" in str(error)
+    return "fsspec does not support its protocol" if is_of_protocol else type(error).__name__

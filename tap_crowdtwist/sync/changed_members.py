@@ -6,7 +6,8 @@ happened. A complete sweep of all members records in the state which files exist
 including files that came late and files with new content; that sweep records its files in turn.
 
 No member is left out silently: if days are missing between the files, if files stop coming, or if
-the state has no such record, the run asks for a sweep of all members.
+the state has no such record, the run asks for a sweep of all members. It does so too, after it has
+read the others, if redemption files name members whose CrowdTwist id is in no file.
 """
 
 from __future__ import annotations
@@ -14,30 +15,30 @@ from __future__ import annotations
 import logging
 from functools import cached_property
 from itertools import chain, groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from tap_crowdtwist.api.errors import ApiError, FatalApiError
 from tap_crowdtwist.errors import SettingError, TapError
 from tap_crowdtwist.files.folder import FileSource, digest_of
 from tap_crowdtwist.files.history import FileHistory
 from tap_crowdtwist.files.member_ids import MembersInFiles
 from tap_crowdtwist.files.naming import DATA_PUSH, LIVE_PUSH
 from tap_crowdtwist.members.roster import Roster
-from tap_crowdtwist.members.user_ids import look_up_ids
 from tap_crowdtwist.state import files_seen, stored_sweep
 from tap_crowdtwist.state.failed_members import FailedMembers
 from tap_crowdtwist.sync.file_gaps import SWEEP_ALL_ONCE, check_age, check_gap, check_kept
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from tap_crowdtwist.api.client import Client
     from tap_crowdtwist.config.settings import Settings
     from tap_crowdtwist.files.folder import File
-    from tap_crowdtwist.members.user_ids import RunConcurrently
 
 logger = logging.getLogger(__name__)
+
+_IN_ORDER = attrgetter("period", "path")
+"""Sorts files, so that the first error is always the same."""
 
 _MAX_SHOWN = 3
 """Streams that an error names."""
@@ -57,11 +58,14 @@ class ChangeFiles:
         self._form = settings.data_push_format
         self._push = FileSource(str(settings.data_push_path), DATA_PUSH, known_hosts=known_hosts)
         files = self._push.files(now)
-        self.push = [file for file in files if not file.is_ahead and not file.correct_name]
+        misnamed = [file for file in files if file.correct_name]
+        ahead = [file for file in files if file.is_ahead]
+        left_out = {*misnamed, *ahead}
+        self.push = [file for file in files if file not in left_out]
         self.problems: list[SettingError] = []
-        if misnamed := [file for file in files if file.correct_name]:
+        if misnamed:
             self.problems.append(self._push.misnamed_error(misnamed))
-        if ahead := [file for file in files if file.is_ahead and not file.correct_name]:
+        if ahead:
             self.problems.append(self._push.ahead_error(ahead))
         self._live: FileSource | None = None
         self.live: list[File] = []
@@ -92,11 +96,11 @@ class ChangeFiles:
         """
         members = MembersInFiles(self._form)
         if self._live is not None:
-            members.add_captures(live, self._live.open)
-        # Day by day: the files of one day identify each other's members.
-        days = sorted(push, key=lambda file: file.period)
-        for _, files in groupby(days, key=lambda file: file.period):
-            members.add_tables(files, self._push.open)
+            members.add_captures(sorted(live, key=_IN_ORDER), self._live.open)
+        days = sorted(push, key=_IN_ORDER)
+        for day, files in groupby(days, key=lambda file: file.period):
+            nearby = [file for file in self.push if abs(file.period - day) == 1]
+            members.add_tables(files, nearby, self._push.open)
         return members
 
 
@@ -104,8 +108,7 @@ def changed_roster(
     feeds: ChangeFiles,
     states: Mapping[str, Mapping[str, Any]],
     settings: Settings,
-    client: Client,
-    run_concurrently: RunConcurrently,
+    fail: Callable[[Exception], None],
     now: datetime,
 ) -> Roster:
     """Return the members that changed since the last complete sweep of some streams.
@@ -116,52 +119,45 @@ def changed_roster(
         feeds: the files.
         states: the states of the streams that are to be swept, by name.
         settings: the settings.
-        client: looks up the members that the files name without a numeric id.
-        run_concurrently: runs several calls at the same time.
+        fail: called with an error if members are left out, so that the run is not complete.
         now: the current time.
 
     Raises:
         SettingError: a sweep of all members is needed first, or a file is missing or broken; the
             message says why.
-        TapError: the state cannot be read, or members cannot be looked up.
-        FatalApiError: no request can succeed.
+        TapError: the state cannot be read.
     """
-    push: dict[str, File] = {}
-    live: dict[str, File] = {}
-    failed: list[int] = []
-    seen_by_stream = _files_seen(states)
+    push: set[File] = set()
+    live: set[File] = set()
+    failed: set[int] = set()
+    _check_swept(states)
     try:
-        for name, entry in states.items():
-            seen, sweep = seen_by_stream[name], stored_sweep(entry)
+        for name in states:
+            seen, sweep = states[name]["files"], stored_sweep(states[name])
+            _check_kept(feeds, seen, sweep.get("files"))
             push_read = files_seen.history_of(seen, "push")
-            live_read = files_seen.history_of(seen, "live")
-            # A resumed sweep needs the files with which it began: members of theirs that are after
-            # its cursor are not read yet.
-            begun = sweep.get("files")
-            check_kept(DATA_PUSH, feeds.push, push_read, files_seen.history_of(begun, "push"))
-            check_kept(LIVE_PUSH, feeds.live, live_read, files_seen.history_of(begun, "live"))
             due = push_read.due(feeds.push)
             check_gap(seen, feeds.push, due, push_read, settings.data_push_daily)
             check_age(seen, feeds.push, push_read, now)
-            push |= {file.path: file for file in due}
-            live |= {file.path: file for file in live_read.due(feeds.live)}
-            failed += FailedMembers.load(sweep).earlier
+            push.update(due)
+            live.update(files_seen.history_of(seen, "live").due(feeds.live))
+            failed |= FailedMembers.load(sweep).earlier
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         raise TapError(
             f"The state cannot be read: the entry of `{name}`; run once with "
             "`sweep_members` all, which rewrites it"
         ) from None
-    members = feeds.members_in(push.values(), live.values())
-    try:
-        looked_up = look_up_ids(members.without_id, client, run_concurrently)
-    except FatalApiError:
-        raise
-    except ApiError as error:
-        raise TapError(
-            "Who changed is not known, since members that files name without a numeric id could "
-            f"not be looked up: {error}; the next run tries again, or else {SWEEP_ALL_ONCE}"
-        ) from None
-    roster = Roster(chain(members.numbers, looked_up, failed), "id", settings.shard)
+    members = feeds.members_in(push, live)
+    if members.without_id:
+        fail(
+            SettingError(
+                "data_push_path",
+                f"has redemptions of members ({len(members.without_id):,} in all) whose CrowdTwist "
+                "id is in no file of that day, of the day before or of the day after, so they were "
+                f"not read; {SWEEP_ALL_ONCE}",
+            )
+        )
+    roster = Roster(chain(members.numbers, failed), "id", settings.shard)
     logger.info(
         "%d members appear in the %d files that are new since the last complete sweep",
         len(roster),
@@ -172,23 +168,20 @@ def changed_roster(
 
 def newest_roster(feeds: ChangeFiles, settings: Settings) -> Roster:
     """Return the members in the files of the newest day that has any, to try requests with."""
-    roster = Roster((), "id", settings.shard)
-    for day in sorted({file.period for file in feeds.push}, reverse=True):
-        members = feeds.members_in((file for file in feeds.push if file.period == day), ())
-        roster = Roster(members.numbers, "id", settings.shard)
+    for _, files in groupby(reversed(feeds.push), key=lambda file: file.period):
+        roster = Roster(feeds.members_in(files, ()).numbers, "id", settings.shard)
         if len(roster):
-            break
-    return roster
+            return roster
+    return Roster((), "id", settings.shard)
 
 
-def _files_seen(states: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return the files that each stream has seen.
+def _check_swept(states: Mapping[str, Mapping[str, Any]]) -> None:
+    """Check that a complete sweep of all members has recorded which files each stream has seen.
 
     Raises:
-        SettingError: a stream has had no complete sweep of all members.
+        SettingError: a stream has had none, or the next one has begun.
     """
-    seen_by_stream = {name: entry.get("files") for name, entry in states.items()}
-    lacking = [name for name, seen in seen_by_stream.items() if not isinstance(seen, dict)]
+    lacking = [name for name, entry in states.items() if not isinstance(entry.get("files"), dict)]
     if lacking:
         raise SettingError(
             "sweep_members",
@@ -196,10 +189,11 @@ def _files_seen(states: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
             f"`data_push_path` set, which {_list(lacking)} had not; {SWEEP_ALL_ONCE}, then with "
             "`changed` and the state of that run",
         )
+    sweeps = {name: stored_sweep(entry) for name, entry in states.items()}
     begun = [
         name
-        for name, entry in states.items()
-        if "started_at" in (sweep := stored_sweep(entry)) and sweep.get("members") != "changed"
+        for name, sweep in sweeps.items()
+        if "started_at" in sweep and sweep.get("members") != "changed"
     ]
     if begun:
         raise SettingError(
@@ -207,7 +201,21 @@ def _files_seen(states: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
             f"`changed` is possible only when the sweep of all members that has begun for "
             f"{_list(begun)} is complete; continue with `sweep_members` all until then",
         )
-    return {name: dict(seen) for name, seen in seen_by_stream.items() if seen is not None}
+
+
+def _check_kept(
+    feeds: ChangeFiles, seen: Mapping[str, Any], begun: Mapping[str, Any] | None
+) -> None:
+    """Check that the files with which a resumed sweep began still exist.
+
+    The sweep needs them: members of theirs that are after its cursor are not read yet.
+
+    Raises:
+        SettingError: files are missing.
+    """
+    for kind, naming, files in (("push", DATA_PUSH, feeds.push), ("live", LIVE_PUSH, feeds.live)):
+        read, at_start = files_seen.history_of(seen, kind), files_seen.history_of(begun, kind)
+        check_kept(naming, files, read, at_start)
 
 
 def _list(streams: Sequence[str]) -> str:

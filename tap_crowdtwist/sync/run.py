@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from datetime import datetime, timezone
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from tap_crowdtwist.api.auth import HeaderKey, HmacSignature, QueryKey
 from tap_crowdtwist.api.client import Client
@@ -25,7 +25,7 @@ from tap_crowdtwist.sync.stats import StreamStats
 from tap_crowdtwist.sync.workers import WorkerPool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator
     from contextlib import AbstractContextManager
 
     from requests.auth import AuthBase
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
     from tap_crowdtwist.config.settings import Settings
     from tap_crowdtwist.records.member_id import Member
-
-
-T = TypeVar("T")
 
 
 def utc_now() -> datetime:
@@ -128,10 +125,6 @@ class SyncRun:
     def progress(self, stream: Stream) -> AbstractContextManager[None]:
         """Report the progress of a stream's sweep while the context is open."""
         return self._progress.of(stream.name, self.stream_stats(stream.name), len(self.roster))
-
-    def run_concurrently(self, calls: Sequence[Callable[[], T]]) -> list[T]:
-        """Run calls in the workers at the same time, and return their results in order."""
-        return self.pool.run_in_worker(partial(self.pool.run_concurrently, calls))
 
     def on_wait(self) -> None:
         """Report progress; raise if a stop was requested.

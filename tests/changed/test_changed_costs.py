@@ -107,8 +107,7 @@ def feeds_at_their_worst() -> dict[str, Any]:
             "files": FileHistory(
                 feed.history_size,
                 480_000,
-                [0xFFFFFF] * feed.history_size.periods,
-                [0xFFFFFF] * feed.history_size.cells,
+                [0xFFFFFF] * (feed.history_size.periods + feed.history_size.cells),
             ).dump(),
             "replication_key": "received_at",
             "replication_key_value": "2_512345_POINTS_EXPIRATION_20261119.zip",

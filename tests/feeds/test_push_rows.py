@@ -14,7 +14,6 @@ from support.push_files import (
     PUSH,
     ROWS,
     check_valid,
-    ids,
     name_of,
     one,
     profiles,
@@ -277,10 +276,3 @@ def test_the_profile_feed_goes_by_two_names_and_any_case(tmp_path: Path) -> None
     put(tmp_path, name_of("USER_PROFILE", 9, "csv"), profiles(2))
     put(tmp_path, "2_512_profile_20260310.zip", profiles(3))
     assert [record["id"] for record in read(tmp_path).records["push_users"]] == [1, 2, 3]
-
-
-@pytest.mark.parametrize("ending", ["zip", "csv"])
-def test_the_end_of_file_mark_of_dos_is_no_row(tmp_path: Path, ending: str) -> None:
-    # Rdatatable/data.table#1612
-    put(tmp_path, name_of("PROFILE", 10, ending), profiles(1, 2) + b"\x1a")
-    assert ids(read(tmp_path)) == [1, 2]
