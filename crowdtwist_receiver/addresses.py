@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from starlette.types import Scope
+    from crowdtwist_receiver.responses import Scope
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-_EXTRA_PACKAGES = frozenset({"httptools", "starlette", "uvicorn", "uvloop"})
+_EXTRA_PACKAGES = frozenset({"httptools", "uvicorn", "uvloop"})
 
 
 def main() -> int:
