@@ -9,12 +9,13 @@ import os
 import signal
 import ssl
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import uvloop
 
-from crowdtwist_receiver.addresses import Addresses, parse_network
+from crowdtwist_receiver.addresses import Addresses
 from crowdtwist_receiver.app import Receiver
 from crowdtwist_receiver.auth import API_KEY, PASSWORD, USER, Credentials
 from crowdtwist_receiver.body import BodyReader
@@ -108,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _network(text: str) -> Network:
     try:
-        return parse_network(text)
+        return ip_network(text)
     except ValueError:
         message = "must be a network such as 203.0.113.0/24, or an address"
         raise argparse.ArgumentTypeError(message) from None
