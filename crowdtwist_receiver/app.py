@@ -121,9 +121,9 @@ class Receiver:
             self._stats.events["repaired body"] += 1
         # The response has one `third_party_id` and cannot say which member it belongs to, so the
         # hook is only called for a body with a single profile.
-        if self._hook is None or feeds != [USERS]:
-            return _STORED
-        third_party_id = await self._hook.call(events[0].properties)
+        third_party_id = None
+        if self._hook is not None and feeds == [USERS]:
+            third_party_id = await self._hook.call(events[0].properties)
         if third_party_id is None:
             return _STORED
         return json_response(200, {"third_party_id": third_party_id})
@@ -146,10 +146,11 @@ class Receiver:
         """Report whether events are being stored; needs no authentication."""
         journal = self._journal
         last = journal.last_commit
+        code, status = (503, "failing") if journal.is_failing else (200, "ok")
         return json_response(
-            503 if journal.is_failing else 200,
+            code,
             {
-                "status": "failing" if journal.is_failing else "ok",
+                "status": status,
                 "events_stored": journal.events,
                 "seconds_since_commit": None if last is None else round(time.monotonic() - last, 3),
             },

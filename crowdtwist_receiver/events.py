@@ -84,7 +84,7 @@ def _event(text: bytes) -> Event:
     if text.count(b"{") + text.count(b"[") > _MAX_DEPTH and _is_deeper(properties, _MAX_DEPTH):
         raise ValueError(_TOO_DEEP)
     if _has_credential(text):
-        properties = _without_credentials(properties)
+        properties = remove_credentials(properties, is_credential_name)
         return Event(msgspec.json.encode(properties), properties)
     # Between tokens line ends are whitespace, and valid JSON has none inside of strings.
     return Event(text.replace(b"\n", b" ").replace(b"\r", b" "), properties)
@@ -125,8 +125,3 @@ def _hides_credential(value: Any) -> bool:
     if isinstance(value, list):
         return any(map(_hides_credential, value))
     return isinstance(value, str) and cleaned(value, is_credential_name) is not value
-
-
-def _without_credentials(properties: dict[str, Any]) -> dict[str, Any]:
-    clean: dict[str, Any] = remove_credentials(properties, is_credential_name)
-    return clean
