@@ -129,14 +129,13 @@ class Receiver:
         return json_response(200, {"third_party_id": third_party_id})
 
     async def _store(self, feeds: list[str], events: list[Event]) -> None:
-        received_at = datetime.now(timezone.utc).isoformat(timespec="microseconds")
-        received_at = received_at[: -len("+00:00")]
-        hour = f"-{received_at[:13].replace('-', '')}"
-        prefix = b'{"received_at":"%sZ","event":' % received_at.encode()
+        now = datetime.now(timezone.utc)
+        hour = f"{now:%Y%m%dT%H}"
+        prefix = b'{"received_at":"%s","event":' % f"{now:%Y-%m-%dT%H:%M:%S.%fZ}".encode()
         # Lines are concatenated, not encoded, so that the event keeps the bytes that were sent.
         await self._journal.store(
             [
-                (feed + hour, b"%s%s}\n" % (prefix, event.text))
+                (f"{feed}-{hour}", b"%s%s}\n" % (prefix, event.text))
                 for feed, event in zip(feeds, events, strict=True)
             ]
         )
