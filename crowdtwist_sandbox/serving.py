@@ -33,7 +33,7 @@ class _Protocol(HttpToolsProtocol):
 class Server(uvicorn.Server):
     """A uvicorn server that stops within milliseconds.
 
-    uvicorn's own main loop and shutdown take a fifth of a second, and thousands of tests start and
+    uvicorn's own main loop and shutdown take a fifth of a second, and many tests start and
     stop a sandbox.
     """
 
