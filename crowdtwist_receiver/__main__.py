@@ -2,6 +2,6 @@
 
 import sys
 
-from crowdtwist_receiver.cli import main
+from crowdtwist_receiver.command import main
 
 sys.exit(main())

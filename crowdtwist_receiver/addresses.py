@@ -7,25 +7,17 @@ The client is the other end of the connection, unless that is a trusted proxy: t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    ip_address,
-    ip_network,
-)
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from starlette.types import Scope
+    from crowdtwist_receiver.responses import Scope
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-_IPV4_MAPPED = IPv6Network("::ffff:0:0/96")
 _LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
 
@@ -68,28 +60,9 @@ class Addresses:
         return None
 
 
-def parse_network(text: str) -> Network:
-    """Parse a network in CIDR notation, or a single address.
-
-    Raises:
-        ValueError: it is neither, or has bits set beyond its prefix.
-    """
-    parsed = ip_network(text)
-    # A dual-stack socket reports IPv4 clients as ::ffff:a.b.c.d. Both sides of the comparison are
-    # converted to IPv4.
-    if isinstance(parsed, IPv6Network) and parsed.subnet_of(_IPV4_MAPPED):
-        address = parsed.network_address.ipv4_mapped
-        return IPv4Network((int(address or 0), parsed.prefixlen - _IPV4_MAPPED.prefixlen))
-    return parsed
-
-
 def has_loopback(networks: Iterable[Network]) -> bool:
     """Return whether any of the networks contains a loopback address."""
-    return any(
-        each.version == loopback.version and each.overlaps(loopback)
-        for each in networks
-        for loopback in _LOOPBACK
-    )
+    return any(each.overlaps(loopback) for each in networks for loopback in _LOOPBACK)
 
 
 def _address(text: str) -> Address | None:
@@ -103,6 +76,7 @@ def _address(text: str) -> Address | None:
         parsed = ip_address(text)
     except ValueError:
         return None
+    # A dual-stack socket reports IPv4 clients as ::ffff:a.b.c.d.
     return getattr(parsed, "ipv4_mapped", None) or parsed
 
 

@@ -6,29 +6,24 @@ import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.responses import Response
-from starlette.routing import Route
-
 from crowdtwist_receiver.body import ClientDisconnected
 from crowdtwist_receiver.events import parse_events
 from crowdtwist_receiver.feeds import PATHS, USERS, detect_feed
 from crowdtwist_receiver.responses import JsonResponse, RequestRejected, json_response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from starlette.requests import Request
-    from starlette.types import ASGIApp, Receive, Scope, Send
-
     from crowdtwist_receiver.addresses import Addresses
     from crowdtwist_receiver.auth import Credentials
     from crowdtwist_receiver.body import BodyReader
-    from crowdtwist_receiver.events import Event
+    from crowdtwist_receiver.events import Event, Events
     from crowdtwist_receiver.hook import Hook
     from crowdtwist_receiver.journal import Journal
+    from crowdtwist_receiver.responses import Receive, Scope, Send
     from crowdtwist_receiver.stats import ReceiverStats
+
+_HEALTH = "/health"
+_FEEDS: dict[str, str | None] = {**PATHS, "/live": None}
+"""Feed of each path that takes events; None for any feed."""
 
 _STORED = json_response(200, {})
 
@@ -61,23 +56,23 @@ class Receiver:
         self._stats = stats
         self._hook = hook
 
-    async def receive_events(
-        self, feed: str | None, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        """Handle a post to the path of a feed, or of any feed if `feed` is None."""
-        headers = dict(scope["headers"])
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        # Clients may drop the body of a post that is redirected, so extra slashes are ignored.
+        path = "/" + "/".join(filter(None, scope["path"].split("/")))
+        if path == _HEALTH and scope["method"] in ("GET", "HEAD"):
+            await self._health().send(send)
+            return
         close = False
         reason = ""
         try:
-            if not self._addresses.accept(scope):
-                raise RequestRejected(403, "address not allowed")  # noqa: TRY301 - a response
-            response = await self._handle(feed, headers, receive)
+            response = await self._handle(path, scope, receive)
         except RequestRejected as rejection:
             response = rejection.response
             reason = str(rejection)
             # After `Expect: 100-continue` the client may send the body or not. What follows on
             # the connection could then be either a body or the next request.
-            close = rejection.close or b"expect" in headers
+            close = rejection.close or any(name == b"expect" for name, _ in scope["headers"])
         except ClientDisconnected:
             return
         except Exception as error:  # noqa: BLE001 - its message may hold personal data
@@ -86,15 +81,26 @@ class Receiver:
         self._stats.count_response(response.status, reason)
         await response.send(send, close=close)
 
-    async def _handle(
-        self, feed: str | None, headers: Mapping[bytes, bytes], receive: Receive
-    ) -> JsonResponse:
+    async def _handle(self, path: str, scope: Scope, receive: Receive) -> JsonResponse:
+        """Store the events of a post, and return the response.
+
+        Raises:
+            RequestRejected: the request has another response than 200.
+            ClientDisconnected: the client has closed the connection.
+        """
+        if path not in _FEEDS and path != _HEALTH:
+            raise RequestRejected(404, "no such path")
+        if path == _HEALTH or scope["method"] != "POST":
+            raise RequestRejected(405, "method not allowed")
+        if not self._addresses.accept(scope):
+            raise RequestRejected(403, "address not allowed")
+        headers: dict[bytes, bytes] = dict(scope["headers"])
         credentials = self._credentials
         if credentials is not None and not credentials.accept(headers):
             raise RequestRejected(401, "unauthorized", www_authenticate=credentials.challenge)
         body = await self._bodies.read(headers, receive)
         try:
-            events, is_repaired = parse_events(body)
+            parsed = parse_events(body)
         except ValueError as error:
             # Only now: a body that is plain JSON is accepted although its label says otherwise.
             if headers.get(b"content-encoding", b"identity").lower() != b"identity":
@@ -102,92 +108,49 @@ class Receiver:
                     415, "content encodings are not supported", accept_encoding=b"identity"
                 ) from None
             raise RequestRejected(400, str(error)) from None
+        return await self._take(_FEEDS[path], parsed)
+
+    async def _take(self, feed: str | None, parsed: Events) -> JsonResponse:
+        """Store the events of a body, and return the response to them."""
+        events = parsed.events
         if not events:
             return _STORED
         feeds = [feed or detect_feed(event.properties) for event in events]
         await self._store(feeds, events)
-        if is_repaired:
+        if parsed.is_repaired:
             self._stats.events["repaired body"] += 1
         # The response has one `third_party_id` and cannot say which member it belongs to, so the
         # hook is only called for a body with a single profile.
-        if self._hook is None or feeds != [USERS]:
-            return _STORED
-        third_party_id = await self._hook.call(events[0].properties)
+        third_party_id = None
+        if self._hook is not None and feeds == [USERS]:
+            third_party_id = await self._hook.call(events[0].properties)
         if third_party_id is None:
             return _STORED
         return json_response(200, {"third_party_id": third_party_id})
 
     async def _store(self, feeds: list[str], events: list[Event]) -> None:
-        received_at = datetime.now(timezone.utc).isoformat(timespec="microseconds")
-        received_at = received_at[: -len("+00:00")]
-        hour = f"-{received_at[:13].replace('-', '')}"
-        prefix = b'{"received_at":"%sZ","event":' % received_at.encode()
+        now = datetime.now(timezone.utc)
+        hour = f"{now:%Y%m%dT%H}"
+        prefix = b'{"received_at":"%s","event":' % f"{now:%Y-%m-%dT%H:%M:%S.%fZ}".encode()
         # Lines are concatenated, not encoded, so that the event keeps the bytes that were sent.
         await self._journal.store(
             [
-                (feed + hour, b"%s%s}\n" % (prefix, event.text))
+                (f"{feed}-{hour}", b"%s%s}\n" % (prefix, event.text))
                 for feed, event in zip(feeds, events, strict=True)
             ]
         )
         self._stats.events.update(feeds)
 
-    def reject(self, status: int) -> JsonResponse:
-        """Build and count the response to an unknown path or a wrong method."""
-        reason = {404: "no such path", 405: "method not allowed"}.get(status, "internal error")
-        self._stats.count_response(status, reason)
-        return json_response(status, {"error": reason})
-
-    def health(self) -> JsonResponse:
+    def _health(self) -> JsonResponse:
         """Report whether events are being stored; needs no authentication."""
         journal = self._journal
         last = journal.last_commit
+        code, status = (503, "failing") if journal.is_failing else (200, "ok")
         return json_response(
-            503 if journal.is_failing else 200,
+            code,
             {
-                "status": "failing" if journal.is_failing else "ok",
+                "status": status,
                 "events_stored": journal.events,
                 "seconds_since_commit": None if last is None else round(time.monotonic() - last, 3),
             },
         )
-
-
-class _FeedEndpoint:
-    """ASGI endpoint of one path. An object, since Starlette wraps functions in a `Request`."""
-
-    def __init__(self, receiver: Receiver, feed: str | None) -> None:
-        self._receiver = receiver
-        self._feed = feed
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._receiver.receive_events(self._feed, scope, receive, send)
-
-
-def receiver_app(receiver: Receiver) -> ASGIApp:
-    """Build the application with all paths of the receiver."""
-
-    async def health(_request: Request) -> Response:
-        return _to_starlette(receiver.health())
-
-    async def reject(_request: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        return _to_starlette(receiver.reject(status))
-
-    routes = [
-        Route(path, _FeedEndpoint(receiver, feed), methods=["POST"])
-        for path, feed in {**PATHS, "/live": None}.items()
-    ]
-    app = Starlette(
-        routes=[*routes, Route("/health", health)], exception_handlers={HTTPException: reject}
-    )
-    app.router.redirect_slashes = False  # clients may drop the body of a redirected post
-
-    async def ignore_extra_slashes(scope: Scope, receive: Receive, send: Send) -> None:
-        path = "/" + "/".join(filter(None, scope["path"].split("/")))
-        await app({**scope, "path": path}, receive, send)
-
-    return ignore_extra_slashes
-
-
-def _to_starlette(response: JsonResponse) -> Response:
-    headers = {name.decode(): value.decode() for name, value in response.headers}
-    return Response(response.body, response.status, headers)

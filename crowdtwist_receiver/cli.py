@@ -9,13 +9,14 @@ import os
 import signal
 import ssl
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import uvloop
 
-from crowdtwist_receiver.addresses import Addresses, parse_network
-from crowdtwist_receiver.app import Receiver, receiver_app
+from crowdtwist_receiver.addresses import Addresses
+from crowdtwist_receiver.app import Receiver
 from crowdtwist_receiver.auth import API_KEY, PASSWORD, USER, Credentials
 from crowdtwist_receiver.body import BodyReader
 from crowdtwist_receiver.disk import prepare_directory
@@ -108,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _network(text: str) -> Network:
     try:
-        return parse_network(text)
+        return ip_network(text)
     except ValueError:
         message = "must be a network such as 203.0.113.0/24, or an address"
         raise argparse.ArgumentTypeError(message) from None
@@ -132,11 +133,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         log(str(error))
         return 1
-    loop = uvloop.new_event_loop()
     try:
-        loop.run_until_complete(_serve(options, credentials, hook, sock))
+        uvloop.run(_serve(options, credentials, hook, sock))
     finally:
-        loop.close()
         sock.close()
     return 0
 
@@ -152,8 +151,8 @@ async def _serve(
     stats = ReceiverStats()
     journal = Journal(options.directory, options.max_queue, stats)
     addresses = Addresses(options.allow, options.trusted_proxy)
-    app = receiver_app(Receiver(addresses, credentials, bodies, journal, stats, hook))
-    server = Server(app, options, [bodies.cancel_overdue, stats.report_if_due], bodies.stop)
+    receiver = Receiver(addresses, credentials, bodies, journal, stats, hook)
+    server = Server(receiver, options, stats.report_if_due, bodies.stop)
     loop = asyncio.get_running_loop()
     stop_signals = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # ignored under `nohup`

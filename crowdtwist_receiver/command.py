@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import sys
 
-_EXTRA_PACKAGES = frozenset({"httptools", "starlette", "uvicorn", "uvloop"})
-
 
 def main() -> int:
     """Run the command and return its exit code."""
     try:
         from crowdtwist_receiver.cli import main as run  # noqa: PLC0415 - the extra may be missing
-    except ModuleNotFoundError as error:
-        if error.name not in _EXTRA_PACKAGES:
-            raise
+    except ModuleNotFoundError:
         sys.stderr.write(
             "crowdtwist-receiver: needs what the extra `receiver` installs: "
             "pip install 'tap-crowdtwist[receiver]'\n"

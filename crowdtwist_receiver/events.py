@@ -55,19 +55,23 @@ def parse_events(body: bytes) -> Events:
     """
     text = body.removeprefix(_BYTE_ORDER_MARK).strip(_WHITESPACE)
     try:
-        try:
-            return Events(_split(text))
-        except (msgspec.MsgspecError, UnicodeError):
-            # A rejected event would be lost: CrowdTwist sends the same bytes for eight hours, then
-            # gives up.
-            payload = decode(text).payload
-            if payload is None:
-                raise
-            return Events(_split(msgspec.json.encode(payload)), is_repaired=True)
+        return _parse_or_repair(text)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     except (msgspec.MsgspecError, UnicodeError):
         raise ValueError("the body is not JSON in UTF-8") from None
+
+
+def _parse_or_repair(text: bytes) -> Events:
+    try:
+        return Events(_split(text))
+    except (msgspec.MsgspecError, UnicodeError):
+        # A rejected event would be lost: CrowdTwist sends the same bytes for eight hours, then
+        # gives up.
+        payload = decode(text).payload
+        if payload is None:
+            raise
+    return Events(_split(msgspec.json.encode(payload)), is_repaired=True)
 
 
 def _split(text: bytes) -> list[Event]:
@@ -84,7 +88,7 @@ def _event(text: bytes) -> Event:
     if text.count(b"{") + text.count(b"[") > _MAX_DEPTH and _is_deeper(properties, _MAX_DEPTH):
         raise ValueError(_TOO_DEEP)
     if _has_credential(text):
-        properties = _without_credentials(properties)
+        properties = remove_credentials(properties, is_credential_name)
         return Event(msgspec.json.encode(properties), properties)
     # Between tokens line ends are whitespace, and valid JSON has none inside of strings.
     return Event(text.replace(b"\n", b" ").replace(b"\r", b" "), properties)
@@ -104,20 +108,20 @@ def _has_credential(text: str | bytes) -> bool:
     `password`, `salt` and `hashAlgorithmId` are sent as null ("Live Push User Profile"), which may
     stay.
     """
-    has_credential = False
+    credentials: list[str] = []
 
     # Pairs, not dicts: a credential may precede a harmless value of the same name, and the text is
     # stored as it was sent.
     def check_pairs(pairs: list[tuple[str, Any]]) -> bool:
-        nonlocal has_credential
-        has_credential = has_credential or any(
-            value is not None and (is_credential_name(name) or _hides_credential(value))
+        credentials.extend(
+            name
             for name, value in pairs
+            if value is not None and (is_credential_name(name) or _hides_credential(value))
         )
         return True  # placeholder for the checked object
 
     json.loads(text, object_pairs_hook=check_pairs)
-    return has_credential
+    return bool(credentials)
 
 
 def _hides_credential(value: Any) -> bool:
@@ -125,8 +129,3 @@ def _hides_credential(value: Any) -> bool:
     if isinstance(value, list):
         return any(map(_hides_credential, value))
     return isinstance(value, str) and cleaned(value, is_credential_name) is not value
-
-
-def _without_credentials(properties: dict[str, Any]) -> dict[str, Any]:
-    clean: dict[str, Any] = remove_credentials(properties, is_credential_name)
-    return clean

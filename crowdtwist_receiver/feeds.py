@@ -22,39 +22,34 @@ PATHS = {
 }
 """Path of each feed."""
 
-_SEGMENT_TYPES = ("segment", "group")
+# Names of properties are compared in lower case, without underscores.
+_MARKS = {"useractivityid": ACTIVITIES, "orderid": REDEMPTIONS, "tierinfo": USERS}
+"""Names that only the events of one feed have."""
+
 _EXPIRATION_NAME_PARTS = ("pointsexp", "inactivity", "lastqualified")
-"""Parts of property names, without underscores, that only points expiration events have."""
+"""Parts of names that only points expiration events have."""
+
+_SEGMENT_TYPES = ("segment", "group")
 
 
 def detect_feed(event: Mapping[str, Any]) -> str:
     """Return the feed of an event, by its property names in camel case or snake case.
 
     An activity has a `userActivityId` ("Live Push User Activity"), a redemption an `orderId`
-    ("Live Push User Redemption"); a member entering or leaving a segment has an `event` with a
-    `subscription_id` or with the type segment or group ("Live Push User Segmentation"); only
-    profiles have a `tierInfo` ("Live Push User Profile"). Points expiration events have the names
-    of "Live Push Points Expiration" or of the API's response, or a message date with a name about
+    ("Live Push User Redemption"); only profiles have a `tierInfo` ("Live Push User Profile"); a
+    member entering or leaving a segment has an `event` with a `subscription_id` or with the type
+    segment or group ("Live Push User Segmentation"). Points expiration events have the names of
+    "Live Push Points Expiration" or of the API's response, or a message date with a name about
     expiration ("Batch Push Points Expiration"). Any other event counts as a profile.
     """
-    if "userActivityId" in event or "user_activity_id" in event:
-        return ACTIVITIES
-    if "orderId" in event or "order_id" in event:
-        return REDEMPTIONS
-    if "event" in event and (
-        "subscriptionId" in event
-        or "subscription_id" in event
-        or event.get("type") in _SEGMENT_TYPES
-    ):
-        return SEGMENTS
-    return POINTS_EXPIRATION if _is_points_expiration(event) else USERS
-
-
-def _is_points_expiration(event: Mapping[str, Any]) -> bool:
-    if "tierInfo" in event or "tier_info" in event:
-        return False
     names = {name.replace("_", "").lower() for name in event}
-    # Part of the name, since the public pages do not print a complete event of this feed.
-    if any(part in name for name in names for part in _EXPIRATION_NAME_PARTS):
-        return True
-    return "messagedate" in names and any("expir" in name for name in names)
+    for mark, feed in _MARKS.items():
+        if mark in names:
+            return feed
+    if "event" in names and ("subscriptionid" in names or event.get("type") in _SEGMENT_TYPES):
+        return SEGMENTS
+    # Parts of names, since the public pages do not print a complete event of this feed.
+    text = " ".join(names)
+    if any(part in text for part in _EXPIRATION_NAME_PARTS):
+        return POINTS_EXPIRATION
+    return POINTS_EXPIRATION if "messagedate" in names and "expir" in text else USERS

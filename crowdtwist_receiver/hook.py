@@ -63,7 +63,7 @@ class Hook:
         self._pending = 0
         for number in range(_THREADS):
             # Daemon threads, so that a call that never ends cannot keep the process alive. The
-            # threads of `concurrent.futures` are joined at exit.
+            # threads of `asyncio.to_thread` and `anyio.to_thread` are joined at exit.
             Thread(target=self._work, name=f"third-party-id-{number}", daemon=True).start()
 
     async def call(self, event: dict[str, Any]) -> str | None:

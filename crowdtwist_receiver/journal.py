@@ -4,8 +4,10 @@ One thread writes. It takes all lines that were queued during the previous commi
 one file per feed and hour, syncs the directory if a file is new, syncs each file once, and only
 then acknowledges them.
 
-After a failed write a file is never written again, so only its last line can be incomplete. All
-events are then rejected until the disk can be written again, which is checked every second.
+If anything of that fails, no line of the commit is acknowledged, so some may be stored twice:
+events are delivered at least once. Its files are never written again, so only their last line can
+be incomplete. All events are then rejected until the disk can be written again, which is checked
+every second.
 """
 
 from __future__ import annotations
@@ -17,33 +19,20 @@ import time
 from collections import defaultdict
 from contextlib import suppress
 from threading import Condition, Thread
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from crowdtwist_receiver.disk import DiskFile, check_writable, sync_directory
 from crowdtwist_receiver.responses import RetryLater
 from crowdtwist_receiver.stats import log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, KeysView, Sequence
     from pathlib import Path
 
     from crowdtwist_receiver.stats import ReceiverStats
 
 _RETRY_INTERVAL_SECONDS = 1
 _HOUR_LENGTH = len("20261120T10")
-
-
-class File(Protocol):
-    """The part of a file's interface that the journal uses."""
-
-    def write(self, data: bytes) -> int:
-        """Append data and return how many bytes were written."""
-
-    def sync(self) -> None:
-        """Block until all data is on disk."""
-
-    def close(self) -> None:
-        """Close the file."""
 
 
 class _Entry(NamedTuple):
@@ -73,7 +62,7 @@ class Journal:
         capacity: int,
         stats: ReceiverStats,
         *,
-        open_file: Callable[[Path], File] = DiskFile,
+        open_file: Callable[[Path], DiskFile] = DiskFile,
         retry_interval: float = _RETRY_INTERVAL_SECONDS,
     ) -> None:
         self.events = 0
@@ -87,7 +76,7 @@ class Journal:
         self._instance = secrets.token_hex(4)
         # `_queue`, `_queued_bytes` and `_closing` are guarded by `_wake`. `_files`, `_instance` and
         # `_syncs` belong to the writer thread, `events` to the event loop.
-        self._files: dict[str, File] = {}
+        self._files: dict[str, DiskFile] = {}
         self._queue: list[_Entry] = []
         self._queued_bytes = 0
         self._syncs = 0
@@ -139,11 +128,11 @@ class Journal:
     def _run(self) -> None:
         while True:
             with self._wake:
-                while not (self._queue or self._closing):
-                    self._wake.wait(self._retry_interval if self.is_failing else None)
-                    # `store` queues nothing while the disk fails: leave the loop to check the disk.
-                    if self.is_failing and not self._queue:
-                        break
+                # While the disk fails, nothing is queued and the disk is checked from time to time.
+                self._wake.wait_for(
+                    lambda: self._queue or self._closing,
+                    self._retry_interval if self.is_failing else None,
+                )
                 # Group commit: all that was queued during the last sync shares the next one. Under
                 # load the batches grow, and the number of syncs per second stays the same.
                 batch, self._queue = self._queue, []
@@ -158,54 +147,45 @@ class Journal:
             self._drop_file(stem)
 
     def _commit(self, batch: list[_Entry]) -> None:
-        lines = defaultdict(list)
+        lines: dict[str, list[bytes]] = defaultdict(list)
         for entry in batch:
             for stem, line in entry.lines:
                 lines[stem].append(line)
-        failed: dict[str, str] = {}
+        failed = False
         try:
-            failed = self._write({stem: b"".join(parts) for stem, parts in lines.items()})
-            self._close_past_hours(lines)
+            self._write({stem: b"".join(parts) for stem, parts in lines.items()})
         except Exception as error:  # noqa: BLE001 - every entry must be released, none acknowledged
-            failed = dict.fromkeys(lines, type(error).__name__)
-        # Such a file may end in half a line, and after a failed fsync the kernel may have dropped
-        # its data while a second fsync succeeds. Later lines go to a file of another name.
-        for stem in failed:
-            self._drop_file(stem)
-        if failed:
+            failed = True
+            # A file may end in half a line now, and after a failed fsync the kernel may have
+            # dropped its data while a second fsync succeeds. Later lines go to other files.
+            for stem in lines:
+                self._drop_file(stem)
             self._instance = secrets.token_hex(4)
-            log(f"cannot store events: {', '.join(sorted(set(failed.values())))}")
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            log(f"cannot store events: {reason}")
+        else:
+            self._close_past_hours(lines.keys())
+            self.last_commit = time.monotonic()
         with self._wake:
             self._queued_bytes -= sum(entry.size for entry in batch)
-            self.is_failing = bool(failed)
-        if len(failed) < len(lines):
-            self.last_commit = time.monotonic()
+            self.is_failing = failed
         syncs, self._syncs = self._syncs, 0
         # Futures may be completed in the loop's thread only.
         with suppress(RuntimeError):  # the loop is closed, and with it every connection
-            self._loop.call_soon_threadsafe(self._release, batch, frozenset(failed), syncs)
+            self._loop.call_soon_threadsafe(self._release, batch, failed, syncs)
 
-    def _write(self, texts: dict[str, bytes]) -> dict[str, str]:
-        """Write and sync texts; return the errors by stem."""
+    def _write(self, texts: dict[str, bytes]) -> None:
+        """Write texts to the files of their stems, and sync all of them."""
         known = set(self._files)
-        failed = {stem: self._error_of(self._append, stem, text) for stem, text in texts.items()}
+        for stem, text in texts.items():
+            self._append(stem, text)
         # A crash could lose the name of a new file, so its directory is synced too.
-        new = self._files.keys() - known
-        if new:
-            error = self._error_of(self._sync_directory)
-            failed.update({stem: failed[stem] or error for stem in new})
+        if not texts.keys() <= known:
+            self._syncs += 1
+            sync_directory(self._directory)
         for stem in texts:
-            failed[stem] = failed[stem] or self._error_of(self._sync, stem)
-        return {stem: error for stem, error in failed.items() if error}
-
-    @staticmethod
-    def _error_of(function: Callable[..., None], *args: Any) -> str:
-        """Call a function and return its OSError in words, or an empty string."""
-        try:
-            function(*args)
-        except OSError as error:
-            return error.strerror or type(error).__name__
-        return ""
+            self._syncs += 1
+            self._files[stem].sync()
 
     def _append(self, stem: str, text: bytes) -> None:
         file = self._files.get(stem) or self._new_file(stem)
@@ -213,7 +193,7 @@ class Journal:
         if file.write(text) != len(text):
             raise OSError(errno.ENOSPC, "Short write")
 
-    def _new_file(self, stem: str) -> File:
+    def _new_file(self, stem: str) -> DiskFile:
         try:
             file = self._open_file(self._path(stem))
         except FileExistsError:
@@ -227,26 +207,18 @@ class Journal:
     def _path(self, stem: str) -> Path:
         return self._directory / f"{stem}-{self._instance}.jsonl"
 
-    def _sync(self, stem: str) -> None:
-        self._syncs += 1
-        self._files[stem].sync()
-
-    def _sync_directory(self) -> None:
-        self._syncs += 1
-        sync_directory(self._directory)
-
     def _drop_file(self, stem: str) -> None:
         file = self._files.pop(stem, None)
         if file is not None:
             with suppress(OSError):
                 file.close()
 
-    def _close_past_hours(self, written: dict[str, list[bytes]]) -> None:
-        now = max((stem[-_HOUR_LENGTH:] for stem in written), default="")
+    def _close_past_hours(self, written: KeysView[str]) -> None:
+        now = max(stem[-_HOUR_LENGTH:] for stem in written)
         # A batch around the full hour writes to files of both hours; those stay open for now.
-        past = [stem for stem in self._files if stem[-_HOUR_LENGTH:] < now and stem not in written]
-        for stem in past:
-            self._drop_file(stem)
+        for stem in self._files.keys() - written:
+            if stem[-_HOUR_LENGTH:] < now:
+                self._drop_file(stem)
 
     def _check_disk(self) -> None:
         with suppress(OSError):
@@ -254,15 +226,13 @@ class Journal:
             self.is_failing = False
             log("events can be written to disk again")
 
-    def _release(self, batch: list[_Entry], failed: frozenset[str], syncs: int) -> None:
+    def _release(self, batch: list[_Entry], failed: bool, syncs: int) -> None:  # noqa: FBT001
         """Complete the futures of a batch; runs in the event loop."""
         self._stats.disk.update({"failed commits" if failed else "commits": 1, "syncs": syncs})
         for entry in batch:
             if entry.stored.done():  # canceled with its request
                 continue
-            # An entry with lines in several files is acknowledged only if all were synced. Its
-            # other lines are then stored twice: events are delivered at least once.
-            if failed and any(stem in failed for stem, _ in entry.lines):
+            if failed:
                 entry.stored.set_exception(RetryLater("events cannot be written to disk"))
             else:
                 self.events += len(entry.lines)

@@ -70,24 +70,23 @@ class ReceiverOptions:
         for name in ("max_body", "body_timeout", "max_bodies", "max_queue", "hook_timeout"):
             if not getattr(self, name) > 0:  # also true for NaN
                 raise ValueError(f"{_option(name)}: must be more than 0.")
-        if not 0 <= self.port < _PORT_COUNT:
-            raise ValueError("--port: must be from 0 to 65535.")
-        if self.max_queue < self.max_body:
-            raise ValueError("--max-queue: must not be less than --max-body.")
-        if bool(self.tls_certificate) != bool(self.tls_key):
-            raise ValueError("--tls-certificate and --tls-key: give both or neither.")
-        if self.no_authentication and not self.allow:
-            raise ValueError("--no-authentication: requires --allow.")
+        is_open = self.no_authentication
         # A proxy on this machine connects from loopback, for clients from all over the world.
-        if self.no_authentication and has_loopback(self.allow):
-            raise ValueError(
-                "--allow: must not contain a loopback address with --no-authentication, because a"
-                " local proxy would let every client in."
-            )
-        if self.trusted_proxy and not self.allow:
-            raise ValueError("--trusted-proxy: requires --allow.")
-        if self.max_seconds is not None and not self.max_seconds >= 0:
-            raise ValueError("--max-seconds: must not be negative.")
+        faults = {
+            "--port: must be from 0 to 65535.": not 0 <= self.port < _PORT_COUNT,
+            "--max-queue: must not be less than --max-body.": self.max_queue < self.max_body,
+            "--tls-certificate and --tls-key: give both or neither.": (
+                bool(self.tls_certificate) != bool(self.tls_key)
+            ),
+            "--no-authentication: requires --allow.": is_open and not self.allow,
+            "--allow: must not contain a loopback address with --no-authentication, because a local"
+            " proxy would let every client in.": is_open and has_loopback(self.allow),
+            "--trusted-proxy: requires --allow.": self.trusted_proxy and not self.allow,
+            "--max-seconds: must not be negative.": not (self.max_seconds or 0) >= 0,
+        }
+        for message, is_present in faults.items():
+            if is_present:
+                raise ValueError(message)
 
 
 def _option(name: str) -> str:

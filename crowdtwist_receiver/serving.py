@@ -16,21 +16,22 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator
 
-    from starlette.types import ASGIApp
-
+    from crowdtwist_receiver.app import Receiver
     from crowdtwist_receiver.options import ReceiverOptions
 
 _MAX_HEAD_BYTES = 64 * 1024
 _MAX_CONNECTIONS = 2048
 _KEEP_ALIVE_SECONDS = 75
-_TICK_SECONDS = 0.25
 _ABORT_MARGIN_SECONDS = 2
 """Time after the body timeout until a connection is aborted, so that a 408 can be sent first."""
 
+_CLOSE_SECONDS = 1
+"""Time for clients to close idle connections after a stop was requested."""
+
 _SHUTDOWN_GRACE_SECONDS = 10
-"""Time for requests in flight to finish after a stop was requested."""
+"""Time for requests in flight to finish after a stop was requested; then they are cancelled."""
 
 
 class _Parser(HttpRequestParser):
@@ -110,6 +111,12 @@ class _Protocol(HttpToolsProtocol):
             super().on_message_complete()
         self.since = None
 
+    def shutdown(self) -> None:
+        super().shutdown()
+        # With TLS, an idle connection is open for up to 30 seconds until its client closes it too.
+        if self.transport.is_closing():
+            self.loop.call_later(_CLOSE_SECONDS, self.transport.abort)
+
 
 class Server(uvicorn.Server):
     """Serves an application until `stop` is called.
@@ -117,69 +124,45 @@ class Server(uvicorn.Server):
     Args:
         app: the application.
         options: limits and certificate.
-        periodic: functions that are called four times a second.
+        on_tick: function that is called ten times a second while connections are accepted.
         on_stop: function that is called when no more connections are accepted.
     """
 
     def __init__(
         self,
-        app: ASGIApp,
+        app: Receiver,
         options: ReceiverOptions,
-        periodic: Sequence[Callable[[], None]],
+        on_tick: Callable[[], None],
         on_stop: Callable[[], None],
     ) -> None:
         super().__init__(_config(app, options))
         self._request_timeout = options.body_timeout + _ABORT_MARGIN_SECONDS
-        self._periodic = periodic
+        self._on_tick = on_tick
         self._on_stop = on_stop
-        self._stop_requested = asyncio.Event()
 
     def stop(self) -> None:
-        """Request a stop; must be called in the event loop."""
-        self._stop_requested.set()
+        """Request a stop."""
+        self.should_exit = True
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Leave signal handling to the command."""
+        """Leave signals to the command: uvicorn would raise them again after an orderly stop."""
         yield
 
-    async def main_loop(self) -> None:
-        """Run the periodic functions until a stop is requested."""
-        while not self._stop_requested.is_set():
-            self._tick()
-            await _wait_at_most(_TICK_SECONDS, self._stop_requested.wait())
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop accepting, let requests in flight finish within the grace time, then cancel them."""
-        for server in self.servers:
-            server.close()
-        for sock in sockets or ():
-            sock.close()
-        self._on_stop()
-        state = self.server_state
-        # Closes idle connections, and the others after their next response.
-        for connection in list(state.connections):
-            connection.shutdown()
-        end = asyncio.get_running_loop().time() + _SHUTDOWN_GRACE_SECONDS
-        while state.tasks and asyncio.get_running_loop().time() < end:
-            self._tick()  # body timeouts still apply
-            await asyncio.wait(state.tasks, timeout=_TICK_SECONDS)
-        late = list(state.tasks)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
-        await asyncio.sleep(0)  # lets the loop write responses that were just sent
-        for connection in list(state.connections):
-            connection.transport.close()
-
-    def _tick(self) -> None:
-        for function in self._periodic:
-            function()
+    async def on_tick(self, counter: int) -> bool:
+        """Abort connections whose request takes too long; return whether to stop."""
+        self._on_tick()
         oldest = asyncio.get_running_loop().time() - self._request_timeout
         for connection in list(self.server_state.connections):
             since = getattr(connection, "since", None)
             if since is not None and since < oldest:
                 connection.transport.abort()
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting, and let requests in flight finish within the grace time."""
+        self._on_stop()
+        await super().shutdown(sockets)
 
 
 def open_socket(host: str, port: int) -> socket.socket:
@@ -208,14 +191,7 @@ def open_socket(host: str, port: int) -> socket.socket:
     return sock
 
 
-async def _wait_at_most(seconds: float, awaitable: Any) -> None:
-    try:
-        await asyncio.wait_for(awaitable, seconds)
-    except asyncio.TimeoutError:
-        return
-
-
-def _config(app: ASGIApp, options: ReceiverOptions) -> uvicorn.Config:
+def _config(app: Receiver, options: ReceiverOptions) -> uvicorn.Config:
     class Protocol(_Protocol):
         # Twice the body, because chunked encoding adds bytes around each chunk.
         max_request_bytes = _MAX_HEAD_BYTES + 2 * options.max_body
@@ -235,6 +211,7 @@ def _config(app: ASGIApp, options: ReceiverOptions) -> uvicorn.Config:
         proxy_headers=False,
         limit_concurrency=_MAX_CONNECTIONS,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_SHUTDOWN_GRACE_SECONDS,
         ssl_certfile=options.tls_certificate,
         ssl_keyfile=options.tls_key,
     )

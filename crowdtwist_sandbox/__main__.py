@@ -2,6 +2,6 @@
 
 import sys
 
-from crowdtwist_sandbox.cli import main
+from crowdtwist_sandbox.command import main
 
 sys.exit(main())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from copy import copy
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
@@ -92,13 +92,6 @@ class Refusal(Exception):  # noqa: N818 - it carries a response, it is not a fai
     def __init__(self, response: Response) -> None:
         super().__init__(response.status)
         self.response = response
-
-
-class Deliver(Protocol):
-    """Callable that sends a response; every response goes through one of these or a fault."""
-
-    async def __call__(self, request: Request, response: Response, send: Send) -> None:
-        """Send the response to the request."""
 
 
 async def deliver(request: Request, response: Response, send: Send) -> None:

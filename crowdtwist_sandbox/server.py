@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from threading import Event, Thread
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from crowdtwist_sandbox.engine import Engine
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _HOST = "127.0.0.1"
-_POLL_SECONDS = 0.002
 
 
 def _bind(port: int) -> socket.socket:
@@ -83,7 +82,7 @@ class Sandbox:
         self.stop()
 
     def start(self) -> None:
-        """Bind both ports, and return once both hosts are serving.
+        """Bind both ports and start serving; requests that come earlier wait in the sockets.
 
         Raises:
             OSError: a port cannot be used.
@@ -105,12 +104,10 @@ class Sandbox:
             f"http://{_HOST}:{sock.getsockname()[1]}" for sock in self._sockets
         )
         self.control_url = self.api_url + CONTROL_PREFIX
-        ready = Event()
         loop = new_loop()
-        thread = Thread(target=self._run, args=(loop, ready), name="crowdtwist-sandbox")
+        thread = Thread(target=self._run, args=(loop,), name="crowdtwist-sandbox")
         self._running = thread, loop
         thread.start()
-        ready.wait()
 
     def stop(self) -> None:
         """Stop serving; join the thread and close both sockets."""
@@ -125,26 +122,18 @@ class Sandbox:
             sock.close()
         self._sockets.clear()
 
-    def _run(self, loop: asyncio.AbstractEventLoop, ready: Event) -> None:
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
-            loop.run_until_complete(self._serve(ready))
+            loop.run_until_complete(self._serve())
             loop.run_until_complete(loop.shutdown_asyncgens())
             # Threads of the control surface may still compute a listing.
             loop.run_until_complete(loop.shutdown_default_executor())
         finally:
             loop.close()
-            ready.set()  # also if serving failed: start() waits for it
 
-    async def _serve(self, ready: Event) -> None:
-        tasks = [
-            asyncio.create_task(server.serve(sockets=[sock]))
-            for server, sock in zip(self._servers, self._sockets, strict=True)
-        ]
-        # uvicorn has no event for "started".
-        while not all(server.started for server in self._servers):  # noqa: ASYNC110 - no event
-            await asyncio.sleep(_POLL_SECONDS)
-        ready.set()
-        await asyncio.gather(*tasks)
+    async def _serve(self) -> None:
+        pairs = zip(self._servers, self._sockets, strict=True)
+        await asyncio.gather(*(server.serve(sockets=[sock]) for server, sock in pairs))
 
     def advance(self, days: int = 1) -> dict[str, Any]:
         """Move the clock forward by a number of days, and return it."""

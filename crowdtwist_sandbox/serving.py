@@ -31,7 +31,11 @@ class _Protocol(HttpToolsProtocol):
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server that waits for an event instead of polling for its end."""
+    """A uvicorn server that stops within milliseconds.
+
+    uvicorn's own main loop and shutdown take a fifth of a second, and many tests start and
+    stop a sandbox.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         super().__init__(_config(app))

@@ -9,13 +9,14 @@ from crowdtwist_sandbox.faults.paging_faults import PageRequest
 from crowdtwist_sandbox.faults.plan import Plan
 from crowdtwist_sandbox.faults.registry import DELIVERY_FAULTS, PAGING_FAULTS, RESPONSE_FAULTS
 from crowdtwist_sandbox.faults.spec import parse
+from crowdtwist_sandbox.http_exchange import deliver
 from crowdtwist_sandbox.wire.paging import page_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crowdtwist_sandbox.faults.connection import Connection
-    from crowdtwist_sandbox.http_exchange import Deliver, Request, Response
+    from crowdtwist_sandbox.http_exchange import Request, Response
     from crowdtwist_sandbox.request_log import RequestLog
     from crowdtwist_sandbox.wire.paging import Page, Pager
 
@@ -31,7 +32,7 @@ class AppliedFault(NamedTuple):
         change = RESPONSE_FAULTS.get(self.name)
         return response if change is None else change(response, self.fault)
 
-    async def deliver(self, response: Response, connection: Connection, deliver: Deliver) -> None:
+    async def deliver(self, response: Response, connection: Connection) -> None:
         """Send the response in the fault's way; as usual if the fault concerns the response."""
         # A fault changes either the response or its delivery, never both.
         send_faulty = DELIVERY_FAULTS.get(self.name)

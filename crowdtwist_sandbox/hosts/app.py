@@ -15,7 +15,7 @@ from crowdtwist_sandbox.hosts import main, pos
 from crowdtwist_sandbox.hosts.call import Call
 from crowdtwist_sandbox.hosts.deviating_responses import apply_deviations
 from crowdtwist_sandbox.hosts.routes import Match, Routes
-from crowdtwist_sandbox.http_exchange import Deliver, Refusal, Request, Response, deliver
+from crowdtwist_sandbox.http_exchange import Refusal, Request, Response, deliver
 from crowdtwist_sandbox.limits import retry_after
 
 if TYPE_CHECKING:
@@ -51,20 +51,12 @@ class HostApp:
     authenticated, not found, wrong parameters.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        host: Host,
-        *,
-        control: ASGIApp | None = None,
-        deliver: Deliver = deliver,
-    ) -> None:
+    def __init__(self, engine: Engine, host: Host, control: ASGIApp | None = None) -> None:
         self._engine = engine
         self._name = host.name
         self._routes = Routes(host.handlers)
         self._allows = host.allows
         self._control = control
-        self._deliver = deliver
         self._latency = engine.options.latency_ms / 1000
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,9 +77,9 @@ class HostApp:
         if self._latency:
             await asyncio.sleep(self._latency)
         if fault is None:
-            await self._deliver(request, response, send)
+            await deliver(request, response, send)
         else:
-            await fault.deliver(response, Connection(scope, receive, send), self._deliver)
+            await fault.deliver(response, Connection(scope, receive, send))
 
     def _respond(self, request: Request, match: Match) -> Response:
         rejection = self._reject(request)
@@ -125,7 +117,7 @@ class HostApp:
         return None if self._allows(request) else errors.NO_AUTH
 
 
-def main_host(engine: Engine, control: ASGIApp, deliver: Deliver = deliver) -> HostApp:
+def main_host(engine: Engine, control: ASGIApp) -> HostApp:
     """Build the main host, whose port also serves the control surface."""
     options = engine.options
     public, private = options.hmac_public_key, options.hmac_private_key
@@ -141,14 +133,14 @@ def main_host(engine: Engine, control: ASGIApp, deliver: Deliver = deliver) -> H
             )
         return auth.key_anywhere(request, options.api_key)
 
-    return HostApp(engine, Host("api", main.HANDLERS, allows), control=control, deliver=deliver)
+    return HostApp(engine, Host("api", main.HANDLERS, allows), control)
 
 
-def pos_host(engine: Engine, deliver: Deliver = deliver) -> HostApp:
+def pos_host(engine: Engine) -> HostApp:
     """Build the POS host, which accepts the key in the header only, never signed requests."""
     key = engine.options.api_key
 
     def allows(request: Request) -> bool:
         return auth.key_in_header(request, key)
 
-    return HostApp(engine, Host("pos", pos.HANDLERS, allows), deliver=deliver)
+    return HostApp(engine, Host("pos", pos.HANDLERS, allows))

@@ -39,10 +39,6 @@ def _number_text(value: bool) -> str:  # noqa: FBT001 - it is the value itself
     return "1" if value else "0"
 
 
-def _iso(timestamp: int) -> str:
-    return clock_text(timestamp) + "Z"
-
-
 def _iso_millis(timestamp: int) -> str:
     return clock_text(timestamp) + ".000Z"
 
@@ -64,7 +60,7 @@ def _json_text(value: Any) -> str:
 
 
 _EPOCHS: tuple[Form, ...] = (_same, str)
-_ISOS: tuple[Form, ...] = (_iso, _iso_millis, _iso_offset, _iso_new_york)
+_ISOS: tuple[Form, ...] = (rfc3339, _iso_millis, _iso_offset, _iso_new_york)
 
 TEXT = Kind(_same, (_same,), _same)
 ID = Kind(_same, (_same, str), _same)
@@ -77,10 +73,10 @@ FLAG_INT = Kind(int, FLAG.drifts, bool)
 FLAG_TEXT = Kind(_number_text, FLAG.drifts, bool)
 EPOCH = Kind(_same, _EPOCHS + _ISOS, rfc3339)
 EPOCH_TEXT = Kind(str, EPOCH.drifts, rfc3339)
-ISO = Kind(_iso, EPOCH.drifts, rfc3339)
+ISO = Kind(rfc3339, EPOCH.drifts, rfc3339)
 ISO_MILLIS = Kind(_iso_millis, EPOCH.drifts, rfc3339)
-ISO_ONLY = Kind(_iso, _ISOS, rfc3339)
-BIRTHDAY = Kind(_same, (_same, str, _iso), lambda timestamp: clock_text(timestamp)[:10])
+ISO_ONLY = Kind(rfc3339, _ISOS, rfc3339)
+BIRTHDAY = Kind(_same, (_same, str, rfc3339), lambda timestamp: clock_text(timestamp)[:10])
 OPEN = Kind(_same, (_same, _same, _same, _json_text), _same)
 
 

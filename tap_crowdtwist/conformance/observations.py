@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.api import endpoints, pagination
@@ -199,4 +198,4 @@ def unix_seconds(value: Any) -> int | None:
         text = timestamps.normalize_timestamp(value) if value is not None else None
     except values.ConversionError:
         return None
-    return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()) if text else None
+    return int(timestamps.parse_timestamp(text).timestamp()) if text else None

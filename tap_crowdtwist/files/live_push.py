@@ -7,7 +7,6 @@ line without its end is still being written, or was never acknowledged, and is l
 from __future__ import annotations
 
 import hashlib
-import re
 from functools import lru_cache
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -16,14 +15,12 @@ import msgspec
 from tap_crowdtwist.errors import FileError
 from tap_crowdtwist.files.naming import LIVE_PUSH
 from tap_crowdtwist.files.paths import describe_error
+from tap_crowdtwist.schemas import snake_case
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from tap_crowdtwist.files.folder import File
-
-_SEPARATORS = re.compile(r"[\W_]+")
-_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 class Capture(msgspec.Struct):
@@ -133,11 +130,11 @@ class NameConverter:
 
 
 def _comparable(name: str) -> str:
-    return _SEPARATORS.sub("", name).lower()
+    return snake_case(name).replace("_", "")
 
 
 def _snake(name: str) -> str:
-    return _SEPARATORS.sub("_", _WORD_START.sub("_", name)).strip("_").lower() or name
+    return snake_case(name) or name
 
 
 def fingerprint(event: Mapping[str, Any]) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
+from tap_crowdtwist.records.timestamps import format_timestamp
+
 
 def dump_timestamp(timestamp: datetime) -> str:
     """Return a timestamp as RFC 3339 text in UTC."""
-    return timestamp.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+    return format_timestamp(timestamp.astimezone(timezone.utc))
 
 
 def load_timestamp(value: str | None) -> datetime | None:

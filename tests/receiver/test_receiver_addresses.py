@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.receiver import BY_KEY, KEY, answer_on, head, receiving, stored
 
-from crowdtwist_receiver.addresses import Address, Addresses, parse_network
+from crowdtwist_receiver.addresses import Address, Addresses
 from crowdtwist_receiver.cli import main
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ALLOWED = [parse_network("203.0.113.0/24"), parse_network("2001:db8:1::/48")]
-PROXIES = [parse_network("10.0.0.0/8"), parse_network("2001:db8:2::/48")]
+ALLOWED = [ip_network("203.0.113.0/24"), ip_network("2001:db8:1::/48")]
+PROXIES = [ip_network("10.0.0.0/8"), ip_network("2001:db8:2::/48")]
 ADDRESSES = Addresses(ALLOWED, PROXIES)
 
 
@@ -28,7 +28,7 @@ def within(networks: list[Any]) -> st.SearchStrategy[Address]:
 CLIENTS = within(ALLOWED)
 TRUSTED = within(PROXIES)
 OTHERS = st.ip_addresses().filter(
-    lambda a: not any(a in found for found in [*ALLOWED, *PROXIES, parse_network("::ffff:0:0/96")])
+    lambda a: not any(a in found for found in [*ALLOWED, *PROXIES, ip_network("::ffff:0:0/96")])
 )
 MADE_UP = st.one_of(st.just("unknown"), st.just(""), CLIENTS.map(str), TRUSTED.map(str))
 
@@ -75,21 +75,14 @@ def test_trusted_proxies_tell_the_client_and_nobody_before_it(
 )
 def test_a_client_that_no_proxy_names_is_refused(proxies: list[Address], hidden: str) -> None:
     *hops, peer = map(str, proxies)
-    everybody = Addresses([parse_network("0.0.0.0/0"), parse_network("::/0")], PROXIES)
+    everybody = Addresses([ip_network("0.0.0.0/0"), ip_network("::/0")], PROXIES)
 
     assert not accepts(peer, addresses=everybody)
     assert not accepts(peer, ",".join(hops), addresses=everybody)
     assert not accepts(peer, ",".join(["203.0.113.7", hidden, *hops]), addresses=everybody)
 
 
-def test_networks_in_ipv4_may_be_written_as_mapped_ones() -> None:
-    assert parse_network("::ffff:203.0.113.0/120") == parse_network("203.0.113.0/24")
-    assert not accepts("203.0.113.7", addresses=Addresses([parse_network("::/0")]))
-
-
-@pytest.mark.parametrize(
-    "allowed", ["127.0.0.1", "0.0.0.0/0", "::/0", "::1", "::ffff:127.0.0.0/104", "126.0.0.0/7"]
-)
+@pytest.mark.parametrize("allowed", ["127.0.0.1", "0.0.0.0/0", "::/0", "::1", "126.0.0.0/7"])
 @pytest.mark.parametrize("more", [[], ["--trusted-proxy", "127.0.0.1"]])
 def test_loopback_is_never_allowed_without_authentication(
     allowed: str, more: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -309,13 +310,15 @@ def test_it_serves_https_with_a_certificate(tmp_path: Path) -> None:
         capture_output=True,
     )
     options = ("--tls-certificate", str(certificate), "--tls-key", str(key))
-    with receiving(tmp_path / "live", *options) as running:
+    with receiving(tmp_path / "live", *options) as running, requests.Session() as session:
         assert running.url.startswith("https://127.0.0.1:")
-        response = requests.post(
+        response = session.post(
             running.url + "/live", b'{"id":1}', headers=HEADERS, timeout=10, verify=str(certificate)
         )
         assert response.status_code == 200
+        begun = time.monotonic()
         assert running.end()[0] == 0
+        assert time.monotonic() - begun < 8  # the connection of the session is idle, and open
     assert [line.event for line in stored(tmp_path / "live")] == [{"id": 1}]
 
 

@@ -24,8 +24,6 @@ from crowdtwist_receiver.stats import ReceiverStats
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-    from crowdtwist_receiver.journal import File
-
 USERS = "live_users-20261120T10"
 ACTIVITIES = "live_activities-20261120T10"
 LATER_USERS = "live_users-20261120T11"
@@ -48,7 +46,7 @@ class Disk:
         self.free = Event()
         self.free.set()
 
-    def open(self, path: Path) -> File:
+    def open(self, path: Path) -> DiskFile:
         self.opened.append(path)
         if self.squatters:
             self.squatters -= 1
@@ -214,20 +212,22 @@ def test_after_a_failure_the_file_is_left_and_another_begun(
     assert "CANARY" not in said
 
 
-def test_only_those_whose_file_failed_are_turned_away(tmp_path: Path) -> None:
+def test_a_commit_is_acknowledged_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     async def use(bench: Bench) -> None:
         waiting = await bench.busy()
         store = bench.journal.store
-        waiting += [store([(ACTIVITIES, line(1))]), store([(USERS, line(2))])]
-        waiting += [store([(USERS, line(3)), (ACTIVITIES, line(4))])]
-        bench.disk.faults = iter([OSError(errno.EIO, "Input/output error"), None])
+        waiting += [store([(USERS, line(1))]), store([(ACTIVITIES, line(2))])]
+        bench.disk.faults = iter([None, OSError(errno.EIO, "Input/output error")])
         bench.disk.free.set()
         results = await asyncio.gather(*waiting, return_exceptions=True)
-        assert [isinstance(result, RetryLater) for result in results] == [False, True, False, True]
-        assert bench.journal.events == 2
+        assert [isinstance(result, RetryLater) for result in results] == [False, True, True]
+        assert bench.journal.events == 1
+        await bench.healthy()
+        assert await bench.store((USERS, line(1)), (ACTIVITIES, line(2)))
 
-    with_journal(tmp_path, use)
-    assert complete(tmp_path) == ["first", 2, 3]
+    disk = with_journal(tmp_path, use)
+    assert sorted(map(str, complete(tmp_path))) == ["1", "1", "2", "first"]
+    assert len(disk.opened) == 4
 
 
 def test_nothing_is_tried_until_the_disk_takes_something_again(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from support.receiver import (
 )
 
 from crowdtwist_receiver.addresses import Addresses
-from crowdtwist_receiver.app import Receiver, receiver_app
+from crowdtwist_receiver.app import Receiver
 from crowdtwist_receiver.auth import Credentials
 from crowdtwist_receiver.body import BodyReader
 from crowdtwist_receiver.journal import Journal
@@ -34,10 +34,9 @@ from crowdtwist_receiver.stats import ReceiverStats
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from starlette.types import Message
 
 LARGEST = 4000
 BODY_TIMEOUT = 1.0
@@ -345,12 +344,12 @@ def test_what_is_not_http_is_refused(running: Running) -> None:
 def test_a_fault_of_our_own_is_told_by_its_type_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sent: list[Message] = []
+    sent: list[Mapping[str, Any]] = []
 
-    async def receive() -> Message:
+    async def receive() -> Mapping[str, Any]:
         return {"type": "http.request", "body": b'{"id":"CANARY"}', "more_body": False}
 
-    async def send(message: Message) -> None:
+    async def send(message: Mapping[str, Any]) -> None:
         sent.append(message)
 
     stats = ReceiverStats()
@@ -359,7 +358,7 @@ def test_a_fault_of_our_own_is_told_by_its_type_alone(
         bodies = BodyReader(max_bytes=100, timeout=1, max_incomplete=1)
         never_started = Journal(tmp_path, 1000, stats)
         credentials = Credentials.from_secrets("", "", KEY)
-        app = receiver_app(Receiver(Addresses(), credentials, bodies, never_started, stats))
+        app = Receiver(Addresses(), credentials, bodies, never_started, stats)
         headers = [(b"x-api-key", KEY.encode()), (b"content-type", b"application/json")]
         scope = {"type": "http", "method": "POST", "path": "/live", "headers": headers}
         await app(scope, receive, send)
