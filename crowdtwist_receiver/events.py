@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tap_crowdtwist.api.decoding import decode
-from tap_crowdtwist.privacy.sanitize import cleaned, remove_credentials
+from tap_crowdtwist.privacy.sanitize import cleaned, credential_remover
 from tap_crowdtwist.schemas import is_credential_name
 
 _JSON = msgspec.json.Decoder()
@@ -127,6 +127,4 @@ def _hides_credential(value: Any) -> bool:
     return isinstance(value, str) and cleaned(value, is_credential_name) is not value
 
 
-def _without_credentials(properties: dict[str, Any]) -> dict[str, Any]:
-    clean: dict[str, Any] = remove_credentials(properties, is_credential_name)
-    return clean
+_without_credentials = credential_remover(is_credential_name)

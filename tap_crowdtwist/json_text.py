@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 """NUL and unpaired surrogates, which no database stores as text."""
@@ -30,23 +27,12 @@ def decode(text: str) -> Any:
     try:
         return msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return decode_leniently(text)
+        return _decode_leniently(text)
 
 
-def decode_leniently(
-    text: str, members: Callable[[list[tuple[str, Any]]], Any] | None = None
-) -> Any:
-    """Decode as `decode` does, with the standard library only.
-
-    Args:
-        text: the text.
-        members: builds each object from all its members, repeated names included.
-
-    Raises:
-        ValueError: the text cannot be decoded.
-    """
+def _decode_leniently(text: str) -> Any:
     try:
-        return json.loads(text.strip(_BLANKS), strict=False, object_pairs_hook=members)
+        return json.loads(text.strip(_BLANKS), strict=False)
     except RecursionError:
         raise ValueError("nested too deep") from None
 

@@ -49,7 +49,7 @@ class Redactor:
 
     def learn(self, secrets: Iterable[str]) -> None:
         """Add the values of secrets; those that are too short are ignored."""
-        self._secrets.update(map(str.strip, secrets))
+        self._secrets = self._secrets.union(map(str.strip, secrets))
         self._log_forms = _forms(self._secrets, _MIN_SECRET_CHARACTERS)
         self._record_forms = _forms(self._secrets, _MIN_CHARACTERS_IN_RECORDS)
 

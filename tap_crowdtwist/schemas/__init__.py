@@ -23,7 +23,10 @@ import json
 import re
 from functools import cache, lru_cache
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Matched against a name in lower snake case.
 CREDENTIAL_NAME = re.compile(
@@ -79,6 +82,18 @@ def is_credential_name(name: str) -> bool:
 def snake_case(name: str) -> str:
     """Return a name in lower snake case."""
     return _SEPARATORS.sub("_", _WORD_START.sub("_", name)).strip("_").lower()
+
+
+def types_of(node: Mapping[str, Any]) -> list[str]:
+    """Return the types that a node allows besides null; none if it allows any."""
+    declared = node.get("type", [])
+    types = [declared] if isinstance(declared, str) else declared
+    return [name for name in types if name != "null"]
+
+
+def is_open_object(node: Mapping[str, Any]) -> bool:
+    """Return whether a node is an object whose members the program defines."""
+    return "object" in types_of(node) and not node.get("properties")
 
 
 @cache

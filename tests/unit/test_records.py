@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from tap_crowdtwist import schemas
+from tap_crowdtwist.privacy import sanitize
 from tap_crowdtwist.privacy.log_redaction import MASK, REDACTOR
 from tap_crowdtwist.privacy.policy import (
     EXTRA,
@@ -26,8 +27,8 @@ from tap_crowdtwist.privacy.policy import (
     public_schema,
     withheld,
 )
-from tap_crowdtwist.privacy.sanitize import remove_credentials
-from tap_crowdtwist.records import converters, normalizer, timestamps, values
+from tap_crowdtwist.privacy.sanitize import credential_remover
+from tap_crowdtwist.records import normalizer, timestamps, values
 from tap_crowdtwist.records.normalizer import Normalizer
 from tap_crowdtwist.records.values import ConversionError
 
@@ -62,7 +63,7 @@ def normaliser(stream: str = "users", **options: Any) -> Normalizer:
 def toy(properties: Row, keys: Iterable[str] = (), **options: Any) -> Normalizer:
     """Make a normaliser of a schema made for one test."""
     schema = {"properties": {**properties, EXTRA: {"type": ["object", "null"]}}}
-    return Normalizer("toys", schema, keys, **options)
+    return Normalizer("badges", schema, keys, **options)
 
 
 def made(normalise: Normalizer, row: Row) -> Row:
@@ -423,7 +424,7 @@ def test_credentials_are_left_out_by_name_at_any_depth() -> None:
     ids=lambda value: str(value)[:9].encode("ascii", "replace").decode(),
 )
 def test_text_that_is_json_is_searched_for_credentials(value: Any, outcome: Any) -> None:
-    assert remove_credentials(value) == outcome
+    assert credential_remover(is_withheld_name)(value) == outcome
 
 
 # Selection
@@ -657,12 +658,10 @@ def test_all_that_can_be_is_decided_before_the_first_row(monkeypatch: pytest.Mon
 def test_a_row_of_known_scalars_is_not_searched_for_credentials(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    normalise = normaliser()
-
-    def forbidden(*_: Any) -> Any:
+    def forbidden(*_: Any, **__: Any) -> Any:
         pytest.fail("a value of a known type is searched")
 
-    monkeypatch.setattr(normalizer, "remove_credentials", forbidden)
-    monkeypatch.setattr(converters, "remove_credentials", forbidden)
+    monkeypatch.setattr(sanitize, "_member_remover", lambda *_: forbidden)
+    normalise = normaliser()
     monkeypatch.setattr(normalise, "_is_withheld", forbidden)
     made(normalise, {"id": 1, "first_name": "Ada", "total_points": 5, "city": None})
