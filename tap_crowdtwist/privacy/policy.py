@@ -188,9 +188,8 @@ def hasher(policy: Policy, convert: Callable[[Any], Any]) -> Callable[[Any], Any
         typed = convert(value)
         if typed is None:
             return None
-        if isinstance(typed, bool):
-            return policy.pseudonymize("true" if typed else "false")
-        return policy.pseudonymize(str(typed))
+        text = str(typed)
+        return policy.pseudonymize(text.lower() if isinstance(typed, bool) else text)
 
     return convert_and_hash
 

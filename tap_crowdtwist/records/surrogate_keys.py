@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from contextlib import suppress
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -67,7 +68,8 @@ def assign_entries(rows: Iterable[Row]) -> None:
         rows: all entries of one member's response, each with its `rule_type`; changed in place.
     """
     counts: Counter[tuple[str, str]] = Counter()
-    for end, row in sorted(((_period_end(row), row) for row in rows), key=lambda pair: pair[0]):
+    ends = [(_period_end(row), row) for row in rows]
+    for end, row in sorted(ends, key=itemgetter(0)):
         rule, month = row["rule_type"], end[:_MONTH_LENGTH]
         counts[rule, month] += 1
         number = counts[rule, month]
@@ -91,9 +93,7 @@ def own_id(value: Any) -> str:
     """Return the API's own id as text, or "" if the value is not an id."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        return ""
-    return str(value).strip()
+    return str(value).strip() if type(value) in {int, str} else ""
 
 
 def _other_fields(row: Row, stable: Mapping[str, Any]) -> Any:

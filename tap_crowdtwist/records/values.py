@@ -21,7 +21,8 @@ _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 INTEGER_PATTERN = re.compile(r"[+-]?\d{1,19}(?:\.0*)?", re.ASCII)
 NUMBER_PATTERN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
-_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+_BOOLEANS = {1: True, 0: False, "true": True, "1": True, "false": False, "0": False}
+"""Values that stand for a boolean; 1.0 is equal to 1."""
 
 
 class ConversionError(ValueError):
@@ -33,7 +34,7 @@ def text(value: Any) -> str:
     if type(value) is str:
         return value
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return str(value).lower()
     if isinstance(value, (int, float)):
         return str(value)
     raise ConversionError
@@ -49,36 +50,33 @@ def integer(value: Any) -> int | None:
             return None
         if not INTEGER_PATTERN.fullmatch(stripped):
             raise ConversionError
-        value = int(stripped.partition(".")[0])
-    elif isinstance(value, float):
-        if not value.is_integer():
-            raise ConversionError
-        value = int(value)
-    elif type(value) is not int:
+        value = stripped.partition(".")[0]
+    elif type(value) is not float or not value.is_integer():
         raise ConversionError
-    if _SMALLEST <= value <= _LARGEST:
-        return int(value)
+    whole = int(value)
+    if _SMALLEST <= whole <= _LARGEST:
+        return whole
     raise ConversionError
 
 
 def number(value: Any) -> float | None:
     """Return a finite number; an integer of more than 64 bits becomes a float."""
+    if type(value) is int and _SMALLEST <= value <= _LARGEST:
+        return value
     if type(value) is str:
         stripped = value.strip()
         if not stripped:
             return None
         if not NUMBER_PATTERN.fullmatch(stripped):
             raise ConversionError
-        value = float(stripped)
-    elif isinstance(value, bool) or not isinstance(value, (int, float)):
+        value = stripped
+    elif type(value) not in {int, float}:
         raise ConversionError
     try:
-        if isinstance(value, float) or not _SMALLEST <= value <= _LARGEST:
-            value = float(value)
+        finite = float(value)
     except OverflowError:
         raise ConversionError from None
-    if math.isfinite(value):
-        finite: float = value
+    if math.isfinite(finite):
         return finite
     raise ConversionError
 
@@ -87,17 +85,14 @@ def boolean(value: Any) -> bool | None:
     """Return the boolean that true, 1, "1", "true" or one of their opposites stands for."""
     if isinstance(value, bool):
         return value
-    if isinstance(value, (int, float)):
-        if value in (0, 1):
-            return bool(value)
-        raise ConversionError
     if isinstance(value, str):
-        word = value.strip().lower()
-        if not word:
+        value = value.strip().lower()
+        if not value:
             return None
-        if word in _BOOLEANS:
-            return _BOOLEANS[word]
-    raise ConversionError
+    try:
+        return _BOOLEANS[value]
+    except (KeyError, TypeError):  # TypeError: a list or an object
+        raise ConversionError from None
 
 
 def open_object(value: Any) -> dict[str, Any] | None:
