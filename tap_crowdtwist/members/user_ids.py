@@ -152,7 +152,7 @@ def _candidates(identifiers: MemberIdentifiers, client: Client) -> list[int]:
     candidates: list[int] = []
     for name, value in identifiers._asdict().items():
         # "." and ".." would change the path of the URL.
-        if not value or value in {".", ".."}:
+        if value in {None, "", ".", ".."}:
             continue
         try:
             profile = profile_by(client, value, _ID_TYPES[name])
@@ -170,10 +170,8 @@ def _candidates(identifiers: MemberIdentifiers, client: Client) -> list[int]:
 
 def _profile(payload: Any) -> dict[str, Any] | None:
     """Return the profile with `id` as an int; None if the payload is no object with a valid id."""
-    if not isinstance(payload, dict):
-        return None
     try:
         user_id = values.integer(payload["id"])
-    except (KeyError, values.ConversionError):
+    except (TypeError, KeyError, values.ConversionError):  # TypeError: it is no object
         return None
     return {**payload, "id": user_id} if user_id else None

@@ -183,12 +183,17 @@ class Normalizer:
                 value = json_text.decode(value)
         if not members or not isinstance(value, dict):
             return self._compiler.remover(*at)(value)
-        ignored = {name for name in members if not self._selected((*at, "properties", name))}
         return {
             name: self._clean_raw(member, members.get(name, {}), (*at, "properties", name))
             for name, member in value.items()
-            if name not in ignored and (name in members or not self._is_withheld(name))
+            if self._may_emit(name, members, at)
         }
+
+    def _may_emit(self, name: str, members: Mapping[str, Any], at: Breadcrumb) -> bool:
+        """Return whether a member of an object that does not fit is selected or allowed."""
+        if name in members:
+            return self._selected((*at, "properties", name))
+        return not self._is_withheld(name)
 
 
 def _outcome(*, is_kept: bool) -> str:

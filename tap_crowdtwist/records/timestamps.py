@@ -50,7 +50,7 @@ def normalize_timestamp(value: Any) -> str | None:
     """
     # Types are compared exactly: True equals 1 as a cache key, but is not a timestamp.
     if type(value) is int:
-        return _cached_timestamp(value)
+        return _cached_epoch(value)
     if type(value) is str:
         if len(value) > _MAX_TEXT_LENGTH:
             raise ConversionError
@@ -58,12 +58,14 @@ def normalize_timestamp(value: Any) -> str | None:
     return format_timestamp(_from_number(value))
 
 
+# Members share most of their timestamps, such as those of activities and rewards.
 @lru_cache(maxsize=4096)
-def _cached_timestamp(value: str | int) -> str | None:
-    """Return a timestamp as `normalize_timestamp` does, from the cache if possible."""
-    # Members share most of their timestamps, such as those of activities and rewards.
-    if isinstance(value, int):
-        return format_timestamp(_from_number(value))
+def _cached_epoch(value: int) -> str:
+    return format_timestamp(_from_number(value))
+
+
+@lru_cache(maxsize=4096)
+def _cached_timestamp(value: str) -> str | None:
     # The most common form is already normalized, so only the calendar needs a check.
     if _CANONICAL.fullmatch(value):
         return _check_calendar(value)

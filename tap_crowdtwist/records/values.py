@@ -8,19 +8,21 @@ raises `ConversionError`. All functions are pure.
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.json_text import decode
 
-_MAX_JSON_LAYERS = 3
-"""How many times an object that is sent as text may have been encoded as JSON."""
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 INTEGER_PATTERN = re.compile(r"[+-]?\d{1,19}(?:\.0*)?", re.ASCII)
 NUMBER_PATTERN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
+_TO_TEXT: dict[type, Callable[[Any], str]] = {bool: json.dumps, int: str, float: str}
 _BOOLEANS = {1: True, 0: False, "true": True, "1": True, "false": False, "0": False}
 """Values that stand for a boolean; 1.0 is equal to 1."""
 
@@ -33,11 +35,10 @@ def text(value: Any) -> str:
     """Return a text; numbers and booleans are converted to one."""
     if type(value) is str:
         return value
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (int, float)):
-        return str(value)
-    raise ConversionError
+    try:
+        return _TO_TEXT[type(value)](value)
+    except KeyError:
+        raise ConversionError from None
 
 
 def integer(value: Any) -> int | None:
@@ -100,9 +101,7 @@ def open_object(value: Any) -> dict[str, Any] | None:
 
     It may be given as JSON text, and that text may have been encoded more than once.
     """
-    for _ in range(_MAX_JSON_LAYERS):
-        if not isinstance(value, str):
-            break
+    while isinstance(value, str):
         if not value.strip():
             return None
         try:
