@@ -168,13 +168,6 @@ def enforce(catalog: Catalog, policy: Policy) -> None:
         entry.schema = type(entry.schema).from_dict(allowed)
 
 
-def withheld(stream: str, policy: Policy = KEEP) -> frozenset[str]:
-    """Return the names of the top-level properties of the schema that are not emitted."""
-    return frozenset(schemas.tagged(stream)["properties"]) - frozenset(
-        public_schema(stream, policy)["properties"]
-    )
-
-
 def has_spendable(stream: str) -> bool:
     """Return whether rows of a stream contain values that can be spent."""
     nodes = schemas.tagged(stream)["properties"].values()

@@ -25,7 +25,6 @@ from tap_crowdtwist.privacy.policy import (
     is_withheld_name,
     is_withheld_or_spendable_name,
     public_schema,
-    withheld,
 )
 from tap_crowdtwist.privacy.sanitize import credential_remover
 from tap_crowdtwist.records import normalizer, timestamps, values
@@ -70,6 +69,10 @@ def made(normalise: Normalizer, row: Row) -> Row:
     record = normalise(row)
     assert record is not None
     return record
+
+
+def withheld(stream: str) -> set[str]:
+    return set(schemas.tagged(stream)["properties"]) - set(public_schema(stream)["properties"])
 
 
 def deselect(*names: str) -> Callable[[tuple[str, ...]], bool]:
@@ -377,7 +380,7 @@ def test_nothing_nested_is_withheld_since_only_names_at_the_top_are_known_to_be(
         if isinstance(node.get("items"), dict):
             yield from sensitivities(node["items"])
 
-    for top in schemas.annotated(stream)["properties"].values():
+    for top in schemas.tagged(stream)["properties"].values():
         assert not {"credential", "spendable"} & set(sensitivities(top))
 
 
@@ -583,7 +586,7 @@ shapes = st.recursive(
 @st.composite
 def rows(draw: st.DrawFn, stream: str) -> Row:
     """Draw a row with its key, with some known and some unknown properties of any shape."""
-    known = sorted(schemas.annotated(stream)["properties"])
+    known = sorted(schemas.tagged(stream)["properties"])
     row = draw(st.dictionaries(st.sampled_from(known), shapes, max_size=5))
     row |= draw(st.dictionaries(property_names | credentials, shapes, max_size=4))
     key = {"rule_type": "inactivity"}
