@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 """NUL and unpaired surrogates, which no database stores as text."""
@@ -45,14 +48,18 @@ def make_storable(value: Any) -> Any:
     if isinstance(value, str):
         return _UNSTORABLE.sub(REPLACEMENT, value)
     if isinstance(value, list):
-        return [make_storable(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    result: dict[str, Any] = {}
-    for name, member in value.items():
-        storable = make_storable(name)
+        return list(map(make_storable, value))
+    if isinstance(value, dict):
+        return dict(zip(_storable_names(value), map(make_storable, value.values()), strict=True))
+    return value
+
+
+def _storable_names(names: Iterable[str]) -> Iterator[str]:
+    taken = set(names)
+    for name in names:
+        storable = _UNSTORABLE.sub(REPLACEMENT, name)
         if storable != name:
-            while storable in value or storable in result:
+            while storable in taken:
                 storable += REPLACEMENT
-        result[storable] = make_storable(member)
-    return result
+            taken.add(storable)
+        yield storable
