@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tap_crowdtwist.api.decoding import decode
-from tap_crowdtwist.privacy.sanitize import cleaned, remove_credentials
+from tap_crowdtwist.privacy.sanitize import cleaned, credential_remover
 from tap_crowdtwist.schemas import is_credential_name
 
 _JSON = msgspec.json.Decoder()
@@ -88,7 +88,7 @@ def _event(text: bytes) -> Event:
     if text.count(b"{") + text.count(b"[") > _MAX_DEPTH and _is_deeper(properties, _MAX_DEPTH):
         raise ValueError(_TOO_DEEP)
     if _has_credential(text):
-        properties = remove_credentials(properties, is_credential_name)
+        properties = _without_credentials(properties)
         return Event(msgspec.json.encode(properties), properties)
     # Between tokens line ends are whitespace, and valid JSON has none inside of strings.
     return Event(text.replace(b"\n", b" ").replace(b"\r", b" "), properties)
@@ -129,3 +129,6 @@ def _hides_credential(value: Any) -> bool:
     if isinstance(value, list):
         return any(map(_hides_credential, value))
     return isinstance(value, str) and cleaned(value, is_credential_name) is not value
+
+
+_without_credentials = credential_remover(is_credential_name)

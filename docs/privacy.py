@@ -34,7 +34,7 @@ def privacy_rows() -> list[Row]:
 
 
 def _properties(stream: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    annotated = schemas.annotated(stream)["properties"]
+    annotated = schemas.tagged(stream)["properties"]
     modes = [public_schema(stream, Policy(mode, _FOR_THE_TABLE))["properties"] for mode in MODES]
     for name, node in annotated.items():
         if name != EXTRA:

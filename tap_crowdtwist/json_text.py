@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable, Iterator
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 """NUL and unpaired surrogates, which no database stores as text."""
@@ -30,23 +30,12 @@ def decode(text: str) -> Any:
     try:
         return msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return decode_leniently(text)
+        return _decode_leniently(text)
 
 
-def decode_leniently(
-    text: str, members: Callable[[list[tuple[str, Any]]], Any] | None = None
-) -> Any:
-    """Decode as `decode` does, with the standard library only.
-
-    Args:
-        text: the text.
-        members: builds each object from all its members, repeated names included.
-
-    Raises:
-        ValueError: the text cannot be decoded.
-    """
+def _decode_leniently(text: str) -> Any:
     try:
-        return json.loads(text.strip(_BLANKS), strict=False, object_pairs_hook=members)
+        return json.loads(text.strip(_BLANKS), strict=False)
     except RecursionError:
         raise ValueError("nested too deep") from None
 
@@ -59,14 +48,18 @@ def make_storable(value: Any) -> Any:
     if isinstance(value, str):
         return _UNSTORABLE.sub(REPLACEMENT, value)
     if isinstance(value, list):
-        return [make_storable(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    result: dict[str, Any] = {}
-    for name, member in value.items():
-        storable = make_storable(name)
+        return list(map(make_storable, value))
+    if isinstance(value, dict):
+        return dict(zip(_storable_names(value), map(make_storable, value.values()), strict=True))
+    return value
+
+
+def _storable_names(names: Iterable[str]) -> Iterator[str]:
+    taken = set(names)
+    for name in names:
+        storable = _UNSTORABLE.sub(REPLACEMENT, name)
         if storable != name:
-            while storable in value or storable in result:
+            while storable in taken:
                 storable += REPLACEMENT
-        result[storable] = make_storable(member)
-    return result
+            taken.add(storable)
+        yield storable

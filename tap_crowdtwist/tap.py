@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import signal
 import time
 from contextlib import closing
@@ -11,30 +10,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
-from dotenv import find_dotenv
 from singer_sdk import Tap
-from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers._util import load_json
-from singer_sdk.helpers.capabilities import (
-    CapabilitiesEnum,
-    PluginCapabilities,
-    TapCapabilities,
-)
+from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import Self, override
 
 from tap_crowdtwist import connection_test, schemas
+from tap_crowdtwist.config.environment import check_variables, read_variables
 from tap_crowdtwist.config.inputs import check_catalog, check_state
 from tap_crowdtwist.config.schema import CONFIG_SCHEMA, SECRETS
 from tap_crowdtwist.config.settings import Settings
-from tap_crowdtwist.config.validation import (
-    blank_variables,
-    check_environment,
-    unknown_variables,
-    validate,
-)
+from tap_crowdtwist.config.validation import validate
 from tap_crowdtwist.errors import SettingError, TapError
 from tap_crowdtwist.members.missing_members import check_path
 from tap_crowdtwist.privacy import policy
@@ -55,10 +44,6 @@ if TYPE_CHECKING:
     from typing import IO
 
     from tap_crowdtwist.streams.base import CrowdTwistStream
-
-
-ENV_PREFIX = "TAP_CROWDTWIST_"
-"""Prefix of environment variables; the SDK derives the same from the tap's name."""
 
 
 class TapCrowdTwist(Tap):
@@ -86,27 +71,13 @@ class TapCrowdTwist(Tap):
     def __init__(self, *, parse_env_config: bool = False, **kwargs: Any) -> None:
         if parse_env_config:
             self.append_builtin_config(self.config_jsonschema)
-            check_environment(os.environ, ENV_PREFIX, self.config_jsonschema)
-            for name in unknown_variables(os.environ, ENV_PREFIX, self.config_jsonschema):
-                self.logger.warning("Environment: %s is not a setting of this tap", name)
+            check_variables(self.config_jsonschema, self.logger)
         super().__init__(parse_env_config=parse_env_config, **kwargs)
 
     @classproperty
     @override
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - a property of the class
-        """Read settings from environment variables and `.env`; a blank one becomes null."""
-        # Use the `.env` of the working directory or its nearest parent, as Meltano does. Without a
-        # path the SDK searches upwards from its own installation (meltano/sdk#2836), where it may
-        # find the file of another project.
-        dotenv = find_dotenv(usecwd=True) or os.devnull
-        # This call only loads `.env` into the environment. Blank variables have to be removed
-        # after that and before the SDK converts: it fails on a blank number.
-        parse_environment_config({}, ENV_PREFIX, dotenv)
-        declared = cls.config_jsonschema
-        blank = blank_variables(os.environ, ENV_PREFIX, declared)
-        given = {n: s for n, s in declared["properties"].items() if n not in blank}
-        parsed: dict[str, Any] = parse_environment_config({"properties": given}, ENV_PREFIX, dotenv)
-        return {**parsed, **dict.fromkeys(blank)}
+        return read_variables(cls.config_jsonschema)
 
     @cached_property
     def policy(self) -> policy.Policy:
@@ -146,7 +117,7 @@ class TapCrowdTwist(Tap):
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check the settings. Unlike the SDK's, the messages never contain a value."""
         # First of all, so that no later message can show a secret, the SDK's own included.
-        REDACTOR.learn(str(self._config[name]) for name in SECRETS if self._config.get(name))
+        REDACTOR.learn(str(self._config.get(name) or "") for name in SECRETS)
         self.append_builtin_config(self.config_jsonschema)
         try:
             stream_maps.check(self._config)
@@ -205,11 +176,7 @@ class TapCrowdTwist(Tap):
         catalog: IO[str] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Run the tap from the options of the command line.
-
-        Raises:
-            TapError: rows are missing from the output, or the run could not go on.
-        """
+        """Run the tap from the options of the command line; raise as `sync` does."""
         # Skip `Tap.invoke` of the SDK: it builds the tap itself, before state and catalog have
         # been checked.
         super(Tap, cls).invoke(about=about, about_format=about_format)
@@ -276,11 +243,7 @@ class TapCrowdTwist(Tap):
         with closing(self.run):
             try:
                 if self.sweeps:
-                    settings = self.run.settings
-                    check_path(settings.missing_members_path, settings.user_ids_path)
-                self._log_warnings()
-                if self.sweeps and self.run.settings.only_changed:
-                    self._find_changed_members()
+                    self._prepare_sweeps()
                 if not self.run.skip_reason:
                     self.run.pool.schedule({s.name: s.begin_early for s in self.sweeps})
                 self.sync_all()
@@ -297,18 +260,17 @@ class TapCrowdTwist(Tap):
                 summary.report(self.run, self.logger)
         summary.check(self.run, self.state.get("bookmarks", {}))
 
-    def _log_warnings(self) -> None:
-        """Warn of settings that cost rows or hours, before the first request.
-
-        Runs with `sweep_members` changed use no bookmark, so none of it applies to them.
-        """
-        sweeps, settings = self.sweeps, self.run.settings
-        if not sweeps or settings.only_changed:
+    def _prepare_sweeps(self) -> None:
+        """Find the members that changed, or else warn of settings that cost rows or hours."""
+        settings = self.run.settings
+        check_path(settings.missing_members_path, settings.user_ids_path)
+        if settings.only_changed:  # such a run uses no bookmark, so no warning applies
+            self._find_changed_members()
             return
         bookmarks = self.state.get("bookmarks", {})
-        states = [bookmarks.get(stream.name, {}) for stream in sweeps]
+        states = [bookmarks.get(stream.name, {}) for stream in self.sweeps]
         warnings = list(notices.shrunken_roster(states, len(self.run.roster)))
-        incremental = [stream for stream in sweeps if stream.is_incremental]
+        incremental = [stream for stream in self.sweeps if stream.is_incremental]
         if incremental:
             warnings += notices.short_lookback(settings.lookback)
         warnings += notices.earlier_start([s.name for s in incremental if s.starts_later])

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from tap_crowdtwist import schemas
-from tap_crowdtwist.privacy.policy import public_schema, withheld
+from tap_crowdtwist.privacy.policy import public_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -288,13 +288,13 @@ def test_there_is_one_schema_per_stream() -> None:
 
 @every_stream
 def test_a_schema_is_a_valid_json_schema(stream: str) -> None:
-    jsonschema.Draft202012Validator.check_schema(schemas.annotated(stream))
+    jsonschema.Draft202012Validator.check_schema(schemas.tagged(stream))
     jsonschema.Draft202012Validator.check_schema(public_schema(stream))
 
 
 @every_stream
 def test_a_schema_names_its_stream_and_admits_no_other_column(stream: str) -> None:
-    schema = schemas.annotated(stream)
+    schema = schemas.tagged(stream)
     assert schema["type"] == "object"
     assert schema["additionalProperties"] is False
     assert schema["title"].lower().replace(" ", "_") == stream
@@ -303,7 +303,7 @@ def test_a_schema_names_its_stream_and_admits_no_other_column(stream: str) -> No
 
 @every_stream
 def test_keys_come_first_and_are_always_there(stream: str) -> None:
-    schema = schemas.annotated(stream)
+    schema = schemas.tagged(stream)
     assert schema["required"] == KEYS[stream]
     assert list(schema["properties"])[: len(KEYS[stream])] == KEYS[stream]
     assert all(isinstance(schema["properties"][key]["type"], str) for key in KEYS[stream])
@@ -313,7 +313,7 @@ def test_keys_come_first_and_are_always_there(stream: str) -> None:
 def test_everything_but_a_key_may_be_null(stream: str) -> None:
     optional = [
         child
-        for path, child in nodes(schemas.annotated(stream))
+        for path, child in nodes(schemas.tagged(stream))
         if len(path) > 1 or path[0] not in KEYS[stream]
     ]
     assert all(child["type"][1:] == ["null"] for child in optional)
@@ -321,7 +321,7 @@ def test_everything_but_a_key_may_be_null(stream: str) -> None:
 
 @every_stream
 def test_a_type_is_never_a_union_of_two(stream: str) -> None:
-    for schema in subschemas(schemas.annotated(stream)):
+    for schema in subschemas(schemas.tagged(stream)):
         assert not {"anyOf", "oneOf", "allOf"} & schema.keys()
         assert kind(schema) in {
             "array", "boolean", "date", "date-time", "integer", "number", "object", "string",
@@ -330,14 +330,14 @@ def test_a_type_is_never_a_union_of_two(stream: str) -> None:
 
 @every_stream
 def test_every_property_is_described_and_tagged(stream: str) -> None:
-    for path, schema in nodes(schemas.annotated(stream)):
+    for path, schema in nodes(schemas.tagged(stream)):
         assert schema["description"].endswith("."), path
         assert schema["x-sensitivity"] in SENSITIVITIES, path
 
 
 @every_stream
 def test_names_are_safe_as_columns(stream: str) -> None:
-    for path, _ in nodes(schemas.annotated(stream)):
+    for path, _ in nodes(schemas.tagged(stream)):
         if path[-1] != "_sdc_deleted_at":  # what targets know it by
             assert re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", path[-1]), path
         assert len(path[-1]) <= 63, path
@@ -345,7 +345,7 @@ def test_names_are_safe_as_columns(stream: str) -> None:
 
 @every_stream
 def test_every_field_known_of_the_api_has_a_column(stream: str) -> None:
-    properties = schemas.annotated(stream)["properties"]
+    properties = schemas.tagged(stream)["properties"]
     of_the_tap = {"additional_properties"} | (DELETION if stream == "users" else set())
     assert set(properties) == COLUMNS[stream] | of_the_tap
 
@@ -353,7 +353,7 @@ def test_every_field_known_of_the_api_has_a_column(stream: str) -> None:
 @pytest.mark.parametrize("path", sorted(NESTED), ids=".".join)
 def test_every_field_known_of_a_nested_object_is_typed(path: tuple[str, ...]) -> None:
     stream, *parents = path
-    schema = schemas.annotated(stream)
+    schema = schemas.tagged(stream)
     for parent in parents:
         schema = schema["properties"][parent]
         schema = schema.get("items", schema)
@@ -362,7 +362,7 @@ def test_every_field_known_of_a_nested_object_is_typed(path: tuple[str, ...]) ->
 
 @every_stream
 def test_nested_objects_are_open(stream: str) -> None:
-    _, *nested = subschemas(schemas.annotated(stream))
+    _, *nested = subschemas(schemas.tagged(stream))
     assert all(child["additionalProperties"] is True for child in nested if kind(child) == "object")
     assert all("required" not in child for child in nested)
 
@@ -384,7 +384,7 @@ def test_what_the_schema_does_not_know_has_a_place_at_the_end(stream: str) -> No
 
 @every_stream
 def test_a_name_has_one_type_wherever_it_occurs(stream: str) -> None:
-    for path, schema in nodes(schemas.annotated(stream)):
+    for path, schema in nodes(schemas.tagged(stream)):
         for names, expected in TYPES.items():
             if re.fullmatch(names, path[-1]):
                 assert kind(schema) == expected, path
@@ -393,7 +393,7 @@ def test_a_name_has_one_type_wherever_it_occurs(stream: str) -> None:
 
 def test_ids_are_numbers_unless_the_tap_makes_them() -> None:
     kinds = {
-        stream: kind(schemas.annotated(stream)["properties"]["id"])
+        stream: kind(schemas.tagged(stream)["properties"]["id"])
         for stream in KEYS
         if "id" in COLUMNS[stream]
     }
@@ -404,14 +404,13 @@ def test_ids_are_numbers_unless_the_tap_makes_them() -> None:
 @every_stream
 def test_the_published_schema_lacks_only_what_is_withheld(stream: str) -> None:
     names = set(public_schema(stream)["properties"])
-    assert withheld(stream) == WITHHELD.get(stream, set())
-    assert names == set(schemas.annotated(stream)["properties"]) - withheld(stream)
+    assert set(schemas.tagged(stream)["properties"]) - names == WITHHELD.get(stream, set())
     assert set(KEYS[stream]) <= names
 
 
 @every_stream
 def test_only_top_level_properties_are_withheld(stream: str) -> None:
-    for path, schema in nodes(schemas.annotated(stream)):
+    for path, schema in nodes(schemas.tagged(stream)):
         if schema["x-sensitivity"] in {"credential", "spendable"}:
             assert len(path) == 1, path
 
@@ -421,27 +420,25 @@ def test_the_published_schema_holds_nothing_of_our_own(stream: str) -> None:
     text = json.dumps(public_schema(stream))
     assert "x-sensitivity" not in text
     assert "$ref" not in text
-    assert not any(f'"{name}"' in text for name in withheld(stream))
+    assert not any(f'"{name}"' in text for name in WITHHELD.get(stream, ()))
 
 
 @every_stream
 def test_extra_data_of_a_member_is_personal(stream: str) -> None:
-    schema = schemas.annotated(stream)["properties"].get("extra_data")
+    schema = schemas.tagged(stream)["properties"].get("extra_data")
     if schema is not None:
         catalog = stream in {"activities", "rewards"}
         assert schema["x-sensitivity"] == ("business" if catalog else "personal")
 
 
 def test_a_schema_can_be_changed_without_changing_the_next_one() -> None:
-    schemas.annotated("users")["properties"].clear()
     public_schema("users")["properties"].clear()
-    assert schemas.annotated("users")["properties"]
     assert public_schema("users")["properties"]
 
 
 def test_an_unknown_stream_is_an_error() -> None:
     with pytest.raises(FileNotFoundError):
-        schemas.annotated("no_such_stream")
+        schemas.tagged("no_such_stream")
 
 
 @pytest.mark.parametrize("name", sorted(WITHHELD["users"]))

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import tempfile
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import fsspec
+from fsspec.utils import glob_translate
 
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.files.paths import describe_error, display_name
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 _SETTING = "missing_members_path"
 _FOUND, _MISSING = 1, 2
 _HASHED = "_hashed"
-_LOCAL = ("file://", "local://")
+_LOCAL = re.compile("^(?:file|local)://")
 _HEADERS = frozenset(ID_TYPES) | {f"{id_type}{_HASHED}" for id_type in ID_TYPES}
 
 
@@ -59,7 +61,7 @@ class MissingMembers:
         return self._answers.count(_MISSING)
 
     def __iter__(self) -> Iterator[int]:
-        return (position for position, answer in enumerate(self._answers) if answer == _MISSING)
+        return _positions(self._answers)
 
     def write(self, path: Path, roster: Roster, *, changed: bool) -> int:
         """Write the file, and return how many members it lists.
@@ -85,29 +87,33 @@ class MissingMembers:
 
     def _write(self, path: Path, roster: Roster, *, changed: bool) -> int:
         header = roster.id_type + (_HASHED if roster.is_pseudonymized else "")
-        answers, not_in_roster = bytearray(self._answers.ljust(len(roster), b"\0")), []
+        answers = bytearray(self._answers.ljust(len(roster), b"\0"))
+        others = []
         for name in _names(path, header):
-            # A numeric id is invalid only if somebody edited the file.
-            position = roster.position(parse_id(name, "id") if header == "id" else name)
+            # An id is invalid only if somebody edited the file.
+            position = roster.position(parse_id(name, header))
             if position is None:
-                not_in_roster += [name] if changed else []
-            elif not answers[position]:
+                others.append(name)
+            elif answers[position] != _FOUND:
                 answers[position] = _MISSING
-        listed = (
-            roster.name(position) for position, answer in enumerate(answers) if answer == _MISSING
-        )
+        kept = others if changed else []
+        listed = map(roster.name, _positions(answers))
         # A draft beside the file, renamed at the end: a crash never leaves half a file.
         handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
         try:
             with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
                 rows = csv.writer(file, lineterminator="\n")
-                rows.writerows([each] for each in (header, *not_in_roster))
-                rows.writerows([each] for each in listed)
+                rows.writerows(zip(chain([header], kept, listed)))
             Path(draft).replace(path)
         finally:
             with suppress(FileNotFoundError):
                 Path(draft).unlink()
-        return answers.count(_MISSING) + len(not_in_roster)
+        return answers.count(_MISSING) + len(kept)
+
+
+def _positions(answers: bytearray) -> Iterator[int]:
+    """Yield the positions of the members that are missing."""
+    return (position for position, answer in enumerate(answers) if answer == _MISSING)
 
 
 def path_of_shard(path: str, shard: Shard) -> Path:
@@ -145,14 +151,8 @@ def check_path(path: Path | None, user_ids_path: str | None) -> None:
 
 def _is_among(path: Path, roster: str) -> bool:
     """Return whether a file is one that a path, glob or URL names, or would be if it were there."""
-    if path.absolute().match(str(Path(roster.removeprefix("file://")).absolute())):
-        return True
-    if "://" in roster and not roster.startswith(_LOCAL):
-        return False
-    found: list[str] = []
-    with suppress(OSError, ValueError):  # said when the roster is read
-        found = fsspec.filesystem("file").glob(roster)
-    return path.resolve() in {Path(name).resolve() for name in found}
+    pattern = Path(_LOCAL.sub("", roster)).resolve()
+    return re.match(glob_translate(str(pattern)), str(path.resolve())) is not None
 
 
 def _names(path: Path, header: str) -> Iterator[str]:
@@ -168,15 +168,13 @@ def _names(path: Path, header: str) -> Iterator[str]:
         _SETTING,
         f"{display_name(str(path))} exists and is not a file of missing members; set another path",
     )
-    if not path.is_file():
-        raise other_file
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = csv.reader(file)
-            first_row = next(rows, [])
-            if len(first_row) != 1 or first_row[0] not in _HEADERS:
+            first_row = ",".join(next(rows, []))
+            if first_row not in _HEADERS:
                 raise other_file
-            if first_row[0] == header:
-                yield from (row[0] for row in rows if row)
-    except (UnicodeError, csv.Error):
+            if first_row == header:
+                yield from chain.from_iterable(rows)
+    except (UnicodeError, csv.Error, IsADirectoryError):
         raise other_file from None

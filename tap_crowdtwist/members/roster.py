@@ -11,10 +11,12 @@ import hashlib
 import re
 import zlib
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property, reduce
-from typing import TYPE_CHECKING, Any
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING
 
 from tap_crowdtwist.errors import SettingError
 
@@ -94,9 +96,11 @@ class Roster:
         if id_type == "id":
             # Arrays, not sets: a set of ids would take several times the memory.
             numbers = array("q", map(int, kept))
-            self._members = array("q", _unique(sorted(numbers)))
+            self._members = array("q", map(itemgetter(0), groupby(sorted(numbers))))
+            self._name_types: tuple[type, ...] = (int, float)
         else:
             self._members = sorted(set(kept), key=self._name)
+            self._name_types = (str,)
 
     def _counted(self, members: Iterable[Member]) -> Iterator[Member]:
         for member in members:
@@ -148,7 +152,7 @@ class Roster:
         The cursor need not be in the roster: members come and go between runs. A cursor of another
         type than the names cannot be compared with them, so it counts as none.
         """
-        if cursor is None or not self._comparable(cursor):
+        if cursor is None or not isinstance(cursor, self._name_types):
             return 0
         return bisect_right(self._members, cursor, key=self._name)
 
@@ -171,12 +175,7 @@ class Roster:
             return []
         if self.id_type != "id":
             return [n for n, name in enumerate(self.names()) if _short_hash(name) in tokens]
-        positions = ((bisect_left(self._members, token), token) for token in sorted(tokens))
-        return [n for n, token in positions if n < len(self) and self._members[n] == token]
-
-    def _comparable(self, member: Any) -> bool:
-        """Return whether a value of a state has the type of the names."""
-        return isinstance(member, (int, float) if self.id_type == "id" else str)
+        return [n for n in map(self.position, sorted(tokens)) if n is not None]
 
     def __getitem__(self, position: int) -> Member:
         return self._members[position]
@@ -184,11 +183,3 @@ class Roster:
 
 def _short_hash(name: Member) -> int:
     return int.from_bytes(hashlib.blake2b(str(name).encode(), digest_size=3).digest(), "big")
-
-
-def _unique(members: Iterable[int]) -> Iterator[int]:
-    last: int | None = None
-    for member in members:
-        if member != last:
-            yield member
-        last = member

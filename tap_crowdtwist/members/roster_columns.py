@@ -16,6 +16,7 @@ from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.records.member_id import bare
 
 if TYPE_CHECKING:
+    import _csv as _csv_module
     from collections.abc import Iterable, Iterator, Sequence
 
 _CSV_ENDINGS = (".csv", ".tsv")
@@ -39,7 +40,7 @@ _COLUMN_NAME = re.compile(r"^[^@]*[^\W\d_][^@]*$")
 _DELIMITER_HINT = re.compile(r'"?sep=.?"?', re.IGNORECASE)
 """A line that tells Excel the delimiter. It is skipped: the header shows the delimiter too."""
 
-_SPREADSHEET_TEXT = re.compile(r"""\s*(?:'(\+?\d.*)|="(.*)")\s*""")
+_SPREADSHEET_TEXT = re.compile(r"""\A\s*(?:'(\+?\d.*)|="(.*)")\s*\Z""")
 """Cells in a form that makes a spreadsheet take them for text: `'0049…` and `="0049…"`."""
 
 
@@ -66,30 +67,52 @@ def values_with_lines(
 
 
 def _text(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(lines, start=1):
-        if bare(line):
-            yield number, line
+    return ((number, line) for number, line in enumerate(lines, start=1) if bare(line))
 
 
 def _csv(
     name: str, lines: Iterable[str], id_type: str, column: str | None
 ) -> Iterator[tuple[int, str]]:
-    where = f"line 1 of {name}"
-    # The header decides on the delimiter, so it is read before there is a CSV reader.
-    lines = iter(lines)
-    start = list(_up_to_text(lines))
-    if start and _DELIMITER_HINT.fullmatch(start[-1].strip()):
-        # A blank line in place of the hint keeps the line numbers right.
-        start = [*start[:-1], "\n", *_up_to_text(lines)]
-    # `strict`: otherwise a quote that is never closed would swallow the rest of the file.
-    reader = csv.reader(
-        chain(start, lines), strict=True, delimiter=_delimiter(start[-1] if start else "")
-    )
+    reader = _csv_reader(iter(lines))
     rows = (row for row in reader if any(map(bare, row)))
-    header = [bare(cell) for cell in next(rows, [])]
+    header = list(map(bare, next(rows, [])))
     if not header:
         return
-    if not all(_COLUMN_NAME.search(cell) or not cell for cell in header):
+    where = f"line 1 of {name}"
+    _check_header(where, header, id_type, column)
+    position = _position(where, header, id_type, column)
+    for row in rows:
+        # Surplus cells may be ids (a whole list on one line), or a cell before the id holds the
+        # delimiter and moves the id to another column. Either would lose members.
+        if any(map(str.strip, row[len(header) :])):
+            raise SettingError(
+                _SETTING,
+                f"line {reader.line_num} of {name} has {len(row)} cells where line 1 names "
+                f"{len(header)} columns; put one member on each line, and quote cells that hold "
+                "the delimiter",
+            )
+        cell = "".join(row[position : position + 1])  # a short row has none
+        yield reader.line_num, _SPREADSHEET_TEXT.sub(r"\1\2", cell)
+
+
+def _csv_reader(lines: Iterator[str]) -> _csv_module.Reader:
+    # The header decides on the delimiter, so it is read before there is a CSV reader.
+    start = list(_up_to_text(lines))
+    if _DELIMITER_HINT.fullmatch("".join(start[-1:]).strip()):
+        # A blank line in place of the hint keeps the line numbers right.
+        start = [*start[:-1], "\n", *_up_to_text(lines)]
+    delimiter = _delimiter("".join(start[-1:]))
+    # `strict`: otherwise a quote that is never closed would swallow the rest of the file.
+    return csv.reader(chain(start, lines), strict=True, delimiter=delimiter)
+
+
+def _check_header(where: str, header: list[str], id_type: str, column: str | None) -> None:
+    """Check that a first line names columns.
+
+    Raises:
+        SettingError: it holds, or may hold, the ids of members.
+    """
+    if not all(map(_COLUMN_NAME.search, filter(None, header))):
         raise SettingError(_SETTING, f"{where} must name the columns")
     # A single column may have any name, unless the "name" may be an id of this type.
     is_ambiguous = len(header) == 1 and column is None and id_type in _FREE_TEXT_TYPES
@@ -99,20 +122,6 @@ def _csv(
             f"{where} may be a member or the name of the column; set the column here, or rename "
             "the file to .txt if it has no header",
         )
-    position = _position(where, header, id_type, column)
-    for row in rows:
-        # Surplus cells may be ids (a whole list on one line), or a cell before the id holds the
-        # delimiter and moves the id to another column. Either would lose members.
-        if any(cell.strip() for cell in row[len(header) :]):
-            raise SettingError(
-                _SETTING,
-                f"line {reader.line_num} of {name} has {len(row)} cells where line 1 names "
-                f"{len(header)} columns; put one member on each line, and quote cells that hold "
-                "the delimiter",
-            )
-        cell = row[position] if position < len(row) else ""
-        match = _SPREADSHEET_TEXT.fullmatch(cell)
-        yield reader.line_num, match[1] or match[2] if match else cell
 
 
 def _up_to_text(lines: Iterator[str]) -> Iterator[str]:
@@ -143,8 +152,7 @@ def _json_lines(
         if isinstance(value, dict) and value:
             names = tuple(value)
             value = value[names[_position(where, names, id_type, column)]]
-        is_id = isinstance(value, (int, str)) and not isinstance(value, bool)
-        yield number, str(value) if is_id else ""
+        yield number, str(value) if type(value) in {int, str} else ""
 
 
 def _position(where: str, names: Sequence[str], id_type: str, column: str | None) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections import Counter
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -30,36 +31,37 @@ _EXPECTED = {
     "email": ("an e-mail address", "e-mail addresses"),
 }
 
+_PROBLEMS: tuple[tuple[type[Exception], str], ...] = (
+    (PackingError, "{name} {error}"),
+    (FileNotFoundError, "there is no file {name}"),
+    (UnicodeError, "{name} is not UTF-8 text"),
+    (Exception, "cannot read {name}: {reason}"),
+)
+"""What an error of a file means; the first one of its kind counts."""
+
 _MAX_SHOWN = 5
 """Places that an error names."""
 
 
-def ids_from_setting(user_ids: Iterable[Any], id_type: str) -> Iterator[Member]:
-    """Yield the ids of the setting `user_ids`.
+def located_in_setting(user_ids: Iterable[Any], id_type: str) -> Iterator[tuple[str, Member]]:
+    """Yield the ids of the setting `user_ids`, each with its place, such as "entry 3 of …".
 
     Raises:
         SettingError: an entry is not an id of this type.
     """
-    return (member for _, member in located_in_setting(user_ids, id_type))
+    check = _IdCheck(id_type)
+    for place, member in check.valid(enumerate(map(str, user_ids), start=1)):
+        yield f"entry {place} of `user_ids`", member
+    if check.invalid:
+        raise SettingError("user_ids", check.describe("entry", "entries"))
 
 
-def located_in_setting(user_ids: Iterable[Any], id_type: str) -> Iterator[tuple[str, Member]]:
-    """Yield the ids of `ids_from_setting`, each with its place as text, such as "entry 3 of …"."""
-    bad = _BadIds(id_type)
-    for place, value in enumerate(user_ids, start=1):
-        member = parse_id(str(value), id_type)
-        if member is None:
-            bad.add(place, str(value))
-        elif not bad:
-            yield f"entry {place} of `user_ids`", member
-    if bad:
-        raise SettingError("user_ids", bad.describe("entry", "entries"))
-
-
-def ids_from_files(
+def located_in_files(
     path: str, id_type: str, column: str | None = None, known_hosts: str | None = None
-) -> Iterator[Member]:
+) -> Iterator[tuple[str, Member]]:
     """Yield the ids of all files that a path, glob or URL names, in the order of their names.
+
+    Each comes with its place as text: line and file.
 
     Args:
         path: a path, a glob or an fsspec URL.
@@ -71,13 +73,6 @@ def ids_from_files(
         SettingError: there is no such file, it cannot be read, it holds no id, or a line of it
             is not an id.
     """
-    return (member for _, member in located_in_files(path, id_type, column, known_hosts))
-
-
-def located_in_files(
-    path: str, id_type: str, column: str | None = None, known_hosts: str | None = None
-) -> Iterator[tuple[str, Member]]:
-    """Yield the ids of `ids_from_files`, each with its place as text: line and file."""
     try:
         files = open_files(path, known_hosts, mode="rb")
     except SettingError:
@@ -105,14 +100,12 @@ def _from_file(file: Any, id_type: str, column: str | None) -> Iterator[tuple[st
             yield from _checked(values, name, id_type, has_fields=has_fields)
     except SettingError:
         raise
-    except PackingError as error:
-        raise SettingError(_SETTING, f"{name} {error}") from None
-    except FileNotFoundError:
-        raise SettingError(_SETTING, f"there is no file {name}") from None
-    except UnicodeError:
-        raise SettingError(_SETTING, f"{name} is not UTF-8 text") from None
     except Exception as error:  # noqa: BLE001 - each filesystem and compression has its own
-        raise SettingError(_SETTING, f"cannot read {name}: {describe_error(error)}") from None
+        problem = next(text for kind, text in _PROBLEMS if isinstance(error, kind))
+        reason = describe_error(error)
+        raise SettingError(
+            _SETTING, problem.format(name=name, error=error, reason=reason)
+        ) from None
 
 
 def _checked(
@@ -124,49 +117,47 @@ def _checked(
         SettingError: lines have no valid id, or there is no line. It is raised after the last line,
             so that it can count them all.
     """
-    is_empty, bad = True, _BadIds(id_type)
-    for number, value in values:
-        is_empty = False
-        member = parse_id(value, id_type)
-        if member is None:
-            bad.add(number, value)
-        elif not bad:
-            yield f"line {number} of {name}", member
-    if is_empty:
+    check = _IdCheck(id_type)
+    for number, member in check.valid(values):
+        yield f"line {number} of {name}", member
+    if not check.count:
         raise SettingError(_SETTING, f"{name} holds no ids")
-    if bad:
-        problem = bad.describe(f"line of {name}", f"lines of {name}")
-        raise SettingError(_SETTING, f"{problem}{bad.advice(has_fields=has_fields)}")
+    if check.invalid:
+        problem = check.describe(f"line of {name}", f"lines of {name}")
+        raise SettingError(_SETTING, f"{problem}{check.advice(has_fields=has_fields)}")
 
 
-class _BadIds:
-    """Entries of a roster that are not valid ids: their number, and where the first ones are."""
+class _IdCheck:
+    """A check of the entries of a roster, which remembers where the first invalid ones are.
+
+    Attributes:
+        count: the number of entries.
+        invalid: the numbers of entries that are no valid ids: "empty" and "wrong" ones.
+    """
 
     def __init__(self, id_type: str) -> None:
-        self._one, self._many = _EXPECTED.get(
-            id_type, (f"an id of type {id_type}", f"ids of type {id_type}")
-        )
-        self._empty: list[int] = []
-        self._wrong: list[int] = []
-        self._empty_count = 0
-        self._wrong_count = 0
+        self._id_type = id_type
+        self._places: dict[str, list[int]] = {"empty": [], "wrong": []}
         self._has_separators = False
+        self.count = 0
+        self.invalid: Counter[str] = Counter()
 
-    def __bool__(self) -> bool:
-        return bool(self._empty_count or self._wrong_count)
+    def valid(self, values: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Member]]:
+        """Yield the place and the id of each entry, up to the first one that is invalid."""
+        for place, value in values:
+            self.count += 1
+            member = parse_id(value, self._id_type)
+            if member is None:
+                self._add(place, bare(value))
+            elif not self.invalid:
+                yield place, member
 
-    def add(self, place: int, value: str) -> None:
-        """Add an entry, by the number of its line or place."""
-        text = bare(value)
-        if text:
-            self._wrong_count += 1
-            places = self._wrong
-            self._has_separators |= not SEPARATORS.isdisjoint(text)
-        else:
-            self._empty_count += 1
-            places = self._empty
-        if len(places) < _MAX_SHOWN:
-            places.append(place)
+    def _add(self, place: int, text: str) -> None:
+        kind = "wrong" if text else "empty"
+        self.invalid[kind] += 1
+        self._has_separators |= not SEPARATORS.isdisjoint(text)
+        if self.invalid[kind] <= _MAX_SHOWN:
+            self._places[kind].append(place)
 
     def describe(self, one: str, many: str) -> str:
         """Return what is wrong, without the values, which may be personal.
@@ -175,14 +166,17 @@ class _BadIds:
             one: the word for a place, such as "entry".
             many: its plural.
         """
+        an_id, ids = _EXPECTED.get(
+            self._id_type, (f"an id of type {self._id_type}", f"ids of type {self._id_type}")
+        )
         kinds = (
-            (self._empty, self._empty_count, "has no id", "have no id"),
-            (self._wrong, self._wrong_count, f"is not {self._one}", f"are not {self._many}"),
+            ("empty", f"{one} has no id", f"{many} have no id"),
+            ("wrong", f"{one} is not {an_id}", f"{many} are not {ids}"),
         )
         return ", and ".join(
-            _with_places(places, count, f"{one} {is_bad}", f"{many} {are_bad}")
-            for places, count, is_bad, are_bad in kinds
-            if count
+            _with_places(self._places[kind], self.invalid[kind], singular, plural)
+            for kind, singular, plural in kinds
+            if kind in self.invalid
         )
 
     def advice(self, *, has_fields: bool) -> str:
@@ -196,7 +190,7 @@ class _BadIds:
                 "; put one id on each line, or give a file that ends in .csv and whose first line "
                 "names the columns"
             )
-        return "; check `id_type` too" if self._wrong else ""
+        return "; check `id_type` too" if self.invalid["wrong"] else ""
 
 
 def _with_places(places: Sequence[int], count: int, one: str, many: str) -> str:

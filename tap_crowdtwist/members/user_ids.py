@@ -77,10 +77,8 @@ class UserIdLookup:
 
 def _profile(payload: Any) -> dict[str, Any] | None:
     """Return the profile with `id` as an int; None if the payload is no object with a valid id."""
-    if not isinstance(payload, dict):
-        return None
     try:
         user_id = values.integer(payload["id"])
-    except (KeyError, values.ConversionError):
+    except (TypeError, KeyError, values.ConversionError):  # TypeError: it is no object
         return None
     return {**payload, "id": user_id} if user_id else None

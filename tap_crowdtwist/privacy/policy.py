@@ -30,7 +30,10 @@ MODES = ("keep", "hash", "drop")
 EXTRA = "additional_properties"
 TAG = "x-sensitivity"
 
-_PERSONAL_TAGS = frozenset({"direct_identifier", "personal"})
+_WITHHELD_TAGS = {True: {"credential"}, False: {"credential", "spendable"}}
+"""Tags of properties that are never emitted, by `Policy.spendable`."""
+
+_PERSONAL_TAGS = {"direct_identifier", "personal", "spendable"}
 _HASH_NOTE = " Hashed: HMAC-SHA-256 under `hash_key`, in hexadecimal."
 
 _SPENDABLE_NAME = re.compile(
@@ -99,6 +102,12 @@ class Policy:
         """
         return fingerprint if self.mode == "keep" else self.pseudonymize(fingerprint)
 
+    def withheld_names(self, stream: str) -> Callable[[str], bool]:
+        """Return a function that returns whether an unknown property is withheld by its name."""
+        if self.spendable or not has_spendable(stream):
+            return is_withheld_name
+        return is_withheld_or_spendable_name
+
     def allows(self, stream: str, name: str) -> bool:
         """Return whether an open object may be emitted."""
         return self.mode == "keep" or bool({name, f"{stream}.{name}"} & self.open_objects)
@@ -113,16 +122,15 @@ class Policy:
             is_key: whether it is part of the stream's key.
         """
         tag = node.get(TAG)
-        if tag == "credential" or (tag == "spendable" and not self.spendable):
+        if tag in _WITHHELD_TAGS[self.spendable]:
             return Action.DROP
         if self.mode == "keep":
             return Action.KEEP
         if _is_open(node):
             return Action.KEEP if self.allows(stream, name) else Action.DROP
-        if tag not in _PERSONAL_TAGS and tag != "spendable":
+        # Members of an object have tags of their own.
+        if tag not in _PERSONAL_TAGS or node.get("properties"):
             return Action.KEEP
-        if node.get("properties"):
-            return Action.KEEP  # its members have tags of their own
         return Action.HASH if self.mode == "hash" or is_key else Action.DROP
 
 
@@ -158,29 +166,10 @@ def enforce(catalog: Catalog, policy: Policy) -> None:
         annotated = schemas.tagged(entry.tap_stream_id)
         allowed = apply_policy(entry.schema.to_dict(), annotated, entry.tap_stream_id, policy)
         entry.schema = type(entry.schema).from_dict(allowed)
-        removed = [at for at in entry.metadata if at and _is_absent(allowed, at)]
-        for breadcrumb in removed:
-            del entry.metadata[breadcrumb]
-
-
-def _is_absent(schema: Mapping[str, Any], breadcrumb: tuple[str, ...]) -> bool:
-    node: Any = schema
-    for step in breadcrumb:
-        node = node.get(step) if isinstance(node, dict) else None
-    return node is None
-
-
-def withheld(stream: str, policy: Policy = KEEP) -> frozenset[str]:
-    """Return the names of the top-level properties of the schema that are not emitted."""
-    return frozenset(schemas.tagged(stream)["properties"]) - frozenset(
-        public_schema(stream, policy)["properties"]
-    )
 
 
 def has_spendable(stream: str) -> bool:
     """Return whether rows of a stream contain values that can be spent."""
-    if stream not in schemas.names():
-        return False
     nodes = schemas.tagged(stream)["properties"].values()
     return any(node.get(TAG) == "spendable" for node in nodes)
 
@@ -192,9 +181,8 @@ def hasher(policy: Policy, convert: Callable[[Any], Any]) -> Callable[[Any], Any
         typed = convert(value)
         if typed is None:
             return None
-        if isinstance(typed, bool):
-            return policy.pseudonymize("true" if typed else "false")
-        return policy.pseudonymize(str(typed))
+        text = str(typed)
+        return policy.pseudonymize(text.lower() if isinstance(typed, bool) else text)
 
     return convert_and_hash
 
@@ -208,11 +196,10 @@ def tag_unknown(name: str, node: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _is_open(node: Mapping[str, Any]) -> bool:
-    types = node.get("type", ())
-    if "array" in types:
-        items = node.get("items") or {}
-        return "object" in items.get("type", ()) and not items.get("properties")
-    return "object" in types and not node.get("properties")
+    """Return whether a node is an open object, or an array of such objects."""
+    if "array" in schemas.types_of(node):
+        return schemas.is_open_object(node.get("items", {}))
+    return schemas.is_open_object(node)
 
 
 def _apply_to_object(
@@ -226,32 +213,39 @@ def _apply_to_object(
     for name, member in node["properties"].items():
         own = tagged.get("properties", {}).get(name) or tag_unknown(name, member)
         action = policy.action(stream, name, own, is_key=name in keys)
-        if action is not Action.DROP:
-            members[name] = _apply_to_member(member, own, stream, policy, action)
-    kept = {name: member for name, member in members.items() if member is not None}
-    return {**_untagged(node), "properties": kept}
+        public = _apply_to_member(member, own, stream, policy, action)
+        if public:
+            members[name] = public
+    return {**_untagged(node), "properties": members}
 
 
 def _apply_to_member(
     node: Mapping[str, Any], own: Mapping[str, Any], stream: str, policy: Policy, action: Action
 ) -> dict[str, Any] | None:
+    """Return the schema of a property or of the items of one; None if nothing of it is emitted."""
+    if action is Action.DROP:
+        return None
+    public = _untagged(node)
     if "items" in node:
-        items = _apply_to_member(
-            node["items"], own.get("items", node["items"]), stream, policy, action
-        )
-        return None if items is None else {**_untagged(node), "items": items}
+        item, own_item = node["items"], own.get("items", node["items"])
+        public["items"] = _apply_to_member(item, own_item, stream, policy, action)
+        return public if public["items"] is not None else None
     if node.get("properties"):
         inner = _apply_to_object(node, own, stream, policy, ())
         return inner if inner["properties"] else None
     if action is Action.HASH:
-        nullable = "null" in node.get("type", ())
-        # A catalog from an earlier run may already have the note.
-        description = node.get("description", "")
-        return {
-            "type": ["string", "null"] if nullable else "string",
-            "description": description.removesuffix(_HASH_NOTE) + _HASH_NOTE,
-        }
-    return _untagged(node)
+        public = _hashed(node)
+    return public
+
+
+def _hashed(node: Mapping[str, Any]) -> dict[str, Any]:
+    nullable = "null" in node.get("type", ())
+    # A catalog from an earlier run may already have the note.
+    description = node.get("description", "").removesuffix(_HASH_NOTE)
+    return {
+        "type": ["string", "null"] if nullable else "string",
+        "description": description + _HASH_NOTE,
+    }
 
 
 def _untagged(node: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from tap_crowdtwist import schemas
 from tap_crowdtwist.privacy import policy as policies
 from tap_crowdtwist.privacy.log_redaction import REDACTOR
 from tap_crowdtwist.privacy.policy import EXTRA, Action
-from tap_crowdtwist.privacy.sanitize import remove_credentials
+from tap_crowdtwist.privacy.sanitize import credential_remover
 from tap_crowdtwist.records import timestamps, values
 from tap_crowdtwist.records.values import ConversionError
 
@@ -39,10 +39,6 @@ _SCALARS: dict[tuple[str, str | None], Converter] = {
 }
 
 
-_UNTAGGED: dict[str, Any] = {"properties": {}}
-"""Stands for the tap's own schema in a stream that has none."""
-
-
 class ConverterCompiler:
     """Compiler of the converters of one stream.
 
@@ -63,20 +59,15 @@ class ConverterCompiler:
         count: Callable[[str, str], None],
     ) -> None:
         self._stream = stream
-        self._keys = tuple(keys)
+        self._keys = {("properties", name) for name in keys}
         self._selected = selected
         self._policy = policy
         self._count = count
-        withholds_spendable = not policy.spendable and policies.has_spendable(stream)
-        self.is_withheld = (
-            policies.is_withheld_or_spendable_name
-            if withholds_spendable
-            else policies.is_withheld_name
-        )
+        self.is_withheld = policy.withheld_names(stream)
         self._allows_unknown = policy.allows(stream, EXTRA)
         # A catalog carries no tags and may be old, so sensitivity is always looked up in the tap's
         # own schema.
-        self.tagged = schemas.tagged(stream) if stream in schemas.names() else _UNTAGGED
+        self.tagged = schemas.tagged(stream)
         # Filled by the nested converters of one value, which cannot raise without losing the
         # members that do fit; emptied after each value.
         self.conversion_errors: list[str] = []
@@ -93,46 +84,39 @@ class ConverterCompiler:
         """Return whether a property that is not in the schema may be emitted."""
         return self._allows_unknown and not self.is_withheld(name)
 
-    def mask_counter(self, *path: str) -> Callable[[], None]:
-        """Return a function that counts a masked text of a property."""
-        return partial(self._count, "masked text with a withheld name", dotted(path))
+    def remover(self, *path: str) -> Converter:
+        """Return a function that removes credentials, and counts masked texts of a property."""
+        on_mask = partial(self._count, "masked text with a withheld name", dotted(path))
+        return credential_remover(self.is_withheld, on_mask)
 
     def _compile_property(self, name: str, node: Mapping[str, Any], at: Breadcrumb) -> Converter:
         """Return the converter of a property; it hashes if the policy says so."""
-        tagged = _at(self.tagged, at)
-        if tagged is None and self.tagged["properties"]:
-            tagged = policies.tag_unknown(name, node)
-        is_top_level = len(at) == len(("properties", name))
-        is_key = is_top_level and name in self._keys
-        if tagged is not None:
-            action = self._policy.action(self._stream, name, tagged, is_key=is_key)
-            # A hashed property is a string in the catalog. The value is first converted to the type
-            # in the tap's own schema, so that 1 and "1" have the same hash.
-            if action is Action.HASH and "items" in tagged:
-                item = self._compile_type(tagged["items"], (*at, "items"))
-                return self._compile_array(policies.hasher(self._policy, item), at)
-            if action is Action.HASH:
-                return policies.hasher(self._policy, self._compile_type(tagged, at))
-        return self._compile_type(node, at)
+        tagged = _at(self.tagged, at) or policies.tag_unknown(name, node)
+        action = self._policy.action(self._stream, name, tagged, is_key=at in self._keys)
+        if action is not Action.HASH:
+            return self._compile_type(node, at)
+        # A hashed property is a string in the catalog. The value is first converted to the type in
+        # the tap's own schema, so that 1 and "1" have the same hash.
+        if "items" in tagged:
+            item = self._compile_type(tagged["items"], (*at, "items"))
+            return self._compile_array(policies.hasher(self._policy, item), at)
+        return policies.hasher(self._policy, self._compile_type(tagged, at))
 
     def _compile_type(self, node: Mapping[str, Any], at: Breadcrumb) -> Converter:
-        declared = node.get("type", ())
-        types = [declared] if isinstance(declared, str) else [t for t in declared if t != "null"]
-        type_name = types[0] if len(types) == 1 else None
-        if type_name == "array":
-            item = self._compile_type(node.get("items") or {}, (*at, "items"))
+        types = schemas.types_of(node)
+        if len(types) != 1:  # any type, or several
+            return self.remover(*at)
+        if types == ["array"]:
+            item = self._compile_type(node.get("items", {}), (*at, "items"))
             return self._compile_array(item, at)
-        if type_name == "object":
-            if node.get("properties"):
-                return self._compile_object(node, at)
-            return self._compile_open_object(at)
-        if type_name is None:  # any type, or several
-            return partial(
-                remove_credentials, is_withheld=self.is_withheld, on_mask=self.mask_counter(*at)
-            )
-        return _SCALARS.get((type_name, node.get("format"))) or _SCALARS[type_name, None]
+        if types == ["object"]:
+            return self._compile_object(node, at)
+        return _SCALARS.get((types[0], node.get("format")), _SCALARS[types[0], None])
 
     def _compile_object(self, node: Mapping[str, Any], at: Breadcrumb) -> Converter:
+        if schemas.is_open_object(node):
+            remove = self.remover(*at)
+            return lambda value: remove(values.open_object(value))
         converters = self.compile_members(node, at)
         ignored = node["properties"].keys() - converters.keys()
 
@@ -146,18 +130,10 @@ class ConverterCompiler:
                 if inner is not None:
                     result[name] = self._convert_nested(inner, member, at, name)
                 elif name not in ignored and self.is_allowed(name):
-                    result[name] = remove_credentials(
-                        member, self.is_withheld, self.mask_counter(*at, name)
-                    )
+                    result[name] = self.remover(*at, name)(member)
             return result
 
         return convert
-
-    def _compile_open_object(self, at: Breadcrumb) -> Converter:
-        on_mask = self.mask_counter(*at)
-        return lambda value: remove_credentials(
-            values.open_object(value), self.is_withheld, on_mask
-        )
 
     def _compile_array(self, item: Converter, at: Breadcrumb) -> Converter:
         def convert(value: Any) -> list[Any]:
@@ -186,16 +162,8 @@ def dotted(at: Breadcrumb) -> str:
     return ".".join(step for step in at if step not in {"properties", "items"})
 
 
-def is_open_object(node: Mapping[str, Any]) -> bool:
-    """Return whether a schema node is an object whose members the program defines."""
-    return "object" in node.get("type", ()) and not node.get("properties")
-
-
-def _at(schema: Mapping[str, Any], breadcrumb: Breadcrumb) -> Mapping[str, Any] | None:
-    """Return the part of a schema at a breadcrumb, or None if there is none."""
-    node: Any = schema
+def _at(schema: Mapping[str, Any], breadcrumb: Breadcrumb) -> Mapping[str, Any]:
+    """Return the part of a schema at a breadcrumb; it is empty if there is none."""
     for step in breadcrumb:
-        node = node.get(step)
-        if node is None:
-            return None
-    return node  # type: ignore[no-any-return]
+        schema = schema.get(step, {})
+    return schema

@@ -18,11 +18,10 @@ from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tap_crowdtwist import json_text
+from tap_crowdtwist import json_text, schemas
 from tap_crowdtwist.privacy import policy as policies
 from tap_crowdtwist.privacy.policy import EXTRA
-from tap_crowdtwist.privacy.sanitize import remove_credentials
-from tap_crowdtwist.records.converters import Breadcrumb, ConverterCompiler, is_open_object
+from tap_crowdtwist.records.converters import Breadcrumb, ConverterCompiler
 from tap_crowdtwist.records.values import ConversionError
 
 if TYPE_CHECKING:
@@ -39,12 +38,12 @@ class _UnknownProperty(NamedTuple):
     Attributes:
         counter: the name under which it is counted.
         is_allowed: whether it may be emitted.
-        on_mask: called for each text in it that is masked.
+        remove: removes the credentials in it.
     """
 
     counter: str
     is_allowed: bool
-    on_mask: Callable[[], None]
+    remove: Callable[[Any], Any]
 
 
 class Normalizer:
@@ -69,14 +68,13 @@ class Normalizer:
         *,
         selected: Callable[[Breadcrumb], bool] = lambda _: True,
         policy: policies.Policy = policies.KEEP,
-        aliases: Mapping[str, str] | None = None,
+        aliases: Mapping[str, str] = {},
         text_counts: dict[str, int] | None = None,
     ) -> None:
         self._stream = stream
         self._schema = schema
         self._keys = tuple(keys)
         self._selected = selected
-        self._policy = policy
         self._unknown_properties: dict[str, _UnknownProperty] = {}
         self.counts: Counter[str] = Counter()
         # All decisions that depend on schema, selection and policy are made here, once per stream.
@@ -86,18 +84,20 @@ class Normalizer:
         self._compiler = compiler
         self._is_withheld = compiler.is_withheld
         self._conversion_errors = compiler.conversion_errors
-        self._aliases = dict(aliases or {})
+        self._aliases = aliases
         self._texts = text_counts
         nodes = schema["properties"]
-        self._open_objects = {name for name in columns if is_open_object(nodes[name])}
+        self._open_objects = {name for name in columns if schemas.is_open_object(nodes[name])}
         # Known properties without a column: deselected, or withheld by the policy. They must not be
         # taken for unknown ones and reappear in `additional_properties`.
         self._ignored = compiler.tagged["properties"].keys() - columns.keys()
-        self._ignored |= schema["properties"].keys() - columns.keys()
-        self._ignored |= {alias for alias, name in self._aliases.items() if name in self._ignored}
+        self._ignored |= nodes.keys() - columns.keys()
+        self._ignored |= {alias for alias, name in aliases.items() if name in self._ignored}
         # Copied for each record, so that every record has all columns in the same order.
         self._blank = dict.fromkeys(columns)
         self._has_extra = columns.pop(EXTRA, None) is not None
+        # Hashing and dropping need a typed value, so under them the raw value is withheld.
+        self._keeps_raw = self._has_extra and policy.mode == "keep"
         self._converters = columns
 
     def __call__(self, row: Row) -> Row | None:
@@ -119,19 +119,19 @@ class Normalizer:
                     self._conversion_errors.append(name)
                 if self._conversion_errors:
                     self._keep_unconverted(name, value, extra)
-        if self._has_extra and extra:
+        if extra:
             record[EXTRA] = extra
-        missing_key = next((key for key in self._keys if record[key] in {None, ""}), None)
-        if missing_key is not None:
-            self._count("row without a value for its key", missing_key)
+        blank_keys = [key for key in self._keys if record[key] in {None, ""}]
+        if blank_keys:
+            self._count("row without a value for its key", blank_keys[0])
             return None
         return record
 
     def _rename_aliases(self, row: Row) -> Row:
         for alias, name in self._aliases.items():
             if alias in row and row.get(name) is None:
-                others = {n: value for n, value in row.items() if n not in {alias, name}}
-                row = {**others, name: row[alias]}
+                row = {**row, name: row[alias]}
+                del row[alias]
         return row
 
     def _keep_unknown(self, name: str, value: Any, extra: Row) -> None:
@@ -139,37 +139,29 @@ class Normalizer:
         # An API that adds a property sends it in every row, so its name is examined only once.
         unknown = self._unknown_properties.get(name)
         if unknown is None:
-            is_allowed = self._compiler.is_allowed(name)
-            self._count("unknown property", name, self._outcome(is_kept=is_allowed))
+            is_allowed = self._has_extra and self._compiler.is_allowed(name)
+            self._count("unknown property", name, _outcome(is_kept=is_allowed))
             unknown = _UnknownProperty(
-                f"unknown property: {name}", is_allowed, self._compiler.mask_counter(name)
+                f"unknown property: {name}", is_allowed, self._compiler.remover(name)
             )
             self._unknown_properties[name] = unknown
         else:
             self.counts[unknown.counter] += 1
         if unknown.is_allowed:
-            extra[name] = remove_credentials(value, self._is_withheld, unknown.on_mask)
+            extra[name] = unknown.remove(value)
 
     def _keep_unconverted(self, name: str, value: Any, extra: Row) -> None:
-        """Count what does not fit its type, and add the raw value to `extra` if policy allows.
-
-        Hashing and dropping need a typed value, so under them the raw value is withheld.
-        """
-        is_kept = self._policy.mode == "keep"
+        """Count what does not fit its type, and add the raw value to `extra` if policy allows."""
         if self._texts is not None and name in self._open_objects and isinstance(value, str):
             self._texts[name] = self._texts.get(name, 0) + 1
         else:
-            outcome = self._outcome(is_kept=is_kept)
+            outcome = _outcome(is_kept=self._keeps_raw)
             for path in self._conversion_errors:
                 self._count("value that does not fit its type", path, outcome)
         self._conversion_errors.clear()
-        if is_kept:
+        if self._keeps_raw:
             node = self._schema["properties"][name]
             extra[name] = self._clean_raw(value, node, ("properties", name))
-
-    def _outcome(self, *, is_kept: bool) -> str:
-        """Return the end of a log line about a value without a column of its own."""
-        return ", kept in `additional_properties`" if is_kept and self._has_extra else ", withheld"
 
     def _count(self, problem: str, path: str, outcome: str = "") -> None:
         """Count a problem, and log the first one of its kind and property."""
@@ -182,21 +174,28 @@ class Normalizer:
 
     def _clean_raw(self, value: Any, node: Mapping[str, Any], at: Breadcrumb) -> Any:
         """Return a copy of a raw value, without members that are deselected or withheld by name."""
-        members = node.get("properties")
+        if isinstance(value, list):
+            items = node.get("items", {})
+            return [self._clean_raw(item, items, (*at, "items")) for item in value]
+        members = node.get("properties", {})
         if members and isinstance(value, str):
             with suppress(ValueError):
                 value = json_text.decode(value)
-        if members and isinstance(value, dict):
-            return {
-                name: self._clean_raw(member, members.get(name, {}), (*at, "properties", name))
-                for name, member in value.items()
-                if (
-                    self._selected((*at, "properties", name))
-                    if name in members
-                    else not self._is_withheld(name)
-                )
-            }
-        if isinstance(value, list):
-            items = node.get("items") or {}
-            return [self._clean_raw(item, items, (*at, "items")) for item in value]
-        return remove_credentials(value, self._is_withheld, self._compiler.mask_counter(*at))
+        if not members or not isinstance(value, dict):
+            return self._compiler.remover(*at)(value)
+        return {
+            name: self._clean_raw(member, members.get(name, {}), (*at, "properties", name))
+            for name, member in value.items()
+            if self._may_emit(name, members, at)
+        }
+
+    def _may_emit(self, name: str, members: Mapping[str, Any], at: Breadcrumb) -> bool:
+        """Return whether a member of an object that does not fit is selected or allowed."""
+        if name in members:
+            return self._selected((*at, "properties", name))
+        return not self._is_withheld(name)
+
+
+def _outcome(*, is_kept: bool) -> str:
+    """Return the end of a log line about a value without a column of its own."""
+    return ", kept in `additional_properties`" if is_kept else ", withheld"

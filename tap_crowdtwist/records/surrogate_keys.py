@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from contextlib import suppress
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,14 +22,18 @@ from tap_crowdtwist.records import timestamps, values
 from tap_crowdtwist.records.values import ConversionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tap_crowdtwist.records.normalizer import Row
 
 
 INACTIVITY = "inactivity"
 _UNDATED = "undated"
-_MONTH_LENGTH = len("2026-05")
+_MONTH_LENGTH = len("2026-05")  # of _UNDATED too
+_MEMBERS: dict[type, Callable[[Any], Iterable[tuple[Any, Any]]]] = {
+    dict: dict.items,
+    list: enumerate,
+}
 
 
 def assign_ids(rows: Iterable[Row], own: str, stable: Mapping[str, Callable[[Any], Any]]) -> None:
@@ -52,7 +57,7 @@ def assign_ids(rows: Iterable[Row], own: str, stable: Mapping[str, Callable[[Any
         # Sorted by their other fields, equal rows get the same numbers in every run, whatever the
         # order in which the API sends them.
         if len(equal_rows) > 1:
-            equal_rows.sort(key=lambda row: (_text(_other_fields(row, stable)), _text(row)))
+            equal_rows.sort(key=lambda row: (_other_values(row, stable), _text(row)))
         for number, row in enumerate(equal_rows):
             row["id"] = f"{digest.hex()}-{number}"
 
@@ -67,49 +72,50 @@ def assign_entries(rows: Iterable[Row]) -> None:
         rows: all entries of one member's response, each with its `rule_type`; changed in place.
     """
     counts: Counter[tuple[str, str]] = Counter()
-    for end, row in sorted(((_period_end(row), row) for row in rows), key=lambda pair: pair[0]):
+    ends = [(_period_end(row), row) for row in rows]
+    for end, row in sorted(ends, key=itemgetter(0)):
         rule, month = row["rule_type"], end[:_MONTH_LENGTH]
         counts[rule, month] += 1
         number = counts[rule, month]
         if rule == INACTIVITY:
             row["entry"] = str(number)
         else:
-            name = month or _UNDATED
-            row["entry"] = name if number == 1 else f"{name}/{number}"
+            row["entry"] = month if number == 1 else f"{month}/{number}"
 
 
 def _period_end(row: Row) -> str:
-    """Return the end of a redemption period; "" if it has no usable date, or for another rule."""
+    """Return the end of a redemption period, if it has a usable date; "" for another rule."""
     if row["rule_type"] == INACTIVITY:
         return ""
     with suppress(ConversionError):
-        return timestamps.normalize_timestamp(row.get("expiration_date") or "") or ""
-    return ""
+        return timestamps.normalize_timestamp(row.get("expiration_date") or "") or _UNDATED
+    return _UNDATED
 
 
 def own_id(value: Any) -> str:
     """Return the API's own id as text, or "" if the value is not an id."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        return ""
-    return str(value).strip()
+    return str(value).strip() if type(value) in {int, str} else ""
 
 
-def _other_fields(row: Row, stable: Mapping[str, Any]) -> Any:
-    """Return the fields that are not stable, normalized."""
-    return _normalize_unknown(
-        {name: value for name, value in row.items() if name not in {*stable, "id"}}
-    )
+def _other_values(row: Row, stable: Mapping[str, Any]) -> list[bytes]:
+    """Return the values that are not stable, normalized, each with its path; nulls are left out."""
+    fields = {name: value for name, value in row.items() if name not in {*stable, "id"}}
+    return sorted(_text(pair) for pair in _leaves(fields) if pair[1] is not None)
+
+
+def _leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Yield path and value of each scalar, in one form, whichever of its forms was sent."""
+    members = _MEMBERS.get(type(value))
+    if members is None:
+        yield path, _normalize_unknown(value)
+        return
+    for name, member in members(value):
+        yield from _leaves(member, (*path, name))
 
 
 def _normalize_unknown(value: Any) -> Any:
-    """Return one form of a value of unknown type, whichever of its forms was sent."""
-    if isinstance(value, dict):
-        members = {name: _normalize_unknown(member) for name, member in value.items()}
-        return {name: member for name, member in members.items() if member is not None} or None
-    if isinstance(value, list):
-        return [_normalize_unknown(item) for item in value] or None
     # The type is unknown, so each form that two types share is resolved the same way every time: 1
     # and "1" become true, other numbers and texts a timestamp if they can be one.
     flag = _normalize(value, values.boolean)

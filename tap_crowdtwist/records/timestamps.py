@@ -7,17 +7,23 @@ from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any
 
-from tap_crowdtwist.records.values import INTEGER_PATTERN, NUMBER_PATTERN, ConversionError
+from tap_crowdtwist.records.values import NUMBER_PATTERN, ConversionError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MAX_PLAUSIBLE_SECONDS = 7_258_118_400
 """Seconds from 1970 to 2200. Larger epochs, positive or negative, may be in milliseconds."""
 
-_DIGIT_FORMATS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+_DIGIT_FORMATS = {
+    4: "%Y",
+    6: "%Y%m",
+    8: "%Y%m%d",
+    12: "%Y%m%d%H%M",
+    14: "%Y%m%d%H%M%S",
+}
 """Formats of dates without separators, by their number of digits."""
 
-_INCOMPLETE_FORMATS = {4: "%Y", 6: "%Y%m"}
-_DIGIT_YEARS = range(1900, 2101)
+_DIGITS_WITHOUT_DAY = {4, 6}
+_DIGIT_YEARS = frozenset(map(str, range(1900, 2101)))
 """Plausible years of dates without separators."""
 
 _CALENDAR_START_SECONDS, _CALENDAR_END_SECONDS = -62_135_596_800, 253_402_300_800
@@ -30,7 +36,7 @@ _HOUR, _SIXTY = r"(?:[01]\d|2[0-3])", r"[0-5]\d"
 _CANONICAL = re.compile(rf"\d{{4}}-\d\d-\d\dT{_HOUR}:{_SIXTY}:{_SIXTY}Z", re.ASCII)
 _TIMESTAMP = re.compile(
     r"(\d{4}-\d\d-\d\d)"
-    rf"(?:[Tt ]({_HOUR}:{_SIXTY})(?::({_SIXTY})(?:[.,](\d{{1,9}}))?)?"
+    rf"(?:([Tt ]{_HOUR}:{_SIXTY})(?:(:{_SIXTY})(?:[.,](\d{{1,9}}))?)?"
     rf"\s*([Zz]|[+-]{_HOUR}(?::?{_SIXTY})?)?)?",
     re.ASCII,
 )
@@ -43,19 +49,23 @@ def normalize_timestamp(value: Any) -> str | None:
     without an offset is UTC. A fraction of a second is kept, to the microsecond, unless zero.
     """
     # Types are compared exactly: True equals 1 as a cache key, but is not a timestamp.
-    if type(value) is int or (type(value) is str and len(value) <= _MAX_TEXT_LENGTH):
-        return _cached_timestamp(value)
+    if type(value) is int:
+        return _cached_epoch(value)
     if type(value) is str:
-        raise ConversionError
+        if len(value) > _MAX_TEXT_LENGTH:
+            raise ConversionError
+        return _cached_timestamp(value)
+    return format_timestamp(_from_number(value))
+
+
+# Members share most of their timestamps, such as those of activities and rewards.
+@lru_cache(maxsize=4096)
+def _cached_epoch(value: int) -> str:
     return format_timestamp(_from_number(value))
 
 
 @lru_cache(maxsize=4096)
-def _cached_timestamp(value: str | int) -> str | None:
-    """Return a timestamp as `normalize_timestamp` does, from the cache if possible."""
-    # Members share most of their timestamps, such as those of activities and rewards.
-    if isinstance(value, int):
-        return format_timestamp(_from_number(value))
+def _cached_timestamp(value: str) -> str | None:
     # The most common form is already normalized, so only the calendar needs a check.
     if _CANONICAL.fullmatch(value):
         return _check_calendar(value)
@@ -71,15 +81,11 @@ def parse_timestamp(text: str) -> datetime:
     Raises:
         ConversionError: it is neither.
     """
-    match = _TIMESTAMP.fullmatch(text)
-    if match is None:
-        raise ConversionError
-    day, clock, second, fraction, offset = match.groups()
+    day, clock, second, fraction, offset = _match(text).groups("")
+    microsecond = int(fraction.ljust(6, "0")[:6])
     try:
-        local = datetime.fromisoformat(f"{day}T{clock or '00:00'}:{second or '00'}")
-        local = local.replace(
-            microsecond=int((fraction or "0").ljust(6, "0")[:6]), tzinfo=timezone.utc
-        )
+        local = datetime.fromisoformat(day + clock + second)
+        local = local.replace(microsecond=microsecond, tzinfo=timezone.utc)
         return local - _parse_offset(offset)
     except (OverflowError, ValueError):
         raise ConversionError from None
@@ -90,21 +96,25 @@ def normalize_date(value: Any) -> str | None:
 
     A year, or a year and a month, does not convert: the day would be invented.
     """
-    if type(value) is str:
-        stripped = value.strip()
-        if not stripped:
-            return None
-        numeric = _parse_number(stripped)
-        if numeric is not None:
-            return numeric.date().isoformat()
-        match = _TIMESTAMP.fullmatch(stripped)
-        if match is None:
-            raise ConversionError
-        try:
-            return date.fromisoformat(match[1]).isoformat()
-        except ValueError:
-            raise ConversionError from None
-    return _from_number(value).date().isoformat()
+    if type(value) is not str:
+        return _from_number(value).date().isoformat()
+    stripped = value.strip()
+    if not stripped:
+        return None
+    numeric = _parse_number(stripped)
+    if numeric is not None:
+        return numeric.date().isoformat()
+    try:
+        return date.fromisoformat(_match(stripped)[1]).isoformat()
+    except ValueError:
+        raise ConversionError from None
+
+
+def _match(text: str) -> re.Match[str]:
+    match = _TIMESTAMP.fullmatch(text)
+    if match is None:
+        raise ConversionError
+    return match
 
 
 def _check_calendar(canonical: str) -> str:
@@ -117,18 +127,15 @@ def _check_calendar(canonical: str) -> str:
 
 def _parse_number(text: str) -> datetime | None:
     """Return the timestamp of a number written as text, or None if the text is not a number."""
-    if not NUMBER_PATTERN.fullmatch(text):
-        return None
-    is_integer = INTEGER_PATTERN.fullmatch(text)
-    return _from_number(int(text.partition(".")[0]) if is_integer else float(text))
+    return _from_number(float(text)) if NUMBER_PATTERN.fullmatch(text) else None
 
 
 def _from_number(value: Any) -> datetime:
     """Return the timestamp of an epoch, or of a date in digits."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if type(value) not in {int, float}:
         raise ConversionError
     try:
-        date_in_digits = _parse_digits(int(value)) if value == int(value) else None
+        date_in_digits = _parse_digits(value)
         if date_in_digits is not None:
             return date_in_digits
         unit = "milliseconds" if _is_milliseconds(value) else "seconds"
@@ -137,7 +144,7 @@ def _from_number(value: Any) -> datetime:
         raise ConversionError from None
 
 
-def _parse_digits(number: int) -> datetime | None:
+def _parse_digits(number: float) -> datetime | None:
     """Return the timestamp of a date in digits, or None if the number is an epoch.
 
     Raises:
@@ -149,15 +156,15 @@ def _parse_digits(number: int) -> datetime | None:
     # and ends in 00, which is no month and no day. In milliseconds, 12 such digits are in 1976,
     # where four midnights in UTC read as dates, and 14 are after 2570. Ten digits (with the hour)
     # are probably seconds from 2030 to 2036, when something expires, so they stay an epoch.
-    digits = str(number) if number > 0 else ""
-    date_format = _DIGIT_FORMATS.get(len(digits)) or _INCOMPLETE_FORMATS.get(len(digits))
-    if date_format is None or int(digits[:4]) not in _DIGIT_YEARS:
+    digits = str(number).removesuffix(".0")
+    date_format = _DIGIT_FORMATS.get(len(digits))
+    if date_format is None or digits[:4] not in _DIGIT_YEARS:
         return None
     try:
         timestamp = datetime.strptime(digits, date_format).replace(tzinfo=timezone.utc)
     except ValueError:
         return None
-    if len(digits) in _INCOMPLETE_FORMATS:
+    if len(digits) in _DIGITS_WITHOUT_DAY:
         raise ConversionError
     return timestamp
 
@@ -173,11 +180,11 @@ def _is_milliseconds(epoch: float) -> bool:
     return epoch % 1000 == 0 or not _CALENDAR_START_SECONDS <= epoch < _CALENDAR_END_SECONDS
 
 
-def _parse_offset(text: str | None) -> timedelta:
-    if text is None or text in "Zz":
+def _parse_offset(text: str) -> timedelta:
+    if text in {"", "Z", "z"}:
         return timedelta()
-    digits = text[1:].replace(":", "")
-    distance = timedelta(hours=int(digits[:2]), minutes=int(digits[2:] or 0))
+    digits = text[1:].replace(":", "").ljust(4, "0")
+    distance = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
     return -distance if text[0] == "-" else distance
 
 

@@ -8,20 +8,23 @@ raises `ConversionError`. All functions are pure.
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.json_text import decode
 
-_MAX_JSON_LAYERS = 3
-"""How many times an object that is sent as text may have been encoded as JSON."""
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 INTEGER_PATTERN = re.compile(r"[+-]?\d{1,19}(?:\.0*)?", re.ASCII)
 NUMBER_PATTERN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
-_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+_TO_TEXT: dict[type, Callable[[Any], str]] = {bool: json.dumps, int: str, float: str}
+_BOOLEANS = {1: True, 0: False, "true": True, "1": True, "false": False, "0": False}
+"""Values that stand for a boolean; 1.0 is equal to 1."""
 
 
 class ConversionError(ValueError):
@@ -32,11 +35,10 @@ def text(value: Any) -> str:
     """Return a text; numbers and booleans are converted to one."""
     if type(value) is str:
         return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (int, float)):
-        return str(value)
-    raise ConversionError
+    try:
+        return _TO_TEXT[type(value)](value)
+    except KeyError:
+        raise ConversionError from None
 
 
 def integer(value: Any) -> int | None:
@@ -49,36 +51,33 @@ def integer(value: Any) -> int | None:
             return None
         if not INTEGER_PATTERN.fullmatch(stripped):
             raise ConversionError
-        value = int(stripped.partition(".")[0])
-    elif isinstance(value, float):
-        if not value.is_integer():
-            raise ConversionError
-        value = int(value)
-    elif type(value) is not int:
+        value = stripped.partition(".")[0]
+    elif type(value) is not float or not value.is_integer():
         raise ConversionError
-    if _SMALLEST <= value <= _LARGEST:
-        return int(value)
+    whole = int(value)
+    if _SMALLEST <= whole <= _LARGEST:
+        return whole
     raise ConversionError
 
 
 def number(value: Any) -> float | None:
     """Return a finite number; an integer of more than 64 bits becomes a float."""
+    if type(value) is int and _SMALLEST <= value <= _LARGEST:
+        return value
     if type(value) is str:
         stripped = value.strip()
         if not stripped:
             return None
         if not NUMBER_PATTERN.fullmatch(stripped):
             raise ConversionError
-        value = float(stripped)
-    elif isinstance(value, bool) or not isinstance(value, (int, float)):
+        value = stripped
+    elif type(value) not in {int, float}:
         raise ConversionError
     try:
-        if isinstance(value, float) or not _SMALLEST <= value <= _LARGEST:
-            value = float(value)
+        finite = float(value)
     except OverflowError:
         raise ConversionError from None
-    if math.isfinite(value):
-        finite: float = value
+    if math.isfinite(finite):
         return finite
     raise ConversionError
 
@@ -87,17 +86,14 @@ def boolean(value: Any) -> bool | None:
     """Return the boolean that true, 1, "1", "true" or one of their opposites stands for."""
     if isinstance(value, bool):
         return value
-    if isinstance(value, (int, float)):
-        if value in (0, 1):
-            return bool(value)
-        raise ConversionError
     if isinstance(value, str):
-        word = value.strip().lower()
-        if not word:
+        value = value.strip().lower()
+        if not value:
             return None
-        if word in _BOOLEANS:
-            return _BOOLEANS[word]
-    raise ConversionError
+    try:
+        return _BOOLEANS[value]
+    except (KeyError, TypeError):  # TypeError: a list or an object
+        raise ConversionError from None
 
 
 def open_object(value: Any) -> dict[str, Any] | None:
@@ -105,9 +101,7 @@ def open_object(value: Any) -> dict[str, Any] | None:
 
     It may be given as JSON text, and that text may have been encoded more than once.
     """
-    for _ in range(_MAX_JSON_LAYERS):
-        if not isinstance(value, str):
-            break
+    while isinstance(value, str):
         if not value.strip():
             return None
         try:

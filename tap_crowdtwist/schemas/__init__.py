@@ -18,15 +18,17 @@ resolve references, so the functions below return schemas without any.
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from functools import cache, lru_cache
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Matched against a name in lower snake case.
-CREDENTIAL_NAME = re.compile(
+_CREDENTIAL_NAME = re.compile(
     r"""
       password | passwd | passphrase                       # anywhere in a name
     | (?:^|_) (?: o?auth\d* | authorization | authentication | bearer | jwt | pwd ) (?:_|$)
@@ -56,14 +58,6 @@ def names() -> tuple[str, ...]:
     )
 
 
-def annotated(stream: str) -> dict[str, Any]:
-    """Return the complete schema of a stream, with sensitivities and withheld properties.
-
-    The tap itself works with this schema. Every call returns a new copy.
-    """
-    return copy.deepcopy(tagged(stream))
-
-
 @lru_cache(maxsize=1024)
 def is_credential_name(name: str) -> bool:
     """Return whether the name of a property outside the schema suggests a credential.
@@ -73,12 +67,24 @@ def is_credential_name(name: str) -> bool:
     because a missing column can be added later, but a leaked value cannot be recalled. For
     properties in the schema, only their `x-sensitivity` matters.
     """
-    return CREDENTIAL_NAME.search(snake_case(name)) is not None
+    return _CREDENTIAL_NAME.search(snake_case(name)) is not None
 
 
 def snake_case(name: str) -> str:
     """Return a name in lower snake case."""
     return _SEPARATORS.sub("_", _WORD_START.sub("_", name)).strip("_").lower()
+
+
+def types_of(node: Mapping[str, Any]) -> list[str]:
+    """Return the types that a node allows besides null; none if it allows any."""
+    declared = node.get("type", [])
+    types = [declared] if isinstance(declared, str) else declared
+    return [name for name in types if name != "null"]
+
+
+def is_open_object(node: Mapping[str, Any]) -> bool:
+    """Return whether a node is an object whose members the program defines."""
+    return "object" in types_of(node) and not node.get("properties")
 
 
 @cache
@@ -90,7 +96,10 @@ def _file(name: str) -> dict[str, Any]:
 
 @cache
 def tagged(stream: str) -> dict[str, Any]:
-    """Return what `annotated` does, but the same object every time; do not modify it."""
+    """Return the complete schema of a stream, with sensitivities and withheld properties.
+
+    The tap itself works with this schema. It is the same object every time; do not modify it.
+    """
     schema: dict[str, Any] = _inlined(_file(f"{stream}.json"))
     return schema
 

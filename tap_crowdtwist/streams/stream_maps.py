@@ -10,7 +10,7 @@ import ast
 import difflib
 import fnmatch
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from singer_sdk.exceptions import (
     ConfigValidationError,
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 SETTING = "stream_maps"
 _NOTHING = (None, "__NULL__")
-_NO_EXPRESSIONS = frozenset({"__else__", "__key_properties__", "__source__"})
 
 
 def check(config: Mapping[str, Any]) -> None:
@@ -47,20 +46,33 @@ def check(config: Mapping[str, Any]) -> None:
     Raises:
         SettingError: a map matches no stream, or an expression cannot be parsed.
     """
-    value = config.get(SETTING)
-    maps = value if isinstance(value, dict) else {}
-    if any(each.get("__else__") not in _NOTHING for each in (maps, *_definitions(maps).values())):
+    maps = config.get(SETTING)
+    if not isinstance(maps, dict):
+        return  # not set, or not valid, which the check of the settings says
+    definitions = _definitions(maps)
+    if any(each.get("__else__") not in _NOTHING for each in (maps, *definitions.values())):
         # The SDK declares `__else__` with an invalid JSON Schema, and crashes when it checks it.
         raise SettingError(SETTING, "`__else__` can only be null")
-    for name, definition in _definitions(maps).items():
-        source = _source(name, definition)
-        if not fnmatch.filter(schemas.names(), source):
-            close = difflib.get_close_matches(source, schemas.names(), n=1)
-            hint = f"; did you mean `{close[0]}`?" if close else "; `--discover` lists those it has"
-            raise SettingError(SETTING, f"the tap has no stream `{source}`{hint}")
+    for name, definition in definitions.items():
+        _check_source(_source(name, definition))
         for target, expression in _expressions(definition).items():
-            if not _is_expression(expression):
-                raise SettingError(SETTING, f"`{target}` of `{name}` is not a valid expression")
+            _check_expression(name, target, expression)
+
+
+def _check_source(source: str) -> None:
+    if fnmatch.filter(schemas.names(), source):
+        return
+    close = difflib.get_close_matches(source, schemas.names(), n=1)
+    hint = f"; did you mean `{close[0]}`?" if close else "; `--discover` lists those it has"
+    raise SettingError(SETTING, f"the tap has no stream `{source}`{hint}")
+
+
+def _check_expression(name: str, target: str, expression: str) -> None:
+    try:
+        ast.parse(expression, mode="eval")
+    except (SyntaxError, ValueError):
+        problem = f"`{target}` of `{name}` is not a valid expression"
+        raise SettingError(SETTING, problem) from None
 
 
 def mapper(config: Mapping[str, Any], logger: logging.Logger) -> PluginMapper:
@@ -92,26 +104,36 @@ def maps_of(mapper: PluginMapper, stream: Stream) -> list[StreamMap]:
     """
     name = stream.name
     if name not in mapper.stream_maps:
-        schema = get_selected_schema(name, stream.effective_schema, stream.mask)
-        try:
-            mapper.register_raw_stream_schema(name, schema, stream.primary_keys)
-        except MapExpressionError:  # the SDK evaluates the aliases of all maps for each stream
-            raise SettingError(SETTING, "an `__alias__` in it is not a valid expression") from None
-        except StreamMapConfigError as error:
-            raise SettingError(SETTING, str(error)) from None
-        except ValueError as error:
-            raise SettingError(
-                "flattening_separator",
-                f"with it, or with `flattening_max_key_length`, two columns of `{name}` get the "
-                f"same name ({error})",
-            ) from None
-        for each in mapper.stream_maps[name]:
-            for key in each.transformed_key_properties or ():
-                if each.flattening_enabled and key not in each.transformed_schema["properties"]:
-                    raise SettingError(
-                        "flattening_max_key_length", f"would shorten `{key}`, a key of `{name}`"
-                    )
+        _build_maps(mapper, stream)
+        for stream_map in mapper.stream_maps[name]:
+            _check_keys(stream_map, name)
     return mapper.stream_maps[name]
+
+
+def _build_maps(mapper: PluginMapper, stream: Stream) -> None:
+    name = stream.name
+    schema = get_selected_schema(name, stream.effective_schema, stream.mask)
+    try:
+        mapper.register_raw_stream_schema(name, schema, stream.primary_keys)
+    except MapExpressionError:  # the SDK evaluates the aliases of all maps for each stream
+        raise SettingError(SETTING, "an `__alias__` in it is not a valid expression") from None
+    except StreamMapConfigError as error:
+        raise SettingError(SETTING, str(error)) from None
+    except ValueError as error:
+        raise SettingError(
+            "flattening_separator",
+            f"with it, or with `flattening_max_key_length`, two columns of `{name}` get the "
+            f"same name ({error})",
+        ) from None
+
+
+def _check_keys(stream_map: StreamMap, name: str) -> None:
+    keys = stream_map.transformed_key_properties or ()
+    missing = sorted(set(keys) - stream_map.transformed_schema["properties"].keys())
+    if missing and stream_map.flattening_enabled:
+        raise SettingError(
+            "flattening_max_key_length", f"would shorten `{missing[0]}`, a key of `{name}`"
+        )
 
 
 def table_names(stream: Stream) -> set[str]:
@@ -133,8 +155,9 @@ def apply_maps(stream: Stream, record: Row) -> Iterator[tuple[str, Row]]:
         SettingError: an expression fails. The message contains neither it nor a value.
     """
     first = stream.stream_maps[0]
-    if first.flattening_options and first.flattening_enabled:
-        record = _without_unknown(record, stream.effective_schema, first.flattening_options)
+    if first.flattening_enabled:
+        options = cast("FlatteningOptions", first.flattening_options)
+        record = _without_unknown(record, stream.effective_schema, options)
     for stream_map in stream.stream_maps:
         try:
             row = stream_map.transform(record)
@@ -160,14 +183,10 @@ def _without_unknown(record: Row, schema: Mapping[str, Any], options: Flattening
             child, at = node["properties"].get(name), (*path, name)
             if child is None:
                 unknown[options.separator.join(at)] = member
-            elif (
-                isinstance(member, dict)
-                and child.get("properties")
-                and len(at) <= options.max_level
-            ):
-                result[name] = keep_known(member, child, at)
-            else:
-                result[name] = member
+                continue
+            is_flattened = child.get("properties") and len(at) <= options.max_level
+            has_members = is_flattened and isinstance(member, dict)
+            result[name] = keep_known(member, child, at) if has_members else member
         return result
 
     result = keep_known(record, schema, ())
@@ -179,15 +198,11 @@ def _without_unknown(record: Row, schema: Mapping[str, Any], options: Flattening
 def _failure(stream_map: CustomStreamMap, error: Exception, maps: Mapping[str, Any]) -> Exception:
     # The SDK's error names no property: find it by the expression that was evaluated last.
     stream = str(stream_map.stream_name)
-    expression = stream_map.expr_evaluator.expr
-    names = (
-        target
-        for name, definition in _definitions(maps).items()
-        if fnmatch.fnmatch(stream, _source(name, definition))
-        for target, each in _expressions(definition).items()
-        if each == expression
-    )
-    target = next(names, "a property")
+    targets: dict[str, str] = {}
+    for name, definition in _definitions(maps).items():
+        if fnmatch.fnmatch(stream, _source(name, definition)):
+            targets |= {each: target for target, each in _expressions(definition).items()}
+    target = targets.get(stream_map.expr_evaluator.expr, "a property")
     kind = type(error.__cause__ or error).__name__
     return SettingError(
         SETTING,
@@ -197,8 +212,11 @@ def _failure(stream_map: CustomStreamMap, error: Exception, maps: Mapping[str, A
 
 def _definitions(maps: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the definitions by name of the map; {} for a stream that is to be dropped."""
-    named = {name: each for name, each in maps.items() if name != "__else__"}
-    return {name: each if isinstance(each, dict) else {} for name, each in named.items()}
+    return {
+        name: each if isinstance(each, dict) else {}
+        for name, each in maps.items()
+        if name != "__else__"
+    }
 
 
 def _source(name: str, definition: Mapping[str, Any]) -> str:
@@ -206,16 +224,6 @@ def _source(name: str, definition: Mapping[str, Any]) -> str:
 
 
 def _expressions(definition: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        name: each
-        for name, each in definition.items()
-        if isinstance(each, str) and each not in _NOTHING and name not in _NO_EXPRESSIONS
-    }
-
-
-def _is_expression(text: str) -> bool:
-    try:
-        ast.parse(text, mode="eval")
-    except (SyntaxError, ValueError):
-        return False
-    return True
+    # `__source__` is the name of a stream. Other operators are expressions, or no text.
+    operators_and_columns = {**definition, "__source__": None}
+    return {name: each for name, each in operators_and_columns.items() if isinstance(each, str)}

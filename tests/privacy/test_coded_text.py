@@ -20,10 +20,11 @@ from tap_crowdtwist.privacy.log_redaction import MASK
 from tap_crowdtwist.privacy.policy import (
     EXTRA,
     Policy,
+    is_withheld_name,
     is_withheld_or_spendable_name,
     public_schema,
 )
-from tap_crowdtwist.privacy.sanitize import LAYERS, remove_credentials
+from tap_crowdtwist.privacy.sanitize import LAYERS, credential_remover
 from tap_crowdtwist.records.normalizer import Normalizer
 
 if TYPE_CHECKING:
@@ -80,30 +81,30 @@ BROKEN: list[Callable[[str], str]] = [
     lambda text: text + text,
     with_nan,
     with_newline,
+    repr,
 ]
 ENCODINGS: list[Callable[[str], str]] = [
     json.dumps,
     lambda text: json.dumps(text, ensure_ascii=False),
     lambda text: json.dumps({"text": text}),
     lambda text: json.dumps([text]).replace("/", "\\/"),
-    repr,
     quote,
     lambda text: quote(text, safe=""),
-    html.escape,
     lambda text: base64.b64encode(text.encode(errors="replace")).decode(),
     lambda text: base64.urlsafe_b64encode(text.encode(errors="replace")).decode().rstrip("="),
     lambda text: base64.encodebytes(text.encode(errors="replace")).decode(),
 ]
 cuts = st.integers(1, 30).map(lambda count: lambda text: text[:-count])
-steps = st.lists(st.sampled_from(BROKEN) | st.sampled_from(ENCODINGS) | cuts, max_size=LAYERS - 1)
+damages = st.lists(st.sampled_from(BROKEN) | cuts, max_size=3)
+encodings = st.lists(st.sampled_from(ENCODINGS), max_size=LAYERS - 1)
 
 
 @st.composite
 def coded(draw: st.DrawFn, content: st.SearchStrategy[Row]) -> str:
-    """Objects as text, through any chain of encodings and damages."""
+    """Objects as text, damaged and then encoded in any ways."""
     value = draw(content)
     text = draw(st.sampled_from([json.dumps, repr]))(value)
-    for step in draw(steps):
+    for step in [*draw(damages), *draw(encodings)]:
         text = step(text)
     return text
 
@@ -129,6 +130,9 @@ def stands_in(text: str) -> bool:
     return any(CANARY in plainer for plainer in decodings(text))
 
 
+remove_credentials = credential_remover(is_withheld_name)
+remove_spendable = credential_remover(is_withheld_or_spendable_name)
+
 MANY = settings(max_examples=300, deadline=None)
 
 
@@ -141,14 +145,14 @@ def test_no_encoding_carries_a_withheld_name_out(text: str) -> None:
 @given(text=coded(holding([*HELD, *SPENDABLE])))
 @MANY
 def test_no_encoding_carries_what_can_be_spent_out(text: str) -> None:
-    assert not stands_in(remove_credentials(text, is_withheld_or_spendable_name))
+    assert not stands_in(remove_spendable(text))
 
 
 @given(text=coded(st.dictionaries(st.sampled_from(HARMLESS), values, max_size=4)))
 @MANY
 def test_text_without_a_withheld_name_passes_byte_for_byte(text: str) -> None:
     assert remove_credentials(text) == text
-    assert remove_credentials(text, is_withheld_or_spendable_name) == text
+    assert remove_spendable(text) == text
 
 
 PROSE = [
@@ -178,7 +182,6 @@ def test_text_that_only_mentions_a_withheld_name_is_left_as_it_is(text: str) -> 
         ('{"x":NaN,"password":"a"}', '{"x":null}'),
         ('{"x":"\\ud83d","password":"a"}', '{"x":"\ufffd"}'),
         ('{"x":"a\nb","password":"a"}', '{"x":"a\\nb"}'),
-        ('{"x":{"password":"a"},"x":1}', '{"x":1}'),
         (json.dumps(json.dumps('{"x":1,"pin":"a"}')), json.dumps(json.dumps('{"x":1}'))),
         (quote('{"x":1,"pin":"a"}'), quote('{"x":1}')),
         (base64.b64encode(b'{"x":1,"pin":"a"}').decode(), base64.b64encode(b'{"x":1}').decode()),

@@ -20,7 +20,6 @@ from tap_crowdtwist.privacy.policy import (
     Policy,
     apply_policy,
     public_schema,
-    withheld,
 )
 from tap_crowdtwist.records.normalizer import Normalizer
 
@@ -73,7 +72,7 @@ def canary(node: Row, path: str) -> Any:
 
 
 def canaries(stream: str) -> Row:
-    properties = schemas.annotated(stream)["properties"]
+    properties = schemas.tagged(stream)["properties"]
     row = {name: canary(node, name) for name, node in properties.items() if name != EXTRA}
     return {**row, "never_heard_of": f"{NEVER} unknown"}
 
@@ -108,7 +107,7 @@ def test_no_sensitive_value_comes_out(stream: str, mode: str) -> None:
     record = normaliser(stream, policy(mode))(row)
     assert record is not None
     emitted = set(map(str, leaves(record)))
-    annotated = schemas.annotated(stream)
+    annotated = schemas.tagged(stream)
     secret = set(map(str, sensitive({**annotated, "x-sensitivity": ""}, {**row, EXTRA: None})))
     assert secret - {"True", "None"} or stream in IMPERSONAL
     assert not emitted & (secret - {"True", "None"})
@@ -121,7 +120,7 @@ def test_kept_data_is_all_there_but_for_credentials_and_what_can_be_spent(stream
     record = normaliser(stream, policy("keep"))(row)
     assert record is not None
     assert record[EXTRA] == {"never_heard_of": f"{NEVER} unknown"}
-    kept = schemas.annotated(stream)["properties"].keys() - withheld(stream)
+    kept = public_schema(stream)["properties"].keys()
     assert {name for name in kept - {EXTRA} if record[name] is None} == set()
 
 
@@ -271,7 +270,7 @@ JSON = st.recursive(
 def test_whatever_the_api_sends_the_record_fits_the_schema_of_the_mode(
     stream: str, mode: str, data: st.DataObject
 ) -> None:
-    names = sorted(schemas.annotated(stream)["properties"])
+    names = sorted(schemas.tagged(stream)["properties"])
     row = data.draw(
         st.dictionaries(st.sampled_from(names) | st.text(max_size=8), JSON, max_size=12)
     )
@@ -319,7 +318,7 @@ def test_a_property_that_a_catalog_adds_is_personal_or_a_credential(mode: str) -
     schema = public_schema("users", policy("keep"))
     for name in ("nickname", "session_token"):
         schema["properties"][name] = {"type": ["string", "null"]}
-    allowed = apply_policy(schema, schemas.annotated("users"), "users", chosen)
+    allowed = apply_policy(schema, schemas.tagged("users"), "users", chosen)
     record = Normalizer("users", allowed, KEYS["users"], policy=chosen)(
         {"id": 1, "nickname": "Ada", "session_token": "SECRET"}
     )

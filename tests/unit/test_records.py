@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from tap_crowdtwist import schemas
+from tap_crowdtwist.privacy import sanitize
 from tap_crowdtwist.privacy.log_redaction import MASK, REDACTOR
 from tap_crowdtwist.privacy.policy import (
     EXTRA,
@@ -24,10 +25,9 @@ from tap_crowdtwist.privacy.policy import (
     is_withheld_name,
     is_withheld_or_spendable_name,
     public_schema,
-    withheld,
 )
-from tap_crowdtwist.privacy.sanitize import remove_credentials
-from tap_crowdtwist.records import converters, normalizer, timestamps, values
+from tap_crowdtwist.privacy.sanitize import credential_remover
+from tap_crowdtwist.records import normalizer, timestamps, values
 from tap_crowdtwist.records.normalizer import Normalizer
 from tap_crowdtwist.records.values import ConversionError
 
@@ -62,13 +62,17 @@ def normaliser(stream: str = "users", **options: Any) -> Normalizer:
 def toy(properties: Row, keys: Iterable[str] = (), **options: Any) -> Normalizer:
     """Make a normaliser of a schema made for one test."""
     schema = {"properties": {**properties, EXTRA: {"type": ["object", "null"]}}}
-    return Normalizer("toys", schema, keys, **options)
+    return Normalizer("badges", schema, keys, **options)
 
 
 def made(normalise: Normalizer, row: Row) -> Row:
     record = normalise(row)
     assert record is not None
     return record
+
+
+def withheld(stream: str) -> set[str]:
+    return set(schemas.tagged(stream)["properties"]) - set(public_schema(stream)["properties"])
 
 
 def deselect(*names: str) -> Callable[[tuple[str, ...]], bool]:
@@ -376,7 +380,7 @@ def test_nothing_nested_is_withheld_since_only_names_at_the_top_are_known_to_be(
         if isinstance(node.get("items"), dict):
             yield from sensitivities(node["items"])
 
-    for top in schemas.annotated(stream)["properties"].values():
+    for top in schemas.tagged(stream)["properties"].values():
         assert not {"credential", "spendable"} & set(sensitivities(top))
 
 
@@ -423,7 +427,7 @@ def test_credentials_are_left_out_by_name_at_any_depth() -> None:
     ids=lambda value: str(value)[:9].encode("ascii", "replace").decode(),
 )
 def test_text_that_is_json_is_searched_for_credentials(value: Any, outcome: Any) -> None:
-    assert remove_credentials(value) == outcome
+    assert credential_remover(is_withheld_name)(value) == outcome
 
 
 # Selection
@@ -582,7 +586,7 @@ shapes = st.recursive(
 @st.composite
 def rows(draw: st.DrawFn, stream: str) -> Row:
     """Draw a row with its key, with some known and some unknown properties of any shape."""
-    known = sorted(schemas.annotated(stream)["properties"])
+    known = sorted(schemas.tagged(stream)["properties"])
     row = draw(st.dictionaries(st.sampled_from(known), shapes, max_size=5))
     row |= draw(st.dictionaries(property_names | credentials, shapes, max_size=4))
     key = {"rule_type": "inactivity"}
@@ -657,12 +661,10 @@ def test_all_that_can_be_is_decided_before_the_first_row(monkeypatch: pytest.Mon
 def test_a_row_of_known_scalars_is_not_searched_for_credentials(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    normalise = normaliser()
-
-    def forbidden(*_: Any) -> Any:
+    def forbidden(*_: Any, **__: Any) -> Any:
         pytest.fail("a value of a known type is searched")
 
-    monkeypatch.setattr(normalizer, "remove_credentials", forbidden)
-    monkeypatch.setattr(converters, "remove_credentials", forbidden)
+    monkeypatch.setattr(sanitize, "_member_remover", lambda *_: forbidden)
+    normalise = normaliser()
     monkeypatch.setattr(normalise, "_is_withheld", forbidden)
     made(normalise, {"id": 1, "first_name": "Ada", "total_points": 5, "city": None})

@@ -23,8 +23,10 @@ from tap_crowdtwist.files import packing, paths
 from tap_crowdtwist.members import roster_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
+
+    from tap_crowdtwist.records.member_id import Member
 
 PERSONAL = "ada@example.test"
 
@@ -40,8 +42,12 @@ def put(folder: Path, name: str, content: str | bytes) -> str:
     return str(path)
 
 
+def members_of(located: Iterable[tuple[str, Member]]) -> Iterator[Member]:
+    return (member for _, member in located)
+
+
 def read(path: str, id_type: str = "id", column: str | None = None) -> list[Any]:
-    return list(roster_files.ids_from_files(path, id_type, column))
+    return list(members_of(roster_files.located_in_files(path, id_type, column)))
 
 
 def refusal(path: str, id_type: str = "id", column: str | None = None) -> str:
@@ -54,8 +60,10 @@ def refusal(path: str, id_type: str = "id", column: str | None = None) -> str:
 
 
 def test_the_setting_holds_ids_as_numbers_or_text() -> None:
-    assert list(roster_files.ids_from_setting([3, "1", " 2 "], "id")) == [3, 1, 2]
-    assert list(roster_files.ids_from_setting(["a-b", 5], "username")) == ["a-b", "5"]
+    numbers = roster_files.located_in_setting([3, "1", " 2 "], "id")
+    assert list(members_of(numbers)) == [3, 1, 2]
+    names = roster_files.located_in_setting(["a-b", 5], "username")
+    assert list(members_of(names)) == ["a-b", "5"]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +80,9 @@ def test_the_setting_holds_ids_as_numbers_or_text() -> None:
 def test_an_entry_that_is_no_id_is_told_by_its_place(entry: Any, id_type: str, wanted: str) -> None:
     with pytest.raises(SettingError) as caught:
         list(
-            roster_files.ids_from_setting(["a@b.test" if id_type == "email" else 1, entry], id_type)
+            roster_files.located_in_setting(
+                ["a@b.test" if id_type == "email" else 1, entry], id_type
+            )
         )
     assert str(caught.value) == f"Setting `user_ids`: entry 2 {wanted}"
 
@@ -392,7 +402,7 @@ def test_several_bad_entries_are_counted() -> None:
     with pytest.raises(
         SettingError, match=r"`user_ids`: 2 entries are not e-mail addr.* \(1, 3\)$"
     ):
-        list(roster_files.ids_from_setting(["x", "a@b.test", "y"], "email"))
+        list(roster_files.located_in_setting(["x", "a@b.test", "y"], "email"))
 
 
 @given(
@@ -550,7 +560,8 @@ def test_a_query_is_no_part_of_a_name() -> None:
 
 
 def test_lines_are_read_as_they_are_needed(folder: Path) -> None:
-    ids = roster_files.ids_from_files(put(folder, "members.txt", "1\n2\nx\n"), "id")
+    path = put(folder, "members.txt", "1\n2\nx\n")
+    ids = members_of(roster_files.located_in_files(path, "id"))
     assert [next(ids), next(ids)] == [1, 2]
 
 

@@ -48,7 +48,7 @@ def test_nothing_of_a_deleted_member_is_left_and_all_of_the_others(
             "email_address text, _sdc_deleted_at timestamp, deletion_status text)"
         )
     for table in TABLES:
-        columns = schemas.annotated(table)["properties"]
+        columns = schemas.tagged(table)["properties"]
         number = "id" if table in NUMBERED_BY_ID else "user_id"
         for member in (GONE, KEPT):
             deleted = table == "users" and member == GONE
