@@ -9,9 +9,10 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from functools import cached_property
 from http import HTTPStatus
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_crowdtwist.api.auth import HMAC_DIGESTS, HMAC_TIMESTAMPS
 from tap_crowdtwist.api.endpoints import ACTIVITIES, POINTS_AWAITING_FULFILLMENT, PURCHASES
@@ -42,6 +43,16 @@ SAMPLE_SIZE = 5
 """Members that are tried, spread over the roster."""
 
 _POS_ENDPOINTS = frozenset({PURCHASES.name, POINTS_AWAITING_FULFILLMENT.name})
+_CREDENTIAL_STATUSES = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+
+_ROSTERS = {
+    (False, True): "{members:,} members to read",
+    (False, False): "no member belongs to shard {shard}: check `shard`",
+    (True, True): "{members:,} members in the newest files; `sweep_members` changed needs a "
+    "complete run with all members before it",
+    (True, False): "no member appears in the files: check `data_push_path` and `shard`",
+}
+"""Message about a roster, by whether it has only members that changed, and whether it has any."""
 
 SAMPLE_PERIOD = timedelta(days=30)
 """Period that is read of streams that can be filtered by date, up to now."""
@@ -57,14 +68,14 @@ class Check(NamedTuple):
     """The outcome of one check: a line of the table.
 
     Attributes:
-        error: the API's error that made it fail, if one did.
+        error: the error that made it fail, if one did.
         is_warning: whether to print WARN instead of ok, if it passed.
     """
 
     name: str
     has_passed: bool
     message: str
-    error: ApiError | None = None
+    error: Exception | None = None
     is_warning: bool = False
 
     def __str__(self) -> str:
@@ -77,55 +88,59 @@ class _Sample:
 
     def __init__(self, run: SyncRun) -> None:
         self._run = run
-        self.positions = _spread_positions(len(run.roster))
-        self.missing: list[int] | None = None
+        self._missing: list[int] | None = None
         """Positions of members that CrowdTwist does not know; None until a stream has shown it."""
+
+    @cached_property
+    def positions(self) -> list[int]:
+        """Positions in the roster, evenly spread from its first member to its last."""
+        members = len(self._run.roster)
+        if members <= SAMPLE_SIZE:
+            return list(range(members))
+        return [n * (members - 1) // (SAMPLE_SIZE - 1) for n in range(SAMPLE_SIZE)]
 
     def rows(self, stream: MemberStream) -> list[Row] | None:
         """Return the rows of the first member that CrowdTwist knows, or None if it knows none.
 
         The first stream reads every member of the sample, the others only one that it knows.
         """
-        now = self._run.now()
-        rows_by_member: list[list[Row]] = []
-        missing: list[int] = []
+        if self._missing is None:
+            return self._rows_of_all(stream)
         for position in self.positions:
-            try:
-                rows_by_member.append(stream.fetch(position, now - SAMPLE_PERIOD, now))
-            except MemberMissingError:
-                missing.append(position)
-                continue
-            if self.missing is not None:
-                break
+            if position not in self._missing:
+                rows = self._fetch(stream, position)
+                if rows is not None:
+                    return rows
+        return None
+
+    def _rows_of_all(self, stream: MemberStream) -> list[Row] | None:
+        rows_by_position = {n: self._fetch(stream, n) for n in self.positions}
         # Only the stream that gets through the whole sample decides who is missing: one that
         # raises another error, for want of a permission say, leaves it to the next.
-        if self.missing is None:
-            self.missing = missing
-            self.positions = [p for p in self.positions if p not in missing] or self.positions
-        return rows_by_member[0] if rows_by_member else None
+        self._missing = [n for n, rows in rows_by_position.items() if rows is None]
+        return next((rows for rows in rows_by_position.values() if rows is not None), None)
 
-    def check(self) -> Check | None:
-        """Check the share of missing members as a run would; return None if none is missing."""
-        if not self.missing:
+    def _fetch(self, stream: MemberStream, position: int) -> list[Row] | None:
+        """Return the recent rows of a member, or None if CrowdTwist does not know the member."""
+        now = self._run.now()
+        try:
+            return stream.fetch(position, now - SAMPLE_PERIOD, now)
+        except MemberMissingError:
             return None
-        run, tried = self._run, len(_spread_positions(len(self._run.roster)))
-        has_passed = len(self.missing) <= tried * run.settings.max_missing_ratio
-        places = []
-        if not run.settings.only_changed:
-            places = roster_lines_of({run.roster[n] for n in self.missing}, run.settings)
+
+    def checks(self) -> Iterator[Check]:
+        """Check the share of missing members as a run would, if any is missing."""
+        if not self._missing:
+            return
+        run, tried = self._run, len(self.positions)
+        has_passed = len(self._missing) <= tried * run.settings.max_missing_ratio
+        places = roster_lines_of({run.roster[n] for n in self._missing}, run.settings)
         message = (
-            f"{len(self.missing)} of {tried} members tried are not known to CrowdTwist as "
+            f"{len(self._missing)} of {tried} members tried are not known to CrowdTwist as "
             f"{run.roster.id_type!r}: {', '.join(places) or 'they appear in the files'}; check "
             "`id_type` and the roster, or raise `max_missing_ratio` if so many are gone"
         )
-        return Check("members", has_passed=has_passed, message=message, is_warning=True)
-
-
-def _spread_positions(members: int) -> list[int]:
-    """Return positions in a roster, evenly spread from its first member to its last."""
-    if members <= SAMPLE_SIZE:
-        return list(range(members))
-    return [n * (members - 1) // (SAMPLE_SIZE - 1) for n in range(SAMPLE_SIZE)]
+        yield Check("members", has_passed=has_passed, message=message, is_warning=True)
 
 
 def run_checks(run: SyncRun, streams: Iterable[Stream]) -> Iterator[Check]:
@@ -135,86 +150,84 @@ def run_checks(run: SyncRun, streams: Iterable[Stream]) -> Iterator[Check]:
         run: the shared parts of the run.
         streams: all streams of the tap; the selected ones are checked.
     """
-    selected = [stream for stream in streams if stream.selected]
-    if any(isinstance(stream, MemberStream) for stream in selected):
+    selected: list[Any] = [stream for stream in streams if stream.selected]
+    of_members = [stream for stream in selected if isinstance(stream, MemberStream)]
+    if of_members:
         roster = _check_roster(run)
         yield roster
         if not roster.has_passed:
-            selected = [stream for stream in selected if not isinstance(stream, MemberStream)]
-    sample: _Sample | None = None
-    is_signature_rejected = False
-    last_sentence = ""
+            selected = [stream for stream in selected if stream not in of_members]
+    sample = _Sample(run)
+    said: set[str] = set()
+    rejects_signature = False
     for stream in selected:
-        if isinstance(stream, MemberStream) and sample is None:
-            sample = _Sample(run)
-        check = _check_stream(stream, sample)  # type: ignore[arg-type]  # every stream of the tap is one of ours
-        error = check.error
-        is_signature_rejected |= error is not None and _rejects_signature(error)
-        # A wrong key, for example, fails every stream alike: say at length what to do only once.
-        if isinstance(error, FatalApiError):
-            if error.sentence == last_sentence:
-                facts = check.message.removeprefix(last_sentence)
-                check = check._replace(message=f"as above{facts}")
-            last_sentence = error.sentence
-        yield check
-    if sample is not None and (members := sample.check()):
-        yield members
-    if is_signature_rejected and run.settings.auth_method == "hmac":
+        check = _check_stream(stream, sample)
+        rejects_signature |= _rejects_signature(check.error)
+        yield _shorten(check, said)
+    yield from sample.checks()
+    if rejects_signature and run.settings.auth_method == "hmac":
         yield _check_signatures(run)
+
+
+def _shorten(check: Check, said: set[str]) -> Check:
+    """Say at length what to do only once: a wrong key, for example, fails every stream alike."""
+    if not isinstance(check.error, FatalApiError):
+        return check
+    sentence = check.error.sentence
+    if sentence not in said:
+        said.add(sentence)
+        return check
+    facts = check.message.removeprefix(sentence)
+    return check._replace(message=f"as above{facts}")
+
+
+def use_newest_roster(run: SyncRun) -> None:
+    """Take the members in the newest files as the roster, if `sweep_members` is changed.
+
+    There need be no roster of all members then.
+    """
+    if run.settings.only_changed and run.feeds:
+        run.roster = changed_members.newest_roster(run.feeds, run.settings)
 
 
 def _check_roster(run: SyncRun) -> Check:
     try:
         check_path(run.settings.missing_members_path, run.settings.user_ids_path)
-        if run.settings.only_changed and run.feeds is not None:
-            if run.feeds.problems:
-                raise run.feeds.problems[0]
-            run.roster = changed_members.newest_roster(run.feeds, run.settings)
+        use_newest_roster(run)
         members = len(run.roster)
     except TapError as error:
         return Check("roster", has_passed=False, message=str(error))
-    if not members and run.settings.only_changed:
-        message = "no member appears in the files: check `data_push_path` and `shard`"
-        return Check("roster", has_passed=False, message=message)
-    if run.settings.only_changed:
-        message = (
-            f"{members:,} members in the newest files; `sweep_members` changed needs a complete "
-            "run with all members before it"
-        )
-        return Check("roster", has_passed=True, message=message)
-    if members:
-        return Check("roster", has_passed=True, message=f"{members:,} members to read")
-    message = f"no member belongs to shard {run.roster.shard}: check `shard`"
-    return Check("roster", has_passed=False, message=message)
+    if run.failures:  # files that are left out
+        return Check("roster", has_passed=False, message=run.failures[0])
+    sentence = _ROSTERS[run.settings.only_changed, members > 0]
+    message = sentence.format(members=members, shard=run.roster.shard)
+    return Check("roster", has_passed=members > 0, message=message)
 
 
-def _check_stream(stream: CrowdTwistStream, sample: _Sample | None) -> Check:
+def _check_stream(stream: CrowdTwistStream, sample: _Sample) -> Check:
     try:
         if isinstance(stream, FileStream):
             message = _try_file_stream(stream)
         elif isinstance(stream, MemberStream):
-            assert sample is not None  # noqa: S101 - made before the first of them
             message = _try_member_stream(stream, sample)
         else:
             message = _try_program_stream(stream)
     except NotConfiguredError as error:
         return Check(stream.name, has_passed=True, message=f"has no rows: {error}")
-    except ApiError as error:
+    except (ApiError, SettingError) as error:
         return Check(stream.name, has_passed=False, message=str(error), error=error)
-    except SettingError as error:
-        return Check(stream.name, has_passed=False, message=str(error))
     return Check(stream.name, has_passed=True, message=message)
 
 
-def _rejects_signature(error: ApiError) -> bool:
+def _rejects_signature(error: Exception | None) -> bool:
     """Return whether an error may be due to the form of the signature.
 
     Only the main host takes one: requests to the POS host carry the key itself.
     """
-    is_about_credentials = error.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-    is_about_credentials &= not isinstance(error, UnavailableError)
-    is_main_host = error.endpoint not in _POS_ENDPOINTS
-    return is_main_host and (is_about_credentials or error.code == "invalid_auth")
+    if not isinstance(error, ApiError) or isinstance(error, UnavailableError):
+        return False
+    is_about_credentials = error.status in _CREDENTIAL_STATUSES or error.code == "invalid_auth"
+    return is_about_credentials and error.endpoint not in _POS_ENDPOINTS
 
 
 def accepted_signature(run: SyncRun) -> str:
@@ -228,26 +241,21 @@ def accepted_signature(run: SyncRun) -> str:
     """
     settings = run.settings
     for timestamp, digest in product(HMAC_TIMESTAMPS, HMAC_DIGESTS):
-        other = replace(settings, hmac_timestamp=timestamp, hmac_digest=digest)
-        if other == settings or not _is_accepted(run, other):
-            continue
-        new = {"hmac_timestamp": timestamp, "hmac_digest": digest}
-        return " and ".join(
-            f"`{name}` to {value}"
-            for name, value in new.items()
-            if value != getattr(settings, name)
-        )
+        form: dict[str, Any] = {"hmac_timestamp": timestamp, "hmac_digest": digest}
+        changes = {name: new for name, new in form.items() if new != getattr(settings, name)}
+        if changes and _is_accepted(run, replace(settings, **form)):
+            return " and ".join(f"`{name}` to {new}" for name, new in changes.items())
     return ""
 
 
 def _check_signatures(run: SyncRun) -> Check:
-    if changes := accepted_signature(run):
+    changes = accepted_signature(run)
+    message = (
+        "rejected in every form: check that both keys belong to one client HMAC key (not a "
+        "user HMAC key), `client_id`, `environment`, and the clock of this machine"
+    )
+    if changes:
         message = f"accepted in another form: set {changes}"
-    else:
-        message = (
-            "rejected in every form: check that both keys belong to one client HMAC key (not a "
-            "user HMAC key), `client_id`, `environment`, and the clock of this machine"
-        )
     return Check("signature", has_passed=False, message=message)
 
 

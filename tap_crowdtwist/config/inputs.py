@@ -59,6 +59,9 @@ _ENTRY: dict[str, Any] = {
 }
 """JSON Schema of a catalog entry; for an invalid one the SDK would raise KeyError and the like."""
 
+_FOREIGN_ENTRY = {**_ENTRY, "properties": {**_ENTRY["properties"], "schema": _NODE}}
+"""The same for a stream that this tap does not have: it is not read, and may lack properties."""
+
 
 def check_catalog(
     catalog: Mapping[str, Any], known: Collection[str], logger: logging.Logger
@@ -68,37 +71,36 @@ def check_catalog(
     Raises:
         TapError: the catalog has no stream of this tap, or an invalid entry.
     """
-    entries = catalog.get("streams")
-    names = [
-        str(entry.get("tap_stream_id") or entry.get("stream"))
-        for entry in (entries if isinstance(entries, list) else ())
-        if isinstance(entry, dict)
-    ]
-    unknown = [name for name in names if name not in known]
-    if len(unknown) == len(names):
+    streams = catalog.get("streams")
+    entries = streams if isinstance(streams, list) else []
+    unknown = [_name(entry) for entry in entries if _name(entry) not in known]
+    if len(unknown) == len(entries):
         raise TapError(
             "Option `--catalog`: contains no stream of this tap; create one with `--discover`"
         )
-    for place, entry in enumerate(catalog["streams"], start=1):
+    for place, entry in enumerate(entries, start=1):
         _check_entry(entry, place, known)
     if unknown:
         logger.warning("Catalog: streams that this tap does not have: %s", _list(unknown))
 
 
+def _name(entry: Any) -> str:
+    """Return the name of a catalog entry, or "" if it has none."""
+    if not isinstance(entry, dict):
+        return ""
+    return str(entry.get("tap_stream_id") or entry.get("stream", ""))
+
+
 def _check_entry(entry: Any, place: int, known: Collection[str]) -> None:
-    stream = entry.get("tap_stream_id") if isinstance(entry, dict) else None
-    for error in Draft202012Validator(_ENTRY).iter_errors(entry):
-        is_unknown = isinstance(stream, str) and stream not in known
-        if is_unknown and error.validator == "required" and [*error.absolute_path] == ["schema"]:
-            continue  # another tap's stream only causes a warning, and may lack properties
-        entry_name = f"`{stream}`" if stream else f"entry {place} of `streams`"
+    schema = _ENTRY if _name(entry) in known else _FOREIGN_ENTRY
+    for error in Draft202012Validator(schema).iter_errors(entry):
+        name = f"`{_name(entry)}`" if _name(entry) else f"entry {place} of `streams`"
         where = ".".join(map(str, error.absolute_path)) or "the entry"
+        problem = "is not valid in a catalog"
         if error.validator == "required":
             problem = f"lacks {' or '.join(error.validator_value)}"
-        else:
-            problem = "is not valid in a catalog"
         raise TapError(
-            f"Option `--catalog`: {entry_name}: {where} {problem}; create the catalog again with "
+            f"Option `--catalog`: {name}: {where} {problem}; create the catalog again with "
             "`--discover`"
         )
 
@@ -114,7 +116,9 @@ def check_state(state: Mapping[str, Any], known: Collection[str], logger: loggin
         raise TapError("Option `--state`: contains a whole STATE message; pass only its `value`")
     if "singer_state" in state:
         raise TapError("Option `--state`: is in Meltano's format; pass only its `singer_state`")
-    bookmarks = state.get("bookmarks", None if state else {})
+    if not state:
+        return
+    bookmarks = state.get("bookmarks")
     if not isinstance(bookmarks, dict):
         raise TapError(
             "Option `--state`: contains no `bookmarks`, so it is not a state of this tap"
@@ -123,13 +127,14 @@ def check_state(state: Mapping[str, Any], known: Collection[str], logger: loggin
         raise TapError("Option `--state`: a bookmark in it is not an object")
     for name, entry in bookmarks.items():
         check_version(name, entry)
-    unknown = [name for name in bookmarks if name not in known]
-    if unknown and len(unknown) == len(bookmarks):
+    unknown = bookmarks.keys() - set(known)
+    if not unknown:
+        return
+    if len(unknown) == len(bookmarks):
         raise TapError(
             f"Option `--state`: contains bookmarks of another tap's streams only: {_list(unknown)}"
         )
-    if unknown:
-        logger.warning("State: streams that this tap does not have: %s", _list(unknown))
+    logger.warning("State: streams that this tap does not have: %s", _list(unknown))
 
 
 def _list(names: Collection[str]) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from tap_crowdtwist.api.endpoints import Host, base_url
 from tap_crowdtwist.api.transport import LOOPBACK
@@ -24,12 +23,23 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+_URLS = {Host.MAIN: "api_url", Host.POS: "pos_url"}
+_HMAC_KEYS = ("hmac_public_key", "hmac_private_key")
+
+_OF_API = ("user_ids", "user_ids_path", *_HMAC_KEYS)
+_CHOICES_OF_API = {"auth_method": "hmac", "sweep_members": "changed"}
+"""Settings, and values of settings, that are of no use without the API."""
+
 _API_VERSION = re.compile(r"/v\d")
-_NOT_IN_BASE_URL = re.compile(r"[^!-~]|[?#@\\]")
-"""Blanks, characters beyond ASCII, a backslash, and the marks of a query, fragment or user."""
+_PLAIN_URL = re.compile(r"https?://(?:(?![?#@\\])[!-~])+", re.IGNORECASE)
+"""No blanks, characters beyond ASCII, backslash, and marks of a query, fragment or user."""
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
+_SENDABLE = re.compile(r"[ -~]*")
+"""A value that can be sent in a header: printable ASCII."""
 
+_TABS = {"tab": "\t", r"\t": "\t"}
+_DELIMITER = re.compile(r'_|[^\w"\r\n\0 ]')
 
 MIN_HASH_KEY_CHARACTERS = 16
 """Names and addresses can be guessed, hashed and compared, so the key must not be guessable."""
@@ -92,29 +102,25 @@ class Settings:
         Raises:
             SettingError: settings are missing or contradict each other.
         """
-        method = config["auth_method"]
         api_key = _one_line(config, "api_key")
-        files_only = not api_key and any(config.get(name) for name in FEED_PATHS)
-        if not api_key and not files_only:
+        has_files = any(config[name] for name in FEED_PATHS)
+        if not api_key and not has_files:
             _raise_missing_key()
-        keys = (_one_line(config, "hmac_public_key"), _one_line(config, "hmac_private_key"))
-        if method == "hmac" and not all(keys):
-            name = "hmac_public_key" if not keys[0] else "hmac_private_key"
-            raise SettingError(name, "is missing, although `auth_method` is hmac")
         _check_sweep(config)
+        shard = Shard.parse(config["shard"])
         return cls(
-            urls={} if files_only else {host: _url(config, host) for host in Host},
-            auth_method=method,
+            urls={host: _url(config, host) for host in Host} if api_key else {},
+            auth_method=config["auth_method"],
             api_key=api_key,
-            hmac_keys=keys,
+            hmac_keys=_hmac_keys(config),
             hmac_timestamp=config["hmac_timestamp"],
             hmac_digest=config["hmac_digest"],
-            user_ids=tuple(config.get("user_ids") or ()),
-            user_ids_path=config.get("user_ids_path") or None,
-            user_ids_column=config.get("user_ids_column") or None,
+            user_ids=tuple(config["user_ids"] or ()),
+            user_ids_path=config["user_ids_path"],
+            user_ids_column=config["user_ids_column"],
             id_type=config["id_type"],
-            shard=Shard.parse(config.get("shard")),
-            start_date=_timestamp("start_date", config.get("start_date")),
+            shard=shard,
+            start_date=_timestamp("start_date", config["start_date"]),
             lookback=timedelta(days=config["lookback_days"]),
             requests_per_minute=config["requests_per_minute"],
             max_concurrency=config["max_concurrency"],
@@ -122,18 +128,18 @@ class Settings:
             max_retries=config["max_retries"],
             checkpoint_interval=config["checkpoint_interval"],
             max_missing_ratio=config["max_missing_ratio"],
-            missing_members_path=_missing_members_path(config),
+            missing_members_path=_missing_members_path(config["missing_members_path"], shard),
             max_failed_members=config["max_failed_members"],
             policy=_policy(config),
             tombstones=config["deleted_members"] == "tombstone",
             only_changed=config["sweep_members"] == "changed",
             forgets=config["vanished_rows"] == "forget",
-            data_push_path=config.get("data_push_path") or None,
-            live_push_path=config.get("live_push_path") or None,
+            data_push_path=config["data_push_path"],
+            live_push_path=config["live_push_path"],
             data_push_columns=config["data_push_columns"],
             data_push_format=_csv_format(config),
-            data_push_daily=tuple(config.get("data_push_daily") or ()),
-            sftp_known_hosts=config.get("sftp_known_hosts") or None,
+            data_push_daily=tuple(config["data_push_daily"] or ()),
+            sftp_known_hosts=config["sftp_known_hosts"],
         )
 
 
@@ -145,11 +151,12 @@ def wants_only_files(config: Mapping[str, Any]) -> bool:
     """
     # A roster, HMAC keys or `sweep_members` changed without a key mean that the key was forgotten.
     # Such a run must fail instead of silently reading nothing from the API.
-    of_api = ("user_ids", "user_ids_path", "hmac_public_key", "hmac_private_key")
-    means_api = any(config.get(name) for name in of_api) or config.get("auth_method") == "hmac"
-    means_api = means_api or config.get("sweep_members") == "changed"
     has_key = bool((config.get("api_key") or "").strip())
-    return not has_key and not means_api and any(config.get(name) for name in FEED_PATHS)
+    means_api = any(config.get(name) for name in _OF_API)
+    chooses_api = any(config.get(name) == choice for name, choice in _CHOICES_OF_API.items())
+    if has_key or means_api or chooses_api:
+        return False
+    return any(config.get(name) for name in FEED_PATHS)
 
 
 def _raise_missing_key() -> NoReturn:
@@ -177,13 +184,23 @@ def _check_sweep(config: Mapping[str, Any]) -> None:
         )
 
 
-def _missing_members_path(config: Mapping[str, Any]) -> Path | None:
-    path: str = config.get("missing_members_path") or ""
+def _hmac_keys(config: Mapping[str, Any]) -> tuple[str, str]:
+    keys = {name: _one_line(config, name) for name in _HMAC_KEYS}
+    missing = [name for name, key in keys.items() if not key]
+    if missing and config["auth_method"] == "hmac":
+        raise SettingError(missing[0], "is missing, although `auth_method` is hmac")
+    public, private = keys.values()
+    return public, private
+
+
+def _missing_members_path(path: str | None, shard: Shard) -> Path | None:
+    if not path:
+        return None
     if "://" in path:
         raise SettingError(
             "missing_members_path", "must be a file on this machine, since it holds personal data"
         )
-    return path_of_shard(path, Shard.parse(config.get("shard"))) if path else None
+    return path_of_shard(path, shard)
 
 
 def _csv_format(config: Mapping[str, Any]) -> CsvFormat:
@@ -193,76 +210,82 @@ def _csv_format(config: Mapping[str, Any]) -> CsvFormat:
         SettingError: one of them is not usable.
     """
     given: str = config["data_push_delimiter"]
-    delimiter = "\t" if given in {"tab", r"\t"} else given
-    if len(delimiter) != 1 or delimiter.isalnum() or delimiter in '"\r\n\0 ':
+    delimiter = _TABS.get(given, given)
+    if not _DELIMITER.fullmatch(delimiter):
         raise SettingError(
             "data_push_delimiter", "must be one character such as ; or |, or the word tab"
         )
     encoding: str = config["data_push_encoding"].strip().lower()
-    # Python also knows codecs that are not for text, such as base64, so a sample is encoded and
-    # read back as a file would be.
+    # Python also knows codecs that are not for text, such as base64; they cannot encode a text.
     try:
-        sample = io.BytesIO("id\n".encode(encoding))
-        is_known = io.TextIOWrapper(sample, encoding, newline="").read().endswith("id\n")
+        "id".encode(encoding)
     except (LookupError, ValueError):
-        is_known = False
-    if not is_known:
         raise SettingError(
             "data_push_encoding",
             "must be a text encoding that Python knows, such as utf-8, cp1252 or utf-16",
-        )
+        ) from None
     return CsvFormat(delimiter, encoding)
 
 
 def _one_line(config: Mapping[str, Any], name: str) -> str:
-    stripped: str = (config.get(name) or "").strip()
-    if not (stripped.isascii() and stripped.isprintable()):
+    stripped = _text(config, name)
+    if not _SENDABLE.fullmatch(stripped):
         raise SettingError(name, "contains characters that cannot be sent; copy it again")
     return stripped
 
 
+def _text(config: Mapping[str, Any], name: str) -> str:
+    """Return a setting without surrounding blanks; "" if it is not set."""
+    return str(config[name] or "").strip()
+
+
 def _policy(config: Mapping[str, Any]) -> Policy:
     policy = Policy.of(config)
-    if policy.mode != "keep" and len(policy.key) < MIN_HASH_KEY_CHARACTERS:
-        problem = (
-            f"has fewer than {MIN_HASH_KEY_CHARACTERS} characters" if policy.key else "is missing"
-        )
-        raise SettingError(
-            "hash_key",
-            f"{problem}; `sensitive_data` {policy.mode} needs one that cannot be guessed, such as "
-            "the output of `openssl rand -hex 32`",
-        )
-    return policy
+    if policy.mode == "keep" or len(policy.key) >= MIN_HASH_KEY_CHARACTERS:
+        return policy
+    too_short = f"has fewer than {MIN_HASH_KEY_CHARACTERS} characters"
+    raise SettingError(
+        "hash_key",
+        f"{too_short if policy.key else 'is missing'}; `sensitive_data` {policy.mode} needs one "
+        "that cannot be guessed, such as the output of `openssl rand -hex 32`",
+    )
 
 
 def _url(config: Mapping[str, Any], host: Host) -> str:
-    name = "api_url" if host is Host.MAIN else "pos_url"
-    override = (config.get(name) or "").strip()
-    if not override:
-        client_id = str(config.get("client_id") or "").strip()
-        if not client_id:
-            raise SettingError(
-                "client_id", f"is missing; set it, or both `api_url` and `pos_url` (no `{name}`)"
-            )
-        if not _CLIENT_ID.fullmatch(client_id):
-            raise SettingError("client_id", "must be the client number alone, such as 512")
-        return base_url(host, config["environment"], client_id)
-    try:
-        parts = urlsplit(override)
-        is_invalid = (
-            not parts.hostname or parts.port == 0 or bool(_NOT_IN_BASE_URL.search(override))
-        )
-    except ValueError:
-        is_invalid = True
-    if is_invalid or parts.scheme not in {"http", "https"}:
-        raise SettingError(name, "must be a plain URL such as https://api512.crowdtwist.com")
+    name = _URLS[host]
+    url = _text(config, name)
+    if not url:
+        return base_url(host, config["environment"], _client_id(config, name))
+    parts = _split_url(name, url)
     if _API_VERSION.search(parts.path):
         raise SettingError(name, "must end before the version, such as the `/v2`, of a resource")
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise SettingError(
             name, "must begin with https://, since the key would be sent unencrypted"
         )
-    return override.rstrip("/")
+    return url.rstrip("/")
+
+
+def _client_id(config: Mapping[str, Any], url_name: str) -> str:
+    client_id = _text(config, "client_id")
+    if not client_id:
+        raise SettingError(
+            "client_id", f"is missing; set it, or both `api_url` and `pos_url` (no `{url_name}`)"
+        )
+    if not _CLIENT_ID.fullmatch(client_id):
+        raise SettingError("client_id", "must be the client number alone, such as 512")
+    return client_id
+
+
+def _split_url(name: str, url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        is_plain = _PLAIN_URL.fullmatch(url) and parts.hostname and parts.port != 0
+    except ValueError:  # by `port`, or by `urlsplit`
+        is_plain = False
+    if not is_plain:
+        raise SettingError(name, "must be a plain URL such as https://api512.crowdtwist.com")
+    return parts
 
 
 def _timestamp(name: str, value: str | None) -> datetime | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-import math
+import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator
@@ -12,7 +13,7 @@ from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.records import values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, MutableMapping
+    from collections.abc import Collection, Iterable, Mapping, MutableMapping
 
     from jsonschema import ValidationError
 
@@ -24,12 +25,14 @@ _TYPE_NAMES = {
     "array": "a list",
     "object": "an object",
 }
+_CONVERTERS = {"integer": values.integer, "number": values.number}
+_PROBLEMS = {"minimum": "must be at least {}", "maximum": "must be at most {}"}
 
 
 def validate(config: MutableMapping[str, Any], declaration: Mapping[str, Any]) -> None:
-    """Fill in defaults and check each setting by itself.
+    """Fill in every setting that is not set, with its default or None, and check each by itself.
 
-    Numbers may be text, as they are in environment variables.
+    An empty text counts as not set. Numbers may be text, as they are in environment variables.
 
     Args:
         config: the configuration; changed in place.
@@ -38,18 +41,14 @@ def validate(config: MutableMapping[str, Any], declaration: Mapping[str, Any]) -
     Raises:
         SettingError: a setting is not as declared.
     """
-    for name in config.keys() - declaration["properties"].keys():
-        raise SettingError(name, f"is unknown{_similar(name, declaration['properties'])}")
-    for name, schema in declaration["properties"].items():
-        value = config.get(name)
-        if {"integer", "number"} & set(schema["type"]):
-            value = _number(value, whole="integer" in schema["type"])
-            if name in config:
-                config[name] = value
-        if value is None and "default" in schema:
-            config[name] = schema["default"]
-        elif name == "client_id" and isinstance(value, int) and not isinstance(value, bool):
-            config[name] = str(value)
+    settings = declaration["properties"]
+    for name in config.keys() - settings.keys():
+        raise SettingError(name, f"is unknown{_similar(name, settings)}")
+    if type(config.get("client_id")) is int:
+        config["client_id"] = str(config["client_id"])
+    for name, schema in settings.items():
+        value = _normalize(config.get(name), schema["type"])
+        config[name] = schema.get("default") if value is None else value
     for error in Draft202012Validator(dict(declaration)).iter_errors(dict(config)):
         raise SettingError(str(error.absolute_path[0]), _describe(error))
 
@@ -69,12 +68,14 @@ def check_environment(
     Raises:
         SettingError: a variable that should hold a whole number does not.
     """
-    for name, schema in declaration["properties"].items():
-        value = (
-            environ.get(f"{prefix}{name.upper()}", "").strip() or "0"
-        )  # a blank variable counts as not set
-        if "integer" in schema["type"] and not _is_convertible(value):
-            raise SettingError(name, f"must be a whole number (as {prefix}{name.upper()} too)")
+    settings = declaration["properties"]
+    whole = [name for name, schema in settings.items() if "integer" in schema["type"]]
+    for name in whole:
+        variable = f"{prefix}{name.upper()}"
+        try:
+            int(environ.get(variable, "").strip() or 0)  # a blank variable counts as not set
+        except ValueError:
+            raise SettingError(name, f"must be a whole number (as {variable} too)") from None
 
 
 def blank_variables(
@@ -90,10 +91,9 @@ def unknown_variables(
 ) -> list[str]:
     """Return the environment variables that look like settings but are not."""
     known = {f"{prefix}{name.upper()}" for name in declaration["properties"]}
-    known.add(f"{prefix}LOGLEVEL")
     # Meltano's own variables have two underscores, such as TAP_CROWDTWIST__SELECT.
-    ours = (name for name in environ if name.startswith(prefix))
-    return sorted(name for name in ours if name not in known and not name.startswith(f"{prefix}_"))
+    ours = {name for name in environ if re.match(rf"{prefix}(?!_)", name)}
+    return sorted(ours - known - {f"{prefix}LOGLEVEL"})
 
 
 def _similar(name: str, names: Iterable[str]) -> str:
@@ -101,41 +101,30 @@ def _similar(name: str, names: Iterable[str]) -> str:
     return f"; did you mean `{close[0]}`?" if close else "; `--about` lists all settings"
 
 
-def _is_convertible(text: str) -> bool:
-    """Return whether `int` accepts a text; it accepts fewer forms than `values.integer`."""
-    try:
-        int(text)
-    except ValueError:
-        return False
-    return True
+def _normalize(value: Any, types: Collection[str]) -> Any:
+    """Return a value as a number if its type is one; None if it is not set.
 
-
-def _number(value: Any, *, whole: bool) -> Any:
-    """Convert a number given as text; blank text becomes None, and other values stay as they are.
-
-    The check that follows rejects those that are not numbers.
+    What is not a number becomes a text, if it is not one already, which the check that follows
+    rejects. JSON Schema itself accepts infinities and NaN as numbers.
     """
-    if isinstance(value, str):
-        try:
-            return values.integer(value) if whole else values.number(value)
-        except values.ConversionError:
-            return value
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return int(value) if whole and isinstance(value, float) and value.is_integer() else value
+    if value in (None, ""):
+        return None
+    for name, convert in _CONVERTERS.items():
+        if name in types:
+            with suppress(values.ConversionError):
+                return convert(value)
+            return str(value)
+    return value
 
 
 def _describe(error: ValidationError) -> str:
     wanted: Any = error.validator_value
     if error.validator == "type":
-        types = [wanted] if isinstance(wanted, str) else wanted
-        names = " or ".join(_TYPE_NAMES[kind] for kind in types if kind != "null")
+        # `wanted` is one name or a list of names, and no name is a part of another.
+        names = " or ".join(words for name, words in _TYPE_NAMES.items() if name in wanted)
         entry = [f" (entry {place + 1})" for place in error.absolute_path if type(place) is int]
         return f"must be {names}{''.join(entry)}"
     if error.validator == "enum":
         return f"must be one of {', '.join(map(str, filter(None, wanted)))}"
-    if error.validator == "minimum":
-        return f"must be at least {wanted}"
-    if error.validator == "maximum":
-        return f"must be at most {wanted}"
-    return "is not as `tap-crowdtwist --about` describes it"
+    problem = _PROBLEMS.get(str(error.validator), "is not as `tap-crowdtwist --about` describes it")
+    return problem.format(wanted)

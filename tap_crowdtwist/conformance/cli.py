@@ -18,7 +18,6 @@ from tap_crowdtwist.conformance.assumptions import evaluate
 from tap_crowdtwist.conformance.auth_checks import is_rejected_by_main_host
 from tap_crowdtwist.conformance.collector import collect
 from tap_crowdtwist.errors import TapError
-from tap_crowdtwist.sync import changed_members
 from tap_crowdtwist.sync.shutdown import StoppedError
 from tap_crowdtwist.tap import TapCrowdTwist
 
@@ -78,9 +77,7 @@ def command(tap: type[TapCrowdTwist], config: Any, file: Path | None) -> None:
         run = reader.run
         with closing(run):
             run.settings.require_api()
-            if run.settings.only_changed and run.feeds is not None:
-                # With `sweep_members: changed` there need be no roster of all members.
-                run.roster = changed_members.newest_roster(run.feeds, run.settings)
+            connection_test.use_newest_roster(run)
             evidence = collect(run, f"{NAME}/{reader.plugin_version}")
             # At most five more requests. The recorder does not count them, but after a rejection
             # few others were sent.

@@ -6,24 +6,22 @@ and no redirect is followed. Evidence never leaves this package; `report` writes
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tap_crowdtwist.api import endpoints
 from tap_crowdtwist.api.endpoints import PAGE_SIZE
 from tap_crowdtwist.api.errors import is_about_form
 from tap_crowdtwist.conformance.date_queries import compare_undated, query_dates
-from tap_crowdtwist.conformance.observations import Observation, page_params, unix_seconds
+from tap_crowdtwist.conformance.observations import page_params, unix_seconds
 from tap_crowdtwist.conformance.recorder import BudgetSpentError, Recorder
 from tap_crowdtwist.conformance.requester import Requester
 from tap_crowdtwist.records import values
-from tap_crowdtwist.streams import API_STREAMS
 from tap_crowdtwist.sync.run import build_client
 
 if TYPE_CHECKING:
     from tap_crowdtwist.api.date_filters import Params
-    from tap_crowdtwist.api.endpoints import Endpoint
-    from tap_crowdtwist.conformance.evidence import Evidence
+    from tap_crowdtwist.conformance.evidence import Evidence, StreamEvidence
+    from tap_crowdtwist.conformance.observations import Observation
     from tap_crowdtwist.sync.run import SyncRun
 
 MAX_MEMBERS = 20
@@ -74,120 +72,108 @@ class _Collector:
 
     def collect_all(self) -> None:
         """Send all requests. The budget may end them, so the most important ones come first."""
+        streams = self.evidence.streams.values()
         self._request_profiles()
-        for stream in API_STREAMS:
-            if stream.endpoint is not endpoints.USER:
-                self._request_first_pages(stream.name, stream.endpoint)
+        for seen in streams:
+            if seen.endpoint is not endpoints.USER:
+                self._request_first_pages(seen)
         self._request_missing_members()
-        for stream in API_STREAMS:
-            if stream.endpoint.is_paged:
-                self._request_further_pages(stream.name, stream.endpoint)
-        for stream in API_STREAMS:
-            if len(stream.endpoint.forms) > 1:
-                self._request_all_forms(stream.name, stream.endpoint)
-        for stream in API_STREAMS:
-            if stream.endpoint.dates:
-                query_dates(self._requester, stream.name, stream.endpoint)
+        for seen in streams:
+            if seen.endpoint.is_paged and seen.with_rows:
+                self._request_further_pages(seen, _longest(seen))
+        for seen in streams:
+            if len(seen.endpoint.forms) > 1 and seen.with_rows:
+                self._request_all_forms(seen, _longest(seen))
+        for seen in streams:
+            query_dates(self._requester, seen)
         compare_undated(self._requester, self._joined)
 
     def _request_profiles(self) -> None:
         """Request profiles spread over the roster; they hold the numeric ids of the members."""
         roster = self._run.roster
+        requester = self._requester
         count = min(MAX_MEMBERS, len(roster))
         self.evidence.members = count
-        profiles = self.evidence.first.setdefault("users", [])
         id_type = roster.id_type
         params: Params = () if id_type == "id" else (("id_type", id_type),)
-        member_ids = self._requester.member_ids
         for index in range(count):
             # Spread, since neighbors in a roster may have joined at the same time.
             member = roster[index * len(roster) // count]
-            profile = self._requester.request(endpoints.USER, member, params, len(member_ids))
-            profiles.append(profile)
+            position = len(requester.member_ids)
+            profile = requester.request_member(endpoints.USER, member, params, position)
+            self.evidence.streams["users"].first.append(profile)
             member_id = _member_id(profile)
-            if member_id is not None:
-                member_ids.append(member_id)
-                self._joined.append(unix_seconds(profile.payload.get("date_created")))
+            if member_id:
+                requester.member_ids.append(member_id)
+                self._joined.append(unix_seconds(profile.first_row.get("date_created")))
             elif profile.status in _MISSING_STATUSES and isinstance(member, int):
                 self._missing_members.append(member)
 
-    def _request_first_pages(self, name: str, endpoint: Endpoint) -> None:
+    def _request_first_pages(self, seen: StreamEvidence) -> None:
         """Request first pages until enough members have rows."""
-        pages = self.evidence.first.setdefault(name, [])
-        with_rows = 0
-        member_ids = self._requester.member_ids
-        members = enumerate(member_ids) if endpoint.is_per_member else [(None, None)]
-        for position, member in members:
-            forms = self._requester.forms_by_success(name, endpoint)
-            params = page_params(forms[0], 1)
-            page = self._requester.request(endpoint, member, params, position)
-            # Try the next form, as the tap does, only if this one was rejected.
-            for form in forms[1:]:
-                if page.is_data or not is_about_form(page.status, page.code):
-                    break
-                params = page_params(form, 1)
-                page = self._requester.request(endpoint, member, params, position)
-            pages.append(page)
-            with_rows += bool(page.rows)
-            if with_rows >= _ENOUGH_MEMBERS.get(name, 4):
+        positions = self._requester.positions if seen.endpoint.is_per_member else [None]
+        enough = _ENOUGH_MEMBERS.get(seen.name, 4)
+        for position in positions:
+            seen.first.append(self._request_first_page(seen, position))
+            if len(seen.with_rows) >= enough:
                 break
+
+    def _request_first_page(self, seen: StreamEvidence, position: int | None) -> Observation:
+        """Request a first page in the first form that is not rejected, as the tap does."""
+        forms = self._requester.forms_by_success(seen)
+        for form in forms:
+            page = self._requester.request(seen.endpoint, position, page_params(form, 1))
+            if not is_about_form(page.status, page.code):
+                break
+        return page
 
     def _request_missing_members(self) -> None:
         """Request a member that does not exist, and the deletion status of a few members."""
         evidence, requester = self.evidence, self._requester
-        for stream in API_STREAMS:
-            if stream.name in {"users", "purchases"}:  # one for each host
-                missing = requester.request(stream.endpoint, _NONEXISTENT_MEMBER, ())
-                evidence.missing[stream.name] = missing
+        for name in ("users", "purchases"):  # one for each host
+            seen = evidence.streams[name]
+            seen.missing = requester.request_member(seen.endpoint, _NONEXISTENT_MEMBER)
         # A member that exists shows what the response is if there is no deletion.
-        groups = (("there", requester.member_ids[:1]), ("gone", self._missing_members[:3]))
-        for group, members in groups:
-            evidence.deletions[group] = [
-                requester.request(endpoints.DELETION, member, ()) for member in members
-            ]
+        for position in requester.positions[:1]:
+            evidence.existing = requester.request(endpoints.DELETION, position, ())
+        for member in self._missing_members[:3]:
+            evidence.deletions.append(requester.request_member(endpoints.DELETION, member))
 
-    def _request_further_pages(self, name: str, endpoint: Endpoint) -> None:
+    def _request_further_pages(self, seen: StreamEvidence, longest: Observation) -> None:
         """Request a page beyond the end of the longest list, and a larger one."""
         requester = self._requester
-        longest = requester.longest_list(name)
-        if longest is None:
+        form = requester.forms_by_success(seen)[0]
+        if form.page is None:
             return
-        form = requester.forms_by_success(name, endpoint)[0]
-        page = longest.page
-        if form.page is None or page is None:
-            return
-        member, position = requester.member_id(longest), longest.member
         rounded_up = -(-longest.row_count // (form.page_size or PAGE_SIZE))
-        last = page.pages or rounded_up
+        last = longest.pages or rounded_up
         params = page_params(form, last + 2)
-        self.evidence.beyond[name] = requester.request(endpoint, member, params, position)
+        seen.beyond = requester.request(seen.endpoint, longest.position, params)
         if form.page_size:
             params = page_params(form, 1, 2 * form.page_size + 1)
-            self.evidence.larger[name] = requester.request(endpoint, member, params, position)
+            seen.larger = requester.request(seen.endpoint, longest.position, params)
 
-    def _request_all_forms(self, name: str, endpoint: Endpoint) -> None:
+    def _request_all_forms(self, seen: StreamEvidence, longest: Observation) -> None:
         """Request up to two pages of the longest list in each form."""
-        requester = self._requester
-        longest = requester.longest_list(name)
-        if longest is None:
-            return
-        member, position = requester.member_id(longest), longest.member
-        forms = self.evidence.forms.setdefault(name, {})
-        for form in endpoint.forms:
+        for form in seen.endpoint.forms:
             # Two pages, because a form that is ignored returns the first page twice.
             numbers = [1, 2] if form.page else [1]
-            forms[form.name] = []
             for number in numbers:
-                page = requester.request(endpoint, member, page_params(form, number), position)
-                forms[form.name].append(page)
+                params = page_params(form, number)
+                page = self._requester.request(seen.endpoint, longest.position, params)
+                seen.forms[form.name].append(page)
                 if not page.rows:
                     break
 
 
+def _longest(seen: StreamEvidence) -> Observation:
+    """Return the first page of the longest list of a stream that has rows."""
+    return max(seen.with_rows, key=lambda page: page.row_count)
+
+
 def _member_id(profile: Observation) -> int | None:
-    """Return the numeric id of the member of a profile."""
-    if not profile.rows:
+    """Return the numeric id of the member of a profile; None or 0 if it has none."""
+    try:
+        return values.integer(profile.first_row.get("id"))
+    except values.ConversionError:
         return None
-    with suppress(values.ConversionError):
-        return values.integer(profile.rows[0].get("id")) or None
-    return None

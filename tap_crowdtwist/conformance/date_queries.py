@@ -7,20 +7,24 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_crowdtwist.api import endpoints
 from tap_crowdtwist.api.date_filters import is_earlier
 from tap_crowdtwist.api.deduplication import identify
 from tap_crowdtwist.api.endpoints import DateFilter
 from tap_crowdtwist.api.errors import ApiError
+from tap_crowdtwist.conformance.date_checks import date_column
 from tap_crowdtwist.conformance.evidence import UP_TO_PRESENT
-from tap_crowdtwist.conformance.observations import Observation, Row, page_params, unix_seconds
+from tap_crowdtwist.conformance.observations import page_params, unix_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import date
 
-    from tap_crowdtwist.api.endpoints import Endpoint
+    from tap_crowdtwist.api.date_filters import Params
+    from tap_crowdtwist.conformance.evidence import StreamEvidence
+    from tap_crowdtwist.conformance.observations import Observation, Row
     from tap_crowdtwist.conformance.requester import Requester
 
 _MAX_UNDATED_REQUESTS = 24
@@ -29,96 +33,111 @@ _MAX_UNDATED_REQUESTS = 24
 _YEAR = timedelta(days=366)
 _DAY = timedelta(days=1)
 _DAY_SECONDS = 86_400
+_SAME_SECONDS = 2
+"""Dates of a row that are no further apart do not show which of them a filter uses."""
 
 
-def query_dates(requester: Requester, name: str, endpoint: Endpoint) -> None:
-    """Send the date queries of a resource."""
-    if endpoint.dates is DateFilter.UNIX:
-        _query_seconds(requester, name, endpoint)
-    else:
-        _query_days(requester, name, endpoint)
+class _DatedRow(NamedTuple):
+    """A row of a first page, and its date in Unix seconds."""
+
+    page: Observation
+    row: Row
+    seconds: int
 
 
-def _query_row(
-    requester: Requester,
-    topic: str,
-    page: Observation,
-    row: Row,
-    name: str,
-    start: Any,
-    end: Any,
-) -> bool | None:
-    """Record whether a date range returns a row; None if the request is rejected."""
-    bounds = (("date_start", start), ("date_end", end))
-    dates = tuple((bound, str(value)) for bound, value in bounds if value is not None)
-    form = requester.forms_by_success(name, page.endpoint)[0]
-    params = (*page_params(form, 1), *dates)
-    member = requester.member_id(page)
-    response = requester.request(page.endpoint, member, params, page.member)
-    if not response.is_conclusive:
-        return None
-    identities = [_identity(each, page.endpoint) for each in response.rows]
-    is_returned = _identity(row, page.endpoint) in identities if response.is_data else None
-    requester.evidence.dated[name, topic] = is_returned
-    return is_returned
+def query_dates(requester: Requester, seen: StreamEvidence) -> None:
+    """Send the date queries of a resource that has a date filter."""
+    queries = _DateQueries(requester, seen)
+    if seen.endpoint.dates is DateFilter.UNIX:
+        queries.query_seconds()
+    elif seen.endpoint.dates:
+        queries.query_days()
 
 
-def _query_seconds(requester: Requester, name: str, endpoint: Endpoint) -> None:
-    """Query in Unix seconds: by which column rows are filtered, and whether ends are included."""
-    rows = _first_rows(requester, name)
-    column = endpoint.dated[0]
-    # Only a row whose dates differ can show which of its columns the filter uses.
-    distinct = next(
-        ((page, row) for page, row in rows if _has_distinct_dates(row, endpoint.dated)), None
-    )
-    if distinct is not None:
-        page, row = distinct
-        queried: set[int | None] = {None}
-        for each in endpoint.dated:
-            seconds = unix_seconds(row.get(each))
-            if seconds is None or seconds in queried:
+class _DateQueries:
+    def __init__(self, requester: Requester, seen: StreamEvidence) -> None:
+        self._requester = requester
+        self._seen = seen
+        self._endpoint = seen.endpoint
+
+    def query_seconds(self) -> None:
+        """Query in Unix seconds: which column is filtered, and whether ends are included."""
+        self._query_columns()
+        returned = [name for name in self._endpoint.dated if self._seen.dated.get(name)]
+        rows = self._dated_rows(next(iter(returned), date_column(self._endpoint)))
+        if not rows:
+            return
+        dated, seconds = rows[0], rows[0].seconds
+        self._query("start", dated, seconds, seconds + 1)
+        self._query("end", dated, seconds - 1, seconds)
+        # A row that is returned for 1970 shows that dates are ignored.
+        self._query("elsewhere", dated, 1, 2)
+        newest = max(rows, key=lambda each: each.seconds)
+        tomorrow = int(self._requester.tomorrow.timestamp())
+        self._query(UP_TO_PRESENT, newest, newest.seconds, tomorrow)
+
+    def _query_columns(self) -> None:
+        """Query a row by each of its dates, until one returns it."""
+        # Only a row whose dates differ can show which of its columns the filter uses.
+        for page, row in self._seen.rows:
+            dates = _dates(row, self._endpoint.dated)
+            if _spread(dates) > _SAME_SECONDS:
+                self._query_each(page, row, dates)
+                return
+
+    def _query_each(self, page: Observation, row: Row, dates: Mapping[str, int]) -> None:
+        queried: set[int] = set()
+        for column, seconds in dates.items():
+            if seconds in queried:
                 continue
             queried.add(seconds)
             # A second more on both sides, since it is not known yet whether ends are included.
-            if _query_row(requester, each, page, row, name, seconds - 1, seconds + 1):
-                column = each
-                break
-    dated = _dated_rows(rows, column)
-    if dated:
-        page, row, seconds = dated[0]
-        _query_row(requester, "start", page, row, name, seconds, seconds + 1)
-        _query_row(requester, "end", page, row, name, seconds - 1, seconds)
-        # A row that is returned for 1970 shows that dates are ignored.
-        _query_row(requester, "elsewhere", page, row, name, 1, 2)
-        page, row, seconds = max(dated, key=lambda each: each[2])
-        tomorrow = int(requester.tomorrow.timestamp())
-        _query_row(requester, UP_TO_PRESENT, page, row, name, seconds, tomorrow)
+            self._query(column, _DatedRow(page, row, seconds), seconds - 1, seconds + 1)
+            if self._seen.dated.get(column):
+                return
 
+    def query_days(self) -> None:
+        """Query in days: whether ends are included, and whether they may lie far apart."""
+        rows = self._dated_rows(date_column(self._endpoint))
+        if not rows:
+            return
+        # The row nearest to midnight UTC also shows whether days are in UTC.
+        nearest = min(rows, key=lambda each: _distance_to_midnight(each.seconds))
+        day = _day(nearest)
+        self._query("start", nearest, day, day + _DAY)
+        self._query("end", nearest, day - _DAY, day)
+        self._query("elsewhere", nearest, day - 90 * _DAY, day - 80 * _DAY)
+        # The newest row is on the first page, and a range up to tomorrow is shorter than a year.
+        newest = max(rows, key=lambda each: each.seconds)
+        # Purchases accept a start alone, which is how the tap reads them.
+        if self._endpoint.dates is DateFilter.DAYS:
+            self._query(UP_TO_PRESENT, newest, _day(newest))
+            return
+        if _day(newest) > (self._requester.now - _YEAR).date():
+            self._query(UP_TO_PRESENT, newest, _day(newest), self._requester.tomorrow.date())
+        self._query("more than a year", newest, day - 730 * _DAY, day + _DAY)
 
-def _query_days(requester: Requester, name: str, endpoint: Endpoint) -> None:
-    """Query in days: whether ends are included, and whether they may lie far apart."""
-    column = next(iter(endpoint.dated), "last_date_purchased")
-    dated = _dated_rows(_first_rows(requester, name), column)
-    if not dated:
-        return
-    # The row nearest to midnight UTC also shows whether days are in UTC.
-    page, row, seconds = min(dated, key=lambda each: _distance_to_midnight(each[2]))
-    day = datetime.fromtimestamp(seconds, timezone.utc).date()
-    _query_row(requester, "start", page, row, name, day, day + _DAY)
-    _query_row(requester, "end", page, row, name, day - _DAY, day)
-    _query_row(requester, "elsewhere", page, row, name, day - 90 * _DAY, day - 80 * _DAY)
-    # The newest row is on the first page, and a range up to tomorrow is shorter than a year.
-    page, row, seconds = max(dated, key=lambda each: each[2])
-    newest = datetime.fromtimestamp(seconds, timezone.utc).date()
-    # Purchases accept a start alone, which is how the tap reads them.
-    if endpoint.dates is DateFilter.DAYS:
-        _query_row(requester, UP_TO_PRESENT, page, row, name, newest, None)
-    elif newest > (requester.now - _YEAR).date():
-        tomorrow = requester.tomorrow.date()
-        _query_row(requester, UP_TO_PRESENT, page, row, name, newest, tomorrow)
-    if endpoint.dates is DateFilter.WINDOWS:
-        start, end = day - 730 * _DAY, day + _DAY
-        _query_row(requester, "more than a year", page, row, name, start, end)
+    def _query(self, topic: str, dated: _DatedRow, start: Any, end: Any = None) -> None:
+        """Record whether a date range returns a row; None if the request is rejected."""
+        dates: Params = (("date_start", str(start)),)
+        if end is not None:
+            dates = (*dates, ("date_end", str(end)))
+        form = self._requester.forms_by_success(self._seen)[0]
+        params = (*page_params(form, 1), *dates)
+        response = self._requester.request(self._endpoint, dated.page.position, params)
+        if response.is_data:
+            returned = [self._identity(row) for row in response.rows]
+            self._seen.dated[topic] = self._identity(dated.row) in returned
+        elif response.is_conclusive:
+            self._seen.dated[topic] = None
+
+    def _identity(self, row: Row) -> Any:
+        return identify(row, self._endpoint.key) or repr(sorted(row.items()))
+
+    def _dated_rows(self, column: str) -> list[_DatedRow]:
+        """Return the rows that have a date in a column."""
+        dates = [(page, row, _dates(row, (column,))) for page, row in self._seen.rows]
+        return [_DatedRow(page, row, each[column]) for page, row, each in dates if each]
 
 
 def compare_undated(requester: Requester, joined: Sequence[int | None]) -> None:
@@ -128,25 +147,24 @@ def compare_undated(requester: Requester, joined: Sequence[int | None]) -> None:
         requester: sends the requests.
         joined: when each member joined, in Unix seconds, by position.
     """
-    name, endpoint = "redemptions", endpoints.REDEMPTIONS
-    before = requester.recorder.requests
-    for page in requester.evidence.first.get(name, ()):
-        position = page.member or 0
+    budget = requester.recorder.requests + _MAX_UNDATED_REQUESTS
+    year_ago = requester.now - _YEAR
+    for page in requester.evidence.streams["redemptions"].first:
+        position = page.position or 0
         seconds = joined[position]
-        is_spent = requester.recorder.requests - before > _MAX_UNDATED_REQUESTS
-        if not page.is_data or seconds is None or is_spent:
+        if not page.is_data or seconds is None or requester.recorder.requests > budget:
             continue
         since = datetime.fromtimestamp(seconds, timezone.utc)
         # A member who joined within the last year has no old rows to compare.
-        if since > requester.now - _YEAR:
+        if since > year_ago:
             continue
-        member_id = requester.member_ids[position]
         with suppress(ApiError):
-            outcome = _compare_undated(requester, endpoint, member_id, since)
+            outcome = _compare_undated(requester, requester.member_ids[position], since)
             requester.evidence.undated[outcome] += 1
 
 
-def _compare_undated(requester: Requester, endpoint: Endpoint, member: int, since: datetime) -> str:
+def _compare_undated(requester: Requester, member: int, since: datetime) -> str:
+    endpoint = endpoints.REDEMPTIONS
     undated = requester.client.rows(endpoint, member)
     if any(is_earlier(row, endpoint.dated, requester.now - _YEAR) for row in undated):
         return "whole"
@@ -154,27 +172,19 @@ def _compare_undated(requester: Requester, endpoint: Endpoint, member: int, sinc
     return "more" if len(windows) > len(undated) else "same"
 
 
-def _first_rows(requester: Requester, name: str) -> list[tuple[Observation, Row]]:
-    return [(page, row) for page in requester.evidence.first.get(name, ()) for row in page.rows]
+def _dates(row: Row, columns: tuple[str, ...]) -> dict[str, int]:
+    """Return the dates of a row in Unix seconds, by column."""
+    dates = {column: unix_seconds(row.get(column)) for column in columns}
+    return {column: seconds for column, seconds in dates.items() if seconds is not None}
 
 
-def _identity(row: Row, endpoint: Endpoint) -> Any:
-    return identify(row, endpoint.key) or repr(sorted(row.items()))
+def _spread(dates: Mapping[str, int]) -> int:
+    return max(dates.values(), default=0) - min(dates.values(), default=0)
 
 
-def _dated_rows(
-    rows: list[tuple[Observation, Row]], column: str
-) -> list[tuple[Observation, Row, int]]:
-    """Return the rows that have a date in a column, with the date in Unix seconds."""
-    dated = [(page, row, unix_seconds(row.get(column))) for page, row in rows]
-    return [(page, row, seconds) for page, row, seconds in dated if seconds is not None]
+def _day(dated: _DatedRow) -> date:
+    return datetime.fromtimestamp(dated.seconds, timezone.utc).date()
 
 
 def _distance_to_midnight(seconds: int) -> int:
     return min(seconds % _DAY_SECONDS, -seconds % _DAY_SECONDS)
-
-
-def _has_distinct_dates(row: Row, columns: tuple[str, ...]) -> bool:
-    """Return whether the dates of a row lie more than two seconds apart."""
-    dates = [date for name in columns if (date := unix_seconds(row.get(name))) is not None]
-    return len(dates) > 1 and max(dates) - min(dates) > 2  # noqa: PLR2004 - seconds

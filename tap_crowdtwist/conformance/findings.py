@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tap_crowdtwist.conformance.evidence import Evidence
-    from tap_crowdtwist.conformance.observations import Observation
-    from tap_crowdtwist.streams.base import CrowdTwistStream
+    from tap_crowdtwist.conformance.evidence import Evidence, StreamEvidence
 
 REPORT_IT = "attach the report to an issue (form: Seen on the live service)"
-
-StreamCheck = tuple[str, str, "Callable[..., CheckResult]"]
-"""Topic, statement of the public pages, and function of a stream and evidence."""
 
 
 class Outcome(enum.Enum):
@@ -34,6 +28,24 @@ class CheckResult(NamedTuple):
     outcome: Outcome
     observed: str
     advice: str = ""
+
+
+StreamCheckFunction = Callable[["StreamEvidence"], "CheckResult | None"]
+"""Returns the result for the evidence about a stream, or None if there is nothing to check."""
+
+
+class StreamCheck(NamedTuple):
+    """Something that the tap assumes of one stream.
+
+    Attributes:
+        topic: what it is about.
+        documented: statement of the public pages, or the tap's reading of them.
+        check: checks it.
+    """
+
+    topic: str
+    documented: str
+    check: StreamCheckFunction
 
 
 class Assumption(NamedTuple):
@@ -85,19 +97,11 @@ def unknown(observed: str, needed: str) -> CheckResult:
     return CheckResult(Outcome.UNKNOWN, observed, f"needs: {needed}")
 
 
-def first_pages(stream: type[CrowdTwistStream], evidence: Evidence) -> list[Observation]:
-    """Return the first page of each member, or of a program stream."""
-    return evidence.first.get(stream.name, [])
-
-
-def no_evidence(stream: type[CrowdTwistStream], evidence: Evidence) -> CheckResult:
-    """Build the result that there are no rows to check, with the reason."""
-    pages = first_pages(stream, evidence)
-    if not pages:
-        return unknown(
-            "not requested", "a larger budget" if evidence.is_budget_spent else "a member"
-        )
-    counts = Counter(page.status_text for page in pages)
+def no_evidence(seen: StreamEvidence, *, is_budget_spent: bool) -> CheckResult:
+    """Build the result that there is nothing to check about a stream, with the reason."""
+    if not seen.first:
+        return unknown("not requested", "a larger budget" if is_budget_spent else "a member")
+    counts = Counter(page.status_text for page in seen.first)
     statuses = ", ".join(f"{count} x {status}" for status, count in counts.items())
-    needed = "a member with a row" if stream.endpoint.is_per_member else "a row in the program"
+    needed = "a member with a row" if seen.endpoint.is_per_member else "a row in the program"
     return unknown(f"no rows ({statuses})", needed)

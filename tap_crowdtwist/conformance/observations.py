@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.api import endpoints, pagination
@@ -15,6 +16,7 @@ from tap_crowdtwist.api.errors import (
     parse_error_body,
 )
 from tap_crowdtwist.records import timestamps, values
+from tap_crowdtwist.streams.member_payloads import parse_expirations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,21 +27,18 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 BARE_ARRAY = "a bare array"
-EXPIRATION_RULES = {
-    "redemption_period_points_expiration": "redemption_period",
-    "inactivity_points_expiration": "inactivity",
-}
-"""Array of Points Expiration -> its rule."""
 
-KNOWN_ERROR_CODES = frozenset(code for rule in ERROR_RULES for code in rule.codes or ()) | {
-    "internal_error",
-    "input_error",
-    "missing_data",
-    "param_error",
-}
-"""Error codes that may appear in the report. Any other could be a value."""
+_KNOWN_CODES = {"internal_error", "input_error", "missing_data", "param_error"}.union(
+    *(rule.codes or () for rule in ERROR_RULES)
+)
+_ERROR_CODES = {"": "no code", **{code: code for code in _KNOWN_CODES}}
+"""Error codes as the report shows them. Any other code could be a value."""
+
+_ERROR_SHAPES: dict[Any, str] = {str: "flat", dict: "nested"}
+"""Structure of an error body, by the type of its property `error`."""
 
 _TEMPORARY = frozenset({ResponseAction.RETRY, ResponseAction.SLOW_DOWN})
+_NO_PAGE = pagination.Page([])
 
 
 @dataclass(frozen=True)
@@ -48,140 +47,141 @@ class Observation:
 
     Attributes:
         endpoint: the resource.
-        member: position of the member that was requested; None for a program stream.
+        position: position of the member that was requested; None for a program stream.
         params: query parameters.
-        status: HTTP status; None if there was no response.
+        status: HTTP status; 0 if there was no response.
         headers: response headers.
         body: response body.
         clock_offset: seconds by which the host's clock is ahead of ours; None if unknown.
-        payload: parsed body; None if it is not JSON.
-        defects: what is not valid JSON in the body.
     """
 
     endpoint: Endpoint
-    member: int | None = None
+    position: int | None = None
     params: Params = ()
-    status: int | None = None
+    status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | bytearray = b""
     clock_offset: float | None = None
+    payload: Any = field(init=False)
+    """Parsed body; None if it is not JSON."""
+
+    is_repaired: bool = field(init=False)
+    """Whether the body can be parsed, but is not valid JSON."""
 
     def __post_init__(self) -> None:
-        # A frozen dataclass can set derived fields only in this way.
         decoded = decode(self.body)
+        # A frozen dataclass can set derived fields only in this way.
         object.__setattr__(self, "payload", decoded.payload)
-        object.__setattr__(self, "defects", decoded.defects)
-
-    payload: Any = field(init=False, default=None)
-    defects: tuple[str, ...] = field(init=False, default=())
+        object.__setattr__(self, "is_repaired", bool(decoded.defects))
 
     @property
+    def fields(self) -> Row:
+        """The payload if it is an object, else an empty one."""
+        return self.payload if isinstance(self.payload, dict) else {}
+
+    @cached_property
     def is_data(self) -> bool:
         """Whether the response is the requested data, not an error."""
-        if self.status is None or self.payload is None:
-            return False
-        return is_success(self.status, parse_error_body(self.payload))
+        is_error_free = is_success(self.status, parse_error_body(self.payload))
+        return is_error_free and self.payload is not None
+
+    @property
+    def _code(self) -> str:
+        error = parse_error_body(self.payload)
+        return error.code if error else ""
 
     @property
     def code(self) -> str:
         """The error code; "another code" if it is not a known one."""
-        error = parse_error_body(self.payload)
-        if error is None or not error.code:
-            return "no code"
-        return error.code if error.code in KNOWN_ERROR_CODES else "another code"
+        return _ERROR_CODES.get(self._code, "another code")
 
-    @property
+    @cached_property
     def action(self) -> ResponseAction | None:
-        """The tap's action for an error; None for data or no response."""
-        if self.status is None or self.is_data:
+        """The tap's action for an error; None for data."""
+        if self.is_data:
             return None
-        error = parse_error_body(self.payload)
-        code = error.code if error else ""
-        name = self.endpoint.name
         # The tap's own rules, so that the report says what the tap would really do.
-        return classify_response(
-            self.status, code, is_per_member=self.endpoint.is_per_member, resource=name
-        ).action
+        rule = classify_response(
+            self.status,
+            self._code,
+            is_per_member=self.endpoint.is_per_member,
+            resource=self.endpoint.name,
+        )
+        return rule.action
 
     @property
     def is_conclusive(self) -> bool:
         """Whether there was a response, and no temporary error."""
-        return self.status is not None and self.action not in _TEMPORARY
+        return self.status > 0 and self.action not in _TEMPORARY
 
     @property
     def error_shape(self) -> str:
         """The structure of an error body."""
         if not isinstance(self.payload, dict):
             return "no JSON object"
-        if isinstance(self.payload.get("error"), str):
-            return "flat"
-        if isinstance(self.payload.get("error"), dict):
-            return "nested"
-        return "with a reason" if "reason" in self.payload else "another form"
+        return _ERROR_SHAPES.get(type(self.fields.get("error")), "another form")
 
     @property
     def status_text(self) -> str:
         """Status and error code in words."""
-        if self.status is None:
+        if not self.status:
             return "no response"
-        return f"HTTP {self.status}" + ("" if self.is_data else f", {self.code}")
+        return f"HTTP {self.status}" if self.is_data else f"HTTP {self.status}, {self.code}"
 
     @property
-    def envelope(self) -> str | None:
-        """Location of the rows: a key, `BARE_ARRAY`, or None if there are none."""
+    def envelope(self) -> str:
+        """Location of the rows: a key, `BARE_ARRAY`, or "" if there are none."""
         if isinstance(self.payload, list):
             return BARE_ARRAY
-        if not isinstance(self.payload, dict):
-            return None
+        arrays = {name: value for name, value in self.fields.items() if isinstance(value, list)}
         # A known key first, even if its array is empty; else any other array with rows.
-        arrays = [name for name, value in self.payload.items() if isinstance(value, list)]
         known = [name for name in self.endpoint.envelope if name in arrays]
-        filled = [name for name in arrays if self.payload[name] and name != "paging"]
-        return next(iter([*known, *filled]), None)
+        filled = [name for name, rows in arrays.items() if rows and name != "paging"]
+        return next(iter([*known, *filled]), "")
+
+    @cached_property
+    def page(self) -> pagination.Page:
+        """The page of a listing, parsed as the tap parses it; `_NO_PAGE` if it is not a listing."""
+        if not self.is_data:
+            return _NO_PAGE
+        endpoint = self.endpoint
+        page = pagination.parse_page(self.payload, endpoint.envelope, endpoint.sibling_fields)
+        return page or _NO_PAGE
 
     @property
-    def page(self) -> pagination.Page | None:
-        """The page of a listing, parsed as the tap parses it."""
-        if not self.is_data or not self.endpoint.envelope:
-            return None
-        return pagination.parse_page(
-            self.payload, self.endpoint.envelope, self.endpoint.sibling_fields
-        )
+    def is_listing(self) -> bool:
+        """Whether the tap can parse the response as a page of a listing."""
+        return self.page is not _NO_PAGE
 
     @property
-    def paging(self) -> Any:
-        """The `paging` object as it was sent."""
-        return self.payload.get("paging") if isinstance(self.payload, dict) else None
+    def pages(self) -> int:
+        """Number of pages that the listing announces; 0 if it does not."""
+        return self.page.pages or 0
 
     @property
+    def total(self) -> int:
+        """Number of rows that the listing announces; 0 if it does not."""
+        return self.page.total or 0
+
+    @cached_property
     def rows(self) -> list[Row]:
         """The rows of a response with data."""
         if not self.is_data:
             return []
         if self.endpoint is endpoints.POINTS_EXPIRATION:
-            return _expiration_rows(self.payload)
-        if not self.endpoint.envelope:
-            return [self.payload] if isinstance(self.payload, dict) else []
-        page = self.page
-        return [row for row in page.rows if isinstance(row, dict)] if page else []
+            return parse_expirations(self.payload) or []
+        candidates = self.page.rows if self.endpoint.envelope else [self.payload]
+        return [row for row in candidates if isinstance(row, dict)]
+
+    @property
+    def first_row(self) -> Row:
+        """The first row, or an empty one if there are none."""
+        return next(iter(self.rows), {})
 
     @property
     def row_count(self) -> int:
         """Rows of the whole listing if it has a total, else of this page."""
-        page = self.page
-        return (page.total if page and page.total else 0) or len(self.rows)
-
-
-def _expiration_rows(payload: Any) -> list[Row]:
-    if not isinstance(payload, dict):
-        return []
-    entries = [
-        (entry, rule)
-        for key, rule in EXPIRATION_RULES.items()
-        if isinstance(payload.get(key), list)
-        for entry in payload[key]
-    ]
-    return [{**entry, "rule_type": rule} for entry, rule in entries if isinstance(entry, dict)]
+        return self.total or len(self.rows)
 
 
 def page_params(form: Form, number: int, size: int | None = None) -> Params:
@@ -189,13 +189,14 @@ def page_params(form: Form, number: int, size: int | None = None) -> Params:
     if form.page is None:
         return ()
     page_size = size or form.page_size
-    return ((form.page, str(number)), *((("page_size", str(page_size)),) if page_size else ()))
+    params = ((form.page, str(number)),)
+    return (*params, ("page_size", str(page_size))) if page_size else params
 
 
 def unix_seconds(value: Any) -> int | None:
     """Convert a timestamp in any known format to Unix seconds; None if it is not one."""
     try:
-        text = timestamps.normalize_timestamp(value) if value is not None else None
+        text = timestamps.normalize_timestamp(value)
     except values.ConversionError:
         return None
     return int(timestamps.parse_timestamp(text).timestamp()) if text else None

@@ -3,222 +3,174 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.api.endpoints import PAGE_SIZE
 from tap_crowdtwist.conformance.findings import (
     REPORT_IT,
+    StreamCheck,
     adapts,
     confirmed,
     differs,
-    first_pages,
-    no_evidence,
     unknown,
 )
+from tap_crowdtwist.conformance.form_checks import form_checks, unpaged_list
 from tap_crowdtwist.conformance.observations import BARE_ARRAY
-from tap_crowdtwist.conformance.properties import is_name
+from tap_crowdtwist.conformance.properties import is_name, min_occurrences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from tap_crowdtwist.conformance.evidence import Evidence
-    from tap_crowdtwist.conformance.findings import CheckResult, StreamCheck
+    from tap_crowdtwist.api.endpoints import Endpoint
+    from tap_crowdtwist.conformance.evidence import StreamEvidence
+    from tap_crowdtwist.conformance.findings import CheckResult, StreamCheckFunction
     from tap_crowdtwist.conformance.observations import Observation
     from tap_crowdtwist.streams.base import CrowdTwistStream
 
+_IN_WORDS = {BARE_ARRAY: BARE_ARRAY}
+"""Envelopes that are not shown as code."""
+
 
 def paging_checks(stream: type[CrowdTwistStream]) -> Iterator[StreamCheck]:
-    """Yield the assumptions about the envelope and the pages of a stream."""
+    """Yield the assumptions about the envelope, the forms and the pages of a stream."""
     endpoint = stream.endpoint
-    has_forms, size = len(endpoint.forms) > 1, endpoint.page_size or PAGE_SIZE
+    size = _page_size(endpoint)
     if endpoint.envelope:
-        where = f"`{endpoint.envelope[0]}`" if endpoint.is_paged else BARE_ARRAY
-        yield "envelope", f"Rows are in {where}.", _envelope
-    if has_forms:
-        forms = "; else ".join(form.name for form in endpoint.forms)
-        yield "form", f"Not stated. The tap requests lists {forms}.", _form
-        yield "truncation", "A list without pages is not truncated.", _truncation
+        documented = f"Rows are in {_in_words(_usual_envelope(endpoint))}."
+        yield StreamCheck("envelope", documented, _check_envelope)
+    yield from form_checks(stream)
     if endpoint.is_paged:
-        yield "page_size", f"A full page has {size} rows.", _page_size
-        yield "paging", "`paging` has `total`, `pages`, `next_page`, `prev_page`.", _paging
-        yield "beyond", "A page beyond the last one is empty and has status 200.", _beyond
+        yield _paged("page_size", f"A full page has {size} rows.", _check_page_size)
+        documented = "`paging` has `total`, `pages`, `next_page`, `prev_page`."
+        yield _paged("paging", documented, _check_paging)
+        documented = "A page beyond the last one is empty and has status 200."
+        yield _paged("beyond", documented, _check_beyond)
     if endpoint.page_size:
-        stated = f"{size} is the largest `page_size`; the effect of a larger one is not stated."
-        not_stated = f"The largest `page_size` is not stated; the tap requests {size}."
-        yield "larger", not_stated if has_forms else stated, _larger
+        documented = f"{size} is the largest `page_size`; the effect of a larger one is not stated."
+        if not _is_size_documented(endpoint):
+            documented = f"The largest `page_size` is not stated; the tap requests {size}."
+        yield _paged("larger", documented, _check_larger)
 
 
-def _envelope(stream: type[CrowdTwistStream], evidence: Evidence) -> CheckResult:
-    endpoint = stream.endpoint
-    pages = [response for response in first_pages(stream, evidence) if response.is_data]
-    where = Counter(response.envelope for response in pages if response.envelope is not None)
-    if not where:
-        return no_evidence(stream, evidence)
-    usual = endpoint.envelope[0] if endpoint.is_paged else BARE_ARRAY
-    foreign = [name for name in where if name not in {*endpoint.envelope, BARE_ARRAY}]
+def _paged(topic: str, documented: str, check: StreamCheckFunction) -> StreamCheck:
+    return StreamCheck(topic, documented, partial(_check_if_paged, check))
+
+
+def _check_if_paged(check: StreamCheckFunction, seen: StreamEvidence) -> CheckResult | None:
+    if unpaged_list(seen):
+        return unknown("lists have no pages", "nothing, unless lists have pages")
+    return check(seen)
+
+
+def _page_size(endpoint: Endpoint) -> int:
+    return endpoint.page_size or PAGE_SIZE
+
+
+def _is_size_documented(endpoint: Endpoint) -> bool:
+    return len(endpoint.forms) == 1
+
+
+def _usual_envelope(endpoint: Endpoint) -> str:
+    return endpoint.envelope[0] if endpoint.is_paged else BARE_ARRAY
+
+
+def _in_words(envelope: str) -> str:
+    return _IN_WORDS.get(envelope, f"`{envelope}`")
+
+
+def _check_envelope(seen: StreamEvidence) -> CheckResult | None:
+    endpoint = seen.endpoint
+    counts = Counter(page.envelope for page in seen.first if page.is_data)
+    counts.pop("", None)
+    if not counts:
+        return None
+    foreign = counts.keys() - {*endpoint.envelope, BARE_ARRAY}
     if foreign:
         # As with properties, a name that was sent only once may be a value.
-        repeated = {name for name in foreign if where[name] > 1 or not endpoint.is_per_member}
-        named = [f"`{name}`" for name in sorted(repeated) if is_name(name)]
-        keys = ", ".join(named) or f"{len(foreign)} other key"
+        least = min_occurrences(endpoint)
+        shown = [name for name in sorted(foreign) if is_name(name) and counts[name] >= least]
+        keys = ", ".join(map(_in_words, shown)) or f"{len(foreign)} other key"
         observed = f"rows in {keys}: the resource cannot be read"
-        return differs(observed, f"deselect `{stream.name}`, and {REPORT_IT}")
-    observed = ", ".join(name if name == BARE_ARRAY else f"`{name}`" for name in sorted(where))
-    return confirmed(observed) if set(where) == {usual} else adapts(observed)
+        return differs(observed, f"deselect `{seen.name}`, and {REPORT_IT}")
+    observed = ", ".join(map(_in_words, sorted(counts)))
+    is_usual = counts.keys() == {_usual_envelope(endpoint)}
+    return confirmed(observed) if is_usual else adapts(observed)
 
 
-def _form(stream: type[CrowdTwistStream], evidence: Evidence) -> CheckResult:
-    tried = evidence.forms.get(stream.name)
-    if not tried:
-        return no_evidence(stream, evidence)
-    states = {
-        form.name: _state(tried.get(form.name, []), form.page) for form in stream.endpoint.forms
-    }
-    observed = "; ".join(f"{name}: {state}" for name, state in states.items())
-    first, *others = states.values()
-    if first == "works":
-        return confirmed(observed)
-    if first in {"one page", "unknown"}:
-        return unknown(observed, "a member with more rows than a page has")
-    if any(state in {"works", "one page"} for state in others) or first == "ignored":
-        return adapts(observed)
-    return differs(observed)
-
-
-def _state(pages: Sequence[Observation], page: str | None) -> str:
-    """Return whether a form of the request works, judging by its first two pages."""
-    failed = next((response for response in pages if not response.is_data), None)
-    if not pages or (failed and not failed.is_conclusive):
-        return "unknown"
-    if failed:
-        return f"{'page 2 ' if failed is not pages[0] else ''}rejected ({failed.status_text})"
-    if page is None:
-        return "works"
-    if len(pages) == 1 or not pages[1].rows:
-        return "one page"
-    # The same rows again: the API did not look at the page number.
-    return "ignored" if pages[1].rows == pages[0].rows else "works"
-
-
-def _unpaged(stream: type[CrowdTwistStream], evidence: Evidence) -> list[Observation]:
-    """Return the list in the form that the tap settles on, if that form has no pages.
-
-    Empty if the form has pages, or if no form works.
-    """
-    tried = evidence.forms.get(stream.name, {})
-    for form in stream.endpoint.forms:
-        pages = tried.get(form.name, [])
-        state = _state(pages, form.page)
-        if state in {"works", "one page", "ignored"}:
-            # If page numbers are ignored, every page is the whole list.
-            return pages[:1] if form.page is None or state == "ignored" else []
-    return []
-
-
-_NO_PAGES = ("lists have no pages", "nothing, unless lists have pages")
-
-
-def _truncation(stream: type[CrowdTwistStream], evidence: Evidence) -> CheckResult:
-    tried = evidence.forms.get(stream.name, {})
-    if not any(response.is_data for pages in tried.values() for response in pages):
-        return no_evidence(stream, evidence)
-    longest = max((len(response.rows) for response in _unpaged(stream, evidence)), default=None)
-    if longest is None:
-        return confirmed("lists have pages")
-    # Exactly this many rows suggests a default page size or a limit.
-    if longest and (longest in {10, 25, 50} or longest % 100 == 0):
-        return adapts(
-            f"the longest has {longest} rows, which may be a limit",
-            "the tap reads it by date ranges",
-        )
-    if longest <= PAGE_SIZE:
-        return unknown(f"the longest has {longest} rows", "a member with hundreds of rows")
-    return confirmed(f"the longest has {longest} rows")
-
-
-def _page_size(stream: type[CrowdTwistStream], evidence: Evidence) -> CheckResult:
-    if _unpaged(stream, evidence):
-        return unknown(*_NO_PAGES)
-    size = stream.endpoint.page_size or PAGE_SIZE
-    pages = [response for response in first_pages(stream, evidence) if response.rows]
-    if not pages:
-        return no_evidence(stream, evidence)
-    longest = max(len(response.rows) for response in pages)
-    # Short pages count only if more rows follow; a short last page is normal.
+def _check_page_size(seen: StreamEvidence) -> CheckResult | None:
+    size = _page_size(seen.endpoint)
+    longest = max((len(page.rows) for page in seen.first), default=0)
+    if not longest:
+        return None
     if longest > size:
         return adapts(f"up to {longest} rows on a page", "the tap follows the links between pages")
-    short = [response for response in pages if _has_next(response) and len(response.rows) < size]
+    # Short pages count only if more rows follow; a short last page is normal.
+    not_last = [len(page.rows) for page in seen.with_rows if _has_next(page)]
+    short = [count for count in not_last if count < size]
     if short:
-        most = max(len(response.rows) for response in short)
-        return adapts(f"{most} rows on a page that is not the last")
+        return adapts(f"{max(short)} rows on a page that is not the last")
     if longest == size:
         return confirmed(f"{size} rows on a full page")
     return unknown(f"at most {longest} rows", f"a list of more than {size} rows")
 
 
-def _has_next(response: Observation) -> bool:
-    page = response.page
-    return page is not None and ((page.pages or 0) > 1 or (page.total or 0) > len(page.rows))
+def _has_next(page: Observation) -> bool:
+    return page.pages > 1 or page.total > len(page.rows)
 
 
-def _paging(stream: type[CrowdTwistStream], evidence: Evidence) -> CheckResult:
-    if _unpaged(stream, evidence):
-        return unknown(*_NO_PAGES)
-    pages = [response for response in first_pages(stream, evidence) if response.page is not None]
+def _check_paging(seen: StreamEvidence) -> CheckResult | None:
+    pages = [page for page in seen.first if page.is_listing]
     if not pages:
-        return no_evidence(stream, evidence)
-    defects: set[str] = set()
-    for response in pages:
-        paging = response.paging
-        if isinstance(paging, list):
-            defects.add("`paging` is a list")
-            paging = paging[0] if paging else None
-        if not isinstance(paging, dict):
-            defects.add("no `paging`")
-            continue
-        defects |= {
-            f"no `{name}`" for name in ("total", "pages", "next_page") if name not in paging
-        }
-        defects |= {
-            f"`{name}` is not an integer"
-            for name in ("total", "pages")
-            if name in paging and type(paging[name]) is not int
-        }
-        page = response.page
-        if page and page.pages and page.pages > 1 and page.next_number is None:
-            defects.add("no link to the next page")
+        return None
+    defects = {defect for page in pages for defect in _paging_defects(page)}
     if defects:
         return adapts("; ".join(sorted(defects)), "the tap pages without it")
     return confirmed(f"in {len(pages)} responses")
 
 
-def _beyond(stream: type[CrowdTwistStream], evidence: Evidence) -> CheckResult:
-    if _unpaged(stream, evidence):
-        return unknown(*_NO_PAGES)
-    response = evidence.beyond.get(stream.name)
-    if response is None or not response.is_conclusive:
-        return no_evidence(stream, evidence)
-    if not response.is_data:
-        return adapts(response.status_text, "the tap requests no page beyond the last")
-    if response.rows:
-        return adapts(f"it has {len(response.rows)} rows", "a repeated page ends a list")
-    links = response.page is not None and response.page.next_number is not None
-    return confirmed(f"empty, {'with' if links else 'without'} a link to a next page")
+def _paging_defects(page: Observation) -> Iterator[str]:
+    """Yield what is wrong with the `paging` of a page."""
+    paging: Any = page.fields.get("paging")
+    if isinstance(paging, list):
+        yield "`paging` is a list"
+        paging = next(iter(paging), None)
+    if not isinstance(paging, dict):
+        yield "no `paging`"
+        return
+    for name in ("total", "pages", "next_page"):
+        if name not in paging:
+            yield f"no `{name}`"
+    for name in ("total", "pages"):
+        if type(paging.get(name, 0)) is not int:
+            yield f"`{name}` is not an integer"
+    if page.pages > 1 and page.page.next_number is None:
+        yield "no link to the next page"
 
 
-def _larger(stream: type[CrowdTwistStream], evidence: Evidence) -> CheckResult:
-    if _unpaged(stream, evidence):
-        return unknown(*_NO_PAGES)
-    response = evidence.larger.get(stream.name)
-    size = stream.endpoint.page_size or PAGE_SIZE
-    if response is None or not response.is_conclusive:
-        return no_evidence(stream, evidence)
-    if not response.is_data:
-        return confirmed(f"a larger one is rejected ({response.status_text})")
-    count, page = len(response.rows), response.page
+def _check_beyond(seen: StreamEvidence) -> CheckResult | None:
+    page = seen.beyond
+    if not page.is_conclusive:
+        return None
+    if not page.is_data:
+        return adapts(page.status_text, "the tap requests no page beyond the last")
+    if page.rows:
+        return adapts(f"it has {len(page.rows)} rows", "a repeated page ends a list")
+    preposition = "without" if page.page.next_number is None else "with"
+    return confirmed(f"empty, {preposition} a link to a next page")
+
+
+def _check_larger(seen: StreamEvidence) -> CheckResult | None:
+    page = seen.larger
+    size = _page_size(seen.endpoint)
+    if not page.is_conclusive:
+        return None
+    if not page.is_data:
+        return confirmed(f"a larger one is rejected ({page.status_text})")
+    count = len(page.rows)
     if count > size:
         observed = f"a larger one returns {count} rows"
-        return confirmed(observed) if len(stream.endpoint.forms) > 1 else adapts(observed)
-    if page is not None and (page.total or 0) > count:
+        return adapts(observed) if _is_size_documented(seen.endpoint) else confirmed(observed)
+    if page.total > count:
         return confirmed(f"a larger one is reduced to {count} rows")
     return unknown(f"the list has only {count} rows", f"a list of more than {size} rows")

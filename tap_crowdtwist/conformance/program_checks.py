@@ -1,10 +1,12 @@
-"""Checks of a whole program: errors, limits, clocks, and single facts; all its assumptions."""
+"""Checks of single facts about a program; all its assumptions."""
 
 from __future__ import annotations
 
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from tap_crowdtwist.api.endpoints import Host
 from tap_crowdtwist.api.errors import ResponseAction
 from tap_crowdtwist.conformance.auth_checks import check_host, check_method
 from tap_crowdtwist.conformance.findings import (
@@ -16,136 +18,54 @@ from tap_crowdtwist.conformance.findings import (
     unknown,
 )
 from tap_crowdtwist.conformance.observations import unix_seconds
+from tap_crowdtwist.conformance.response_checks import RESPONSE_ASSUMPTIONS
+from tap_crowdtwist.streams.member_payloads import parse_deletion, parse_expirations
 
 if TYPE_CHECKING:
     from tap_crowdtwist.conformance.evidence import Evidence
     from tap_crowdtwist.conformance.findings import CheckResult
 
-
-_MINUTE_SECONDS = 60
-_SIGNATURE_LIFETIME_SECONDS = 15 * 60
 _DAY_SECONDS = 24 * 60 * 60
-
-_HTTP_OK, _NOT_FOUND, _TOO_MANY_REQUESTS = 200, 404, 429
-
-
-def _json(evidence: Evidence) -> CheckResult:
-    responses = [response for response in evidence.observations if response.status == _HTTP_OK]
-    broken = sum(bool(response.defects) for response in responses)
-    not_json = sum(response.payload is None for response in responses)
-    if not_json:
-        observed = f"{not_json} of {len(responses)} responses are not JSON"
-        return differs(observed, "check `api_url`, and any proxy or firewall in between")
-    if broken:
-        return adapts(f"{broken} of {len(responses)} responses are not valid JSON")
-    if not responses:
-        return unknown("no response", "a response")
-    return confirmed(f"{len(responses)} responses")
-
-
-def _rate_headers(evidence: Evidence) -> CheckResult:
-    names = sorted(
-        {
-            name.lower()
-            for response in evidence.observations
-            for name in response.headers
-            if name.lower() in _RATE_HEADERS
-        }
-    )
-    if names:
-        return adapts(f"sent: {', '.join(names)}", "`requests_per_minute` still sets the rate")
-    return confirmed("none sent") if evidence.observations else unknown("no response", "a response")
-
-
-# A fixed list: the name of any other header could be a value.
-_RATE_HEADERS = frozenset(
-    f"{prefix}{middle}{suffix}"
-    for prefix in ("", "x-")
-    for middle in ("ratelimit", "rate-limit")
-    for suffix in ("", "-limit", "-remaining", "-reset", "-policy", "-used")
-) | {"retry-after", "x-request-id", "request-id"}
-
-
-def _rate_limited(evidence: Evidence) -> CheckResult:
-    rate_limited = sum(response.status == _TOO_MANY_REQUESTS for response in evidence.observations)
-    if rate_limited:
-        return adapts(f"{rate_limited} responses with 429", "lower `requests_per_minute`")
-    return unknown("no 429", "a run at a higher rate (not recommended)")
-
-
-def _clock(evidence: Evidence) -> CheckResult:
-    offsets = sorted(
-        response.clock_offset
-        for response in evidence.observations
-        if response.clock_offset is not None
-    )
-    if not offsets:
-        return unknown("no response has a date", "a response with a `Date` header")
-    # The median, because a slow response makes its own offset too small.
-    median = offsets[len(offsets) // 2]
-    if abs(median) <= _MINUTE_SECONDS:
-        return confirmed("less than a minute apart")
-    observed = f"{abs(median) / _MINUTE_SECONDS:.0f} minutes apart"
-    if evidence.auth_method == "hmac" and abs(median) > _SIGNATURE_LIFETIME_SECONDS:
-        return differs(observed, "set the clock: signatures are valid for 15 minutes")
-    if abs(median) > _DAY_SECONDS:
-        return differs(observed, "set the clock: date ranges end at the present")
-    return adapts(observed, "set the clock; date ranges overlap by a day")
 
 
 def _missing(stream: str, error_shape: str, evidence: Evidence) -> CheckResult:
-    response = evidence.missing.get(stream)
-    if response is None or not response.is_conclusive:
+    response = evidence.streams[stream].missing
+    if not response.is_conclusive:
         return unknown("no response", "a response")
     observed = f"{response.status_text}, {response.error_shape}"
     if response.is_data:
         return differs(f"{observed}: data about a member that does not exist")
     if response.action is not ResponseAction.MEMBER_MISSING:
         return differs(observed, f"{REPORT_IT}; the tap counts deleted members as failed")
-    if (
-        response.status == _NOT_FOUND
-        and response.code == "page_not_found"
-        and response.error_shape == error_shape
-    ):
-        return confirmed(observed)
-    return adapts(observed)
+    documented = (HTTPStatus.NOT_FOUND, "page_not_found", error_shape)
+    is_documented = (response.status, response.code, response.error_shape) == documented
+    return confirmed(observed) if is_documented else adapts(observed)
 
 
 def _deletions(evidence: Evidence) -> CheckResult:
-    existing = evidence.deletions.get("there", [])
-    missing = evidence.deletions.get("gone", [])
-    with_data = [response for response in missing if response.is_data]
-    wrong = [
-        response
-        for response in existing
-        if response.is_conclusive and response.status != _NOT_FOUND
-    ]
-    if wrong:
-        return adapts(
-            f"for a member that exists: {wrong[0].status_text}", "the tap builds no row from it"
-        )
+    existing = evidence.existing
+    for_existing = f"for a member that exists: {existing.status_text}"
+    if existing.is_conclusive and existing.status != HTTPStatus.NOT_FOUND:
+        return adapts(for_existing, "the tap builds no row from it")
+    with_data = [response for response in evidence.deletions if response.is_data]
     if not with_data:
-        count = f"{len(missing)} missing members" if missing else "no member is missing"
-        status = existing[0].status_text if existing else "not requested"
-        observed = f"{count}; for a member that exists: {status}"
+        observed = f"{len(evidence.deletions)} missing members; {for_existing}"
         return unknown(observed, "a roster by `id` with a member that was deleted recently")
-    payload = with_data[0].payload
-    steps = payload.get("status_history") if isinstance(payload, dict) else None
-    if not isinstance(payload, dict) or "status" not in payload:
+    deletion = parse_deletion(with_data[0].payload)
+    if deletion is None:
         return differs("a response without `status`")
-    if not isinstance(steps, list) or not all(isinstance(s, dict) and "date" in s for s in steps):
-        return adapts(
-            "no dated `status_history`", "the tap uses the time of the request as the date"
-        )
-    return confirmed(f"`status` and {len(steps)} dated entries")
+    dated = [step for step in deletion["status_history"] if "date" in step]
+    if not dated:
+        advice = "the tap uses the time of the request as the date"
+        return adapts("no dated `status_history`", advice)
+    return confirmed(f"`status` and {len(dated)} dated entries")
 
 
 def _year(evidence: Evidence) -> CheckResult:
-    name = "redemptions"
-    if (name, "more than a year") not in evidence.dated:
+    results = evidence.streams["redemptions"].dated
+    if "more than a year" not in results:
         return unknown("not requested", "a member with a redemption")
-    is_returned = evidence.dated[name, "more than a year"]
-    if is_returned is None:
+    if results["more than a year"] is None:
         return confirmed("rejected")
     return adapts("accepted", "the tap keeps to windows of a year")
 
@@ -153,9 +73,8 @@ def _year(evidence: Evidence) -> CheckResult:
 def _undated(evidence: Evidence) -> CheckResult:
     counts = evidence.undated
     if counts["more"]:
-        return adapts(
-            f"more rows with dates for {counts['more']} members", "the tap reads windows of a year"
-        )
+        observed = f"more rows with dates for {counts['more']} members"
+        return adapts(observed, "the tap reads windows of a year")
     if counts["whole"]:
         return confirmed(f"rows older than a year are returned for {counts['whole']} members")
     observed = f"{counts['same']} members have the same rows with dates and without"
@@ -163,53 +82,46 @@ def _undated(evidence: Evidence) -> CheckResult:
 
 
 def _updates(evidence: Evidence) -> CheckResult:
-    profiles = {
-        response.member: response.rows[0]
-        for response in evidence.first.get("users", [])
-        if response.rows
+    updates = {
+        profile.position: unix_seconds(profile.first_row.get("date_last_updated"))
+        for profile in evidence.streams["users"].first
     }
     # An activity changes points. If it is newer than `date_last_updated`, that column does not
     # follow changes of points. The day of tolerance allows for time zones.
-    later = compared = 0
-    for response in evidence.first.get("user_activity_history", []):
-        updated = unix_seconds(profiles.get(response.member, {}).get("date_last_updated"))
-        done = [
-            date
-            for row in response.rows
-            if (date := unix_seconds(row.get("date_created"))) is not None
-        ]
-        if updated is None or not done:
-            continue
-        compared += 1
-        later += max(done) > updated + _DAY_SECONDS
-    if later:
-        observed = f"{later} of {compared} members had an activity a day or more after it"
+    later = []
+    for history in evidence.streams["user_activity_history"].with_rows:
+        dates = [unix_seconds(row.get("date_created")) for row in history.rows]
+        latest = max(filter(None, dates), default=None)
+        updated = updates.get(history.position)
+        if updated is not None and latest is not None:
+            later.append(latest > updated + _DAY_SECONDS)
+    if any(later):
+        observed = f"{sum(later)} of {len(later)} members had an activity a day or more after it"
         return adapts(observed, "keep `users` full table: incremental would miss changes of points")
-    if not compared:
-        return unknown("no member to compare", "a member with activities")
-    return unknown(f"no contradiction in {compared} members", "two runs, a day apart")
+    if later:
+        return unknown(f"no contradiction in {len(later)} members", "two runs, a day apart")
+    return unknown("no member to compare", "a member with activities")
 
 
 def _expiration(evidence: Evidence) -> CheckResult:
-    responses = evidence.first.get("points_expiration", [])
-    if any(response.rows for response in responses):
+    seen = evidence.streams["points_expiration"]
+    if seen.with_rows:
         return confirmed("one array or both, with the documented names")
-    if any(
-        response.code == "page_not_found" and response.status == _HTTP_OK for response in responses
-    ):
+    answers = {(response.status, response.code) for response in seen.first}
+    if (HTTPStatus.OK, "page_not_found") in answers:
         return confirmed("200 with `page_not_found`: the program has no rule")
-    other = [response for response in responses if response.is_data and response.payload]
-    if other and not any(isinstance(response.payload, dict) for response in other):
-        return differs("not an object")
+    payloads = [page.payload for page in seen.first if page.is_data]
+    if None in map(parse_expirations, payloads):
+        return differs("not the documented arrays")
     return unknown("no entries", "a member whose points expire")
 
 
 def _receipts(evidence: Evidence) -> CheckResult:
-    responses = evidence.first.get("receipts", [])
-    inactive = [response for response in responses if response.code == "receipt_scanning_inactive"]
+    pages = evidence.streams["receipts"].first
+    inactive = [page for page in pages if page.code == "receipt_scanning_inactive"]
     if inactive:
         return confirmed(inactive[0].status_text)
-    if any(response.is_data for response in responses):
+    if any(page.is_data for page in pages):
         return unknown("the program scans receipts", "a program that does not")
     return unknown("no response", "a response")
 
@@ -219,8 +131,10 @@ def _outside_api(needed: str, _evidence: Evidence) -> CheckResult:
 
 
 PROGRAM_ASSUMPTIONS = (
-    Assumption("auth.main", "The main host accepts `auth_method`.", partial(check_host, "main")),
-    Assumption("auth.pos", "The POS host accepts the key in a header.", partial(check_host, "pos")),
+    Assumption("auth.main", "The main host accepts `auth_method`.", partial(check_host, Host.MAIN)),
+    Assumption(
+        "auth.pos", "The POS host accepts the key in a header.", partial(check_host, Host.POS)
+    ),
     Assumption(
         "auth.header",
         "Some pages show it in addition to the query; whether it is sufficient is not stated.",
@@ -231,10 +145,7 @@ PROGRAM_ASSUMPTIONS = (
         "Timestamp in milliseconds, base64 of the hexadecimal digest; sources differ.",
         partial(check_method, "hmac"),
     ),
-    Assumption("responses.json", "Every response is JSON.", _json),
-    Assumption("responses.clock", "The clocks of host and client agree.", _clock),
-    Assumption("limits.headers", "No header states a limit.", _rate_headers),
-    Assumption("limits.429", "Not documented; handled in case it is sent.", _rate_limited),
+    *RESPONSE_ASSUMPTIONS,
     Assumption(
         "users.missing",
         "A missing member is 404 `page_not_found`, as a flat error.",

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,25 +19,37 @@ from tap_crowdtwist import json_text, schemas
 from tap_crowdtwist.records.normalizer import Normalizer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from tap_crowdtwist.conformance.observations import Observation, Row
+    from tap_crowdtwist.api.endpoints import Endpoint
+    from tap_crowdtwist.conformance.evidence import StreamEvidence
 
 _NAME = re.compile(r"(?!.*[0-9]{5})[a-z][A-Za-z0-9_]{0,60}", re.ASCII)
-_DIGITS = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*", re.ASCII | re.DOTALL)
+_KINDS = {
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    list: "array",
+    dict: "object",
+    type(None): "null",
+}
+_TEXT_KINDS = {
+    "empty text": re.compile(""),
+    "text of digits": re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII),
+    "text of a date": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*", re.ASCII | re.DOTALL),
+}
 _CONVERSION_COUNT = "value that does not fit its type: "
 _OPTIONAL = re.compile(
     r"set by the tap|may be missing|inferred|[Oo]nly with|under the name|hash of"
 )
 """Wording in the description of a property that need not be sent."""
 
-_TAP_COLUMNS = frozenset({"additional_properties", "_sdc_deleted_at", "id of the row"})
+_TAP_COLUMN = re.compile(r"additional_properties|_sdc_deleted_at|deletion_.*")
 _MIN_OCCURRENCES = 2
 """Members, or rows of a program stream, that must have a name before it is reported."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class PropertyStats:
     """Properties in the rows of a stream.
 
@@ -50,13 +63,13 @@ class PropertyStats:
         absent: properties of the schema that are in no row.
     """
 
-    rows: int = 0
-    kinds: dict[str, Counter[str]] = field(default_factory=dict)
-    unknown: dict[str, Counter[str]] = field(default_factory=dict)
-    unnamed: int = 0
-    inner: int = 0
-    unconvertible: dict[str, int] = field(default_factory=dict)
-    absent: tuple[str, ...] = ()
+    rows: int
+    kinds: dict[str, Counter[str]]
+    unknown: dict[str, Counter[str]]
+    unnamed: int
+    inner: int
+    unconvertible: dict[str, int]
+    absent: tuple[str, ...]
 
 
 def is_name(text: str) -> bool:
@@ -64,101 +77,82 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-def property_stats(
-    stream: str, pages: Iterable[Observation], aliases: Mapping[str, str] | None = None
-) -> PropertyStats:
+def min_occurrences(endpoint: Endpoint) -> int:
+    """Return in how many responses an unknown name must be before it is reported."""
+    return _MIN_OCCURRENCES if endpoint.is_per_member else 1
+
+
+def property_stats(seen: StreamEvidence) -> PropertyStats:
     """Count names and kinds of values in the rows of a stream."""
-    stats = PropertyStats()
-    known = schemas.tagged(stream)["properties"]
+    known = schemas.tagged(seen.name)["properties"]
+    kinds: defaultdict[str, Counter[str]] = defaultdict(Counter)
     owners: defaultdict[str, set[Any]] = defaultdict(set)
-    unknown_kinds: defaultdict[str, Counter[str]] = defaultdict(Counter)
     inner: set[tuple[str, str]] = set()
-    normalize = _normalizer(stream)
-    normalize.counts.clear()  # the normalizer is cached, and so are its counts
-    for page in pages:
-        for row in page.rows:
-            stats.rows += 1
-            renamed = _renamed(row, aliases or {})
-            for name, value in renamed.items():
-                if name in known:
-                    stats.kinds.setdefault(name, Counter())[kind_of(value)] += 1
-                    inner |= {(name, each) for each in _unknown_inner_names(known[name], value)}
-                else:
-                    unknown_kinds[name][kind_of(value)] += 1
-                    # Without members (program streams) each row counts as an owner.
-                    owners[name].add(stats.rows if page.member is None else page.member)
-            normalize({name: value for name, value in renamed.items() if name in known})
-    for name, kinds in sorted(unknown_kinds.items()):
-        if is_name(name) and len(owners[name]) >= _MIN_OCCURRENCES:
-            stats.unknown[name] = kinds
-        else:
-            stats.unnamed += 1
-    stats.inner = len(inner)
-    stats.kinds = dict(sorted(stats.kinds.items()))
-    stats.unconvertible = {
-        label.removeprefix(_CONVERSION_COUNT): count
-        for label, count in sorted(normalize.counts.items())
-        if label.startswith(_CONVERSION_COUNT)
-    }
-    stats.absent = tuple(sorted(expected_properties(stream) - stats.kinds.keys()))
-    return stats
-
-
-def _renamed(row: Row, aliases: Mapping[str, str]) -> Row:
-    return {aliases.get(name, name): value for name, value in row.items()}
-
-
-@cache
-def _normalizer(stream: str) -> Normalizer:
-    return Normalizer(stream, schemas.tagged(stream), ())
+    normalize = Normalizer(seen.name, schemas.tagged(seen.name), ())
+    for number, (page, raw) in enumerate(seen.rows):
+        row = {seen.stream.aliases.get(name, name): value for name, value in raw.items()}
+        # Without members (program streams) each row counts as an owner.
+        owner = number if page.position is None else page.position
+        for name, value in row.items():
+            kinds[name][kind_of(value)] += 1
+            owners[name].add(owner)
+        documented = {name: value for name, value in row.items() if name in known}
+        for name, value in documented.items():
+            inner.update((name, each) for each in _unknown_inner_names(known[name], value))
+        normalize(documented)
+    unknown = sorted(kinds.keys() - known.keys())
+    shown = [name for name in unknown if is_name(name) and len(owners[name]) >= _MIN_OCCURRENCES]
+    return PropertyStats(
+        rows=len(seen.rows),
+        kinds={name: kinds[name] for name in sorted(kinds.keys() & known.keys())},
+        unknown={name: kinds[name] for name in shown},
+        unnamed=len(unknown) - len(shown),
+        inner=len(inner),
+        unconvertible={
+            label.removeprefix(_CONVERSION_COUNT): count
+            for label, count in sorted(normalize.counts.items())
+            if label.startswith(_CONVERSION_COUNT)
+        },
+        absent=tuple(sorted(expected_properties(seen.name) - kinds.keys())),
+    )
 
 
 @cache
 def expected_properties(stream: str) -> frozenset[str]:
     """Return the properties that the public pages list and every program should send."""
+    descriptions = {
+        name: node["description"] for name, node in schemas.tagged(stream)["properties"].items()
+    }
     return frozenset(
         name
-        for name, node in schemas.tagged(stream)["properties"].items()
-        if name not in _TAP_COLUMNS
-        and not name.startswith("deletion_")
-        and not _OPTIONAL.search(node["description"])
+        for name, description in descriptions.items()
+        if not _TAP_COLUMN.fullmatch(name) and not _OPTIONAL.search(description)
     )
 
 
 def kind_of(value: Any) -> str:
     """Return the kind of a value, such as "text of digits"; nothing of the value itself."""
-    if isinstance(value, str):
-        return _kind_of_text(value)
-    kinds = {bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
-    return kinds.get(type(value), "null")
+    return _kind_of_text(value.strip()) if isinstance(value, str) else _KINDS[type(value)]
 
 
 def _kind_of_text(text: str) -> str:
-    stripped = text.strip()
-    if not stripped:
-        return "empty text"
-    if _DIGITS.fullmatch(stripped):
-        return "text of digits"
-    if _DATE.fullmatch(stripped):
-        return "text of a date"
-    if stripped[0] in "[{":
-        try:
-            json_text.decode(stripped)
-        except ValueError:
-            return "text"
-        return "text of JSON"
+    for kind, pattern in _TEXT_KINDS.items():
+        if pattern.fullmatch(text):
+            return kind
+    if text.startswith(("[", "{")):
+        with suppress(ValueError):
+            json_text.decode(text)
+            return "text of JSON"
     return "text"
 
 
-def _unknown_inner_names(node: Mapping[str, Any], value: Any) -> set[str]:
-    """Return the names inside of a value that are not in the schema. They may be values."""
+def _unknown_inner_names(node: Mapping[str, Any], value: Any) -> Iterator[str]:
+    """Yield the names inside of a value that are not in the schema. They may be values."""
     if isinstance(value, list):
-        items = node.get("items") or {}
-        return {name for item in value for name in _unknown_inner_names(items, item)}
-    if not isinstance(value, dict):
-        return set()
-    known = node.get("properties") or {}
-    names = {name for name in value if name not in known}
-    for name, inner in value.items():
-        names |= _unknown_inner_names(known.get(name, {}), inner)
-    return names
+        for item in value:
+            yield from _unknown_inner_names(node.get("items", {}), item)
+    elif isinstance(value, dict):
+        known = node.get("properties", {})
+        yield from value.keys() - known.keys()
+        for name, inner in value.items():
+            yield from _unknown_inner_names(known.get(name, {}), inner)

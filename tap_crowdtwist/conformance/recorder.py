@@ -17,6 +17,9 @@ MAX_REQUESTS = 300
 """Budget of requests, retries included."""
 
 
+_NO_RESPONSE = Response(0, {}, b"")
+
+
 class BudgetSpentError(Exception):
     """The request budget is spent."""
 
@@ -28,13 +31,13 @@ class Recorder(Transport):
 
     Attributes:
         requests: number of requests sent.
-        last: response to the last request; None if there was none.
+        last: response to the last request; its status is 0 if there was none.
         clock_offset: seconds by which the host's clock was ahead of ours in that response.
         is_budget_spent: whether a request was denied.
     """
 
     requests = 0
-    last: Response | None = None
+    last = _NO_RESPONSE
     clock_offset: float | None = None
     is_budget_spent = False
 
@@ -44,16 +47,21 @@ class Recorder(Transport):
             self.is_budget_spent = True
             raise BudgetSpentError
         self.requests += 1
-        self.last = self.clock_offset = None  # stays so if the request fails
-        self.last = response = super().get(url, auth)
+        self.forget()
+        self.last = super().get(url, auth)
         now = datetime.now(timezone.utc)
-        self.clock_offset = _clock_offset(response.headers.get("Date"), now)
-        return response
+        self.clock_offset = _clock_offset(self.last.headers.get("Date", ""), now)
+        return self.last
+
+    def forget(self) -> None:
+        """Forget the last response, so that it is not taken for that of a request that fails."""
+        self.last = _NO_RESPONSE
+        self.clock_offset = None
 
 
-def _clock_offset(date: str | None, now: datetime) -> float | None:
+def _clock_offset(date: str, now: datetime) -> float | None:
     try:
-        parsed = parsedate_to_datetime(date or "")
+        parsed = parsedate_to_datetime(date)
     except (TypeError, ValueError):
         return None
     aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from tap_crowdtwist.conformance.findings import Outcome
 from tap_crowdtwist.conformance.properties import property_stats
 from tap_crowdtwist.errors import TapError
-from tap_crowdtwist.streams import API_STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -173,12 +172,7 @@ def _kinds(kinds: Counter[str]) -> str:
 
 
 def _all_stats(evidence: Evidence) -> dict[str, PropertyStats]:
-    return {
-        stream.name: property_stats(
-            stream.name, evidence.first.get(stream.name, []), stream.aliases
-        )
-        for stream in API_STREAMS
-    }
+    return {name: property_stats(seen) for name, seen in evidence.streams.items()}
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

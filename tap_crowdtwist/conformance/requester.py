@@ -10,9 +10,12 @@ from tap_crowdtwist.conformance.evidence import Evidence
 from tap_crowdtwist.conformance.observations import Observation, page_params
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tap_crowdtwist.api.client import Client
     from tap_crowdtwist.api.date_filters import Params
     from tap_crowdtwist.api.endpoints import Endpoint, Form, Host
+    from tap_crowdtwist.conformance.evidence import StreamEvidence
     from tap_crowdtwist.conformance.recorder import Recorder
     from tap_crowdtwist.sync.run import SyncRun
 
@@ -38,19 +41,32 @@ class Requester:
         self.evidence = Evidence(run.settings.auth_method)
         self._rejecting_hosts: set[Host] = set()
 
-    def request(
+    @property
+    def positions(self) -> Sequence[int]:
+        """Positions of the members that exist."""
+        return range(len(self.member_ids))
+
+    def request(self, endpoint: Endpoint, position: int | None, params: Params) -> Observation:
+        """Send one request about a member that exists, or about the program if `position` is None.
+
+        An error response is an observation, not a failure.
+        """
+        member = None if position is None else self.member_ids[position]
+        return self.request_member(endpoint, member, params, position)
+
+    def request_member(
         self,
         endpoint: Endpoint,
         member: int | str | None,
-        params: Params,
+        params: Params = (),
         position: int | None = None,
     ) -> Observation:
-        """Send one request; an error response is an observation, not a failure."""
+        """Send one request about any member, as `request` does."""
         # Credentials that a host has rejected are not sent to it again.
         if endpoint.host in self._rejecting_hosts:
             return Observation(endpoint, position, params)
         recorder = self.recorder
-        recorder.last = None
+        recorder.forget()
         try:
             # With `other_forms`, a rejection that may be about the form is not retried.
             self.client.get(endpoint, member, params, lambda body: (body,), other_forms=True)
@@ -59,35 +75,20 @@ class Requester:
         except ApiError:
             pass
         response = recorder.last
-        if response is None:
-            observation = Observation(endpoint, position, params)
-        else:
-            observation = Observation(
-                endpoint,
-                position,
-                params,
-                response.status,
-                response.headers,
-                response.body,
-                recorder.clock_offset,
-            )
+        observation = Observation(
+            endpoint,
+            position,
+            params,
+            response.status,
+            response.headers,
+            response.body,
+            recorder.clock_offset,
+        )
         self.evidence.observations.append(observation)
         return observation
 
-    def forms_by_success(self, name: str, endpoint: Endpoint) -> list[Form]:
+    def forms_by_success(self, seen: StreamEvidence) -> list[Form]:
         """Return the forms of a resource, those that have worked first."""
-        forms = list(endpoint.forms)
-        successful = [page.params for page in self.evidence.first.get(name, ()) if page.is_data]
+        successful = [page.params for page in seen.first if page.is_data]
         # The sort is stable, so the order is otherwise the one in which the tap tries them.
-        return sorted(forms, key=lambda form: page_params(form, 1) not in successful)
-
-    def longest_list(self, name: str) -> Observation | None:
-        """Return the first page of the longest list of a stream."""
-        pages = [page for page in self.evidence.first.get(name, ()) if page.rows]
-        return max(pages, key=lambda page: page.row_count, default=None)
-
-    def member_id(self, observation: Observation) -> int | None:
-        """Return the id of the member that was requested; None for a program stream."""
-        if not observation.endpoint.is_per_member:
-            return None
-        return self.member_ids[observation.member or 0]
+        return sorted(seen.endpoint.forms, key=lambda form: page_params(form, 1) not in successful)

@@ -2,44 +2,43 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist import schemas
 from tap_crowdtwist.api.deduplication import identify
 from tap_crowdtwist.conformance.findings import (
     REPORT_IT,
+    StreamCheck,
     adapts,
     confirmed,
     differs,
-    first_pages,
-    no_evidence,
     unknown,
 )
 from tap_crowdtwist.conformance.properties import property_stats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from tap_crowdtwist.conformance.evidence import Evidence
-    from tap_crowdtwist.conformance.findings import CheckResult, StreamCheck
+    from tap_crowdtwist.conformance.evidence import StreamEvidence
+    from tap_crowdtwist.conformance.findings import CheckResult
     from tap_crowdtwist.conformance.properties import PropertyStats
     from tap_crowdtwist.streams.base import CrowdTwistStream
 
+_KEYS = {"points_expiration": ("expiration_date",), "points_awaiting_fulfillment": ()}
+"""Properties that identify a row, where they are not the key of the endpoint."""
 
-_ID_COLUMNS = {"user_activity_history": "user_activity_id", "redemptions": "order_id"}
-"""Streams whose rows get a generated `id` if they lack this column."""
-
-
-_ADDED_BY_TAP = frozenset({"user_id", "rule_type", "entry"})
-"""Key columns that the tap adds to a row."""
-
-
-_WITH_RULES = frozenset({"points_expiration"})
-"""Streams whose rows belong to a rule and are distinguished by their dates."""
-
-
+_HASHED = "the tap uses a hash as `id`"
 _NUMBERED = "the tap numbers the entries"
+_WITHOUT_KEY = {
+    "user_activity_history": _HASHED,
+    "redemptions": _HASHED,
+    "points_expiration": _NUMBERED,
+}
+"""What the tap does about rows without their key. In all other streams it needs one."""
 
+_PROGRAM_WIDE = frozenset({"user_activity_history", "redemptions"})
+"""Streams of members whose keys must be unique in the whole program, not only for a member."""
 
 _MIN_ROWS = 20
 """Rows that are needed to conclude that a property is missing."""
@@ -47,91 +46,88 @@ _MIN_ROWS = 20
 
 def row_checks(stream: type[CrowdTwistStream]) -> Iterator[StreamCheck]:
     """Yield the assumptions about keys, property names and types of a stream."""
-    keys = ", ".join(f"`{key}`" for key in _keys(stream))
-    scope = "a member" if stream.endpoint.is_per_member else "the program"
-    if stream.name in _ID_COLUMNS:
-        scope = "the program"
+    keys = _keys(stream)
     if keys:
-        yield "key", f"Each row has {keys}, unique within {scope}.", _key
-    yield "unknown", "The documentation lists every property.", _unknown
-    yield "absent", "Every documented property is sent.", _absent
-    yield "types", "Values can be converted to the types of the schema.", _types
+        listed = ", ".join(f"`{key}`" for key in keys)
+        scope = "a member" if _is_unique_per_member(stream) else "the program"
+        yield StreamCheck("key", f"Each row has {listed}, unique within {scope}.", _key)
+    yield _of_properties("unknown", "The documentation lists every property.", _unknown)
+    yield _of_properties("absent", "Every documented property is sent.", _absent)
+    yield _of_properties("types", "Values can be converted to the types of the schema.", _types)
+
+
+def _of_properties(
+    topic: str,
+    documented: str,
+    check: Callable[[type[CrowdTwistStream], PropertyStats], CheckResult],
+) -> StreamCheck:
+    return StreamCheck(topic, documented, partial(_check_properties, check))
+
+
+def _check_properties(
+    check: Callable[[type[CrowdTwistStream], PropertyStats], CheckResult], seen: StreamEvidence
+) -> CheckResult | None:
+    stats = property_stats(seen)
+    return check(seen.stream, stats) if stats.rows else None
 
 
 def _keys(stream: type[CrowdTwistStream]) -> tuple[str, ...]:
-    id_column = _ID_COLUMNS.get(stream.name)
-    if id_column:
-        return (id_column,)
-    keys: Any = stream.primary_keys  # typed as a property by the SDK
-    sent_keys = tuple(key for key in keys if key not in _ADDED_BY_TAP)
-    return (*sent_keys, "expiration_date") if stream.name in _WITH_RULES else sent_keys
+    return _KEYS.get(stream.name, stream.endpoint.key)
 
 
-def _key(stream: type[CrowdTwistStream], evidence: Evidence) -> CheckResult:
-    rows = [(page.member, row) for page in first_pages(stream, evidence) for row in page.rows]
+def _is_unique_per_member(stream: type[CrowdTwistStream]) -> bool:
+    return stream.endpoint.is_per_member and stream.name not in _PROGRAM_WIDE
+
+
+def _key(seen: StreamEvidence) -> CheckResult | None:
+    rows = seen.rows
     if not rows:
-        return no_evidence(stream, evidence)
-    keys = _keys(stream)
-    has_generated_id, has_rules = stream.name in _ID_COLUMNS, stream.name in _WITH_RULES
-    if has_rules:
-        keys = ("rule_type", *keys)
-    identities = [(member, identify(row, keys)) for member, row in rows]
-    missing = sum(identity is None for _, identity in identities)
+        return None
+    keys = _keys(seen.stream)
+    identities = [identify(row, keys) for _, row in rows]
+    missing = identities.count(None)
+    advice = _WITHOUT_KEY.get(seen.name)
     if missing:
         observed = f"{missing} of {len(rows)} rows lack it"
-        if has_generated_id:
-            return adapts(observed, "the tap uses a hash as `id`")
-        return adapts(observed, _NUMBERED) if has_rules else differs(observed)
-    # Ids that CrowdTwist assigns are unique in the program, other keys for a member only.
-    distinct = {identity for _, identity in identities} if has_generated_id else set(identities)
-    repeated = len(identities) - len(distinct)
+        return adapts(observed, advice) if advice else differs(observed)
+    owners: list[Any] = [None] * len(rows)
+    if _is_unique_per_member(seen.stream):
+        # An entry of the points expiration also belongs to a rule.
+        owners = [(page.position, row.get("rule_type")) for page, row in rows]
+    repeated = len(rows) - len(set(zip(owners, identities, strict=True)))
     if repeated:
         observed = f"{repeated} of {len(rows)} rows repeat the key of another"
-        if has_rules:
-            return adapts(observed, _NUMBERED)
+        if advice == _NUMBERED:
+            return adapts(observed, advice)
         return differs(observed, f"{REPORT_IT}; a warehouse keeps one of them")
     return confirmed(f"in {len(rows)} rows")
 
 
-def _stats(stream: type[CrowdTwistStream], evidence: Evidence) -> PropertyStats:
-    return property_stats(stream.name, first_pages(stream, evidence), stream.aliases)
-
-
-def _unknown(stream: type[CrowdTwistStream], evidence: Evidence) -> CheckResult:
-    stats = _stats(stream, evidence)
-    if not stats.rows:
-        return no_evidence(stream, evidence)
-    named = [f"`{name}`" for name in stats.unknown]
+def _unknown(_stream: type[CrowdTwistStream], stats: PropertyStats) -> CheckResult:
+    unknown_properties = [f"`{name}`" for name in stats.unknown]
     if stats.unnamed:
-        named.append(f"{stats.unnamed} whose names are withheld")
-    if named:
-        has_credential = any(map(schemas.is_credential_name, stats.unknown))
-        kept = "kept in `additional_properties`"
-        return adapts(", ".join(named), kept + has_credential * ", except credentials")
-    return confirmed(f"no other in {stats.rows} rows")
+        unknown_properties.append(f"{stats.unnamed} whose names are withheld")
+    if not unknown_properties:
+        return confirmed(f"no other in {stats.rows} rows")
+    advice = "kept in `additional_properties`"
+    if any(map(schemas.is_credential_name, stats.unknown)):
+        advice += ", except credentials"
+    return adapts(", ".join(unknown_properties), advice)
 
 
-def _absent(stream: type[CrowdTwistStream], evidence: Evidence) -> CheckResult:
-    stats = _stats(stream, evidence)
-    absent = [f"`{name}`" for name in stats.absent if name not in _keys(stream)]
-    if not stats.rows:
-        return no_evidence(stream, evidence)
-    if absent and stats.rows < _MIN_ROWS:
-        return unknown(f"{stats.rows} rows lack {', '.join(absent)}", "more rows")
-    if absent:
-        return adapts(f"in no row: {', '.join(absent)}", "these columns stay empty")
-    return confirmed(f"all sent in {stats.rows} rows")
+def _absent(stream: type[CrowdTwistStream], stats: PropertyStats) -> CheckResult:
+    keys = _keys(stream)
+    absent = ", ".join(f"`{name}`" for name in stats.absent if name not in keys)
+    if not absent:
+        return confirmed(f"all sent in {stats.rows} rows")
+    if stats.rows < _MIN_ROWS:
+        return unknown(f"{stats.rows} rows lack {absent}", "more rows")
+    return adapts(f"in no row: {absent}", "these columns stay empty")
 
 
-def _types(stream: type[CrowdTwistStream], evidence: Evidence) -> CheckResult:
-    stats = _stats(stream, evidence)
-    if not stats.rows:
-        return no_evidence(stream, evidence)
-    if stats.unconvertible:
-        observed = ", ".join(
-            f"`{path}` {count} times" for path, count in stats.unconvertible.items()
-        )
-        return adapts(
-            f"not converted: {observed}", "null in the column, raw in `additional_properties`"
-        )
-    return confirmed(f"in {stats.rows} rows")
+def _types(_stream: type[CrowdTwistStream], stats: PropertyStats) -> CheckResult:
+    if not stats.unconvertible:
+        return confirmed(f"in {stats.rows} rows")
+    counts = ", ".join(f"`{path}` {count} times" for path, count in stats.unconvertible.items())
+    advice = "null in the column, raw in `additional_properties`"
+    return adapts(f"not converted: {counts}", advice)

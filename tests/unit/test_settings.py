@@ -48,7 +48,8 @@ def refusal(**config: Any) -> str:
 def test_defaults_are_filled_in() -> None:
     config: dict[str, Any] = {}
     validate(config, CONFIG_SCHEMA)
-    assert config == {
+    assert config.keys() == PROPERTIES.keys()
+    assert {name: value for name, value in config.items() if value is not None} == {
         "environment": "production",
         "auth_method": "query",
         "hmac_timestamp": "milliseconds",
@@ -73,12 +74,13 @@ def test_defaults_are_filled_in() -> None:
     }
 
 
-def test_null_is_the_same_as_not_set() -> None:
-    nulls: dict[str, Any] = dict.fromkeys(PROPERTIES)
-    validate(nulls, CONFIG_SCHEMA)
+@pytest.mark.parametrize("blank", [None, ""])
+def test_null_or_an_empty_text_is_the_same_as_not_set(blank: Any) -> None:
+    blanks: dict[str, Any] = dict.fromkeys(PROPERTIES, blank)
+    validate(blanks, CONFIG_SCHEMA)
     fresh: dict[str, Any] = {}
     validate(fresh, CONFIG_SCHEMA)
-    assert {name: value for name, value in nulls.items() if value is not None} == fresh
+    assert blanks == fresh
 
 
 @pytest.mark.parametrize("name", [*WHOLE, "max_missing_ratio"])
