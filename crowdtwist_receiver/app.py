@@ -129,9 +129,10 @@ class Receiver:
         return json_response(200, {"third_party_id": third_party_id})
 
     async def _store(self, feeds: list[str], events: list[Event]) -> None:
-        now = datetime.now(timezone.utc)
-        hour = f"{now:%Y%m%dT%H}"
-        prefix = b'{"received_at":"%s","event":' % f"{now:%Y-%m-%dT%H:%M:%S.%fZ}".encode()
+        now = datetime.now(timezone.utc).isoformat(timespec="microseconds")
+        received_at = now.replace("+00:00", "Z")
+        hour = received_at[: len("2026-11-20T10")].replace("-", "")
+        prefix = b'{"received_at":"%s","event":' % received_at.encode()
         # Lines are concatenated, not encoded, so that the event keeps the bytes that were sent.
         await self._journal.store(
             [
