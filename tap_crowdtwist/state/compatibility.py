@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 
 _OLD_KEYS = {
-    "sweep": frozenset({"fell", "joined", "lacking", "read", "retry", "unlisted"}),
-    "files": frozenset({"lacking"}),
+    "sweep": frozenset(
+        {"fell", "joined", "lacking", "lacks_resource", "read", "retry", "unlisted"}
+    ),
+    "files": frozenset({"lacking", "lacks_resource"}),
     "roster": frozenset({"swept"}),
 }
 """Keys that older versions wrote; they mean something else, or nothing, now."""

@@ -1,7 +1,7 @@
 """The files that the sweeps of a stream have taken into account, as its state records them.
 
     {"push": {"first": 20523, "sums": "…", "rest": "…"}, "live": {…}, "feeds": ["PROFILE", …],
-     "all_at": "…", "fresh_at": "…", "members": "changed", "lacks_resource": true}
+     "all_at": "…", "fresh_at": "…", "members": "changed"}
 
 * `push`, `live`: histories (`files.history`) of the Data Push and Live Push files that existed when
   the last complete sweep began, or were read before it.
@@ -11,7 +11,9 @@
 * `fresh_at`: the start of the last complete sweep that found files of a newer day, or that read all
   members.
 * `members`: "changed" if the last complete sweep read only members that changed.
-* `lacks_resource`: present if the program lacked the resource then.
+
+A resource that the program lacked leaves only `{"not_configured": true}`: nothing was read, so
+sweeps of changed members skip the stream until a sweep of all members has read it.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ KINDS = {"push": HistorySize(20, 40), "live": HistorySize(24, 48, periods_per_ce
 """Sizes of the two histories: days of Data Push, hours of Live Push."""
 
 FilesSeen = dict[str, Any]
+
+_NOT_CONFIGURED = {"not_configured": True}
 
 
 def files_at_start(last: Mapping[str, Any] | None, present: Mapping[str, Any]) -> FilesSeen:
@@ -84,7 +88,6 @@ def record_complete(
     started_at: datetime,
     *,
     changed: bool,
-    lacks_resource: bool,
 ) -> None:
     """Record the files of a complete sweep in the state of its stream.
 
@@ -93,7 +96,6 @@ def record_complete(
         files: the files of the sweep; None if they are not known, which keeps the former ones.
         started_at: when the sweep began.
         changed: whether only members that changed were swept.
-        lacks_resource: whether the program lacked the resource.
     """
     last = state.pop("files", None) or {}
     histories = files or {kind: last[kind] for kind in (*KINDS, "feeds") if kind in last}
@@ -110,7 +112,6 @@ def record_complete(
         "all_at": last.get("all_at") if changed else began,
         "fresh_at": (last.get("fresh_at") if keeps_fresh_at else None) or began,
         **({"members": "changed"} if changed else {}),
-        **({"lacks_resource": True} if lacks_resource else {}),
     }
 
 
@@ -119,9 +120,15 @@ def is_of_changed(state: Mapping[str, Any]) -> bool:
     return (state.get("files") or {}).get("members") == "changed"
 
 
-def lacks_resource(state: Mapping[str, Any]) -> bool:
-    """Return whether the program lacked the resource when it was last requested."""
-    return bool((state.get("files") or {}).get("lacks_resource"))
+def record_not_configured(state: MutableMapping[str, Any]) -> None:
+    """Record in the state of a stream that the program lacks its resource."""
+    state["files"] = dict(_NOT_CONFIGURED)
+
+
+def is_not_configured(state: Mapping[str, Any]) -> bool:
+    """Return whether nothing was read of a stream, because the program lacked its resource."""
+    # Beside histories, the key comes from an older state that Meltano has merged, and is void.
+    return state.get("files") == _NOT_CONFIGURED
 
 
 def history_of(files: Mapping[str, Any] | None, kind: str) -> FileHistory:

@@ -30,14 +30,15 @@ One entry per stream, whatever the number of members:
     it keeps both. No `since` means everything.
   * `at`: when a run last worked on it (see `resume`).
   * `after`: the last member whose rows are all written, or that is listed as failed.
-  * `asked`, `missing`: members requested so far, and those that CrowdTwist did not know.
+  * `asked`, `missing`, `not_configured`: members requested so far, those of them that CrowdTwist
+    did not know, and those for which it said that the program lacks the resource.
   * `read_digest`, `new_members`, `failed_digest`: digests of members, to compare with `roster`.
   * `failed`, `failed_since`: members that could not be read, as a count and a code of their ids
     (see `failed_members`), and their lower bound; without `failed_since`, everything of theirs is
     missing. The next run retries them.
   * `overflowed`: more members failed than `failed` can list.
   * `members`: "changed", if it sweeps only members that changed.
-  * `lacks_resource`, `files`, `version`, `checksum`, `doubt`: see the attributes of `SweepState`.
+  * `files`, `version`, `checksum`, `doubt`: see the attributes of `SweepState`.
   * `check`: a checksum of the other keys of `sweep`. If it is wrong, only `failed` counts.
 
 * `files`: the Data Push and Live Push files that are accounted for (see `files_seen`).
@@ -84,10 +85,9 @@ class SweepState:
             run was cut short or the member failed when it was read again.
         asked: members asked so far, by all runs that had a part in the sweep.
         missing: those of them that CrowdTwist did not know.
+        not_configured: those of them for which it said that the program lacks the resource.
         files: the files that were there when it began (see `files_seen`); None if there are none.
         changed: whether only members that changed are swept.
-        lacks_resource: whether the program lacked the resource for all members so far; None if
-            that is unknown.
         version: the table version of its records (see `table_version`); None if they have none.
         roster_checksum: checksum of the roster, in a sweep of all members for a full table.
         doubt: why it may have missed a row of a member of the roster, or "".
@@ -104,12 +104,17 @@ class SweepState:
     is_uncertain: bool = False
     asked: int = 0
     missing: int = 0
+    not_configured: int = 0
     files: dict[str, Any] | None = None
     changed: bool = False
-    lacks_resource: bool | None = None
     version: int | None = None
     roster_checksum: int | None = None
     doubt: str = ""
+
+    @property
+    def is_lacked_by_all(self) -> bool:
+        """Whether the program lacks the resource for all members so far that CrowdTwist knows."""
+        return 0 < self.not_configured == self.asked - self.missing
 
     def is_new_member(self, user_id: int) -> bool:
         """Return whether a member is new for certain, so that it is read from `start_date`."""

@@ -194,6 +194,4 @@ def record_files(state: MutableMapping[str, Any], sweep: SweepState) -> None:
         sweep.files,
         sweep.started_at,
         changed=sweep.changed,
-        lacks_resource=bool(sweep.lacks_resource)
-        or (sweep.lacks_resource is None and files_seen.lacks_resource(state)),
     )

@@ -102,9 +102,9 @@ def load_sweep(
         is_uncertain=True,
         asked=int(stored.get("asked", 0)),
         missing=int(stored.get("missing", 0)),
+        not_configured=int(stored.get("not_configured", 0)),
         files=files,
         changed=plan.changed,
-        lacks_resource=stored.get("lacks_resource"),
     )
 
 
@@ -134,8 +134,8 @@ def save(
         stored["files"] = sweep.files
     if sweep.changed:
         stored["members"] = "changed"
-    if sweep.lacks_resource is not None:
-        stored["lacks_resource"] = sweep.lacks_resource
+    if sweep.not_configured:
+        stored["not_configured"] = sweep.not_configured
     if sweep.roster_checksum is not None:
         stored |= _table_entries(sweep)
     stored |= sweep.failed.dump()

@@ -14,23 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-def doubt(
-    sweep: state.SweepState, *, lacks_rows: bool, lacks_resource: bool, is_proven: bool
-) -> str:
+def doubt(sweep: state.SweepState, *, lacks_rows: bool, is_proven: bool) -> str:
     """Return why the sweep may have missed a row, or "" if it has certainly brought all.
 
     Args:
         sweep: the sweep.
         lacks_rows: whether rows were left out because they have no key.
-        lacks_resource: whether CrowdTwist told some members that the program lacks the resource:
-            it may be about to lose it, or to get it back.
         is_proven: whether every list of the run is certain to be complete.
     """
     if sweep.doubt:
         return sweep.doubt
     if lacks_rows:
         return "rows without a key were left out"
-    if lacks_resource:
+    # It may be about to lose the resource, or to get it back.
+    if sweep.not_configured:
         return "some members were told that the program lacks this"
     if not is_proven:
         return "a list is not certain to be whole"

@@ -129,6 +129,10 @@ def changed_roster(
     push: dict[str, File] = {}
     live: dict[str, File] = {}
     failed: list[int] = []
+    # Streams that the program lacks wait for the next sweep of all members.
+    states = {
+        name: entry for name, entry in states.items() if not files_seen.is_not_configured(entry)
+    }
     seen_by_stream = _files_seen(states)
     try:
         for name, entry in states.items():

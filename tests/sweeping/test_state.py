@@ -246,7 +246,9 @@ def test_a_state_that_makes_no_sense_ends_with_one_sentence(broken: dict[str, An
     ("part", "name"),
     [
         *(("sweep", name) for name in ("retry", "joined", "fell", "lacking", "unlisted", "read")),
+        ("sweep", "lacks_resource"),
         ("files", "lacking"),
+        ("files", "lacks_resource"),
         ("roster", "swept"),
     ],
 )
