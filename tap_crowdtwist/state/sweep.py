@@ -77,7 +77,8 @@ class SweepState:
         failed: members whose rows could not be read.
         previous_digest: members that the last complete sweep read; None if all members are read
             from `start_date`, or if that is unknown.
-        read_digest: members that this sweep read, except `new_members`; None if that is lost.
+        read_digest: members that this sweep read, except `new_members`; None if that is lost, or
+            not needed, since there is no bookmark: then nothing is added to any digest.
         new_members: members it read that are not compared with `previous_digest`: those with a
             larger number than any in it, and those that had failed before.
         failed_digest: members that failed in their turn, compared as if they had been read.
@@ -127,12 +128,23 @@ class SweepState:
             user_id: the member's numeric id.
             failed_before: whether an earlier run failed to read it.
         """
+        if self.read_digest is None:
+            return
         # `previous_digest` has no member that failed before. In `read_digest` it would make its
         # buckets differ, so that others are read again from `start_date`.
         if failed_before or self.is_new_member(user_id):
             self.new_members.add(user_id)
-        elif self.read_digest is not None:
+        else:
             self.read_digest.add(user_id)
+
+    def record_failed(self, user_id: int) -> None:
+        """Add a member that failed in its turn to the digests.
+
+        That keeps it from looking new: the next run reads it from the list of failed members, with
+        its own lower bound.
+        """
+        if self.read_digest is not None and not self.is_new_member(user_id):
+            self.failed_digest.add(user_id)
 
 
 @dataclass(frozen=True)
@@ -159,13 +171,23 @@ class SweepPlan:
     changed: bool = False
     versioned: bool = False
 
+    @property
+    def has_bookmark(self) -> bool:
+        """Whether the sweep moves a bookmark when it is complete."""
+        return self.replication_key is not None and not self.changed
+
+    @property
+    def is_whole_table(self) -> bool:
+        """Whether the sweep reads all members of a full table."""
+        return self.replication_key is None and not self.changed
+
     def since(self, bookmark: datetime | None) -> datetime | None:
         """Return the lower bound of a new sweep; None for everything.
 
         Args:
             bookmark: the bookmark of the stream, if there is one.
         """
-        if bookmark is None or self.replication_key is None or self.changed:
+        if bookmark is None or not self.has_bookmark:
             return self.start_date
         bound = bookmark - self.lookback
         return max(bound, self.start_date) if self.start_date else bound

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from typing import overload
 
 
-def dump_timestamp(timestamp: datetime) -> str:
-    """Return a timestamp as RFC 3339 text in UTC."""
+@overload
+def dump_timestamp(timestamp: datetime) -> str: ...
+@overload
+def dump_timestamp(timestamp: datetime | None) -> str | None: ...
+def dump_timestamp(timestamp: datetime | None) -> str | None:
+    """Return a timestamp as RFC 3339 text in UTC; None for None."""
+    if timestamp is None:
+        return None
     return timestamp.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
 
 

@@ -122,13 +122,11 @@ class FailurePolicy:
         if request.kind is RequestKind.FAILED_BEFORE:
             return
         stats.failed_in_row += 1
-        # `failed_digest` keeps a failed member from looking new: the next run reads it from the
-        # list of failed members, with its own lower bound.
         user_id = self.user_ids.known_id(request.position)
         if request.kind is RequestKind.REREAD:
             sweep.is_uncertain = True
-        elif user_id and not sweep.is_new_member(user_id):
-            sweep.failed_digest.add(user_id)
+        elif user_id:
+            sweep.record_failed(user_id)
         if isinstance(error, UnavailableError) and request.kind is RequestKind.IN_ORDER:
             stats.unavailable += 1
             if stats.unavailable == stats.asked - stats.missing >= MIN_UNAVAILABLE:

@@ -182,7 +182,7 @@ class ResumableStream(CrowdTwistStream):
             state.forget(own, sweep)
         elif sweep.missing < sweep.asked or not sweep.asked:
             doubted = replace(sweep, doubt=self._doubt(sweep))
-            state.save(own, doubted, active.plan, run.roster, run.now())
+            state.save(own, doubted, run.roster, run.now())
             if len(msgspec.json.encode(self.tap_state)) > state.MAX_STATE_BYTES:
                 state.shorten(own)
         self._tap.state_writer.write_state(self.tap_state)
