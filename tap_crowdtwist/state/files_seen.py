@@ -43,16 +43,15 @@ def files_at_start(last: Mapping[str, Any] | None, present: Mapping[str, Any]) -
             still count as read.
         present: the files that exist now.
     """
-
-    def chosen(kind: str) -> dict[str, Any]:
+    files: FilesSeen = {"feeds": list(present["feeds"])}
+    for kind in KINDS:
         old, now = history_of(last, kind), history_of(present, kind)
         # After a clock that was ahead, the old history may end in the future.
         if any((*now.sums, *now.rest)):
             old.retreat(now.end - 1)
         # A sum of 0 now: the files are gone, and count as read.
-        return merged(lambda old, now: now or old, old, now).dump()
-
-    return {**{kind: chosen(kind) for kind in KINDS}, "feeds": list(present.get("feeds") or ())}
+        files[kind] = merged(lambda old, now: now or old, old, now).dump()
+    return files
 
 
 def files_on_resume(
@@ -71,15 +70,13 @@ def files_on_resume(
         files_at_start: the files of this sweep when it began.
         present: the files that exist now.
     """
-
-    def chosen(kind: str) -> dict[str, Any]:
-        old, own, now = (history_of(files, kind) for files in (last, files_at_start, present))
-        return merged(lambda old, own, now: own if own == now else old, old, own, now).dump()
-
-    return {
-        **{kind: chosen(kind) for kind in KINDS},
-        "feeds": list((files_at_start or {}).get("feeds", ())),
-    }
+    begun = files_at_start or {}
+    files: FilesSeen = {"feeds": list(begun.get("feeds", ()))}
+    for kind in KINDS:
+        old, own, now = (history_of(source, kind) for source in (last, begun, present))
+        chosen = merged(lambda old, own, now: own if own == now else old, old, own, now)
+        files[kind] = chosen.dump()
+    return files
 
 
 def record_complete(
@@ -98,21 +95,21 @@ def record_complete(
         changed: whether only members that changed were swept.
     """
     last = state.pop("files", None) or {}
-    histories = files or {kind: last[kind] for kind in (*KINDS, "feeds") if kind in last}
-    if not histories:
+    histories = last if files is None else files
+    # Nothing is known, or only that the program lacked the resource.
+    if "push" not in histories:
         return
-    # A sweep of changed members adds feeds and never drops one: a feed that has stopped must be
-    # noticed as a gap.
-    feeds = {*histories.get("feeds", ()), *(last.get("feeds", ()) if changed else ())}
     began = dump_timestamp(started_at)
-    keeps_fresh_at = _end(histories) == _end(last) if changed else files is None
-    state["files"] = {
-        **histories,
-        "feeds": sorted(feeds),
-        "all_at": last.get("all_at") if changed else began,
-        "fresh_at": (last.get("fresh_at") if keeps_fresh_at else None) or began,
-        **({"members": "changed"} if changed else {}),
-    }
+    seen = {name: histories[name] for name in (*KINDS, "feeds")}
+    seen |= {"all_at": began, "fresh_at": began}
+    if changed:
+        # It adds feeds and never drops one: a feed that has stopped must be noticed as a gap.
+        seen["feeds"] = sorted({*seen["feeds"], *last.get("feeds", ())})
+        seen |= {"all_at": last.get("all_at"), "members": "changed"}
+    has_newer_day = _end(histories) != _end(last)
+    if (changed or files is None) and not has_newer_day:
+        seen["fresh_at"] = last.get("fresh_at", began)
+    state["files"] = seen
 
 
 def is_of_changed(state: Mapping[str, Any]) -> bool:

@@ -113,6 +113,11 @@ class SweepState:
     doubt: str = ""
 
     @property
+    def are_all_missing(self) -> bool:
+        """Whether CrowdTwist knows none of the members so far."""
+        return 0 < self.missing == self.asked
+
+    @property
     def is_lacked_by_all(self) -> bool:
         """Whether the program lacks the resource for all members so far that CrowdTwist knows."""
         return 0 < self.not_configured == self.asked - self.missing

@@ -96,9 +96,8 @@ class FailurePolicy:
             sweep.missing += 1
         self.missing.record(request.position, missing=True)
         self.missing.expected = max(self.missing.expected, sweep.missing)
-        are_all_missing = sweep.missing == sweep.asked
         if (
-            are_all_missing
+            sweep.are_all_missing
             and sweep.asked >= MAX_ALL_MISSING
             and self.settings.max_missing_ratio < 1
         ):

@@ -40,17 +40,17 @@ class ResumableStream(CrowdTwistStream):
     @property
     def is_complete(self) -> bool:
         """Whether the interrupted run that this one resumes had completed the stream."""
-        own, changed = self.stream_state, self.run.settings.only_changed
-        if not self.run.is_resumed or not own.get(COMPLETED_AT):
+        run, own = self.run, self.stream_state
+        if not run.is_resumed or not own.get(COMPLETED_AT):
             return False
-        if files_seen.is_of_changed(own) and not changed:
-            return False  # only members that changed were read, and now all are wanted
-        if not changed and self.is_incremental and self.starts_later:
+        if run.settings.only_changed:
+            is_outdated = run.feeds is not None and run.feeds.has_new_files(own.get("files"))
+        else:
+            # The interrupted run read only members that changed, or from too late a date on.
+            is_outdated = files_seen.is_of_changed(own) or self.starts_later
+        if is_outdated:
             return False
-        feeds = self.run.feeds if changed else None
-        if feeds is not None and feeds.has_new_files(own.get("files")):
-            return False
-        state.check_compatible(own, self.run.roster)
+        state.check_compatible(own, run.roster)
         return True
 
     @property
@@ -60,10 +60,12 @@ class ResumableStream(CrowdTwistStream):
 
     @property
     def starts_later(self) -> bool:
-        """Whether earlier runs read from a later `start_date` than this one wants.
+        """Whether the bookmark is void: earlier runs read from a later `start_date` than wanted.
 
         A date that cannot be parsed is reported when the sweep begins.
         """
+        if not self.is_incremental:
+            return False
         # Not `stream_state`, which adds an entry for the stream to the state before its turn.
         own = self.tap_state.get("bookmarks", {}).get(self.name, {})
         try:
@@ -74,10 +76,9 @@ class ResumableStream(CrowdTwistStream):
     @property
     def shares_table(self) -> bool:
         """Whether a stream map writes another selected stream into the same table."""
-        streams = [s for s in self._tap.streams.values() if s.selected and s is not self]
-        return any(
-            stream_maps.table_names(stream) & stream_maps.table_names(self) for stream in streams
-        )
+        own_names = stream_maps.table_names(self)
+        others = [s for s in self._tap.streams.values() if s.selected and s is not self]
+        return any(stream_maps.table_names(stream) & own_names for stream in others)
 
     @property
     def forgets_rows(self) -> bool:
@@ -180,7 +181,7 @@ class ResumableStream(CrowdTwistStream):
         own, sweep, run = self.stream_state, active.sweep, self.run
         if forget:
             state.forget(own, sweep)
-        elif sweep.missing < sweep.asked or not sweep.asked:
+        elif not sweep.are_all_missing:
             doubted = replace(sweep, doubt=self._doubt(sweep))
             state.save(own, doubted, run.roster, run.now())
             if len(msgspec.json.encode(self.tap_state)) > state.MAX_STATE_BYTES:

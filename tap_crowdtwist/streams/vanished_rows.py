@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tap_crowdtwist import state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 
 def doubt(sweep: state.SweepState, *, lacks_rows: bool, is_proven: bool) -> str:
@@ -22,16 +22,15 @@ def doubt(sweep: state.SweepState, *, lacks_rows: bool, is_proven: bool) -> str:
         lacks_rows: whether rows were left out because they have no key.
         is_proven: whether every list of the run is certain to be complete.
     """
-    if sweep.doubt:
-        return sweep.doubt
-    if lacks_rows:
-        return "rows without a key were left out"
-    # It may be about to lose the resource, or to get it back.
-    if sweep.not_configured:
-        return "some members were told that the program lacks this"
-    if not is_proven:
-        return "a list is not certain to be whole"
-    return ""
+    return _first(
+        {
+            sweep.doubt: sweep.doubt != "",
+            "rows without a key were left out": lacks_rows,
+            # It may be about to lose the resource, or to get it back.
+            "some members were told that the program lacks this": sweep.not_configured > 0,
+            "a list is not certain to be whole": not is_proven,
+        }
+    )
 
 
 def why_kept(
@@ -53,35 +52,25 @@ def why_kept(
         is_shard: whether other runs read the rest of the roster.
         shares_table: whether another stream is sent to the same table.
     """
-    reasons = _reasons(sweep, own, found, is_shard=is_shard, shares_table=shares_table)
-    return next(reasons, "")
-
-
-def _reasons(
-    sweep: state.SweepState,
-    own: Mapping[str, Any],
-    found: int,
-    *,
-    is_shard: bool,
-    shares_table: bool,
-) -> Iterator[str]:
-    if sweep.changed:
-        yield "only members who changed were swept"
-    if is_shard:
-        yield "this run is one shard of several"
-    if sweep.version is None:
-        yield "the sweep began without table versions"
-    if sweep.failed.new or sweep.failed.overflowed:
-        yield "members failed"
-    if sweep.doubt:
-        yield sweep.doubt
-    if shares_table:
-        yield "a stream map writes another stream into the same table"
     before = state.found_before(own)
-    if not before:
-        yield "the state knows of no complete sweep before this one"
-    if state.has_shrunk(own, found):
-        yield (
+    has_failed_members = bool(sweep.failed.new) or sweep.failed.overflowed
+    return _first(
+        {
+            "only members who changed were swept": sweep.changed,
+            "this run is one shard of several": is_shard,
+            "the sweep began without table versions": sweep.version is None,
+            "members failed": has_failed_members,
+            sweep.doubt: sweep.doubt != "",
+            "a stream map writes another stream into the same table": shares_table,
+            "the state knows of no complete sweep before this one": before == 0,
             f"the roster has shrunk, or CrowdTwist knows fewer of it ({found} members, and "
-            f"{before} before); if that is right, run once with `vanished_rows` keep"
-        )
+            f"{before} before); if that is right, run once with `vanished_rows` keep": (
+                state.has_shrunk(own, found)
+            ),
+        }
+    )
+
+
+def _first(reasons: Mapping[str, bool]) -> str:
+    """Return the first reason that applies, or ""."""
+    return next((reason for reason, applies in reasons.items() if applies), "")
