@@ -43,7 +43,7 @@ def files_at_start(last: Mapping[str, Any] | None, present: Mapping[str, Any]) -
             still count as read.
         present: the files that exist now.
     """
-    files: FilesSeen = {"feeds": list(present["feeds"])}
+    files: FilesSeen = {"feeds": list(present.get("feeds", ()))}
     for kind in KINDS:
         old, now = history_of(last, kind), history_of(present, kind)
         # After a clock that was ahead, the old history may end in the future.

@@ -129,7 +129,7 @@ class MemberStream(ResumableStream):
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[Row, Any, Any]:
-        run, stats = self.run, self.run.stream_stats(self.name)
+        run, stats = self.run, self.stats
         stats.skip_reason = self.skip_reason
         if stats.skip_reason == LACKING:
             self.logger.warning("%s is skipped: %s", self.name, LACKING)
@@ -138,30 +138,24 @@ class MemberStream(ResumableStream):
                 state.void_if_roster_changed(self.stream_state, run.roster)
             return
         active = self.begin()
-        with self.measured() as count, run.progress(self):
+        with self.measured() as count, run.progress(self.name, stats):
             try:
                 yield from self._records(active, count, write=write_messages)
                 self._finish(active, write=write_messages)
             except IncompleteError as error:
                 self._checkpoint(active)
-                self._give_up(error)
+                self.give_up(error)
             except Exception:
                 self._checkpoint(active, forget=stats.wrong_roster)
                 raise
             finally:
                 self._active = None
 
-    def _give_up(self, error: IncompleteError) -> None:
-        """Go on with the other streams, unless CrowdTwist has answered no request at all."""
-        if not self.run.client.stats.has_succeeded:
-            raise error
-        self.run.failures.append(str(error))
-
     def _records(
         self, active: ActiveSweep, count: Callable[..., None], *, write: bool
     ) -> Generator[Row, Any, None]:
         """Write the records member by member, and a STATE every `checkpoint_interval`."""
-        run, stats = self.run, self.run.stream_stats(self.name)
+        run, stats = self.run, self.stats
         due = run.clock() + run.settings.checkpoint_interval
         for request, result in active.results():
             self.failure_policy.record_result(request, result, active.sweep)

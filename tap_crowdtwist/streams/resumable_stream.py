@@ -95,7 +95,7 @@ class ResumableStream(CrowdTwistStream):
         run = self.run
         return FailurePolicy(
             self.name,
-            run.stream_stats(self.name),
+            self.stats,
             run.settings,
             run.roster,
             run.missing,
@@ -122,7 +122,7 @@ class ResumableStream(CrowdTwistStream):
             self._forget_vanished(sweep)
         state.finish(self.stream_state, sweep, active.plan, run.roster, run.now())
         if sweep.failed.overflowed:
-            run.failures.append(
+            run.fail(
                 f"{self.name}: more members failed than the state can list "
                 f"({state.MAX_FAILED_MEMBERS:,} a stream at most), so its bookmark stays and "
                 "the next run reads everybody from there"
@@ -134,7 +134,7 @@ class ResumableStream(CrowdTwistStream):
         The state must not claim that anything was read, since the program may get the resource
         later. A few members that changed prove too little: they are read again by the next run.
         """
-        stats = self.run.stream_stats(self.name)
+        stats = self.stats
         stats.skip_reason = stats.skip_reason or "no member has this resource"
         self.logger.warning("%s has no rows: %s", self.name, stats.skip_reason)
         if self.forgets_rows:
@@ -156,12 +156,12 @@ class ResumableStream(CrowdTwistStream):
             is_shard=self.run.settings.shard.count != 1,
             shares_table=self.shares_table,
         )
-        self.run.stream_stats(self.name).vanished_rows = reason or FORGOTTEN
+        self.stats.vanished_rows = reason or FORGOTTEN
         if not reason and sweep.version is not None:
             self._write_activate_version_message(sweep.version)
 
     def _doubt(self, sweep: state.SweepState) -> str:
-        stats = self.run.stream_stats(self.name)
+        stats = self.stats
         return vanished_rows.doubt(
             sweep,
             lacks_rows=stats.rejected_rows > 0,

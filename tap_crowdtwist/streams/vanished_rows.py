@@ -23,13 +23,11 @@ def doubt(sweep: state.SweepState, *, lacks_rows: bool, is_proven: bool) -> str:
         is_proven: whether every list of the run is certain to be complete.
     """
     return _first(
-        {
-            sweep.doubt: sweep.doubt != "",
-            "rows without a key were left out": lacks_rows,
-            # It may be about to lose the resource, or to get it back.
-            "some members were told that the program lacks this": sweep.not_configured > 0,
-            "a list is not certain to be whole": not is_proven,
-        }
+        (sweep.doubt != "", sweep.doubt),
+        (lacks_rows, "rows without a key were left out"),
+        # The program may be about to lose the resource, or to get it back.
+        (sweep.not_configured > 0, "some members were told that the program lacks this"),
+        (not is_proven, "a list is not certain to be whole"),
     )
 
 
@@ -53,24 +51,23 @@ def why_kept(
         shares_table: whether another stream is sent to the same table.
     """
     before = state.found_before(own)
+    shrunk = (
+        f"the roster has shrunk, or CrowdTwist knows fewer of it ({found} members, and "
+        f"{before} before); if that is right, run once with `vanished_rows` keep"
+    )
     has_failed_members = bool(sweep.failed.new) or sweep.failed.overflowed
     return _first(
-        {
-            "only members who changed were swept": sweep.changed,
-            "this run is one shard of several": is_shard,
-            "the sweep began without table versions": sweep.version is None,
-            "members failed": has_failed_members,
-            sweep.doubt: sweep.doubt != "",
-            "a stream map writes another stream into the same table": shares_table,
-            "the state knows of no complete sweep before this one": before == 0,
-            f"the roster has shrunk, or CrowdTwist knows fewer of it ({found} members, and "
-            f"{before} before); if that is right, run once with `vanished_rows` keep": (
-                state.has_shrunk(own, found)
-            ),
-        }
+        (sweep.changed, "only members who changed were swept"),
+        (is_shard, "this run is one shard of several"),
+        (sweep.version is None, "the sweep began without table versions"),
+        (has_failed_members, "members failed"),
+        (sweep.doubt != "", sweep.doubt),
+        (shares_table, "a stream map writes another stream into the same table"),
+        (before == 0, "the state knows of no complete sweep before this one"),
+        (state.has_shrunk(own, found), shrunk),
     )
 
 
-def _first(reasons: Mapping[str, bool]) -> str:
+def _first(*reasons: tuple[bool, str]) -> str:
     """Return the first reason that applies, or ""."""
-    return next((reason for reason, applies in reasons.items() if applies), "")
+    return next((reason for applies, reason in reasons if applies), "")

@@ -128,11 +128,7 @@ def add_owing(
     for stream in streams:
         entry: dict[str, Any] = bookmarks.setdefault(stream, {})
         for day, changed in enumerate((False, True) if files else (False, False)):
-            noted = {
-                "push": full_note("push", 20_000 + day),
-                "live": full_note("live", 480_000),
-                "feeds": ["PROFILE", "USER_ACTIVITY", "USER_REDEMPTION", "POINTS_EXPIRATION"],
-            }
+            noted = {"push": full_note("push", 20_000 + day), "live": full_note("live", 480_000)}
             plan = state.SweepPlan(
                 stream,
                 NOW + timedelta(days=day),
