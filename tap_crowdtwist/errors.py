@@ -11,7 +11,6 @@ Every exception class of the tap, and what it means for the run:
                                 that stream is given up, the others go on, and the exit code is 1
           FileError             a file is broken: its stream is given up at that line
         IncompleteError         the run ends, but rows are missing; exit code 1
-          NothingReadError      a stream is given up before its first row, and its state is restored
         PackingError            a file cannot be unpacked: becomes a SettingError or a FileError
         StoppedError            a signal asked to stop: ends the run; exit code 128 + its number
       ApiError                  a request failed; the run goes on as the subclass says. In a stream

@@ -1,9 +1,9 @@
 """The state that a run leaves for the next one: one entry per stream.
 
-`sweep` describes the entry; `sweep_storage` loads and saves it; `sweep_lifecycle` decides where a
-sweep begins and what it leaves. `failed_members`, `roster_digest`, `files_seen` and `table_version`
-are parts of the entry; `compatibility` checks whether it fits the run. `resume` decides whether a
-run resumes the last one.
+`sweep` describes the entry; `sweep_storage` loads and saves it; `sweep_begin` decides where a sweep
+begins, `sweep_finish` what it leaves. `failed_members`, `roster_digest`, `files_seen` and
+`table_version` are parts of the entry; `compatibility` checks whether it fits the run. `resume`
+decides whether a run resumes the last one.
 """
 
 from tap_crowdtwist.state.compatibility import check_compatible
@@ -14,12 +14,10 @@ from tap_crowdtwist.state.failed_members import (
     lower_bound,
 )
 from tap_crowdtwist.state.sweep import SweepPlan, SweepState
-from tap_crowdtwist.state.sweep_lifecycle import (
-    begin,
+from tap_crowdtwist.state.sweep_begin import begin, misses_earlier_rows
+from tap_crowdtwist.state.sweep_finish import (
     finish,
     found_members,
-    misses_earlier_rows,
-    record_files,
     roster_size,
     void_if_roster_changed,
 )
@@ -41,7 +39,6 @@ __all__ = [
     "has_shrunk",
     "lower_bound",
     "misses_earlier_rows",
-    "record_files",
     "roster_size",
     "save",
     "shorten",

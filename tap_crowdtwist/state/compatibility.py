@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 
 _OLD_KEYS = {
-    "sweep": frozenset({"fell", "joined", "lacking", "read", "retry", "unlisted"}),
-    "files": frozenset({"lacking"}),
+    "sweep": frozenset(
+        {"fell", "joined", "lacking", "lacks_resource", "read", "retry", "unlisted"}
+    ),
+    "files": frozenset({"lacking", "lacks_resource"}),
     "roster": frozenset({"swept"}),
 }
 """Keys that older versions wrote; they mean something else, or nothing, now."""
@@ -25,14 +27,19 @@ def roster_identity(roster: Roster) -> dict[str, Any]:
     return {"id_type": roster.kind, "shard": str(roster.shard)}
 
 
+def roster_entry(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a state says of the roster; empty if it says nothing, or nothing that fits."""
+    stored = state.get("roster")
+    return stored if isinstance(stored, dict) else {}
+
+
 def check_compatible(state: Mapping[str, Any], roster: Roster) -> None:
     """Check that a state matches the current `id_type`, `hash_key` and `shard`.
 
     Raises:
         TapError: the state does not match; the message says what to change.
     """
-    stored = state.get("roster")
-    stored = stored if isinstance(stored, dict) else {}
+    stored = roster_entry(state)
     for name, present in roster_identity(roster).items():
         if stored.get(name, present) != present:
             raise TapError(

@@ -107,7 +107,7 @@ class FailedMembers:
         return failed
 
     @classmethod
-    def load(cls, stored: Mapping[str, Any], *, overflowed: bool = False) -> FailedMembers:
+    def load(cls, stored: Mapping[str, Any]) -> FailedMembers:
         """Read what `dump` returned; all members in it count as `earlier`.
 
         Raises:
@@ -115,9 +115,9 @@ class FailedMembers:
             TypeError: a value has the wrong type.
             ValueError: a value is malformed.
         """
-        tokens = _decode(stored["failed"]) if stored.get("failed") else set()
-        since = load_timestamp(stored.get("failed_since")) if tokens else None
-        return cls(tokens, since, overflowed=overflowed)
+        if not stored.get("failed"):
+            return cls()
+        return cls(_decode(stored["failed"]), load_timestamp(stored.get("failed_since")))
 
 
 def lower_bound(one: datetime | None, other: datetime | None) -> datetime | None:

@@ -1,7 +1,7 @@
 """The files that the sweeps of a stream have taken into account, as its state records them.
 
     {"push": {"first": 20523, "sums": "…", "rest": "…"}, "live": {…}, "feeds": ["PROFILE", …],
-     "all_at": "…", "fresh_at": "…", "members": "changed", "lacks_resource": true}
+     "all_at": "…", "fresh_at": "…", "members": "changed"}
 
 * `push`, `live`: histories (`files.history`) of the Data Push and Live Push files that existed when
   the last complete sweep began, or were read before it.
@@ -11,7 +11,9 @@
 * `fresh_at`: the start of the last complete sweep that found files of a newer day, or that read all
   members.
 * `members`: "changed" if the last complete sweep read only members that changed.
-* `lacks_resource`: present if the program lacked the resource then.
+
+A resource that the program lacked leaves only `{"not_configured": true}`: nothing was read, so
+sweeps of changed members skip the stream until a sweep of all members has read it.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ KINDS = {"push": HistorySize(20, 40), "live": HistorySize(24, 48, periods_per_ce
 
 FilesSeen = dict[str, Any]
 
+_NOT_CONFIGURED = {"not_configured": True}
+
 
 def files_at_start(last: Mapping[str, Any] | None, present: Mapping[str, Any]) -> FilesSeen:
     """Return the files of a sweep that begins.
@@ -39,16 +43,15 @@ def files_at_start(last: Mapping[str, Any] | None, present: Mapping[str, Any]) -
             still count as read.
         present: the files that exist now.
     """
-
-    def chosen(kind: str) -> dict[str, Any]:
+    files: FilesSeen = {"feeds": list(present.get("feeds", ()))}
+    for kind in KINDS:
         old, now = history_of(last, kind), history_of(present, kind)
         # After a clock that was ahead, the old history may end in the future.
         if any((*now.sums, *now.rest)):
             old.retreat(now.end - 1)
         # A sum of 0 now: the files are gone, and count as read.
-        return merged(lambda old, now: now or old, old, now).dump()
-
-    return {**{kind: chosen(kind) for kind in KINDS}, "feeds": list(present.get("feeds") or ())}
+        files[kind] = merged(lambda old, now: now or old, old, now).dump()
+    return files
 
 
 def files_on_resume(
@@ -67,15 +70,13 @@ def files_on_resume(
         files_at_start: the files of this sweep when it began.
         present: the files that exist now.
     """
-
-    def chosen(kind: str) -> dict[str, Any]:
-        old, own, now = (history_of(files, kind) for files in (last, files_at_start, present))
-        return merged(lambda old, own, now: own if own == now else old, old, own, now).dump()
-
-    return {
-        **{kind: chosen(kind) for kind in KINDS},
-        "feeds": list((files_at_start or {}).get("feeds", ())),
-    }
+    begun = files_at_start or {}
+    files: FilesSeen = {"feeds": list(begun.get("feeds", ()))}
+    for kind in KINDS:
+        old, own, now = (history_of(source, kind) for source in (last, begun, present))
+        chosen = merged(lambda old, own, now: own if own == now else old, old, own, now)
+        files[kind] = chosen.dump()
+    return files
 
 
 def record_complete(
@@ -84,7 +85,6 @@ def record_complete(
     started_at: datetime,
     *,
     changed: bool,
-    lacks_resource: bool,
 ) -> None:
     """Record the files of a complete sweep in the state of its stream.
 
@@ -93,25 +93,23 @@ def record_complete(
         files: the files of the sweep; None if they are not known, which keeps the former ones.
         started_at: when the sweep began.
         changed: whether only members that changed were swept.
-        lacks_resource: whether the program lacked the resource.
     """
     last = state.pop("files", None) or {}
-    histories = files or {kind: last[kind] for kind in (*KINDS, "feeds") if kind in last}
-    if not histories:
+    histories = last if files is None else files
+    # Nothing is known, or only that the program lacked the resource.
+    if "push" not in histories:
         return
-    # A sweep of changed members adds feeds and never drops one: a feed that has stopped must be
-    # noticed as a gap.
-    feeds = {*histories.get("feeds", ()), *(last.get("feeds", ()) if changed else ())}
     began = dump_timestamp(started_at)
-    keeps_fresh_at = _end(histories) == _end(last) if changed else files is None
-    state["files"] = {
-        **histories,
-        "feeds": sorted(feeds),
-        "all_at": last.get("all_at") if changed else began,
-        "fresh_at": (last.get("fresh_at") if keeps_fresh_at else None) or began,
-        **({"members": "changed"} if changed else {}),
-        **({"lacks_resource": True} if lacks_resource else {}),
-    }
+    seen = {name: histories[name] for name in (*KINDS, "feeds")}
+    seen |= {"all_at": began, "fresh_at": began}
+    if changed:
+        # It adds feeds and never drops one: a feed that has stopped must be noticed as a gap.
+        seen["feeds"] = sorted({*seen["feeds"], *last.get("feeds", ())})
+        seen |= {"all_at": last.get("all_at"), "members": "changed"}
+    has_newer_day = _end(histories) != _end(last)
+    if (changed or files is None) and not has_newer_day:
+        seen["fresh_at"] = last.get("fresh_at", began)
+    state["files"] = seen
 
 
 def is_of_changed(state: Mapping[str, Any]) -> bool:
@@ -119,9 +117,15 @@ def is_of_changed(state: Mapping[str, Any]) -> bool:
     return (state.get("files") or {}).get("members") == "changed"
 
 
-def lacks_resource(state: Mapping[str, Any]) -> bool:
-    """Return whether the program lacked the resource when it was last requested."""
-    return bool((state.get("files") or {}).get("lacks_resource"))
+def record_not_configured(state: MutableMapping[str, Any]) -> None:
+    """Record in the state of a stream that the program lacks its resource."""
+    state["files"] = dict(_NOT_CONFIGURED)
+
+
+def is_not_configured(state: Mapping[str, Any]) -> bool:
+    """Return whether nothing was read of a stream, because the program lacked its resource."""
+    # Beside histories, the key comes from an older state that Meltano has merged, and is void.
+    return state.get("files") == _NOT_CONFIGURED
 
 
 def history_of(files: Mapping[str, Any] | None, kind: str) -> FileHistory:

@@ -66,9 +66,11 @@ class RosterDigest:
     @classmethod
     def load(cls, stored: Mapping[str, Any] | None) -> RosterDigest | None:
         """Return the digest that a state holds; None if there is none or it is malformed."""
+        if stored is None:
+            return None
         try:
-            packed = base64.b64decode((stored or {})["sums"], validate=True)
-            largest = int((stored or {}).get("largest", 0))
+            packed = base64.b64decode(stored["sums"], validate=True)
+            largest = int(stored.get("largest", 0))
         except (KeyError, TypeError, ValueError):
             return None
         if len(packed) != ROWS * BUCKETS * _WIDTH:

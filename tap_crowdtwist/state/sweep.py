@@ -30,14 +30,15 @@ One entry per stream, whatever the number of members:
     it keeps both. No `since` means everything.
   * `at`: when a run last worked on it (see `resume`).
   * `after`: the last member whose rows are all written, or that is listed as failed.
-  * `asked`, `missing`: members requested so far, and those that CrowdTwist did not know.
+  * `asked`, `missing`, `not_configured`: members requested so far, those of them that CrowdTwist
+    did not know, and those for which it said that the program lacks the resource.
   * `read_digest`, `new_members`, `failed_digest`: digests of members, to compare with `roster`.
   * `failed`, `failed_since`: members that could not be read, as a count and a code of their ids
     (see `failed_members`), and their lower bound; without `failed_since`, everything of theirs is
     missing. The next run retries them.
   * `overflowed`: more members failed than `failed` can list.
   * `members`: "changed", if it sweeps only members that changed.
-  * `lacks_resource`, `files`, `version`, `checksum`, `doubt`: see the attributes of `SweepState`.
+  * `files`, `version`, `checksum`, `doubt`: see the attributes of `SweepState`.
   * `check`: a checksum of the other keys of `sweep`. If it is wrong, only `failed` counts.
 
 * `files`: the Data Push and Live Push files that are accounted for (see `files_seen`).
@@ -76,7 +77,8 @@ class SweepState:
         failed: members whose rows could not be read.
         previous_digest: members that the last complete sweep read; None if all members are read
             from `start_date`, or if that is unknown.
-        read_digest: members that this sweep read, except `new_members`; None if that is lost.
+        read_digest: members that this sweep read, except `new_members`; None if that is lost, or
+            not needed, since there is no bookmark: then nothing is added to any digest.
         new_members: members it read that are not compared with `previous_digest`: those with a
             larger number than any in it, and those that had failed before.
         failed_digest: members that failed in their turn, compared as if they had been read.
@@ -84,10 +86,9 @@ class SweepState:
             run was cut short or the member failed when it was read again.
         asked: members asked so far, by all runs that had a part in the sweep.
         missing: those of them that CrowdTwist did not know.
+        not_configured: those of them for which it said that the program lacks the resource.
         files: the files that were there when it began (see `files_seen`); None if there are none.
         changed: whether only members that changed are swept.
-        lacks_resource: whether the program lacked the resource for all members so far; None if
-            that is unknown.
         version: the table version of its records (see `table_version`); None if they have none.
         roster_checksum: checksum of the roster, in a sweep of all members for a full table.
         doubt: why it may have missed a row of a member of the roster, or "".
@@ -104,12 +105,22 @@ class SweepState:
     is_uncertain: bool = False
     asked: int = 0
     missing: int = 0
+    not_configured: int = 0
     files: dict[str, Any] | None = None
     changed: bool = False
-    lacks_resource: bool | None = None
     version: int | None = None
     roster_checksum: int | None = None
     doubt: str = ""
+
+    @property
+    def are_all_missing(self) -> bool:
+        """Whether CrowdTwist knows none of the members so far."""
+        return 0 < self.missing == self.asked
+
+    @property
+    def is_lacked_by_all(self) -> bool:
+        """Whether the program lacks the resource for all members so far that CrowdTwist knows."""
+        return 0 < self.not_configured == self.asked - self.missing
 
     def is_new_member(self, user_id: int) -> bool:
         """Return whether a member is new for certain, so that it is read from `start_date`."""
@@ -122,12 +133,23 @@ class SweepState:
             user_id: the member's numeric id.
             failed_before: whether an earlier run failed to read it.
         """
+        if self.read_digest is None:
+            return
         # `previous_digest` has no member that failed before. In `read_digest` it would make its
         # buckets differ, so that others are read again from `start_date`.
         if failed_before or self.is_new_member(user_id):
             self.new_members.add(user_id)
-        elif self.read_digest is not None:
+        else:
             self.read_digest.add(user_id)
+
+    def record_failed(self, user_id: int) -> None:
+        """Add a member that failed in its turn to the digests.
+
+        That keeps it from looking new: the next run reads it from the list of failed members, with
+        its own lower bound.
+        """
+        if self.read_digest is not None and not self.is_new_member(user_id):
+            self.failed_digest.add(user_id)
 
 
 @dataclass(frozen=True)
@@ -154,13 +176,23 @@ class SweepPlan:
     changed: bool = False
     versioned: bool = False
 
+    @property
+    def has_bookmark(self) -> bool:
+        """Whether the sweep moves a bookmark when it is complete."""
+        return self.replication_key is not None and not self.changed
+
+    @property
+    def is_whole_table(self) -> bool:
+        """Whether the sweep reads all members of a full table."""
+        return self.replication_key is None and not self.changed
+
     def since(self, bookmark: datetime | None) -> datetime | None:
         """Return the lower bound of a new sweep; None for everything.
 
         Args:
             bookmark: the bookmark of the stream, if there is one.
         """
-        if bookmark is None or self.replication_key is None or self.changed:
+        if bookmark is None or not self.has_bookmark:
             return self.start_date
         bound = bookmark - self.lookback
         return max(bound, self.start_date) if self.start_date else bound

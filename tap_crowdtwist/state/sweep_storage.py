@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import zlib
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from tap_crowdtwist.errors import TapError
-from tap_crowdtwist.state import files_seen
-from tap_crowdtwist.state.compatibility import roster_identity
+from tap_crowdtwist.state.compatibility import roster_entry, roster_identity
+from tap_crowdtwist.state.failed_members import FailedMembers
 from tap_crowdtwist.state.roster_digest import RosterDigest
 from tap_crowdtwist.state.sweep import SweepState
 from tap_crowdtwist.state.timestamps import dump_timestamp, load_timestamp
@@ -19,13 +17,74 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_crowdtwist.members.roster import Roster
-    from tap_crowdtwist.state.sweep import SweepPlan
 
-MAX_CLOCK_SKEW = timedelta(hours=1)
-"""Largest difference allowed between the clocks of several machines."""
+_DIGESTS = ("read_digest", "new_members", "failed_digest")
 
-_MAX_SHOWN = 60
-"""Characters of a malformed bookmark that an error shows."""
+
+def dump(sweep: SweepState) -> dict[str, Any]:
+    """Return a sweep in the form of a state, without values that are empty or 0."""
+    values = {
+        "started_at": dump_timestamp(sweep.started_at),
+        "since": dump_timestamp(sweep.since),
+        "after": sweep.after,
+        "asked": sweep.asked,
+        "missing": sweep.missing,
+        "not_configured": sweep.not_configured,
+        **_dump_digests(sweep),
+        "overflowed": sweep.failed.overflowed,
+        "files": sweep.files,
+        "members": "changed" if sweep.changed else None,
+        "checksum": sweep.roster_checksum,
+        "version": sweep.version,
+        "doubt": sweep.doubt,
+        **sweep.failed.dump(),
+    }
+    return {name: value for name, value in values.items() if value}
+
+
+def _dump_digests(sweep: SweepState) -> dict[str, Any]:
+    """Return the digests of a sweep; all but the first are left out if they are empty."""
+    if sweep.read_digest is None:
+        return {}
+    dumped = {"read_digest": sweep.read_digest.dump()}
+    if sweep.new_members.largest:
+        dumped["new_members"] = sweep.new_members.dump()
+    if sweep.failed_digest.largest:
+        dumped["failed_digest"] = sweep.failed_digest.dump()
+    return dumped
+
+
+def load(stored: Mapping[str, Any]) -> SweepState:
+    """Return the sweep that `dump` returned; all failed members count as those of earlier runs.
+
+    Raises:
+        AttributeError, KeyError, TypeError, ValueError: a key is missing, or a value is malformed.
+    """
+    started_at = load_timestamp(stored["started_at"])
+    if started_at is None:
+        raise ValueError("started_at")
+    failed = FailedMembers.load(stored)
+    failed.overflowed = bool(stored.get("overflowed"))
+    read_digest, new_members, failed_digest = (
+        RosterDigest.load(stored.get(name)) for name in _DIGESTS
+    )
+    return SweepState(
+        started_at,
+        load_timestamp(stored.get("since")),
+        stored.get("after"),
+        failed,
+        read_digest=read_digest,
+        new_members=new_members or RosterDigest(),
+        failed_digest=failed_digest or RosterDigest(),
+        asked=int(stored.get("asked", 0)),
+        missing=int(stored.get("missing", 0)),
+        not_configured=int(stored.get("not_configured", 0)),
+        files=stored.get("files"),
+        changed=stored.get("members") == "changed",
+        version=stored.get("version"),
+        roster_checksum=stored.get("checksum"),
+        doubt=stored.get("doubt", ""),
+    )
 
 
 def stored_sweep(state: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -36,7 +95,7 @@ def stored_sweep(state: Mapping[str, Any]) -> Mapping[str, Any]:
     the failed members count: reading them once more does no harm.
     """
     stored: Mapping[str, Any] = state.get("sweep") or {}
-    last_complete = load_timestamp((state.get("roster") or {}).get("swept_at"))
+    last_complete = load_timestamp(roster_entry(state).get("swept_at"))
     began = load_timestamp(stored.get("started_at"))
     # There is no checksum if the state holds failed members only.
     is_unmixed = stored.get("check") in {None, _checksum(stored)}
@@ -45,112 +104,12 @@ def stored_sweep(state: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: stored[name] for name in ("failed", "failed_since") if name in stored}
 
 
-def read_bookmark(state: Mapping[str, Any], plan: SweepPlan) -> datetime | None:
-    """Return the bookmark of a state; None if it has none, or one of another replication key.
-
-    Raises:
-        TapError: the bookmark is not a timestamp, or lies in the future.
-    """
-    if state.get("replication_key") != plan.replication_key:
-        return None
-    value = state.get("replication_key_value")
-    try:
-        bookmark = load_timestamp(value)
-        plan.since(bookmark)  # OverflowError if it is earlier than any datetime
-    except (AttributeError, OverflowError, TypeError, ValueError):
-        raise TapError(
-            f"The state cannot be read: the bookmark of `{plan.stream}`, "
-            f"{value!r:.{_MAX_SHOWN}}, is not a timestamp such as 2026-11-19T02:00:00Z; correct "
-            "it, or remove the entry of the stream to read it from the start"
-        ) from None
-    if bookmark is not None and bookmark > plan.now + MAX_CLOCK_SKEW:
-        raise TapError(
-            f"The state's bookmark of `{plan.stream}`, {dump_timestamp(bookmark)}, lies in the "
-            "future, so a clock is or was wrong; correct the clock, or set the bookmark to the "
-            "time at which the last sync really began"
-        )
-    return bookmark
-
-
-def load_sweep(
-    state: Mapping[str, Any], stored: Mapping[str, Any], plan: SweepPlan, since: datetime | None
-) -> SweepState | None:
-    """Return the sweep to resume; None if there is none, or the settings now ask for another one.
-
-    Args:
-        state: the state of the stream.
-        stored: the sweep in it, as `stored_sweep` returned it.
-        plan: the facts that decide where a sweep starts.
-        since: the lower bound that a new sweep would have.
-    """
-    if "started_at" not in stored or (stored.get("members") == "changed") is not plan.changed:
-        return None
-    stored_since = load_timestamp(stored.get("since"))
-    # The members before the cursor were read from too late a date on.
-    if stored_since is not None and (since is None or stored_since > since):
-        return None
-    files = stored.get("files")
-    if plan.changed and plan.files is not None:
-        files = files_seen.files_on_resume(state.get("files"), files, plan.files)
-    return SweepState(
-        load_timestamp(stored["started_at"]) or plan.now,
-        stored_since,
-        stored.get("after"),
-        read_digest=RosterDigest.load(stored.get("read_digest")),
-        new_members=RosterDigest.load(stored.get("new_members")) or RosterDigest(),
-        failed_digest=RosterDigest.load(stored.get("failed_digest")) or RosterDigest(),
-        is_uncertain=True,
-        asked=int(stored.get("asked", 0)),
-        missing=int(stored.get("missing", 0)),
-        files=files,
-        changed=plan.changed,
-        lacks_resource=stored.get("lacks_resource"),
-    )
-
-
-def save(
-    state: MutableMapping[str, Any],
-    sweep: SweepState,
-    plan: SweepPlan,
-    roster: Roster,
-    now: datetime,
-) -> None:
+def save(state: MutableMapping[str, Any], sweep: SweepState, roster: Roster, now: datetime) -> None:
     """Save a sweep that is not complete in the state of its stream."""
     # `at` shows the next run that this one was alive then (`resume`).
-    stored: dict[str, Any] = {
-        "started_at": dump_timestamp(sweep.started_at),
-        "at": dump_timestamp(now),
-    }
-    if sweep.since is not None:
-        stored["since"] = dump_timestamp(sweep.since)
-    if sweep.after is not None:
-        stored |= {"after": sweep.after, "asked": sweep.asked, "missing": sweep.missing}
-    # Without a bookmark there are no older rows that a new member may lack.
-    if plan.replication_key is not None and not sweep.changed:
-        stored |= _digests(sweep)
-    if sweep.failed.overflowed:
-        stored["overflowed"] = True
-    if sweep.files is not None:
-        stored["files"] = sweep.files
-    if sweep.changed:
-        stored["members"] = "changed"
-    if sweep.lacks_resource is not None:
-        stored["lacks_resource"] = sweep.lacks_resource
-    if sweep.roster_checksum is not None:
-        stored |= _table_entries(sweep)
-    stored |= sweep.failed.dump()
+    stored = {**dump(sweep), "at": dump_timestamp(now)}
     state["sweep"] = {**stored, "check": _checksum(stored)}
-    state["roster"] = {**(state.get("roster") or {}), **roster_identity(roster)}
-
-
-def _table_entries(sweep: SweepState) -> dict[str, Any]:
-    """Return the keys of a sweep that decide which rows of a table no longer exist."""
-    entries: dict[str, Any] = {"checksum": sweep.roster_checksum}
-    if sweep.version is not None:
-        entries["version"] = sweep.version
-    if sweep.doubt:
-        entries["doubt"] = sweep.doubt
-    return entries
+    state["roster"] = {**roster_entry(state), **roster_identity(roster)}
 
 
 def shorten(state: MutableMapping[str, Any]) -> None:
@@ -158,7 +117,7 @@ def shorten(state: MutableMapping[str, Any]) -> None:
 
     The sweep after this one then reads all members from `start_date`.
     """
-    for name in ("read_digest", "new_members", "failed_digest"):
+    for name in _DIGESTS:
         state["sweep"].pop(name, None)
     state["sweep"]["check"] = _checksum(state["sweep"])
 
@@ -166,7 +125,8 @@ def shorten(state: MutableMapping[str, Any]) -> None:
 def forget(state: MutableMapping[str, Any], sweep: SweepState) -> None:
     """Remove a sweep from the state, except its failed members."""
     state.pop("sweep", None)
-    if failed := sweep.failed.dump():
+    failed = sweep.failed.dump()
+    if failed:
         state["sweep"] = failed
 
 
@@ -174,13 +134,3 @@ def _checksum(stored: Mapping[str, Any]) -> int:
     """Return the checksum of a sweep in a state, whatever the order of its keys."""
     content = {name: value for name, value in stored.items() if name != "check"}
     return zlib.crc32(json.dumps(content, sort_keys=True).encode())
-
-
-def _digests(sweep: SweepState) -> dict[str, Any]:
-    """Return the digests of a sweep, as a state holds them; empty ones are left out."""
-    optional = {"new_members": sweep.new_members, "failed_digest": sweep.failed_digest}
-    digests = {name: digest.dump() for name, digest in optional.items() if digest.largest}
-    # Even if it is empty: if it is absent, the next run takes it for lost.
-    if sweep.read_digest is not None:
-        digests["read_digest"] = sweep.read_digest.dump()
-    return digests

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tap_crowdtwist.state.compatibility import roster_entry
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -20,7 +22,7 @@ MIN_FOUND_RATIO = 0.9
 
 def last_version(state: Mapping[str, Any]) -> int | None:
     """Return the version of the last complete sweep of all members, if it had one."""
-    return _number(state, "version")
+    return roster_number(state, "version")
 
 
 def next_version(state: Mapping[str, Any], started_at: datetime) -> int:
@@ -30,7 +32,7 @@ def next_version(state: Mapping[str, Any], started_at: datetime) -> int:
 
 def found_before(state: Mapping[str, Any]) -> int:
     """Return how many members the next sweep is measured by; 0 if no sweep was complete yet."""
-    return _number(state, "found") or 0
+    return roster_number(state, "found") or 0
 
 
 def has_shrunk(state: Mapping[str, Any], found: int) -> bool:
@@ -57,7 +59,7 @@ def completed(
     return {**found_entry, "version": version}
 
 
-def _number(state: Mapping[str, Any], name: str) -> int | None:
-    roster = state.get("roster")
-    number = roster.get(name) if isinstance(roster, dict) else None
+def roster_number(state: Mapping[str, Any], name: str) -> int | None:
+    """Return a number that the state has about the roster; None if it has none."""
+    number = roster_entry(state).get(name)
     return number if isinstance(number, int) else None

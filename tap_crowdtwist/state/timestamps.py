@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from typing import overload
 
 from tap_crowdtwist.records.timestamps import format_timestamp
 
 
-def dump_timestamp(timestamp: datetime) -> str:
-    """Return a timestamp as RFC 3339 text in UTC."""
+@overload
+def dump_timestamp(timestamp: datetime) -> str: ...
+@overload
+def dump_timestamp(timestamp: datetime | None) -> str | None: ...
+def dump_timestamp(timestamp: datetime | None) -> str | None:
+    """Return a timestamp as RFC 3339 text in UTC; None for None."""
+    if timestamp is None:
+        return None
     return format_timestamp(timestamp.astimezone(timezone.utc))
 
 

@@ -18,6 +18,7 @@ from tap_crowdtwist.errors import TapError
 from tap_crowdtwist.privacy.policy import public_schema
 from tap_crowdtwist.records.normalizer import Normalizer
 from tap_crowdtwist.streams import stream_maps
+from tap_crowdtwist.sync.stats import StreamStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -77,6 +78,21 @@ class CrowdTwistStream(Stream):
         """The shared parts of this run."""
         return self._get_run()
 
+    @property
+    def stats(self) -> StreamStats:
+        """The counts of this stream."""
+        return self.run.all_stats.setdefault(self.name, StreamStats())
+
+    def give_up(self, error: Exception) -> None:
+        """End the stream with an error, and let the other streams go on.
+
+        Raises:
+            Exception: the error, if CrowdTwist has answered no request at all.
+        """
+        if not self.run.client.stats.has_succeeded:
+            raise error
+        self.run.fail(error)
+
     @cached_property
     def normalizer(self) -> Normalizer:
         """The function from raw rows to records, compiled from schema and selection of the catalog.
@@ -100,7 +116,7 @@ class CrowdTwistStream(Stream):
             selected=lambda breadcrumb: bool(self.mask[breadcrumb]),
             policy=self._policy,
             aliases=self.aliases,
-            text_counts=self.run.stream_stats(self.name).texts if self.has_text_objects else None,
+            text_counts=self.stats.texts if self.has_text_objects else None,
         )
 
     def _warn_of_old_catalog(self) -> None:
@@ -181,7 +197,7 @@ class CrowdTwistStream(Stream):
             write: whether to write RECORD messages.
             version: the table version, in streams that send ACTIVATE_VERSION.
         """
-        stats = self.run.stream_stats(self.name)
+        stats = self.stats
         normalize, send = self.normalizer, self._tap.write_message
         for row in rows:
             try:

@@ -64,7 +64,7 @@ class DataPushStream(FileStream):
 
     @override
     def read(self, file: File) -> Iterator[Row]:
-        stats = self.run.stream_stats(self.name)
+        stats = self.stats
         with CsvTable(file, self.source.open, self.run.settings.data_push_format) as table:
             names = [self._column_name(name) for name in table.columns]
             self._check_columns(table, names)

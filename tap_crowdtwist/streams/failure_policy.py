@@ -34,10 +34,6 @@ MIN_MISSING_CHANGED = 10
 """In a sweep of changed members, fewer missing ones than this prove nothing about the files."""
 
 
-class NothingReadError(IncompleteError):
-    """A stream is given up before its first row; its state is restored."""
-
-
 @dataclass(frozen=True)
 class FailurePolicy:
     """Counts the results of one sweep, and decides when to stop it.
@@ -69,8 +65,8 @@ class FailurePolicy:
 
         Raises:
             SettingError: CrowdTwist knows none of the first `MAX_ALL_MISSING` members.
-            NothingReadError: none of the first `MIN_UNAVAILABLE` members can be read.
-            IncompleteError: more members in a row failed than `max_failed_members` allows.
+            IncompleteError: none of the first `MIN_UNAVAILABLE` members can be read, or more
+                members in a row failed than `max_failed_members` allows.
         """
         stats, error = self.stats, result.error
         # A member that is read again in this run has been counted when its turn came.
@@ -86,9 +82,10 @@ class FailurePolicy:
         elif isinstance(error, NotConfiguredError):
             stats.failed_in_row = 0
             stats.not_configured += 1
+            sweep.not_configured += 1
             if stats.not_configured == 1:
                 self.logger.warning("%s: %s (further ones not logged)", self.stream, error)
-            if stats.not_configured == _known_members(sweep) >= MIN_UNAVAILABLE:
+            if sweep.is_lacked_by_all and sweep.not_configured >= MIN_UNAVAILABLE:
                 stats.skip_reason = error.sentence
         else:
             self._list_as_failed(error, request, result.since, sweep)
@@ -99,9 +96,8 @@ class FailurePolicy:
             sweep.missing += 1
         self.missing.record(request.position, missing=True)
         self.missing.expected = max(self.missing.expected, sweep.missing)
-        are_all_missing = sweep.missing == sweep.asked
         if (
-            are_all_missing
+            sweep.are_all_missing
             and sweep.asked >= MAX_ALL_MISSING
             and self.settings.max_missing_ratio < 1
         ):
@@ -125,17 +121,15 @@ class FailurePolicy:
         if request.kind is RequestKind.FAILED_BEFORE:
             return
         stats.failed_in_row += 1
-        # `failed_digest` keeps a failed member from looking new: the next run reads it from the
-        # list of failed members, with its own lower bound.
         user_id = self.user_ids.known_id(request.position)
         if request.kind is RequestKind.REREAD:
             sweep.is_uncertain = True
-        elif user_id and not sweep.is_new_member(user_id):
-            sweep.failed_digest.add(user_id)
+        elif user_id:
+            sweep.record_failed(user_id)
         if isinstance(error, UnavailableError) and request.kind is RequestKind.IN_ORDER:
             stats.unavailable += 1
             if stats.unavailable == stats.asked - stats.missing >= MIN_UNAVAILABLE:
-                raise NothingReadError(
+                raise IncompleteError(
                     f"{self.stream}: {error}; deselect the stream, or ask for the permission"
                 )
         if stats.failed_in_row > self.settings.max_failed_members:
@@ -144,25 +138,16 @@ class FailurePolicy:
                 f"`max_failed_members` allows (last error: {error})"
             )
 
-    def counts_as_complete(self, sweep: SweepState) -> bool:
-        """Return whether a sweep that reached its end counts as complete.
-
-        It does not if the program lacks the resource.
+    def check_missing(self, sweep: SweepState) -> None:
+        """Check that not too many members of a sweep that reached its end are missing.
 
         Raises:
-            SettingError: too many members are missing.
+            SettingError: too many are.
         """
-        stats = self.stats
         # If a single member changed and was deleted, all are missing; that proves nothing.
         are_too_few = sweep.changed and sweep.missing < MIN_MISSING_CHANGED
         if not are_too_few and sweep.missing > sweep.asked * self.settings.max_missing_ratio:
             self._raise_wrong_roster(sweep)
-        is_lacked_by_all = 0 < stats.not_configured == _known_members(sweep) and not stats.failed
-        if stats.skip_reason or is_lacked_by_all:
-            stats.skip_reason = stats.skip_reason or "no member has this resource"
-            self.logger.warning("%s has no rows: %s", self.stream, stats.skip_reason)
-            return False
-        return True
 
     def _raise_wrong_roster(self, sweep: SweepState) -> NoReturn:
         """Fail, and have the sweep forgotten: a corrected roster has to be read from the start."""
@@ -180,8 +165,3 @@ class FailurePolicy:
             f"{self.stream} as {self.roster.id_type!r}; check it and the roster, or raise "
             "`max_missing_ratio` if so many are gone",
         )
-
-
-def _known_members(sweep: SweepState) -> int:
-    """Return how many of the members read so far CrowdTwist knows."""
-    return sweep.asked - sweep.missing

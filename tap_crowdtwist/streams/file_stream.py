@@ -117,7 +117,7 @@ class FileStream(CrowdTwistStream):
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[Row, Any, Any]:
-        stats = self.run.stream_stats(self.name)
+        stats = self.stats
         if self.run.settings.shard.number > 1:
             stats.skip_reason = "files are read by the first shard"
             return
@@ -183,7 +183,7 @@ class FileStream(CrowdTwistStream):
             self.name,
             number,
             files,
-            f"{self.run.stream_stats(self.name).records:,}",
+            f"{self.stats.records:,}",
         )
 
 

@@ -29,9 +29,10 @@ def parse_deletion(payload: Any) -> Row | None:
     if not isinstance(payload, dict) or "status" not in payload:
         return None
     history = payload.get("status_history")
-    steps = history if isinstance(history, list) else []
-    entries = [entry for entry in steps if isinstance(entry, dict)]
-    return {**payload, "status_history": entries}
+    steps = []
+    if isinstance(history, list):
+        steps = [step for step in history if isinstance(step, dict)]
+    return {**payload, "status_history": steps}
 
 
 def tombstone(user_id: int, deletion: Row, until: datetime) -> Row:
@@ -43,9 +44,15 @@ def tombstone(user_id: int, deletion: Row, until: datetime) -> Row:
         until: when the sweep began; the date of deletion if the history has none.
     """
     history = deletion["status_history"]
-    steps = [(_date_of(step), str(step.get("status")).lower()) for step in history]
-    dates = [date for date, _ in steps if date]
-    completed = [date for date, status in steps if date and "completed" in status]
+    dates: list[str] = []
+    completed: list[str] = []
+    for step in history:
+        date = _date_of(step)
+        if date is None:
+            continue
+        dates.append(date)
+        if "completed" in str(step.get("status")).lower():
+            completed.append(date)
     return {
         "id": user_id,
         DELETED_AT: max(completed or dates, default=format_timestamp(until)),
@@ -64,8 +71,9 @@ def _date_of(step: Row) -> str | None:
 
 def parse_awaiting(payload: Any) -> Row | None:
     """Return the body of Points Awaiting Fulfillment, which has at least one of its two totals."""
-    is_known = isinstance(payload, dict) and any(name in payload for name in _TOTALS)
-    return payload if is_known else None
+    if not isinstance(payload, dict) or payload.keys().isdisjoint(_TOTALS):
+        return None
+    return payload
 
 
 def parse_expirations(payload: Any) -> list[Row] | None:
@@ -75,13 +83,17 @@ def parse_expirations(payload: Any) -> list[Row] | None:
     """
     if payload is None:
         return []
-    if not isinstance(payload, dict) or (payload and not payload.keys() & _EXPIRATION_RULES.keys()):
+    if not isinstance(payload, dict):
         return None
-    if not all(isinstance(payload.get(key) or [], list) for key in _EXPIRATION_RULES):
+    if payload and payload.keys().isdisjoint(_EXPIRATION_RULES):
         return None
-    entries = [
-        (entry, rule) for key, rule in _EXPIRATION_RULES.items() for entry in payload.get(key) or ()
-    ]
-    if not all(isinstance(entry, dict) for entry, _ in entries):
-        return None
-    return [{**entry, "rule_type": rule} for entry, rule in entries]
+    rows = []
+    for key, rule in _EXPIRATION_RULES.items():
+        entries = payload.get(key) or []
+        if not isinstance(entries, list):
+            return None
+        for entry in entries:
+            if not isinstance(entry, dict):
+                return None
+            rows.append({**entry, "rule_type": rule})
+    return rows

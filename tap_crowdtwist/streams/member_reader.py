@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tap_crowdtwist.api.errors import ApiError, FatalApiError
 from tap_crowdtwist.streams import member_request
@@ -58,8 +58,6 @@ class MemberReader:
         """
         is_last = self.sweep.previous_digest is None
         yield from self._results_of(job, is_last=is_last)
-        # All of them were requested again; those that failed again have been added anew.
-        self.sweep.failed.earlier.clear()
         if is_last:
             return
         # Which members may be new is known only after the last result. The next stream's sweep must
@@ -133,7 +131,6 @@ class ActiveSweep(NamedTuple):
         plan: what its bounds were decided by.
         reader: reads its members.
         job: its results to come; None in a dry run, which reads members without the worker pool.
-        entry_before: a copy of the stream's entry in the state, restored if nothing can be read.
         first: the position in the roster at which this run began.
     """
 
@@ -141,7 +138,6 @@ class ActiveSweep(NamedTuple):
     plan: SweepPlan
     reader: MemberReader
     job: SweepJob[MemberRequest, MemberResult] | None
-    entry_before: dict[str, Any]
     first: int
 
     def results(self) -> Iterator[tuple[MemberRequest, MemberResult]]:

@@ -69,7 +69,7 @@ def requests_of(
     """Yield the rest of the roster, then the members that failed in earlier runs.
 
     Those come last, so that a member that fails for good never keeps others from being read. One
-    that is read now leaves the list in `MemberReader.results`; one that fails again is added anew
+    that is read now leaves the list when the sweep is complete; one that fails again is added anew
     by `FailurePolicy`.
     """
     failed = roster.with_tokens(sweep.failed.earlier)

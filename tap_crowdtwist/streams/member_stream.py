@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
@@ -10,10 +9,9 @@ from typing_extensions import override
 from tap_crowdtwist import state
 from tap_crowdtwist.errors import IncompleteError, SettingError, TapError
 from tap_crowdtwist.streams import member_request
-from tap_crowdtwist.streams.failure_policy import NothingReadError
 from tap_crowdtwist.streams.member_reader import ActiveSweep, MemberReader
 from tap_crowdtwist.streams.member_request import RequestKind
-from tap_crowdtwist.streams.resumable_stream import ResumableStream
+from tap_crowdtwist.streams.resumable_stream import LACKING, ResumableStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -66,10 +64,10 @@ class MemberStream(ResumableStream):
         """Begin the sweep before it is the stream's turn.
 
         Returns:
-            False if the stream is complete; the caller then begins that of the next stream.
+            False if the stream is not read; the caller then begins that of the next stream.
         """
         try:
-            if self.is_complete:
+            if self.skip_reason:
                 return False
             self.begin()
         except TapError:
@@ -86,13 +84,12 @@ class MemberStream(ResumableStream):
         """
         if self._active is None:
             plan = self._plan()
-            entry_before = copy.deepcopy(self.stream_state)
             sweep = state.begin(self.stream_state, plan, self.run.roster)
             first = self.run.roster.after(sweep.after)
             reader = MemberReader(self.name, self.run, sweep, self._read, self.logger)
             # A dry run of the SDK stops after a few records: reading ahead would waste requests.
             job = reader.start() if self.ABORT_AT_RECORD_COUNT is None else None
-            self._active = ActiveSweep(sweep, plan, reader, job, entry_before, first)
+            self._active = ActiveSweep(sweep, plan, reader, job, first)
         return self._active
 
     def _plan(self) -> state.SweepPlan:
@@ -132,48 +129,36 @@ class MemberStream(ResumableStream):
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[Row, Any, Any]:
-        run, stats = self.run, self.run.stream_stats(self.name)
-        if run.skip_reason:
-            stats.skip_reason = run.skip_reason
-            return
-        if self.is_complete:
-            stats.skip_reason = "complete since the interrupted run"
+        run, stats = self.run, self.stats
+        stats.skip_reason = self.skip_reason
+        if stats.skip_reason == LACKING:
+            self.logger.warning("%s is skipped: %s", self.name, LACKING)
+        if stats.skip_reason:
             if not run.settings.only_changed:
                 state.void_if_roster_changed(self.stream_state, run.roster)
             return
         active = self.begin()
-        with self.measured() as count, run.progress(self):
+        with self.measured() as count, run.progress(self.name, stats):
             try:
                 yield from self._records(active, count, write=write_messages)
                 self._finish(active, write=write_messages)
-            except NothingReadError as error:
-                self.stream_state.clear()
-                self.stream_state.update(active.entry_before)
-                self._give_up(error)
             except IncompleteError as error:
                 self._checkpoint(active)
-                self._give_up(error)
+                self.give_up(error)
             except Exception:
                 self._checkpoint(active, forget=stats.wrong_roster)
                 raise
             finally:
                 self._active = None
 
-    def _give_up(self, error: IncompleteError) -> None:
-        """Go on with the other streams, unless CrowdTwist has answered no request at all."""
-        if not self.run.client.stats.has_succeeded:
-            raise error
-        self.run.failures.append(str(error))
-
     def _records(
         self, active: ActiveSweep, count: Callable[..., None], *, write: bool
     ) -> Generator[Row, Any, None]:
         """Write the records member by member, and a STATE every `checkpoint_interval`."""
-        run, stats = self.run, self.run.stream_stats(self.name)
+        run, stats = self.run, self.stats
         due = run.clock() + run.settings.checkpoint_interval
         for request, result in active.results():
             self.failure_policy.record_result(request, result, active.sweep)
-            self._note_resource(result, active.sweep)
             if stats.skip_reason:
                 return
             rows = [row for row in result.rows if self.wanted(row, result.since)]

@@ -41,18 +41,16 @@ class ProgramStream(CrowdTwistStream):
                 rows = self.run.pool.run_in_worker(partial(client.rows, self.endpoint))
             except NotConfiguredError as error:
                 self.logger.warning("%s has no rows: %s", self.name, error)
-                self.run.stream_stats(self.name).skip_reason = error.sentence
+                self.stats.skip_reason = error.sentence
                 return
             except (ExhaustedError, RejectedError) as error:
-                if not client.stats.has_succeeded:
-                    raise
-                self.run.failures.append(str(error))
+                self.give_up(error)
                 return
             extracted = self.run.now()
             for record in self._write(rows, extracted, write=write_messages, version=version):
                 count()
                 yield record
-            has_rejected = self.run.stream_stats(self.name).rejected_rows > 0
+            has_rejected = self.stats.rejected_rows > 0
             is_whole = not has_rejected and client.is_proven(self.endpoint)
             # An empty list deletes nothing: it may be a passing fault of the host.
             if rows and is_whole and write_messages:

@@ -10,8 +10,6 @@ import msgspec
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
 
 from tap_crowdtwist import state
-from tap_crowdtwist.api.errors import NotConfiguredError
-from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.state import files_seen
 from tap_crowdtwist.state.resume import COMPLETED_AT
 from tap_crowdtwist.streams import stream_maps, vanished_rows
@@ -21,26 +19,38 @@ from tap_crowdtwist.sync.stats import FORGOTTEN
 
 if TYPE_CHECKING:
     from tap_crowdtwist.streams.member_reader import ActiveSweep
-    from tap_crowdtwist.streams.member_request import MemberResult
+
+
+LACKING = "the program lacked this; the next sweep of all members looks again"
+"""Why a sweep of changed members does not read a stream."""
 
 
 class ResumableStream(CrowdTwistStream):
     """A stream whose sweep is saved in the state, so that a later run can resume it."""
 
     @property
+    def skip_reason(self) -> str:
+        """Why the stream is not read in this run, or ""."""
+        if self.run.skip_reason:
+            return self.run.skip_reason
+        if self.run.settings.only_changed and files_seen.is_not_configured(self.stream_state):
+            return LACKING
+        return "complete since the interrupted run" if self.is_complete else ""
+
+    @property
     def is_complete(self) -> bool:
         """Whether the interrupted run that this one resumes had completed the stream."""
-        own, changed = self.stream_state, self.run.settings.only_changed
-        if not self.run.is_resumed or not own.get(COMPLETED_AT):
+        run, own = self.run, self.stream_state
+        if not run.is_resumed or not own.get(COMPLETED_AT):
             return False
-        if files_seen.is_of_changed(own) and not changed:
-            return False  # only members that changed were read, and now all are wanted
-        if not changed and self.is_incremental and self.starts_later:
+        if run.settings.only_changed:
+            is_outdated = run.feeds is not None and run.feeds.has_new_files(own.get("files"))
+        else:
+            # The interrupted run read only members that changed, or from too late a date on.
+            is_outdated = files_seen.is_of_changed(own) or self.starts_later
+        if is_outdated:
             return False
-        feeds = self.run.feeds if changed else None
-        if feeds is not None and feeds.has_new_files(own.get("files")):
-            return False
-        state.check_compatible(own, self.run.roster)
+        state.check_compatible(own, run.roster)
         return True
 
     @property
@@ -50,10 +60,12 @@ class ResumableStream(CrowdTwistStream):
 
     @property
     def starts_later(self) -> bool:
-        """Whether earlier runs read from a later `start_date` than this one wants.
+        """Whether the bookmark is void: earlier runs read from a later `start_date` than wanted.
 
         A date that cannot be parsed is reported when the sweep begins.
         """
+        if not self.is_incremental:
+            return False
         # Not `stream_state`, which adds an entry for the stream to the state before its turn.
         own = self.tap_state.get("bookmarks", {}).get(self.name, {})
         try:
@@ -64,10 +76,9 @@ class ResumableStream(CrowdTwistStream):
     @property
     def shares_table(self) -> bool:
         """Whether a stream map writes another selected stream into the same table."""
-        streams = [s for s in self._tap.streams.values() if s.selected and s is not self]
-        return any(
-            stream_maps.table_names(stream) & stream_maps.table_names(self) for stream in streams
-        )
+        own_names = stream_maps.table_names(self)
+        others = [s for s in self._tap.streams.values() if s.selected and s is not self]
+        return any(stream_maps.table_names(stream) & own_names for stream in others)
 
     @property
     def forgets_rows(self) -> bool:
@@ -84,7 +95,7 @@ class ResumableStream(CrowdTwistStream):
         run = self.run
         return FailurePolicy(
             self.name,
-            run.stream_stats(self.name),
+            self.stats,
             run.settings,
             run.roster,
             run.missing,
@@ -93,53 +104,44 @@ class ResumableStream(CrowdTwistStream):
             self.logger,
         )
 
-    def _note_resource(self, result: MemberResult, sweep: state.SweepState) -> None:
-        """Note from a result whether the program has the resource.
-
-        If it lacked the resource when all members were swept and has it now, the members that
-        changed are too few: ask for a sweep of all.
-        """
-        if isinstance(result.error, NotConfiguredError):
-            sweep.lacks_resource = sweep.lacks_resource is not False
-        elif result.error is None:
-            sweep.lacks_resource = False
-            if sweep.changed and files_seen.lacks_resource(self.stream_state):
-                del self.stream_state["files"]
-                sweep.files = None
-                self.run.fail(
-                    SettingError(
-                        "sweep_members",
-                        f"the program has `{self.name}` now, and lacked it when all members were "
-                        "swept; run once with `sweep_members` all",
-                    )
-                )
-
     def _finish(self, active: ActiveSweep, *, write: bool) -> None:
-        """Record in the state that the sweep is complete, or forget it if it has no rows.
+        """Record in the state that the sweep is complete, or skip a stream that the program lacks.
 
-        A few changed members are too few to prove that the program has lost the resource. They are
-        then read again in the next run, with those that change until then.
+        Raises:
+            SettingError: too many members are missing.
         """
-        run, own, sweep = self.run, self.stream_state, active.sweep
-        has_rows = self.failure_policy.counts_as_complete(sweep)
-        if not has_rows:
-            state.forget(own, sweep)
+        run, sweep = self.run, active.sweep
+        self.failure_policy.check_missing(sweep)
+        if sweep.is_lacked_by_all:
+            self._skip(sweep)
+            return
+        # All of them were requested again; those that failed again have been added anew.
+        sweep.failed.earlier.clear()
         sweep.doubt = self._doubt(sweep)
         if write and self.forgets_rows:
             self._forget_vanished(sweep)
-        doubted = sweep.changed and sweep.lacks_resource and not files_seen.lacks_resource(own)
-        if doubted and sweep.asked < MIN_UNAVAILABLE:
-            state.forget(own, sweep)
-        elif has_rows:
-            state.finish(own, sweep, active.plan, run.roster, run.now())
-            if sweep.failed.overflowed:
-                run.failures.append(
-                    f"{self.name}: more members failed than the state can list "
-                    f"({state.MAX_FAILED_MEMBERS:,} a stream at most), so its bookmark stays and "
-                    "the next run reads everybody from there"
-                )
-        else:
-            state.record_files(own, sweep)
+        state.finish(self.stream_state, sweep, active.plan, run.roster, run.now())
+        if sweep.failed.overflowed:
+            run.fail(
+                f"{self.name}: more members failed than the state can list "
+                f"({state.MAX_FAILED_MEMBERS:,} a stream at most), so its bookmark stays and "
+                "the next run reads everybody from there"
+            )
+
+    def _skip(self, sweep: state.SweepState) -> None:
+        """Skip the stream: every member said that the program lacks the resource.
+
+        The state must not claim that anything was read, since the program may get the resource
+        later. A few members that changed prove too little: they are read again by the next run.
+        """
+        stats = self.stats
+        stats.skip_reason = stats.skip_reason or "no member has this resource"
+        self.logger.warning("%s has no rows: %s", self.name, stats.skip_reason)
+        if self.forgets_rows:
+            stats.vanished_rows = "the stream was skipped"
+        state.forget(self.stream_state, sweep)
+        if not sweep.changed or sweep.not_configured >= MIN_UNAVAILABLE:
+            files_seen.record_not_configured(self.stream_state)
 
     def _forget_vanished(self, sweep: state.SweepState) -> None:
         """Let the target delete rows that the sweep did not bring, or note why it must not.
@@ -147,26 +149,22 @@ class ResumableStream(CrowdTwistStream):
         This comes before the state says that the sweep is complete: if the target dies between the
         two, the next run sends the message again.
         """
-        stats = self.run.stream_stats(self.name)
-        reason = "the stream was skipped"
-        if not stats.skip_reason:
-            reason = vanished_rows.why_kept(
-                sweep,
-                self.stream_state,
-                state.found_members(sweep, self.run.roster),
-                is_shard=self.run.settings.shard.count != 1,
-                shares_table=self.shares_table,
-            )
-        stats.vanished_rows = reason or FORGOTTEN
+        reason = vanished_rows.why_kept(
+            sweep,
+            self.stream_state,
+            state.found_members(sweep, self.run.roster),
+            is_shard=self.run.settings.shard.count != 1,
+            shares_table=self.shares_table,
+        )
+        self.stats.vanished_rows = reason or FORGOTTEN
         if not reason and sweep.version is not None:
             self._write_activate_version_message(sweep.version)
 
     def _doubt(self, sweep: state.SweepState) -> str:
-        stats = self.run.stream_stats(self.name)
+        stats = self.stats
         return vanished_rows.doubt(
             sweep,
             lacks_rows=stats.rejected_rows > 0,
-            lacks_resource=stats.not_configured > 0,
             is_proven=self.run.client.is_proven(self.endpoint),
         )
 
@@ -183,9 +181,9 @@ class ResumableStream(CrowdTwistStream):
         own, sweep, run = self.stream_state, active.sweep, self.run
         if forget:
             state.forget(own, sweep)
-        elif sweep.missing < sweep.asked or not sweep.asked:
+        elif not sweep.are_all_missing:
             doubted = replace(sweep, doubt=self._doubt(sweep))
-            state.save(own, doubted, active.plan, run.roster, run.now())
+            state.save(own, doubted, run.roster, run.now())
             if len(msgspec.json.encode(self.tap_state)) > state.MAX_STATE_BYTES:
                 state.shorten(own)
         self._tap.state_writer.write_state(self.tap_state)

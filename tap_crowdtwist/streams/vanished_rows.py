@@ -11,30 +11,24 @@ from typing import TYPE_CHECKING, Any
 from tap_crowdtwist import state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 
-def doubt(
-    sweep: state.SweepState, *, lacks_rows: bool, lacks_resource: bool, is_proven: bool
-) -> str:
+def doubt(sweep: state.SweepState, *, lacks_rows: bool, is_proven: bool) -> str:
     """Return why the sweep may have missed a row, or "" if it has certainly brought all.
 
     Args:
         sweep: the sweep.
         lacks_rows: whether rows were left out because they have no key.
-        lacks_resource: whether CrowdTwist told some members that the program lacks the resource:
-            it may be about to lose it, or to get it back.
         is_proven: whether every list of the run is certain to be complete.
     """
-    if sweep.doubt:
-        return sweep.doubt
-    if lacks_rows:
-        return "rows without a key were left out"
-    if lacks_resource:
-        return "some members were told that the program lacks this"
-    if not is_proven:
-        return "a list is not certain to be whole"
-    return ""
+    return _first(
+        (sweep.doubt != "", sweep.doubt),
+        (lacks_rows, "rows without a key were left out"),
+        # The program may be about to lose the resource, or to get it back.
+        (sweep.not_configured > 0, "some members were told that the program lacks this"),
+        (not is_proven, "a list is not certain to be whole"),
+    )
 
 
 def why_kept(
@@ -56,35 +50,24 @@ def why_kept(
         is_shard: whether other runs read the rest of the roster.
         shares_table: whether another stream is sent to the same table.
     """
-    reasons = _reasons(sweep, own, found, is_shard=is_shard, shares_table=shares_table)
-    return next(reasons, "")
-
-
-def _reasons(
-    sweep: state.SweepState,
-    own: Mapping[str, Any],
-    found: int,
-    *,
-    is_shard: bool,
-    shares_table: bool,
-) -> Iterator[str]:
-    if sweep.changed:
-        yield "only members who changed were swept"
-    if is_shard:
-        yield "this run is one shard of several"
-    if sweep.version is None:
-        yield "the sweep began without table versions"
-    if sweep.failed.new or sweep.failed.overflowed:
-        yield "members failed"
-    if sweep.doubt:
-        yield sweep.doubt
-    if shares_table:
-        yield "a stream map writes another stream into the same table"
     before = state.found_before(own)
-    if not before:
-        yield "the state knows of no complete sweep before this one"
-    if state.has_shrunk(own, found):
-        yield (
-            f"the roster has shrunk, or CrowdTwist knows fewer of it ({found} members, and "
-            f"{before} before); if that is right, run once with `vanished_rows` keep"
-        )
+    shrunk = (
+        f"the roster has shrunk, or CrowdTwist knows fewer of it ({found} members, and "
+        f"{before} before); if that is right, run once with `vanished_rows` keep"
+    )
+    has_failed_members = bool(sweep.failed.new) or sweep.failed.overflowed
+    return _first(
+        (sweep.changed, "only members who changed were swept"),
+        (is_shard, "this run is one shard of several"),
+        (sweep.version is None, "the sweep began without table versions"),
+        (has_failed_members, "members failed"),
+        (sweep.doubt != "", sweep.doubt),
+        (shares_table, "a stream map writes another stream into the same table"),
+        (before == 0, "the state knows of no complete sweep before this one"),
+        (state.has_shrunk(own, found), shrunk),
+    )
+
+
+def _first(*reasons: tuple[bool, str]) -> str:
+    """Return the first reason that applies, or ""."""
+    return next((reason for applies, reason in reasons if applies), "")

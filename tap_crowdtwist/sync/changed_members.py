@@ -130,6 +130,10 @@ def changed_roster(
     push: set[File] = set()
     live: set[File] = set()
     failed: set[int] = set()
+    # Streams that the program lacks wait for the next sweep of all members.
+    states = {
+        name: entry for name, entry in states.items() if not files_seen.is_not_configured(entry)
+    }
     _check_swept(states)
     try:
         for name in states:

@@ -21,7 +21,6 @@ from tap_crowdtwist.members.user_ids import UserIdLookup
 from tap_crowdtwist.sync.changed_members import ChangeFiles
 from tap_crowdtwist.sync.progress import Progress
 from tap_crowdtwist.sync.shutdown import StopSignal
-from tap_crowdtwist.sync.stats import StreamStats
 from tap_crowdtwist.sync.workers import WorkerPool
 
 if TYPE_CHECKING:
@@ -29,10 +28,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from requests.auth import AuthBase
-    from singer_sdk.streams import Stream
 
     from tap_crowdtwist.config.settings import Settings
     from tap_crowdtwist.records.member_id import Member
+    from tap_crowdtwist.sync.stats import StreamStats
 
 
 def utc_now() -> datetime:
@@ -108,23 +107,20 @@ class SyncRun:
             self.fail(problem)
         return feeds
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, reason: Exception | str) -> None:
         """Record why something is given up; the same message only once."""
-        if str(error) not in self.failures:
-            self.failures.append(str(error))
+        message = str(reason)
+        if message not in self.failures:
+            self.failures.append(message)
 
     @cached_property
     def user_ids(self) -> UserIdLookup:
         """The CrowdTwist ids of the roster's members."""
         return UserIdLookup(self.roster, self.client)
 
-    def stream_stats(self, stream: str) -> StreamStats:
-        """Return the counts of a stream."""
-        return self.all_stats.setdefault(stream, StreamStats())
-
-    def progress(self, stream: Stream) -> AbstractContextManager[None]:
+    def progress(self, stream: str, stats: StreamStats) -> AbstractContextManager[None]:
         """Report the progress of a stream's sweep while the context is open."""
-        return self._progress.of(stream.name, self.stream_stats(stream.name), len(self.roster))
+        return self._progress.of(stream, stats, len(self.roster))
 
     def on_wait(self) -> None:
         """Report progress; raise if a stop was requested.

@@ -17,14 +17,16 @@ from tap_crowdtwist.sync.run import roster_lines_of
 from tap_crowdtwist.sync.stats import FORGOTTEN, MAX_SHOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tap_crowdtwist.sync.run import SyncRun
     from tap_crowdtwist.sync.stats import StreamStats
 
 _COLUMNS = ("records", "asked", "missing", "deleted", "failed", "requests")
-_PRIVATE = frozenset({"failed_positions", "failed_in_row"})
+_PRIVATE = ("failed_positions", "failed_in_row")
 """Fields that only decide how a run continues."""
+_OPTIONAL = ("texts", "vanished_rows")
+"""Fields that the JSON summary has only where they are not empty."""
 
 
 def report(run: SyncRun, logger: logging.Logger) -> None:
@@ -32,33 +34,130 @@ def report(run: SyncRun, logger: logging.Logger) -> None:
     if not run.all_stats:
         return
     run.client.warn_of_truncation()
-    requests_sent = run.client.stats
+    requests = run.client.stats
     # Not `run.roster`: a run of program streams alone has none, and must not look for one.
     roster = vars(run).get("roster", Roster(()))
     totals = {
         "members": len(roster),
         "roster_ids": 0 if run.settings.only_changed else roster.ids_read,
-        "requests": requests_sent.requests.total(),
-        "retried": requests_sent.retried,
-        "rate_limited": requests_sent.rate_limited,
-        "mended": requests_sent.mended,
+        "requests": requests.requests.total(),
+        "retried": requests.retried,
+        "rate_limited": requests.rate_limited,
+        "mended": requests.mended,
         "seconds_waiting": round(run.client.waited, 3),
     }
-    rows: dict[str, dict[str, Any]] = {
-        stream: {**_public_stats(stats), "requests": requests_sent.requests[stream]}
+    rows = {
+        stream: {**_public_stats(stats), "requests": requests.requests[stream]}
         for stream, stats in run.all_stats.items()
     }
     # A person at a terminal gets the table alone (LOGLEVEL=DEBUG shows the JSON line). Programs
     # read stderr through a pipe, and need the JSON.
     level = logging.DEBUG if sys.stderr.isatty() else logging.INFO
     logger.log(level, "Summary: %s", msgspec.json.encode({**totals, "streams": rows}).decode())
-    width = max(map(len, run.all_stats))
-    logger.info("%s  %s", "stream".ljust(width), "  ".join(name.rjust(9) for name in _COLUMNS))
+    _log_table(rows, logger)
+    _report_missing(run, logger)
+    _report_texts(run, logger)
+    _report_kept_rows(run, logger)
+    logger.info(
+        "%(requests)d requests: %(retried)d sent again, %(rate_limited)d answered 429 (too fast); "
+        "the rate limit held them back for %(seconds_waiting).1f s",
+        totals,
+    )
+
+
+def _public_stats(stats: StreamStats) -> dict[str, Any]:
+    """Return the fields of the JSON summary."""
+    fields = asdict(stats)
+    for name in _PRIVATE:
+        del fields[name]
+    for name in _OPTIONAL:
+        if not fields[name]:
+            del fields[name]
+    return fields
+
+
+def _log_table(rows: Mapping[str, Mapping[str, Any]], logger: logging.Logger) -> None:
+    """Log the counts of each stream as a row of a table."""
+    width = max(map(len, rows))
+    header = "  ".join(name.rjust(9) for name in _COLUMNS)
+    logger.info("%s  %s", "stream".ljust(width), header)
     for stream, row in rows.items():
         cells = "  ".join(f"{row[name]:9,}" for name in _COLUMNS)
         note = f"  ({row['skip_reason']})" if row["skip_reason"] else ""
         logger.info("%s  %s%s", stream.ljust(width), cells, note)
-    _report_missing(run, logger)
+
+
+def _report_missing(run: SyncRun, logger: logging.Logger) -> None:
+    """Log which members are missing, by roster line, and write the file that names all of them."""
+    listed = _write_missing_file(run, logger)
+    count = len(run.missing)
+    if not count and not listed:
+        return
+    places = _missing_roster_lines(run)
+    message = _missing_sentence(count, places)
+    if listed is None:
+        if len(places) < count:
+            message += "; `missing_members_path` can name a file for all of them"
+        logger.info("%s", message)
+        return
+    file_name = display_name(str(run.settings.missing_members_path))
+    earlier = f", with {listed - count:,} of earlier runs" if listed > count else ""
+    logger.info("%s; %s names them all%s", message, file_name, earlier)
+    lost = run.missing.expected - listed
+    if lost > 0:
+        logger.warning(
+            "%s is not complete: an earlier run of this sweep, which was killed, found at least %d "
+            "more; the next complete sweep names them",
+            file_name,
+            lost,
+        )
+
+
+def _write_missing_file(run: SyncRun, logger: logging.Logger) -> int | None:
+    """Write the file of missing members.
+
+    Returns:
+        How many it lists; None if there is no such file, or it cannot be written.
+    """
+    path = run.settings.missing_members_path
+    if path is None or not run.missing.asked:
+        return None
+    try:
+        return run.missing.write(path, run.roster, changed=run.settings.only_changed)
+    except SettingError as error:
+        run.fail(error)
+        logger.warning("%s", error)
+        return None
+
+
+def _missing_roster_lines(run: SyncRun) -> list[str]:
+    """Return which roster lines name the first missing members, without their ids."""
+    # Finding the lines means reading the roster again, which takes too long after a stop.
+    if run.stop.is_requested:
+        return []
+    return _roster_lines(run, islice(run.missing, MAX_SHOWN))
+
+
+def _roster_lines(run: SyncRun, positions: Iterable[int]) -> list[str]:
+    """Return which roster lines name the members at some positions, without their ids."""
+    # With `sweep_members` changed the roster is computed, so it has no lines.
+    if run.settings.only_changed:
+        return []
+    members = {run.roster[position] for position in positions}
+    return roster_lines_of(members, run.settings) if members else []
+
+
+def _missing_sentence(count: int, places: Sequence[str]) -> str:
+    who = "1 member is" if count == 1 else f"{count:,} members are"
+    sentence = f"{who} not known to CrowdTwist"
+    if not places:
+        return sentence
+    introduction = ", among them" if len(places) < count else ":"
+    return f"{sentence}{introduction} {', '.join(places)}"
+
+
+def _report_texts(run: SyncRun, logger: logging.Logger) -> None:
+    """Log how many texts should be JSON objects, by property."""
     texts = {
         f"{stream}.{name}": count
         for stream, stats in run.all_stats.items()
@@ -71,66 +170,16 @@ def report(run: SyncRun, logger: logging.Logger) -> None:
             "the text is in `additional_properties`",
             _counts(texts),
         )
-    for reason, streams in _reasons_rows_stay(run).items():
-        logger.info("Rows that no longer exist stay in %s: %s", ", ".join(streams), reason)
-    logger.info(
-        "%(requests)d requests: %(retried)d sent again, %(rate_limited)d answered 429 (too fast); "
-        "the rate limit held them back for %(seconds_waiting).1f s",
-        totals,
-    )
 
 
-def _report_missing(run: SyncRun, logger: logging.Logger) -> None:
-    """Log which members are missing, by roster line, and write the file that names all of them."""
-    missing, path, listed = run.missing, run.settings.missing_members_path, 0
-    if path is not None and missing.asked:
-        try:
-            listed = missing.write(path, run.roster, changed=run.settings.only_changed)
-        except SettingError as error:
-            run.fail(error)
-            logger.warning("%s", error)
-            path = None
-    if not len(missing) and not listed:
-        return
-    places: list[str] = []
-    # Finding the lines means reading the roster again, which takes too long after a stop. The
-    # roster of `sweep_members` changed has no lines.
-    if not run.settings.only_changed and not run.stop.is_requested:
-        places = roster_lines_of({run.roster[n] for n in islice(missing, MAX_SHOWN)}, run.settings)
-    among = f"{', among them' if len(places) < len(missing) else ':'} {', '.join(places)}"
-    who = "1 member is" if len(missing) == 1 else f"{len(missing):,} members are"
-    message = f"{who} not known to CrowdTwist{among if places else ''}"
-    if path is None:
-        hint = "; `missing_members_path` can name a file for all of them"
-        logger.info("%s%s", message, hint if len(places) < len(missing) else "")
-        return
-    earlier = f", with {listed - len(missing):,} of earlier runs" if listed > len(missing) else ""
-    logger.info("%s; %s names them all%s", message, display_name(str(path)), earlier)
-    if listed < missing.expected:
-        logger.warning(
-            "%s is not complete: an earlier run of this sweep, which was killed, found at least %d "
-            "more; the next complete sweep names them",
-            display_name(str(path)),
-            missing.expected - listed,
-        )
-
-
-def _reasons_rows_stay(run: SyncRun) -> dict[str, list[str]]:
-    """Return, by reason, the streams whose vanished rows were not forgotten although requested."""
-    reasons: dict[str, list[str]] = {}
+def _report_kept_rows(run: SyncRun, logger: logging.Logger) -> None:
+    """Log, by reason, the streams whose vanished rows were not forgotten although requested."""
+    streams_by_reason: dict[str, list[str]] = {}
     for stream, stats in run.all_stats.items():
         if stats.vanished_rows not in {"", FORGOTTEN}:
-            reasons.setdefault(stats.vanished_rows, []).append(stream)
-    return reasons
-
-
-def _public_stats(stats: StreamStats) -> dict[str, Any]:
-    """Return the fields of the JSON summary."""
-    return {
-        name: value
-        for name, value in asdict(stats).items()
-        if name not in _PRIVATE and value != {} and (name != "vanished_rows" or value)
-    }
+            streams_by_reason.setdefault(stats.vanished_rows, []).append(stream)
+    for reason, streams in streams_by_reason.items():
+        logger.info("Rows that no longer exist stay in %s: %s", ", ".join(streams), reason)
 
 
 def has_progressed(run: SyncRun) -> bool:
@@ -149,22 +198,30 @@ def check(run: SyncRun, bookmarks: Mapping[str, Any]) -> None:
         IncompleteError: rows or members are missing; the message says how many, and what the next
             run does.
     """
-    # The state counts members too that an earlier run failed to read and this one did not retry.
-    failed_by_stream = {
-        stream: failed["count"]
-        for stream in run.all_stats
-        if (failed := bookmarks.get(stream, {}).get("sweep", {}).get("failed"))
-    }
+    problems = list(run.failures)
+    failed_by_stream = _failed_by_stream(run, bookmarks)
+    if failed_by_stream:
+        problems.append(_failed_members(run, failed_by_stream))
     rejected_rows = {
         name: stats.rejected_rows for name, stats in run.all_stats.items() if stats.rejected_rows
     }
-    problems = list(run.failures)
-    if failed_by_stream:
-        problems.append(_failed_members(run, failed_by_stream))
     if rejected_rows:
         problems.append(f"rows left out because they have no key: {_counts(rejected_rows)}")
     if problems:
         raise IncompleteError(f"Incomplete: {'. '.join(problems)}")
+
+
+def _failed_by_stream(run: SyncRun, bookmarks: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many members failed, by stream.
+
+    The state counts members too that an earlier run failed to read and this one did not retry.
+    """
+    counts = {}
+    for stream in run.all_stats:
+        failed = bookmarks.get(stream, {}).get("sweep", {}).get("failed")
+        if failed:
+            counts[stream] = failed["count"]
+    return counts
 
 
 def _failed_members(run: SyncRun, failed_by_stream: Mapping[str, int]) -> str:
@@ -173,25 +230,28 @@ def _failed_members(run: SyncRun, failed_by_stream: Mapping[str, int]) -> str:
     members = "1 member" if first_count == 1 else f"{first_count:,} members"
     streams = "".join(f", {count:,} in `{stream}`" for stream, count in further)
     total = sum(failed_by_stream.values())
-    details = []
-    if lines := _failed_roster_lines(run):
-        details.append(f"{'among them ' if len(lines) < total else ''}{', '.join(lines)}")
-    if errors := [stats.last_error for stats in run.all_stats.values() if stats.last_error]:
-        details.append(f"last error: {errors[-1]}")
-    in_brackets = f" ({'; '.join(details)})" if details else ""
+    them = "it" if total == 1 else "them"
     return (
-        f"{members} failed in `{first_stream}`{streams}{in_brackets}. The next run retries "
-        f"{'it' if total == 1 else 'them'} after the other members"
+        f"{members} failed in `{first_stream}`{streams}{_failure_details(run, total)}. "
+        f"The next run retries {them} after the other members"
     )
 
 
-def _failed_roster_lines(run: SyncRun) -> list[str]:
-    """Return which roster lines name failed members, without their ids."""
-    positions = {n for stats in run.all_stats.values() for n in stats.failed_positions}
-    # With `sweep_members` changed the roster is computed, so it has no lines.
-    if not positions or run.settings.only_changed:
-        return []
-    return roster_lines_of({run.roster[n] for n in sorted(positions)[:MAX_SHOWN]}, run.settings)
+def _failure_details(run: SyncRun, total: int) -> str:
+    """Return in brackets whose members failed, by roster line, and the last error; or ""."""
+    positions: set[int] = set()
+    last_error = ""
+    for stats in run.all_stats.values():
+        positions.update(stats.failed_positions)
+        last_error = stats.last_error or last_error
+    details = []
+    lines = _roster_lines(run, sorted(positions)[:MAX_SHOWN])
+    if lines:
+        among = "among them " if len(lines) < total else ""
+        details.append(f"{among}{', '.join(lines)}")
+    if last_error:
+        details.append(f"last error: {last_error}")
+    return f" ({'; '.join(details)})" if details else ""
 
 
 def _counts(by_stream: Mapping[str, int]) -> str:

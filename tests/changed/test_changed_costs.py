@@ -144,17 +144,13 @@ def add_owing(
             for read, owed in ((5, False), (10**6 + day, False), (17, True)):
                 sweep.record_read(read, failed_before=owed)
             sweep.failed_digest.add(9)
-            sweep.after, sweep.asked, sweep.missing, sweep.lacks_resource = (
-                10**9 + 2999,
-                3000,
-                17,
-                False,
-            )
-            state.save(entry, sweep, plan, roster, plan.now)
+            sweep.after = 10**9 + 2999
+            sweep.asked, sweep.missing, sweep.not_configured = 3000, 17, 2900
+            state.save(entry, sweep, roster, plan.now)
             for member in members if day else ():
                 room = partial(state.characters_left, bookmarks, stream, streams)
                 sweep.failed.add(member, sweep.since, room)
-            state.save(entry, sweep, plan, roster, plan.now)
+            state.save(entry, sweep, roster, plan.now)
             if not day:
                 state.finish(entry, sweep, plan, roster, plan.now)
 

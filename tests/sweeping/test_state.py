@@ -54,7 +54,7 @@ def test_the_first_sweep_reads_from_the_start_date() -> None:
 def test_a_complete_sweep_leaves_its_start_as_the_bookmark_and_no_cursor() -> None:
     stored: dict[str, Any] = {}
     sweep = state.begin(stored, plan(), ROSTER)
-    state.save(stored, sweep, PLAN, ROSTER, NOW)
+    state.save(stored, sweep, ROSTER, NOW)
     state.finish(stored, sweep, plan(), ROSTER, NOW + DAY)
     assert stored["replication_key"] == "order_date"
     assert stored["replication_key_value"] == "2026-11-20T02:00:00Z"
@@ -85,7 +85,7 @@ def test_an_interrupted_sweep_goes_on_with_its_own_bounds() -> None:
     sweep.after, sweep.asked, sweep.missing = 17, 17, 2
     sweep.record_read(17)
     sweep.failed.add(5, sweep.since, room_enough)
-    state.save(stored, sweep, PLAN, ROSTER, NOW)
+    state.save(stored, sweep, ROSTER, NOW)
     resumed = state.begin(through_a_file(stored), plan(now=NOW + DAY), ROSTER)
     assert (resumed.failed.earlier, resumed.failed.earlier_since) == ({5}, START)
     resumed.failed.new, resumed.failed.new_since = sweep.failed.new, sweep.failed.new_since
@@ -105,7 +105,7 @@ def test_a_sweep_that_began_too_late_is_begun_again(changed: state.SweepPlan, wh
     stored: dict[str, Any] = {}
     sweep = state.begin(stored, plan(), ROSTER)
     sweep.after = 17
-    state.save(stored, sweep, PLAN, ROSTER, NOW)
+    state.save(stored, sweep, ROSTER, NOW)
     assert state.begin(stored, changed, ROSTER).after is None, why
 
 
@@ -113,7 +113,7 @@ def test_a_full_table_sweep_has_a_cursor_and_no_bookmark() -> None:
     stored: dict[str, Any] = {}
     sweep = state.begin(stored, plan(key=None), ROSTER)
     sweep.after = 3
-    state.save(stored, sweep, plan(key=None), ROSTER, NOW)
+    state.save(stored, sweep, ROSTER, NOW)
     assert stored["sweep"]["after"] == 3
     state.finish(stored, sweep, plan(key=None), ROSTER, NOW)
     assert stored.keys() == {"completed_at", "roster", "whole_since"}
@@ -145,7 +145,7 @@ def test_a_full_table_is_not_whole_where_the_roster_changed_under_way(
     stored: dict[str, Any] = {}
     sweep = state.begin(stored, plan(key=None), ROSTER)
     sweep.after = 17
-    state.save(stored, sweep, plan(key=None), ROSTER, NOW)
+    state.save(stored, sweep, ROSTER, NOW)
     resumed = state.begin(through_a_file(stored), plan(key=None, now=NOW + DAY), roster)
     assert resumed.after == 17
     state.finish(stored, resumed, plan(key=None), roster, NOW + DAY)
@@ -177,7 +177,7 @@ def test_owed_members_survive_a_state_file(tokens: set[int], data: st.DataObject
     sweep = state.begin(stored, plan(), ROSTER)
     for token in data.draw(st.permutations(sorted(tokens))):
         sweep.failed.add(token, NOW, room_enough)
-    state.save(stored, sweep, PLAN, ROSTER, NOW)
+    state.save(stored, sweep, ROSTER, NOW)
     assert state.begin(through_a_file(stored), plan(), ROSTER).failed.earlier == tokens
 
 
@@ -202,7 +202,7 @@ def test_where_more_fail_than_can_be_listed_nothing_moves(members: int, room: in
     for token in range(1, 100 * members + 1, 100):
         sweep.failed.add(token, sweep.since, lambda: room)
     assert sweep.failed.overflowed
-    state.save(stored, sweep, PLAN, ROSTER, NOW)
+    state.save(stored, sweep, ROSTER, NOW)
     resumed = state.begin(through_a_file(stored), plan(now=NOW + DAY), ROSTER)
     assert resumed.failed.overflowed
     state.finish(stored, resumed, plan(now=NOW + DAY), ROSTER, NOW + DAY)
@@ -246,7 +246,9 @@ def test_a_state_that_makes_no_sense_ends_with_one_sentence(broken: dict[str, An
     ("part", "name"),
     [
         *(("sweep", name) for name in ("retry", "joined", "fell", "lacking", "unlisted", "read")),
+        ("sweep", "lacks_resource"),
         ("files", "lacking"),
+        ("files", "lacks_resource"),
         ("roster", "swept"),
     ],
 )
@@ -330,7 +332,7 @@ class TestContinuation:
     def test_the_last_sign_of_life_counts_not_the_first(self) -> None:
         given = self.marked(NOW - DAY)
         under_way: dict[str, Any] = {}
-        state.save(under_way, state.begin(under_way, PLAN, ROSTER), PLAN, ROSTER, NOW)
+        state.save(under_way, state.begin(under_way, PLAN, ROSTER), ROSTER, NOW)
         given["bookmarks"]["users"] = under_way
         assert resume.is_resumable(through_a_file(given), NOW + timedelta(minutes=5))
 

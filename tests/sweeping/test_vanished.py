@@ -241,16 +241,24 @@ def test_not_where_the_program_lost_the_stream_under_way() -> None:
     assert_kept(run(subject, state, now=LATER), "told that the program lacks this")
 
 
-def test_not_where_all_lacked_the_stream_in_a_sweep_that_was_cut_short() -> None:
+@pytest.mark.parametrize(
+    ("lacking_until_the_end", "because"),
+    [(True, "the stream was skipped"), (False, "told that the program lacks this")],
+)
+def test_not_where_members_before_the_interruption_lacked_the_stream(
+    because: str, *, lacking_until_the_end: bool
+) -> None:
     """Too few are asked by each run to take the stream for one that the program lacks."""
     subject, target = program(30), Target(hard=True)
     first = run(subject)
     target.load(first.messages)
     subject.lacking = set(subject.receipts)
     cut = run(subject, first.state, life=10, now=LATER)
+    if not lacking_until_the_end:
+        subject.lacking = set()
     resumed = run(subject, cut.state, now=LATER)
     target.load([*cut.messages, *resumed.messages])
-    assert_kept(resumed, "told that the program lacks this")
+    assert_kept(resumed, because)
     assert target.rows() == subject.rows
 
 
