@@ -27,7 +27,7 @@ _TOMORROW = "`date_end` may be tomorrow, in case clocks differ."
 
 
 class _Documented(NamedTuple):
-    """What the public pages say about the dates of a filter.
+    """The statements of the public pages about the dates of a filter.
 
     Attributes:
         end: what `date_end` does with its own second or day.

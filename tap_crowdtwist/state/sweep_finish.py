@@ -1,4 +1,4 @@
-"""What a complete sweep leaves in the state of its stream."""
+"""The entries that a complete sweep leaves in the state of its stream."""
 
 from __future__ import annotations
 
