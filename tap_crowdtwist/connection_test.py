@@ -64,6 +64,15 @@ CONFORMANCE_HINT = (
 """Logged after the checks."""
 
 
+_MARKS = {
+    (True, False): "ok  ",
+    (True, True): "WARN",
+    (False, False): "FAIL",
+    (False, True): "FAIL",
+}
+"""First word of a line, by whether the check passed, and whether it warns."""
+
+
 class Check(NamedTuple):
     """The outcome of one check: a line of the table.
 
@@ -79,8 +88,8 @@ class Check(NamedTuple):
     is_warning: bool = False
 
     def __str__(self) -> str:
-        mark = "WARN" if self.is_warning else "ok  "
-        return f"{mark if self.has_passed else 'FAIL'}  {self.name:<24}  {self.message}"
+        mark = _MARKS[self.has_passed, self.is_warning]
+        return f"{mark}  {self.name:<24}  {self.message}"
 
 
 class _Sample:
@@ -104,21 +113,17 @@ class _Sample:
 
         The first stream reads every member of the sample, the others only one that it knows.
         """
+        rows_by_member: Iterable[list[Row] | None]
         if self._missing is None:
-            return self._rows_of_all(stream)
-        for position in self.positions:
-            if position not in self._missing:
-                rows = self._fetch(stream, position)
-                if rows is not None:
-                    return rows
-        return None
-
-    def _rows_of_all(self, stream: MemberStream) -> list[Row] | None:
-        rows_by_position = {n: self._fetch(stream, n) for n in self.positions}
-        # Only the stream that gets through the whole sample decides who is missing: one that
-        # raises another error, for want of a permission say, leaves it to the next.
-        self._missing = [n for n, rows in rows_by_position.items() if rows is None]
-        return next((rows for rows in rows_by_position.values() if rows is not None), None)
+            rows_by_position = {n: self._fetch(stream, n) for n in self.positions}
+            # Only the stream that gets through the whole sample decides who is missing: one that
+            # raises another error, for want of a permission say, leaves it to the next.
+            self._missing = [n for n, rows in rows_by_position.items() if rows is None]
+            rows_by_member = rows_by_position.values()
+        else:
+            known = [n for n in self.positions if n not in self._missing]
+            rows_by_member = (self._fetch(stream, n) for n in known)
+        return next((rows for rows in rows_by_member if rows is not None), None)
 
     def _fetch(self, stream: MemberStream, position: int) -> list[Row] | None:
         """Return the recent rows of a member, or None if CrowdTwist does not know the member."""

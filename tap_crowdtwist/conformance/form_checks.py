@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tap_crowdtwist.api.endpoints import PAGE_SIZE
 from tap_crowdtwist.conformance.findings import StreamCheck, adapts, confirmed, differs, unknown
@@ -17,8 +16,27 @@ if TYPE_CHECKING:
     from tap_crowdtwist.conformance.observations import Observation
     from tap_crowdtwist.streams.base import CrowdTwistStream
 
-_WORKS, _ONE_PAGE, _IGNORED, _UNKNOWN = "works", "one page", "ignored", "unknown"
-_READABLE = frozenset({_WORKS, _ONE_PAGE, _IGNORED})
+
+class _State(NamedTuple):
+    """Whether a form of the request works.
+
+    Attributes:
+        text: the same in words.
+        is_readable: whether lists can be read in this form.
+        is_unpaged: whether the first response is the whole list.
+    """
+
+    text: str
+    is_readable: bool = False
+    is_unpaged: bool = False
+
+
+_UNKNOWN = _State("unknown")
+_ONE_PAGE = _State("one page", is_readable=True)
+_PAGED = _State("works", is_readable=True)
+_UNPAGED = _State("works", is_readable=True, is_unpaged=True)
+_IGNORED = _State("ignored", is_readable=True, is_unpaged=True)
+
 _USUAL_LIMITS = frozenset({10, 25, 50, *range(100, 100_001, 100)})
 """Default page sizes and limits: a list of exactly as many rows may be truncated."""
 
@@ -37,53 +55,51 @@ def unpaged_list(seen: StreamEvidence) -> Observation | None:
 
     None if the form has pages, or if no form works.
     """
-    for form in seen.endpoint.forms:
-        pages = seen.forms[form.name]
-        state = _state(form, pages)
-        if state == _IGNORED:
-            return pages[0]  # page numbers are ignored, so every page is the whole list
-        if state in _READABLE:
-            return None if form.page else pages[0]
+    for name, state in _states(seen).items():
+        if state.is_readable:
+            return seen.forms[name][0] if state.is_unpaged else None
     return None
 
 
 def _form(seen: StreamEvidence) -> CheckResult | None:
     if not any(seen.forms.values()):
         return None
-    states = [_state(form, seen.forms[form.name]) for form in seen.endpoint.forms]
-    observed = "; ".join(f"{name}: {state}" for name, state in zip(seen.forms, states, strict=True))
-    first = states[0]
-    if first == _WORKS:
+    states = _states(seen)
+    observed = "; ".join(f"{name}: {state.text}" for name, state in states.items())
+    first = states[seen.endpoint.forms[0].name]
+    if first is _PAGED:
         return confirmed(observed)
     if first in {_ONE_PAGE, _UNKNOWN}:
         return unknown(observed, "a member with more rows than a page has")
-    if first == _IGNORED:
-        return adapts(observed)
-    is_any_readable = not _READABLE.isdisjoint(states)
+    is_any_readable = any(state.is_readable for state in states.values())
     return adapts(observed) if is_any_readable else differs(observed)
 
 
-def _state(form: Form, pages: Sequence[Observation]) -> str:
+def _states(seen: StreamEvidence) -> dict[str, _State]:
+    return {form.name: _state(form, seen.forms[form.name]) for form in seen.endpoint.forms}
+
+
+def _state(form: Form, pages: Sequence[Observation]) -> _State:
     """Return whether a form of the request works, judging by its first two pages."""
     if not pages:
         return _UNKNOWN
-    for place, page in zip(("", "page 2 "), pages, strict=False):
-        if not page.is_conclusive:
-            return _UNKNOWN
-        if not page.is_data:
-            return f"{place}rejected ({page.status_text})"
+    *earlier, last = pages
+    # Only the last page can be an error: none is requested after one without rows.
+    if not last.is_conclusive:
+        return _UNKNOWN
+    if not last.is_data:
+        place = "page 2 " if earlier else ""
+        return _State(f"{place}rejected ({last.status_text})")
     if form.page is None:
-        return _WORKS
-    first, *others = [page.rows for page in pages]
-    if not any(others):
+        return _UNPAGED
+    if not earlier or not last.rows:
         return _ONE_PAGE
     # The same rows again: the API did not look at the page number.
-    return _IGNORED if first in others else _WORKS
+    return _IGNORED if last.rows == earlier[0].rows else _PAGED
 
 
 def _truncation(seen: StreamEvidence) -> CheckResult | None:
-    pages = chain.from_iterable(seen.forms.values())
-    if not any(page.is_data for page in pages):
+    if not any(state.is_readable for state in _states(seen).values()):
         return None
     whole = unpaged_list(seen)
     if whole is None:

@@ -6,8 +6,8 @@ All of them hold names, kinds, counts and outcomes, never a value.
 from __future__ import annotations
 
 import json
-from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_crowdtwist.conformance.findings import Outcome
 from tap_crowdtwist.conformance.properties import property_stats
@@ -26,17 +26,29 @@ _PROPERTIES_NOTE = (
     "Number of values of each kind. Names inside of objects may be values, so unknown ones are "
     "only counted."
 )
-_SUMMARY_WORDS = {
-    Outcome.CONFIRMED: "confirmed",
-    Outcome.ADAPTS: "differ and the tap adapts",
-    Outcome.DIFFERS: "differ and the tap cannot adapt",
-    Outcome.UNKNOWN: "unknown",
-}
-_LABELS = {
-    Outcome.CONFIRMED: "ok     ",
-    Outcome.ADAPTS: "adapts ",
-    Outcome.DIFFERS: "DIFFERS",
-    Outcome.UNKNOWN: "unknown",
+
+
+class _Style(NamedTuple):
+    """How an outcome is shown.
+
+    Attributes:
+        label: in a line for a terminal.
+        words: in the summary.
+        cell: in the table of the page.
+    """
+
+    label: str
+    words: str
+    cell: str
+
+
+_STYLES = {
+    Outcome.CONFIRMED: _Style("ok     ", "confirmed", "confirmed"),
+    Outcome.ADAPTS: _Style("adapts ", "differ and the tap adapts", f"**{Outcome.ADAPTS.value}**"),
+    Outcome.DIFFERS: _Style(
+        "DIFFERS", "differ and the tap cannot adapt", f"**{Outcome.DIFFERS.value}**"
+    ),
+    Outcome.UNKNOWN: _Style("unknown", "unknown", "unknown"),
 }
 
 
@@ -44,7 +56,7 @@ def lines(findings: Sequence[Finding], evidence: Evidence) -> str:
     """Render the findings for a terminal, one line each, and a summary."""
     width = max(len(finding.name) for finding in findings)
     text = "".join(
-        f"{_LABELS[finding.outcome]}  {finding.name:<{width}}  {_explanation(finding)}\n"
+        f"{_STYLES[finding.outcome].label}  {finding.name:<{width}}  {_explanation(finding)}\n"
         for finding in findings
     )
     return f"{text}\n{summary(findings, evidence)}\n"
@@ -57,7 +69,7 @@ def _explanation(finding: Finding) -> str:
 def summary(findings: Iterable[Finding], evidence: Evidence) -> str:
     """Return the number of assumptions by outcome, and the requests that were sent."""
     counts = Counter(finding.outcome for finding in findings)
-    outcomes = ", ".join(f"{counts[outcome]} {words}" for outcome, words in _SUMMARY_WORDS.items())
+    outcomes = ", ".join(f"{counts[outcome]} {style.words}" for outcome, style in _STYLES.items())
     spent = "; the budget was spent" if evidence.is_budget_spent else ""
     return f"{outcomes} ({evidence.requests} requests, {evidence.members} members{spent})"
 
@@ -131,7 +143,7 @@ def as_markdown(facts: Mapping[str, Any], findings: Sequence[Finding], evidence:
                 "Observed",
                 "What to do, or what is needed to find out",
             ),
-            [(f"`{f.name}`", f.documented, _bold(f), f.observed, f.advice) for f in findings],
+            [_cells(finding) for finding in findings],
         ),
         "## Properties\n",
         f"{_PROPERTIES_NOTE}\n",
@@ -143,17 +155,16 @@ def as_markdown(facts: Mapping[str, Any], findings: Sequence[Finding], evidence:
 
 def _differences(findings: Iterable[Finding]) -> str:
     """Render the differences, those that the tap cannot adapt to first."""
-    differing = [f for f in findings if f.outcome in {Outcome.ADAPTS, Outcome.DIFFERS}]
-    # The sort is stable: within each group the order of the assumptions stays.
-    differing.sort(key=lambda finding: not finding.needs_action)
-    if not differing:
-        return "None.\n"
-    return "".join(f"* `{f.name}` {f.outcome.value}: {f.observed}; {f.advice}\n" for f in differing)
+    by_outcome = defaultdict(list)
+    for finding in findings:
+        line = f"* `{finding.name}` {finding.outcome.value}: {finding.observed}; {finding.advice}\n"
+        by_outcome[finding.outcome].append(line)
+    return "".join(by_outcome[Outcome.DIFFERS] + by_outcome[Outcome.ADAPTS]) or "None.\n"
 
 
-def _bold(finding: Finding) -> str:
-    text = finding.outcome.value
-    return text if finding.outcome in {Outcome.CONFIRMED, Outcome.UNKNOWN} else f"**{text}**"
+def _cells(finding: Finding) -> tuple[str, ...]:
+    name, documented, outcome, observed, advice = finding
+    return f"`{name}`", documented, _STYLES[outcome].cell, observed, advice
 
 
 def _properties(stats: PropertyStats) -> list[str]:
