@@ -32,7 +32,7 @@ _QUICKLY = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "shared_buffers": "32MB",
-    "max_connections": "20",
+    "max_connections": "60",  # four loaders at once, each with several processes
     "autovacuum": "off",
 }
 
