@@ -11,6 +11,7 @@ a value.
 from __future__ import annotations
 
 import base64
+import json
 import re
 from contextlib import suppress
 from functools import partial
@@ -104,16 +105,17 @@ def cleaned(text: str, is_withheld: NameCheck, layers: int = LAYERS) -> str:
     if _is_plain(text):
         return text
     stripped = text.strip(_BLANKS)
-    with suppress(RecursionError):
+    with suppress(RecursionError):  # nested too deep, so it is searched as it stands
         for decode, encode in _ENCODINGS if layers else ():
             inner = decode(stripped)
-            if inner is not None:
-                clean_text = partial(cleaned, is_withheld=is_withheld, layers=layers - 1)
-                clean = _member_remover(is_withheld, clean_text)(inner)
-                # Unchanged text must stay as it was sent: encoding it again could change its form.
-                if clean == inner:
-                    return text
-                return MASK if clean == MASK else encode(clean)
+            if inner is None:
+                continue
+            clean_text = partial(cleaned, is_withheld=is_withheld, layers=layers - 1)
+            clean = _member_remover(is_withheld, clean_text)(inner)
+            # Unchanged text must stay as it was sent: encoding it again could change its form.
+            if clean == inner:
+                return text
+            return MASK if clean == MASK else encode(clean)
     return MASK if any(map(is_withheld, _names(text))) else text
 
 
@@ -126,10 +128,21 @@ def _is_plain(text: str) -> bool:
     return len(max(text.split(), key=len, default="")) < _MIN_BASE64_CHARACTERS
 
 
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    # The first of two members of one name would be lost to the search, but not to the text.
+    if len(members) < len(pairs):
+        raise ValueError("repeated names")
+    return members
+
+
+_DECODER = json.JSONDecoder(strict=False, object_pairs_hook=_unique_members)
+
+
 def _from_json(text: str) -> Any:
     if text.startswith(("{", "[", '"')):
         with suppress(ValueError):
-            return json_text.decode(text)
+            return _DECODER.decode(text)
     return None
 
 

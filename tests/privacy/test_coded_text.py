@@ -182,6 +182,7 @@ def test_text_that_only_mentions_a_withheld_name_is_left_as_it_is(text: str) -> 
         ('{"x":NaN,"password":"a"}', '{"x":null}'),
         ('{"x":"\\ud83d","password":"a"}', '{"x":"\ufffd"}'),
         ('{"x":"a\nb","password":"a"}', '{"x":"a\\nb"}'),
+        ('{"x":{"password":"a"},"x":1}', MASK),
         (json.dumps(json.dumps('{"x":1,"pin":"a"}')), json.dumps(json.dumps('{"x":1}'))),
         (quote('{"x":1,"pin":"a"}'), quote('{"x":1}')),
         (base64.b64encode(b'{"x":1,"pin":"a"}').decode(), base64.b64encode(b'{"x":1}').decode()),
