@@ -182,7 +182,7 @@ def test_the_summary_is_json_for_programs_and_on_a_terminal_only_if_asked_for(
     os.close(ours)
     log = b"".join(said).decode()
     assert done.returncode == 0, log
-    assert ('Summary: {"requests":' in log) is has_json
+    assert ('Summary: {"members":' in log) is has_json
     assert "requests: 0 sent again" in log
 
 
