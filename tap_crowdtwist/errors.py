@@ -24,7 +24,6 @@ Every exception class of the tap, and what it means for the run:
       NoResponseError           an attempt got no complete response: retried, then an ApiError
       EndlessError              a listing never ends: becomes an ExhaustedError
       BudgetSpentError          the conformance check has used up its requests: it stops probing
-      _ClosedError              the worker pool is closing: ends its threads, never leaves the pool
       ValueError
         ConversionError         a value does not fit its column: null there, kept raw beside it
 """

@@ -117,6 +117,7 @@ class WorkerPool:
             self._add_urgent([task])
         self._start_threads()
         self._wait_for(task)
+        self._on_wait()  # a request that ends at once must not hide a stop request
         return task.result()  # type: ignore[no-any-return]
 
     def results(self, sweep: SweepJob[Item, Result]) -> Iterator[tuple[Item, Result]]:
