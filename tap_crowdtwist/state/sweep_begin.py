@@ -134,7 +134,7 @@ def _resume(
     sweep.is_uncertain = True
     # Without a cursor all members are asked again.
     if sweep.after is None:
-        sweep.asked = sweep.missing = sweep.not_configured = 0
+        sweep.asked = sweep.missing = sweep.not_configured = sweep.failures = 0
     if plan.changed and plan.files is not None:
         sweep.files = files_seen.files_on_resume(state.get("files"), sweep.files, plan.files)
     if plan.is_whole_table:
