@@ -140,7 +140,7 @@ class ResumableStream(CrowdTwistStream):
         if self.forgets_rows:
             stats.vanished_rows = "the stream was skipped"
         if sweep.changed and sweep.not_configured < MIN_UNAVAILABLE:
-            state.forget(self.stream_state, sweep)
+            state.end(self.stream_state, sweep, self.run.roster)
             return
         if failed.new:
             self.run.fail(
@@ -151,7 +151,7 @@ class ResumableStream(CrowdTwistStream):
         # so listing them would make every run fail.
         failed.earlier.clear()
         failed.new.clear()
-        state.forget(self.stream_state, sweep)
+        state.end(self.stream_state, sweep, self.run.roster)
         files_seen.record_not_configured(self.stream_state)
 
     def _forget_vanished(self, sweep: state.SweepState) -> None:
