@@ -116,6 +116,10 @@ def _start(
     """Return a new sweep; only the failed members are taken from the one in the state."""
     sweep = SweepState(plan.now.replace(microsecond=0), since, changed=plan.changed)
     sweep.failed = FailedMembers.load(stored)
+    # An interrupted sweep that is not resumed had not yet found out which of them are new.
+    if "started_at" in (state.get("sweep") or {}):
+        failed = sweep.failed
+        failed.earlier_since = lower_bound(failed.earlier_since, plan.start_date)
     if plan.files is not None:
         sweep.files = files_seen.files_at_start(state.get("files"), plan.files)
     if not plan.has_bookmark:
