@@ -16,6 +16,7 @@ from tap_crowdtwist.state.failed_members import (
 from tap_crowdtwist.state.sweep import SweepPlan, SweepState
 from tap_crowdtwist.state.sweep_begin import begin, misses_earlier_rows
 from tap_crowdtwist.state.sweep_finish import (
+    end,
     finish,
     found_members,
     roster_size,
@@ -32,6 +33,7 @@ __all__ = [
     "begin",
     "characters_left",
     "check_compatible",
+    "end",
     "finish",
     "forget",
     "found_before",

@@ -30,8 +30,9 @@ One entry per stream, whatever the number of members:
     it keeps both. No `since` means everything.
   * `at`: when a run last worked on it (see `resume`).
   * `after`: the last member whose rows are all written, or that is listed as failed.
-  * `asked`, `missing`, `not_configured`: members requested so far, those of them that CrowdTwist
-    did not know, and those for which it said that the program lacks the resource.
+  * `asked`, `missing`, `not_configured`, `failures`: members requested so far, those of them that
+    CrowdTwist did not know, those for which it said that the program lacks the resource, and those
+    that failed.
   * `read_digest`, `new_members`, `failed_digest`: digests of members, to compare with `roster`.
   * `failed`, `failed_since`: members that could not be read, as a count and a code of their ids
     (see `failed_members`), and their lower bound; without `failed_since`, everything of theirs is
@@ -87,6 +88,7 @@ class SweepState:
         asked: members asked so far, by all runs that had a part in the sweep.
         missing: those of them that CrowdTwist did not know.
         not_configured: those of them for which it said that the program lacks the resource.
+        failures: those of them that failed; one that failed twice counts twice in both.
         files: the files that were there when it began (see `files_seen`); None if there are none.
         changed: whether only members that changed are swept.
         version: the table version of its records (see `table_version`); None if they have none.
@@ -106,6 +108,7 @@ class SweepState:
     asked: int = 0
     missing: int = 0
     not_configured: int = 0
+    failures: int = 0
     files: dict[str, Any] | None = None
     changed: bool = False
     version: int | None = None
@@ -119,8 +122,11 @@ class SweepState:
 
     @property
     def is_lacked_by_all(self) -> bool:
-        """Whether the program lacks the resource for all members so far that CrowdTwist knows."""
-        return 0 < self.not_configured == self.asked - self.missing
+        """Whether the program lacks the resource for all members so far, and none was read.
+
+        Those that are missing, or that failed, do not say whether it has the resource.
+        """
+        return 0 < self.not_configured == self.asked - self.missing - self.failures
 
     def is_new_member(self, user_id: int) -> bool:
         """Return whether a member is new for certain, so that it is read from `start_date`."""

@@ -116,6 +116,10 @@ def _start(
     """Return a new sweep; only the failed members are taken from the one in the state."""
     sweep = SweepState(plan.now.replace(microsecond=0), since, changed=plan.changed)
     sweep.failed = FailedMembers.load(stored)
+    # An interrupted sweep that is not resumed had not yet found out which of them are new.
+    if "started_at" in (state.get("sweep") or {}):
+        failed = sweep.failed
+        failed.earlier_since = lower_bound(failed.earlier_since, plan.start_date)
     if plan.files is not None:
         sweep.files = files_seen.files_at_start(state.get("files"), plan.files)
     if not plan.has_bookmark:
@@ -134,7 +138,7 @@ def _resume(
     sweep.is_uncertain = True
     # Without a cursor all members are asked again.
     if sweep.after is None:
-        sweep.asked = sweep.missing = sweep.not_configured = 0
+        sweep.asked = sweep.missing = sweep.not_configured = sweep.failures = 0
     if plan.changed and plan.files is not None:
         sweep.files = files_seen.files_on_resume(state.get("files"), sweep.files, plan.files)
     if plan.is_whole_table:

@@ -30,9 +30,7 @@ def finish(
     If more members failed than a state can list, the bookmark stays, so that the next sweep reads
     all members from the same bound.
     """
-    forget(state, sweep)
-    swept = {**roster_identity(roster), "swept_at": dump_timestamp(sweep.started_at)}
-    state["roster"] = {**roster_entry(state), **swept}
+    end(state, sweep, roster)
     if sweep.failed.overflowed:
         return
     state["completed_at"] = dump_timestamp(now)
@@ -47,6 +45,13 @@ def finish(
         _move_bookmark(state, sweep, plan)
     else:
         _finish_table(state, sweep)
+
+
+def end(state: MutableMapping[str, Any], sweep: SweepState, roster: Roster) -> None:
+    """Remove a sweep that is over, so that no merge of states brings it back to life."""
+    forget(state, sweep)
+    swept = {**roster_identity(roster), "swept_at": dump_timestamp(sweep.started_at)}
+    state["roster"] = {**roster_entry(state), **swept}
 
 
 def _finish_table(state: MutableMapping[str, Any], sweep: SweepState) -> None:

@@ -118,6 +118,8 @@ class FailurePolicy:
             stats.failed_positions.append(request.position)
         self.logger.debug("%s: a member failed: %s", self.stream, error)
         sweep.failed.add(self.roster.token(request.position), since, self.characters_left)
+        if request.kind is not RequestKind.REREAD:
+            sweep.failures += 1
         if request.kind is RequestKind.FAILED_BEFORE:
             return
         stats.failed_in_row += 1

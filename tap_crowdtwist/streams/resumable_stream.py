@@ -129,19 +129,30 @@ class ResumableStream(CrowdTwistStream):
             )
 
     def _skip(self, sweep: state.SweepState) -> None:
-        """Skip the stream: every member said that the program lacks the resource.
+        """Skip the stream: no member was read, and the program lacks the resource for some.
 
         The state must not claim that anything was read, since the program may get the resource
         later. A few members that changed prove too little: they are read again by the next run.
         """
-        stats = self.stats
+        stats, failed = self.stats, sweep.failed
         stats.skip_reason = stats.skip_reason or "no member has this resource"
         self.logger.warning("%s has no rows: %s", self.name, stats.skip_reason)
         if self.forgets_rows:
             stats.vanished_rows = "the stream was skipped"
-        state.forget(self.stream_state, sweep)
-        if not sweep.changed or sweep.not_configured >= MIN_UNAVAILABLE:
-            files_seen.record_not_configured(self.stream_state)
+        if sweep.changed and sweep.not_configured < MIN_UNAVAILABLE:
+            state.end(self.stream_state, sweep, self.run.roster)
+            return
+        if failed.new:
+            self.run.fail(
+                f"{self.name}: members that failed: {len(failed.new)} "
+                f"(last error: {stats.last_error})"
+            )
+        # The next sweep of all members reads those too that failed. Until then nobody retries them,
+        # so listing them would make every run fail.
+        failed.earlier.clear()
+        failed.new.clear()
+        state.end(self.stream_state, sweep, self.run.roster)
+        files_seen.record_not_configured(self.stream_state)
 
     def _forget_vanished(self, sweep: state.SweepState) -> None:
         """Let the target delete rows that the sweep did not bring, or note why it must not.

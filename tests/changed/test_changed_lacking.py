@@ -146,3 +146,73 @@ def test_those_who_are_deleted_say_nothing_of_the_program(brand: Brand) -> None:
     roster = ["999999999", *brand.running.roster()]
     assert not brand.run("all", user_ids=roster).said
     assert brand.note("receipts") == NOT_CONFIGURED
+
+
+@pytest.mark.parametrize("members", [10, 30])
+def test_who_failed_before_does_not_make_every_run_fail(tmp_path: Path, members: int) -> None:
+    """Nobody asks a member that failed as long as the stream is skipped."""
+    with Brand(tmp_path, members=members) as brand:
+        brand.deliver(0)
+        brand.running.set_faults("bad_gateway@3")
+        assert "1 member failed" in brand.run("all", streams=("receipts",)).said
+        brand.running.set_faults("")
+        scan(brand, receipts=False)
+        for run in ("all", "changed", "all"):
+            brand.pass_day()
+            assert not brand.run(run, streams=("receipts",)).said
+        scan(brand, receipts=True)
+        assert not brand.run("all").said
+        assert not brand.lacks()
+
+
+@pytest.mark.parametrize("members", [10, 30])
+def test_who_fails_does_not_hide_what_the_others_lack(tmp_path: Path, members: int) -> None:
+    """Nobody was read, so a sweep of changed members would leave out the others."""
+    with Brand(tmp_path, members=members) as brand:
+        brand.deliver(0)
+        scan(brand, receipts=False)
+        brand.running.set_faults("bad_gateway@3")
+        assert "members that failed: 1" in brand.run("all", streams=("receipts",)).said
+        brand.running.set_faults("")
+        assert brand.note("receipts") == NOT_CONFIGURED
+        scan(brand, receipts=True)
+        brand.pass_day()
+        outcome = brand.run(streams=("receipts",))
+        assert not outcome.said
+        assert outcome.summary["receipts"]["skip_reason"] == LACKED
+        assert not brand.run("all").said
+        assert not brand.lacks()
+
+
+def test_few_of_whom_one_fails_and_the_others_lack_a_resource_stay_due(brand: Brand) -> None:
+    assert not brand.run("all").said
+    scan(brand, receipts=False)
+    brand.pass_day()
+    brand.pass_day()
+    brand.running.set_faults("bad_gateway@1")
+    assert "1 member failed" in brand.run(streams=("receipts",)).said
+    brand.running.set_faults("")
+    scan(brand, receipts=True)
+    assert brand.lacks(streams=("receipts",)), "or else the next sweep had nothing to do"
+    assert not brand.run(streams=("receipts",)).said
+    assert not brand.lacks(streams=("receipts",))
+
+
+def test_a_sweep_that_ends_in_a_skip_does_not_come_back(brand: Brand) -> None:
+    """Meltano may merge a state into an older one, which brings back keys that are gone.
+
+    Members before the old cursor would be taken for read, and a sweep of all members for begun.
+    """
+    scan(brand, receipts=False)
+    assert brand.run("all", streams=("receipts",), life=14).crashed
+    interrupted = brand.entry("receipts")["sweep"]
+    assert interrupted["after"]
+    brand.pass_day()
+    assert not brand.run("all", streams=("receipts",)).said
+    brand.entry("receipts")["sweep"] = interrupted
+    brand.pass_day()
+    assert not brand.run(streams=("receipts",)).said
+    brand.entry("receipts")["sweep"] = interrupted
+    scan(brand, receipts=True)
+    assert not brand.run("all", streams=("receipts",)).said
+    assert not brand.lacks(streams=("receipts",))

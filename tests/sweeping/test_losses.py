@@ -210,3 +210,16 @@ def test_nothing_else_is_tried_where_nothing_at_all_answers() -> None:
     outcome = run(Down({}, set()), range(1, 9), catalog=catalog, max_failed_members=2)
     assert isinstance(outcome.error, IncompleteError)
     assert {m["stream"] for m in outcome.messages if m["type"] == "SCHEMA"} == {"purchases"}
+
+
+def test_who_is_new_and_failed_in_a_sweep_that_is_not_resumed_is_read_from_the_start() -> None:
+    first = run(Host(purchases(3, 38), set()), [3, 38])
+    everybody = purchases(3, 17, 38)
+    killed = run(Host(everybody, {17}), [3, 17, 38], first.state, now=NOW + 9 * DAY, life=4)
+    assert isinstance(killed.error, CrashError)
+    sweep = killed.state["bookmarks"]["purchases"]["sweep"]
+    assert sweep["failed"]["count"] == 1
+    sweep["check"] += 1  # a merge of states has mixed it with another one
+    after = run(Host(everybody, set()), [3, 17, 38], killed.state, now=NOW + 18 * DAY)
+    assert after.error is None
+    assert "p17" in after.bought
