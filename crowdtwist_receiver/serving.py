@@ -28,7 +28,7 @@ _ABORT_MARGIN_SECONDS = 2
 """Time after the body timeout until a connection is aborted, so that a 408 can be sent first."""
 
 _CLOSE_SECONDS = 1
-"""Time for clients to close idle connections after a stop was requested."""
+"""Time for clients to close their connections after a stop was requested."""
 
 _SHUTDOWN_GRACE_SECONDS = 10
 """Time for requests in flight to finish after a stop was requested; then they are cancelled."""
@@ -73,6 +73,7 @@ class _Protocol(HttpToolsProtocol):
             counts as a request, so that an idle one is aborted too.
         size: bytes received so far.
         in_head: whether the head is incomplete.
+        stopping: whether the server is shutting down.
     """
 
     max_request_bytes = 0
@@ -86,6 +87,7 @@ class _Protocol(HttpToolsProtocol):
         self.since: float | None = self.loop.time()
         self.size = 0
         self.in_head = True
+        self.stopping = False
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -111,9 +113,18 @@ class _Protocol(HttpToolsProtocol):
             super().on_message_complete()
         self.since = None
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.stopping:
+            self._limit_close()
+
     def shutdown(self) -> None:
         super().shutdown()
-        # With TLS, an idle connection is open for up to 30 seconds until its client closes it too.
+        self.stopping = True
+        self._limit_close()
+
+    def _limit_close(self) -> None:
+        # With TLS, a connection stays open for up to 30 seconds until its client closes it too.
         if self.transport.is_closing():
             self.loop.call_later(_CLOSE_SECONDS, self.transport.abort)
 

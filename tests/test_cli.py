@@ -41,6 +41,18 @@ def test_a_dotenv_file_is_that_of_the_working_directory(tmp_path: Path, world: S
     assert [row["id"] for row in result.records["users"]] == [1000003]
 
 
+def test_a_bad_value_in_a_dotenv_file_is_named_and_not_repeated(tmp_path: Path) -> None:
+    lines = ["TAP_CROWDTWIST_MAX_RETRIES=made-up-secret", "TAP_CROWDTWIST_APIKEY=made-up-secret"]
+    (tmp_path / ".env").write_text("\n".join(lines), encoding="utf-8")
+    result = run_process("--config", "ENV", cwd=tmp_path)
+    assert result.exit_code == 1
+    assert "Setting `max_retries`: must be a whole number" in result.stderr
+    (tmp_path / ".env").write_text(lines[1], encoding="utf-8")
+    typo = run_process("--config", "ENV", cwd=tmp_path)
+    assert "TAP_CROWDTWIST_APIKEY is not a setting of this tap" in typo.stderr
+    assert "made-up-secret" not in result.stderr + typo.stderr
+
+
 def test_settings_can_come_from_the_environment(
     monkeypatch: pytest.MonkeyPatch, world: Sandbox, tmp_path: Path
 ) -> None:

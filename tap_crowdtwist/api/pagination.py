@@ -230,10 +230,14 @@ def _count_up(
     size: int,
     fingerprint: Callable[[list[Any]], Hashable],
 ) -> Listing:
-    """Read a listing without `paging`, until a page is short, empty or was read before."""
+    """Read a listing without `paging`, until a page is short, empty or was read before.
+
+    A short page that has `paging` all the same, and points to the next one, does not end it.
+    """
     listing = Listing()
     fingerprints: set[Hashable] = set()
-    for page in chain([first], map(fetch, range(2, _MAX_PAGES + 1))):
+    pages = chain([first], map(fetch, range(2, _MAX_PAGES + 1)))
+    for next_number, page in enumerate(pages, start=2):
         rows_read = fingerprint(page.rows)
         if rows_read in fingerprints:
             # The host ignores the page parameter if the second page equals the first. Otherwise
@@ -242,7 +246,8 @@ def _count_up(
             return listing
         fingerprints.add(rows_read)
         listing.add(page)
-        if not _is_full(len(page.rows), size, len(first.rows)):
+        is_full = _is_full(len(page.rows), size, len(first.rows))
+        if not is_full and page.next_number != next_number:
             return listing
     raise EndlessError
 

@@ -19,11 +19,12 @@ _PREFIX = "TAP_CROWDTWIST_"
 
 
 def check_variables(declaration: Mapping[str, Any], logger: logging.Logger) -> None:
-    """Warn of variables that look like settings but are not.
+    """Warn of variables, those in `.env` included, that look like settings but are not.
 
     Raises:
         SettingError: a variable that should hold a whole number does not.
     """
+    _load_dotenv()
     check_environment(os.environ, _PREFIX, declaration)
     for name in unknown_variables(os.environ, _PREFIX, declaration):
         logger.warning("Environment: %s is not a setting of this tap", name)
@@ -31,14 +32,23 @@ def check_variables(declaration: Mapping[str, Any], logger: logging.Logger) -> N
 
 def read_variables(declaration: Mapping[str, Any]) -> dict[str, Any]:
     """Read settings from environment variables and `.env`; a blank one becomes null."""
-    # Use the `.env` of the working directory or its nearest parent, as Meltano does. Without a path
-    # the SDK searches upwards from its own installation (meltano/sdk#2836), where it may find the
-    # file of another project.
-    dotenv = find_dotenv(usecwd=True) or os.devnull
-    # This call only loads `.env` into the environment. Blank variables have to be removed after
-    # that and before the SDK converts: it fails on a blank number.
-    parse_environment_config({}, _PREFIX, dotenv)
+    dotenv = _load_dotenv()
+    # Removed before the SDK converts: it fails on a blank number.
     blank = blank_variables(os.environ, _PREFIX, declaration)
     given = {n: s for n, s in declaration["properties"].items() if n not in blank}
     parsed: dict[str, Any] = parse_environment_config({"properties": given}, _PREFIX, dotenv)
     return {**parsed, **dict.fromkeys(blank)}
+
+
+def _load_dotenv() -> str:
+    """Load the `.env` of the working directory, or of its nearest parent, into the environment.
+
+    Meltano reads the same file. Without a path the SDK would search upwards from its own
+    installation (meltano/sdk#2836), where it may find the file of another project.
+
+    Returns:
+        Path of the file.
+    """
+    dotenv = find_dotenv(usecwd=True) or os.devnull
+    parse_environment_config({}, _PREFIX, dotenv)
+    return dotenv

@@ -214,7 +214,7 @@ def _apply_to_object(
         own = tagged.get("properties", {}).get(name) or tag_unknown(name, member)
         action = policy.action(stream, name, own, is_key=name in keys)
         public = _apply_to_member(member, own, stream, policy, action)
-        if public:
+        if public is not None:  # {} allows any value
             members[name] = public
     return {**_untagged(node), "properties": members}
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections import defaultdict
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -128,15 +129,18 @@ def _is_plain(text: str) -> bool:
     return len(max(text.split(), key=len, default="")) < _MIN_BASE64_CHARACTERS
 
 
-def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _all_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build an object; members of one name become a list, or only the last would be searched."""
     members = dict(pairs)
-    # The first of two members of one name would be lost to the search, but not to the text.
-    if len(members) < len(pairs):
-        raise ValueError("repeated names")
-    return members
+    if len(members) == len(pairs):
+        return members
+    by_name: dict[str, list[Any]] = defaultdict(list)
+    for name, member in pairs:
+        by_name[name].append(member)
+    return {name: each if len(each) > 1 else each[0] for name, each in by_name.items()}
 
 
-_DECODER = json.JSONDecoder(strict=False, object_pairs_hook=_unique_members)
+_DECODER = json.JSONDecoder(strict=False, object_pairs_hook=_all_members)
 
 
 def _from_json(text: str) -> Any:

@@ -549,3 +549,14 @@ def test_a_host_that_ignores_the_page_is_asked_twice_at_most(
 def test_a_last_page_that_leaves_out_its_link_ends_a_listing_that_had_some() -> None:
     server = scripted({1: body([{"id": 1}], next_page=link(2)), 2: [{"id": 2}]})
     assert [page[0]["id"] for page in read_pages(server).pages] == [1, 2]
+
+
+def test_a_short_page_does_not_end_a_listing_if_its_own_paging_points_on() -> None:
+    rows = [[{"id": 10 * number + n} for n in range(count)] for number, count in enumerate((10, 4))]
+    pages = {1: rows[0], 2: body(rows[1], next_page=link(3)), 3: body([{"id": 30}], next_page=None)}
+
+    def ask(_parameter: str, number: int, *, is_announced: bool) -> Page:
+        assert not is_announced
+        return readable(pages[number])
+
+    assert ids(read_pages(ask)) == [*range(14), 30]

@@ -326,3 +326,11 @@ def test_a_property_that_a_catalog_adds_is_personal_or_a_credential(mode: str) -
     assert "SECRET" not in json.dumps(record)
     expected = {"keep": "Ada", "hash": chosen.pseudonymize("Ada"), "drop": None}
     assert record.get("nickname") == expected[mode]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_property_of_any_type_that_a_user_added_stays_in_the_schema(mode: str) -> None:
+    tagged = schemas.tagged("users")
+    added: Row = {"properties": {"id": tagged["properties"]["id"], "shoe_size": {}}}
+    kept = apply_policy(added, tagged, "users", policy(mode))["properties"]
+    assert ("shoe_size" in kept) is (mode != "drop")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -300,7 +301,8 @@ def test_counts_are_said_every_minute(capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().err == "crowdtwist-receiver: last 60 s: no activity\n"
 
 
-def test_it_serves_https_with_a_certificate(tmp_path: Path) -> None:
+def tls_options(tmp_path: Path) -> tuple[str, ...]:
+    """The options of a certificate made for this test, which is at `tmp_path / "cert.pem"`."""
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
     names = ["-subj", "/CN=made up", "-addext", "subjectAltName=IP:127.0.0.1"]
@@ -309,17 +311,41 @@ def test_it_serves_https_with_a_certificate(tmp_path: Path) -> None:
         check=True,
         capture_output=True,
     )
-    options = ("--tls-certificate", str(certificate), "--tls-key", str(key))
+    return ("--tls-certificate", str(certificate), "--tls-key", str(key))
+
+
+def test_it_serves_https_with_a_certificate(tmp_path: Path) -> None:
+    options = tls_options(tmp_path)
+    verify = str(tmp_path / "cert.pem")
     with receiving(tmp_path / "live", *options) as running, requests.Session() as session:
         assert running.url.startswith("https://127.0.0.1:")
         response = session.post(
-            running.url + "/live", b'{"id":1}', headers=HEADERS, timeout=10, verify=str(certificate)
+            running.url + "/live", b'{"id":1}', headers=HEADERS, timeout=10, verify=verify
         )
         assert response.status_code == 200
         begun = time.monotonic()
         assert running.end()[0] == 0
         assert time.monotonic() - begun < 8  # the connection of the session is idle, and open
     assert [line.event for line in stored(tmp_path / "live")] == [{"id": 1}]
+
+
+def test_a_stop_does_not_wait_for_a_client_that_keeps_a_tls_connection_open(
+    tmp_path: Path,
+) -> None:
+    options = tls_options(tmp_path)
+    context = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
+    head = b"POST /live HTTP/1.1\r\nHost: made-up\r\nContent-Length: 8\r\n"
+    head += b"".join(f"{name}: {value}\r\n".encode() for name, value in HEADERS.items())
+    with receiving(tmp_path / "live", *options) as running:
+        address = ("127.0.0.1", int(running.url.rpartition(":")[2]))
+        raw = socket.create_connection(address, timeout=10)
+        with context.wrap_socket(raw, server_hostname="127.0.0.1") as connection:
+            connection.sendall(head + b'\r\n{"id"')  # the rest of the body never comes
+            time.sleep(0.5)
+            begun = time.monotonic()
+            assert running.end()[0] == 0
+            assert time.monotonic() - begun < 8
+            assert connection.recv(100).startswith(b"HTTP/1.1 503 ")
 
 
 def test_plain_http_beyond_loopback_is_warned_of(
