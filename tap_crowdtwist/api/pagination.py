@@ -27,6 +27,9 @@ _MAX_CONCURRENT_PAGES = 32
 _MAX_PAGES = 20_000
 """Limit for one listing, in case a host points further and further."""
 
+_MAX_PAGES_WITHOUT_NEWS = 100
+"""Successive pages, each empty or a copy of the one before, after which reading stops."""
+
 _PAGE_SIZE_FACTOR = 5
 """Every page size that is documented or usual is a multiple of this number of rows."""
 
@@ -95,8 +98,12 @@ def _parse_count(value: Any) -> int | None:
 
 def _parse_link(link: Any) -> tuple[str, int | None]:
     """Return the page parameter and number of a `next_page` link; "" and None if it has none."""
-    match = _LINK.search(str(link))
-    return (match[1], int(match[2])) if match else ("", None)
+    numbers = dict(_LINK.findall(str(link)))
+    # A host that ignores `page_number` repeats it in the link, in front of its own `page`.
+    for parameter in ("page", "page_number"):
+        if parameter in numbers:
+            return parameter, int(numbers[parameter])
+    return "", None
 
 
 def parse_page(
@@ -195,33 +202,55 @@ def _follow_paging(
     """Read a listing by `next_page`, and by `pages` where that points nowhere new."""
     listing = Listing()
     number = 1
+    announced = without_news = 0
     seen: set[int] = set()
     prefetched: dict[int, Page] = {}
     for _ in range(_MAX_PAGES):
+        has_news = page.rows and page.rows not in listing.pages[-1:]
+        without_news = 0 if has_news else without_news + 1
         listing.add(page)
         seen.add(number)
-        target = page.next_number
-        if target is not None and target not in seen:
-            number = target
-        elif page.rows and number < page.pages:
-            # Reading on costs a request, stopping may cost rows.
-            listing.oddities.add("next_page points nowhere new although more pages are announced")
-            number += 1
-        else:
-            # Beyond the end an empty page links back, which is documented.
-            if page.rows and target is not None:
-                listing.oddities.add("next_page points to a page that was read before")
+        announced = page.pages or announced  # a later page may come without `paging`
+        target, oddity = _next_number(page, number, announced, seen)
+        if target is not None and without_news >= _MAX_PAGES_WITHOUT_NEWS:
+            oddity = f"{without_news} pages in a row have nothing new; the rest is not read"
+            target = None
+        if oddity:
+            listing.oddities.add(oddity)
+        if target is None:
             return listing
+        number = target
         parameter = page.parameter or parameter
         if number not in prefetched:
             # The links are followed from page to page, in order: a page that was prefetched but is
             # not linked to is discarded, and its rows are not part of the listing.
-            last = min(page.pages, number + _MAX_CONCURRENT_PAGES - 1)
+            last = min(announced, number + _MAX_CONCURRENT_PAGES - 1)
             numbers = range(number, max(number, last) + 1)
             calls = [partial(fetch, parameter, n, is_announced=True) for n in numbers]
             prefetched = dict(zip(numbers, run_concurrently(calls), strict=True))
         page = prefetched.pop(number)
     raise EndlessError
+
+
+def _next_number(page: Page, number: int, announced: int, seen: set[int]) -> tuple[int | None, str]:
+    """Return the number of the page to read after a page, or None, and what is wrong with its link.
+
+    Args:
+        page: the page.
+        number: its number.
+        announced: number of pages, as announced last.
+        seen: numbers of the pages that were read, this one included.
+    """
+    target = page.next_number
+    if target is not None and target not in seen:
+        return target, ""
+    if page.rows and number < announced:
+        # Reading on costs a request, stopping may cost rows.
+        return number + 1, "next_page points nowhere new although more pages are announced"
+    # Beyond the end an empty page links back, which is documented.
+    if page.rows and target is not None:
+        return None, "next_page points to a page that was read before"
+    return None, ""
 
 
 def _count_up(

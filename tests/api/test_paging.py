@@ -216,6 +216,12 @@ def test_a_link_tells_the_name_of_the_page_parameter() -> None:
     assert (page.parameter, page.next_number) == ("page_number", 3)
 
 
+def test_a_page_parameter_that_a_host_repeats_without_using_it_is_not_followed() -> None:
+    link_with_both = f"{link(1, name='page_number')}&page=2"
+    page = readable(body([], next_page=link_with_both))
+    assert (page.parameter, page.next_number) == ("page", 2)
+
+
 # Whole listings
 
 
@@ -319,6 +325,29 @@ def test_an_empty_page_that_points_further_does_not_end_it() -> None:
         }
     )
     assert ids(read_pages(server)) == [1, 3]
+
+
+@pytest.mark.parametrize("rows", [[], [{"id": 3}]], ids=["empty", "copies"])
+def test_pages_without_news_do_not_go_on_for_ever(rows: list[Any]) -> None:
+    def answer(number: int) -> Any:
+        return body([{"id": number}] if number <= 3 else rows, pages=3, next_page=link(number + 1))
+
+    server = Server(answer)
+    listing = read_pages(server)
+    assert {row["id"] for page in listing.pages for row in page} == {1, 2, 3}
+    assert len(server.asked) == 103
+    assert listing.oddities == {"100 pages in a row have nothing new; the rest is not read"}
+
+
+def test_a_page_without_paging_does_not_end_a_listing_that_announced_more() -> None:
+    server = scripted(
+        {
+            1: body([{"id": 1}], pages=3, next_page=link(2)),
+            2: {"rewards": [{"id": 2}]},
+            3: body([{"id": 3}], pages=3, next_page=None),
+        }
+    )
+    assert ids(read_pages(server)) == [1, 2, 3]
 
 
 def test_a_total_that_changes_under_way_is_noted_and_the_largest_kept() -> None:
