@@ -13,7 +13,7 @@ from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.records import values
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, MutableMapping
+    from collections.abc import Iterable, Mapping, MutableMapping
 
     from jsonschema import ValidationError
 
@@ -32,7 +32,8 @@ _PROBLEMS = {"minimum": "must be at least {}", "maximum": "must be at most {}"}
 def validate(config: MutableMapping[str, Any], declaration: Mapping[str, Any]) -> None:
     """Fill in every setting that is not set, with its default or None, and check each by itself.
 
-    An empty text counts as not set. Numbers may be text, as they are in environment variables.
+    An empty text counts as not set, unless the values are listed. Numbers may be text, as they are
+    in environment variables.
 
     Args:
         config: the configuration; changed in place.
@@ -47,7 +48,7 @@ def validate(config: MutableMapping[str, Any], declaration: Mapping[str, Any]) -
     if type(config.get("client_id")) is int:
         config["client_id"] = str(config["client_id"])
     for name, schema in settings.items():
-        value = _normalize(config.get(name), schema["type"])
+        value = _normalize(config.get(name), schema)
         config[name] = schema.get("default") if value is None else value
     for error in Draft202012Validator(dict(declaration)).iter_errors(dict(config)):
         raise SettingError(str(error.absolute_path[0]), _describe(error))
@@ -101,16 +102,17 @@ def _similar(name: str, names: Iterable[str]) -> str:
     return f"; did you mean `{close[0]}`?" if close else "; `--about` lists all settings"
 
 
-def _normalize(value: Any, types: Collection[str]) -> Any:
+def _normalize(value: Any, schema: Mapping[str, Any]) -> Any:
     """Return a value as a number if its type is one; None if it is not set.
 
     What is not a number becomes a text, if it is not one already, which the check that follows
     rejects. JSON Schema itself accepts infinities and NaN as numbers.
     """
-    if value in (None, ""):
+    # Where values are listed, an empty text is a mistake: it may stand for the strictest of them.
+    if value is None or (value == "" and "enum" not in schema):
         return None
     for name, convert in _CONVERTERS.items():
-        if name in types:
+        if name in schema["type"]:
             with suppress(values.ConversionError):
                 return convert(value)
             return str(value)

@@ -74,9 +74,16 @@ def test_defaults_are_filled_in() -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["sensitive_data", "vanished_rows", "environment"])
+def test_an_empty_text_is_none_of_the_listed_values(name: str) -> None:
+    with pytest.raises(SettingError, match=f"{name}.*must be one of"):
+        built(**{name: ""})
+
+
 @pytest.mark.parametrize("blank", [None, ""])
 def test_null_or_an_empty_text_is_the_same_as_not_set(blank: Any) -> None:
-    blanks: dict[str, Any] = dict.fromkeys(PROPERTIES, blank)
+    named = [name for name in PROPERTIES if blank is None or "enum" not in PROPERTIES[name]]
+    blanks: dict[str, Any] = dict.fromkeys(named, blank)
     validate(blanks, CONFIG_SCHEMA)
     fresh: dict[str, Any] = {}
     validate(fresh, CONFIG_SCHEMA)
