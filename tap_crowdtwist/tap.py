@@ -81,7 +81,7 @@ class TapCrowdTwist(Tap):
 
     @cached_property
     def policy(self) -> policy.Policy:
-        """How sensitive properties are treated, by the settings."""
+        """Treatment of sensitive properties, by the settings."""
         return policy.Policy.of(self.config)
 
     @override

@@ -29,7 +29,7 @@ _PROPERTIES_NOTE = (
 
 
 class _Style(NamedTuple):
-    """How an outcome is shown.
+    """Presentation of an outcome.
 
     Attributes:
         label: in a line for a terminal.

@@ -35,7 +35,7 @@ _WITHOUT_KEY = {
     "redemptions": _HASHED,
     "points_expiration": _NUMBERED,
 }
-"""What the tap does about rows without their key. In all other streams it needs one."""
+"""The tap's treatment of rows without their key. In all other streams it needs one."""
 
 _PROGRAM_WIDE = frozenset({"user_activity_history", "redemptions"})
 """Streams of members whose keys must be unique in the whole program, not only for a member."""

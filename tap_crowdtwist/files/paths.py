@@ -25,7 +25,7 @@ _NEEDED_BY_URLS = {
         for part, extra in {"paramiko": "sftp", "s3fs": "s3", "gcsfs": "gcs"}.items()
     },
 }
-"""What to install, by a part of the message of a failed import."""
+"""Packages to install, by a part of the message of a failed import."""
 
 
 def display_name(path: str) -> str:

@@ -37,7 +37,7 @@ _PROBLEMS: tuple[tuple[type[Exception], str], ...] = (
     (UnicodeError, "{name} is not UTF-8 text"),
     (Exception, "cannot read {name}: {reason}"),
 )
-"""What an error of a file means; the first one of its kind counts."""
+"""Explanations of the errors of a file; the first that fits the error counts."""
 
 _MAX_SHOWN = 5
 """Places that an error names."""

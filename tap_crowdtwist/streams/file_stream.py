@@ -46,7 +46,7 @@ class FileStream(CrowdTwistStream):
     naming: ClassVar[FileNaming]
     feed: ClassVar[str]
     history_size: ClassVar[HistorySize]
-    """How many digests of days or hours the state holds."""
+    """Numbers of digests of days or hours that the state holds."""
     is_order_sensitive: ClassVar[bool] = False
     """Whether a file that arrives late makes those after it be read again.
 

@@ -24,7 +24,7 @@ MAX_RECENT_EVENTS = 100_000
 """Fingerprints of events to keep in memory, so that repeats within a run are left out."""
 
 _GROWING_PERIOD = 2 * HOUR
-"""How long a file may be appended to, from the beginning of its hour."""
+"""Time for which a file may be appended to, from the beginning of its hour."""
 
 _NO_ID = frozenset({"", "0", "-1"})
 """Values that stand for no id."""

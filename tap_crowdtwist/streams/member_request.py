@@ -22,7 +22,7 @@ DELETED_AT = "_sdc_deleted_at"
 
 
 class RequestKind(enum.Enum):
-    """Why a member is read."""
+    """Reason to read a member."""
 
     IN_ORDER = "it is next in the roster"
     FAILED_BEFORE = "an earlier run failed to read it"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 LACKING = "the program lacked this; the next sweep of all members looks again"
-"""Why a sweep of changed members does not read a stream."""
+"""Reason for which a sweep of changed members does not read a stream."""
 
 
 class ResumableStream(CrowdTwistStream):
@@ -30,7 +30,7 @@ class ResumableStream(CrowdTwistStream):
 
     @property
     def skip_reason(self) -> str:
-        """Why the stream is not read in this run, or ""."""
+        """Reason not to read the stream in this run, or ""."""
         if self.run.skip_reason:
             return self.run.skip_reason
         if self.run.settings.only_changed and files_seen.is_not_configured(self.stream_state):

@@ -73,10 +73,10 @@ class SyncRun:
         self.client = build_client(settings, transport, self.stop, self.pool)
         self.all_stats: dict[str, StreamStats] = {}
         self.failures: list[str] = []
-        """Why streams were given up, one sentence each; the other streams continue."""
+        """Reasons for which streams were given up, one sentence each; the other streams continue."""
         self.missing = MissingMembers()
         self.skip_reason = ""
-        """Why no member is read at all, or ""."""
+        """Reason to read no member at all, or ""."""
         self.is_resumed = False
         """Whether this run resumes an interrupted one."""
         self._progress = Progress(self.client.stats, clock, lambda: self.client.paused_until)

@@ -1,4 +1,4 @@
-"""What the DAG does besides Airflow: the roster, settings, runs of Meltano, the verdict."""
+"""The DAG's work besides Airflow: the roster, settings, runs of Meltano and their outcome."""
 
 from __future__ import annotations
 
@@ -443,7 +443,7 @@ def test_each_run_has_a_system_directory_of_its_own(tmp_path: Path) -> None:
     assert list((system / "run").iterdir()) == []
 
 
-# The verdict
+# The outcome of all shards
 
 PARTS = CODE.Settings(shards=2).parts()
 

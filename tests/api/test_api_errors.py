@@ -127,7 +127,7 @@ def test_what_may_be_about_one_request_alone_is_not_fatal(
 
 @given(status=st.integers(100, 599), code=st.text(max_size=20), is_per_member=st.booleans())
 @settings(max_examples=100, deadline=None)
-def test_every_answer_has_a_verdict_and_a_sentence(
+def test_every_answer_has_an_action_and_a_sentence(
     status: int, code: str, *, is_per_member: bool
 ) -> None:
     assert classify_response(status, code, is_per_member=is_per_member).sentence

@@ -1,4 +1,4 @@
-"""What the DAG does besides Airflow: its settings, the roster, runs of Meltano, the verdict.
+"""The DAG's work besides Airflow: its settings, the roster, runs of Meltano and their outcome.
 
 Nothing here imports Airflow or the tap, so it can be tested without either.
 """
