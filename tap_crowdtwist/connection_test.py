@@ -6,44 +6,34 @@ writes. The line of a failed check says what to do about it.
 
 from __future__ import annotations
 
-from contextlib import closing
-from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
-from http import HTTPStatus
-from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tap_crowdtwist.api.auth import HMAC_DIGESTS, HMAC_TIMESTAMPS
-from tap_crowdtwist.api.endpoints import ACTIVITIES, POINTS_AWAITING_FULFILLMENT, PURCHASES
 from tap_crowdtwist.api.errors import (
     ApiError,
     FatalApiError,
     MemberMissingError,
     NotConfiguredError,
-    UnavailableError,
 )
 from tap_crowdtwist.errors import SettingError, TapError
 from tap_crowdtwist.members.missing_members import check_path
 from tap_crowdtwist.streams.file_stream import FileStream
 from tap_crowdtwist.streams.member_stream import MemberStream
-from tap_crowdtwist.sync import changed_members
-from tap_crowdtwist.sync.run import SyncRun, roster_lines_of
+from tap_crowdtwist.sync import changed_members, signature_forms
+from tap_crowdtwist.sync.run import roster_lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from singer_sdk.streams import Stream
 
-    from tap_crowdtwist.config.settings import Settings
     from tap_crowdtwist.records.normalizer import Row
     from tap_crowdtwist.streams.base import CrowdTwistStream
+    from tap_crowdtwist.sync.run import SyncRun
 
 SAMPLE_SIZE = 5
 """Members that are tried, spread over the roster."""
-
-_POS_ENDPOINTS = frozenset({PURCHASES.name, POINTS_AWAITING_FULFILLMENT.name})
-_CREDENTIAL_STATUSES = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 _ROSTERS = {
     (False, True): "{members:,} members to read",
@@ -167,7 +157,7 @@ def run_checks(run: SyncRun, streams: Iterable[Stream]) -> Iterator[Check]:
     rejects_signature = False
     for stream in selected:
         check = _check_stream(stream, sample)
-        rejects_signature |= _rejects_signature(check.error)
+        rejects_signature |= signature_forms.may_be_at_fault(check.error)
         yield _shorten(check, said)
     yield from sample.checks()
     if rejects_signature and run.settings.auth_method == "hmac":
@@ -224,37 +214,8 @@ def _check_stream(stream: CrowdTwistStream, sample: _Sample) -> Check:
     return Check(stream.name, has_passed=True, message=message)
 
 
-def _rejects_signature(error: Exception | None) -> bool:
-    """Return whether an error may be due to the form of the signature.
-
-    Only the main host takes one: requests to the POS host carry the key itself.
-    """
-    if not isinstance(error, ApiError) or isinstance(error, UnavailableError):
-        return False
-    is_about_credentials = error.status in _CREDENTIAL_STATUSES or error.code == "invalid_auth"
-    return is_about_credentials and error.endpoint not in _POS_ENDPOINTS
-
-
-def accepted_signature(run: SyncRun) -> str:
-    """Try the other forms of the signature, at most five requests.
-
-    The vendor's pages contradict each other about the timestamp and the digest.
-
-    Returns:
-        Which settings to change to which values for a form that CrowdTwist accepts, or "" if it
-        accepts none.
-    """
-    settings = run.settings
-    for timestamp, digest in product(HMAC_TIMESTAMPS, HMAC_DIGESTS):
-        form: dict[str, Any] = {"hmac_timestamp": timestamp, "hmac_digest": digest}
-        changes = {name: new for name, new in form.items() if new != getattr(settings, name)}
-        if changes and _is_accepted(run, replace(settings, **form)):
-            return " and ".join(f"`{name}` to {new}" for name, new in changes.items())
-    return ""
-
-
 def _check_signatures(run: SyncRun) -> Check:
-    changes = accepted_signature(run)
+    changes = signature_forms.find_accepted(run)
     message = (
         "rejected in every form: check that both keys belong to one client HMAC key (not a "
         "user HMAC key), `client_id`, `environment`, and the clock of this machine"
@@ -262,17 +223,6 @@ def _check_signatures(run: SyncRun) -> Check:
     if changes:
         message = f"accepted in another form: set {changes}"
     return Check("signature", has_passed=False, message=message)
-
-
-def _is_accepted(run: SyncRun, settings: Settings) -> bool:
-    with closing(SyncRun(settings, run.user_agent, run.now, run.clock)) as other:
-        try:
-            other.client.get(ACTIVITIES)
-        except (NotConfiguredError, UnavailableError):
-            return True  # authenticated, though without the permission or the resource
-        except ApiError:
-            return False
-    return True
 
 
 def _try_file_stream(stream: FileStream) -> str:

@@ -18,6 +18,7 @@ from tap_crowdtwist.conformance.assumptions import evaluate
 from tap_crowdtwist.conformance.auth_checks import is_rejected_by_main_host
 from tap_crowdtwist.conformance.collector import collect
 from tap_crowdtwist.errors import TapError
+from tap_crowdtwist.sync import signature_forms
 from tap_crowdtwist.sync.shutdown import StoppedError
 from tap_crowdtwist.tap import TapCrowdTwist
 
@@ -82,7 +83,7 @@ def command(tap: type[TapCrowdTwist], config: Any, file: Path | None) -> None:
             # At most five more requests. The recorder does not count them, but after a rejection
             # few others were sent.
             if run.settings.auth_method == "hmac" and is_rejected_by_main_host(evidence):
-                evidence.signature = connection_test.accepted_signature(reader.run)
+                evidence.signature = signature_forms.find_accepted(reader.run)
         findings = evaluate(evidence)
         click.echo(report.lines(findings, evidence), nl=False)
         if file is not None:

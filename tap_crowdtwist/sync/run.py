@@ -73,7 +73,7 @@ class SyncRun:
         self.client = build_client(settings, transport, self.stop, self.pool)
         self.all_stats: dict[str, StreamStats] = {}
         self.failures: list[str] = []
-        """Reasons for which streams were given up, one sentence each; the other streams continue."""
+        """Reasons why streams were given up, one sentence each; the other streams continue."""
         self.missing = MissingMembers()
         self.skip_reason = ""
         """Reason to read no member at all, or ""."""
