@@ -80,7 +80,8 @@ def test_a_fault_costs_no_row(
     }
     if REGENERATE:
         outcomes[fault] = row
-    assert [row[name] for name in _STEADY] == [outcomes[fault].get(name) for name in _STEADY]
+    steady = [outcomes[fault].get(name) for name in _STEADY]
+    assert [row[name] for name in _STEADY] == steady, outcome.results[0].stderr
 
 
 def assert_truth_in_order(running: Sandbox, result: Result, streams: Sequence[str]) -> None:
