@@ -78,6 +78,17 @@ def test_program_streams_need_no_roster(world: Sandbox) -> None:
     assert "roster has" not in result.stderr
 
 
+def test_only_the_first_shard_reads_program_streams(world: Sandbox) -> None:
+    first = run_tap(world, *PROGRAM_STREAMS, "users", shard="1/2")
+    assert set(first.records) == {*PROGRAM_STREAMS, "users"}
+
+    second = run_tap(world, *PROGRAM_STREAMS, "users", shard="2/2")
+    assert set(second.records) == {"users"}
+    assert set(second.schemas) == {*PROGRAM_STREAMS, "users"}
+    assert second.stderr.count("(program streams are read by the first shard)") == 3
+    assert "ACTIVATE_VERSION" not in second.stdout
+
+
 def test_a_roster_that_is_not_needed_is_not_read(world: Sandbox) -> None:
     run_tap(world, "badges", user_ids=None, user_ids_path="/nowhere/members.csv")
 

@@ -62,7 +62,8 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         "shard",
         th.StringType,
         title="Shard",
-        description='Read only one part of the members: "2/8" is part 2 of 8.',
+        description='Read only one part of the members: "2/8" is part 2 of 8. Program streams and '
+        "files are read with part 1.",
     ),
     th.Property(
         "start_date",

@@ -24,6 +24,9 @@ class ProgramStream(CrowdTwistStream):
 
     Records carry a table version. ACTIVATE_VERSION follows when all are written, so that targets
     can delete what the program no longer has; not if a row may be missing.
+
+    Of several shards only the first reads the list. If all did, their loaders would write the same
+    rows at the same time, and one shard's ACTIVATE_VERSION could delete the rows of another.
     """
 
     primary_keys = ("id",)
@@ -32,6 +35,9 @@ class ProgramStream(CrowdTwistStream):
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[Row, Any, Any]:
+        if self.run.settings.shard.number > 1:
+            self.stats.skip_reason = "program streams are read by the first shard"
+            return
         version, client = self._tap.initialized_at, self.run.client
         # Nothing has been read yet: let the other workers start on the first sweep meanwhile.
         if not self.run.all_stats:
