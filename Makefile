@@ -8,12 +8,14 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 AIRFLOW_VENV ?= .venv-airflow
 WORKERS ?= auto
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+COG := $(BIN)/python -m cogapp -I . --verbosity=0
+GENERATED := README.md docs/*.md meltano.yml plugin.yaml .env.example
 # Added to the command line of pytest: make test ARGS="-k roster"
 ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow test-airflow bench audit lint-workflows lint format types docs docs-check build check clean
+.PHONY: help demo test test-slow test-airflow bench audit lint-workflows lint format types docs docs-check site build check clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
@@ -40,11 +42,14 @@ format: $(VENV)/.dev ## Mend style where that is mechanical
 types: $(VENV)/.dev ## Check types
 	$(BIN)/mypy
 
-docs: $(VENV)/.dev ## Regenerate what README.md, meltano.yml, plugin.yaml and .env.example take from the code
-	$(BIN)/python -m docs.generate
+docs: $(VENV)/.dev ## Regenerate the parts of pages, meltano.yml, plugin.yaml and .env.example that repeat the code
+	$(COG) -r $(GENERATED)
 
 docs-check: $(VENV)/.dev ## Fail if `make docs` would change anything
-	$(BIN)/python -m docs.generate --check
+	$(COG) --check --check-fail-msg "run \`make docs\`" $(GENERATED)
+
+site: $(VENV)/.site ## Build the site into build/site; a warning is an error
+	$(BIN)/python -m sphinx --builder dirhtml --fail-on-warning --keep-going --fresh-env --quiet docs build/site
 
 test-airflow: $(VENV)/.dev $(AIRFLOW_VENV)/.installed ## Run the DAG on a real Airflow, into PostgreSQL
 	AIRFLOW_VENV=$(AIRFLOW_VENV) $(BIN)/python -m pytest tests/airflow $(ARGS)
@@ -63,7 +68,7 @@ lint-workflows: $(VENV)/.dev ## Check the GitHub workflows
 build: $(VENV)/.dev ## Build the sdist and the wheel into dist/
 	$(BIN)/python -m build --outdir dist
 
-check: lint types docs-check test test-slow ## Everything that has to pass
+check: lint types docs-check site test test-slow ## Everything that has to pass
 
 clean: ## Remove what make made, the demo's output included
 	rm -rf $(VENV) $(AIRFLOW_VENV) .venv-bench build dist htmlcov .coverage .coverage.* output/demo
@@ -80,6 +85,10 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@echo "Installing everything that development needs into $(VENV)"
 	@$(PIP) --editable '.[sandbox,receiver,dev]'
 	@touch $(VENV)/.demo $@
+
+$(VENV)/.site: $(VENV)/.dev
+	@$(PIP) --editable '.[docs]'
+	@touch $@
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

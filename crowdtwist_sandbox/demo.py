@@ -229,7 +229,7 @@ class Demo:
         _say(
             "stream. The others are out of date: deleted members, rewards out of stock, activities"
         )
-        _say("that have ended. The README's recipes select the current rows.")
+        _say("that have ended. The recipe `What is current` leaves them out.")
         _say(f"The database: {_relative(self.warehouse.path)}. For example, is a higher tier worth")
         _say("more? Members, points and purchases by tier:\n")
         _say("".join(f"  {line}\n" for line in QUERY.splitlines()))

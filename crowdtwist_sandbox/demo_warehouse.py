@@ -47,7 +47,7 @@ WHERE users._sdc_deleted_at IS NULL
     OR users._sdc_extracted_at IS NULL
     OR users._sdc_extracted_at < CAST('2026-03-11T02:00:00Z' AS TIMESTAMP))
 """
-"""The README's query for the current rows of a stream, given the start of the last full sweep."""
+"""The recipe's query for the current rows of a stream, given the start of the last full sweep."""
 
 
 class ExpectedKeys:

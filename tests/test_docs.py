@@ -14,13 +14,16 @@ from typing import Any
 import pytest
 import yaml
 from support.harness import run_tap, sandbox
+from support.pages import DOCS
 
-from docs import generate
+from scripts import parts
 from tap_crowdtwist import schemas
 from tap_crowdtwist.streams import FILE_STREAMS, STREAMS
 from tap_crowdtwist.sync.shutdown import StoppedError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = DOCS.parent
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.glob("*.md")])
+REPOSITORY = "https://github.com/tap-crowdtwist/tap-crowdtwist/"
 DEFAULT_STREAMS = [
     "activities",
     "rewards",
@@ -66,8 +69,9 @@ def extractor(project: Any) -> Any:
 
 
 def test_generated_parts_are_current() -> None:
+    venv = Path(sys.executable).parents[1]
     result = subprocess.run(
-        [sys.executable, "-m", "docs.generate", "--check"],
+        ["make", "docs-check", f"VENV={venv}", f"--assume-old={venv}/.dev"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -75,25 +79,7 @@ def test_generated_parts_are_current() -> None:
         timeout=60,
     )
 
-    assert (result.returncode, result.stdout, result.stderr) == (0, "Nothing changed\n", "")
-
-
-def test_generator_replaces_what_stands_between_the_markers() -> None:
-    text = "# before\n# begin: settings\nstale\n# end: settings\n# after\n"
-
-    renewed = generate.regenerated(".env.example", text)
-
-    assert renewed.startswith("# before\n# begin: settings\n")
-    assert renewed.endswith("\n# end: settings\n# after\n")
-    assert "stale" not in renewed
-    assert generate.regenerated(".env.example", renewed) == renewed
-
-
-def test_generator_misses_markers() -> None:
-    with pytest.raises(
-        ValueError, match=r"^\.env\.example: there are no markers `begin: settings`"
-    ):
-        generate.regenerated(".env.example", "no markers")
+    assert result.returncode == 0, result.stdout
 
 
 def test_extractor_has_every_setting_with_its_kind_default_and_sensitivity(
@@ -125,7 +111,7 @@ def one_type(schema: dict[str, Any]) -> str:
 
 
 def test_secrets_are_the_ones_known() -> None:
-    secrets = {name for name, schema in generate.all_settings().items() if schema.get("secret")}
+    secrets = {name for name, schema in parts.all_settings().items() if schema.get("secret")}
 
     assert secrets == {"api_key", "hash_key", "hmac_public_key", "hmac_private_key"}
 
@@ -143,9 +129,9 @@ def test_extractor_selects_the_streams_that_are_on_by_default(extractor: Any) ->
     assert selected == sorted([*DEFAULT_STREAMS, *(stream.name for stream in FILE_STREAMS)])
 
 
-def test_the_log_in_the_readme_is_what_the_tap_logs(tmp_path: Path) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    shown = re.findall(r"(?m)^(?:INFO|WARNING|CRITICAL) +\| (.*)$", readme)
+def test_the_log_on_the_page_is_what_the_tap_logs(tmp_path: Path) -> None:
+    page = (DOCS / "rate-limit.md").read_text(encoding="utf-8")
+    shown = re.findall(r"(?m)^(?:INFO|WARNING|CRITICAL) +\| (.*)$", page)
     transcript = ROOT / "tests" / "transcripts" / "first_run.txt"
     logged = transcript.read_text(encoding="utf-8").splitlines()
     logged.append(str(StoppedError(signal.SIGINT)))
@@ -216,29 +202,25 @@ def test_readme_shows_the_commands(command: str) -> None:
     assert f"\n{command.split()[1]}:" in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
-def test_readme_names_every_stream_and_every_setting_of_the_tap() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `(\w+)` \|", readme, re.MULTILINE)
+def test_the_pages_name_every_stream_and_every_setting_of_the_tap() -> None:
+    pages = "".join(
+        (DOCS / f"{name}.md").read_text("utf-8") for name in ("configuration", "streams")
+    )
+    rows = re.findall(r"^\| `(\w+)` \|", pages, re.MULTILINE)
 
-    assert set(rows) >= {*schemas.names(), *generate.own_settings()}
-
-
-def test_links_within_the_readme_lead_somewhere() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    anchors = {
-        re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
-        for title in re.findall(r"^#+ (.+)$", readme, re.MULTILINE)
-    }
-
-    for target in re.findall(r"\]\(([^)]+)\)", readme):
-        if target.startswith("#"):
-            assert target[1:] in anchors, target
-        elif not target.startswith("https://"):
-            assert (ROOT / target).exists(), target
+    assert set(rows) >= {*schemas.names(), *parts.own_settings()}
 
 
-@pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md"))])
-def test_no_figure_is_still_to_be_filled_in(page: str) -> None:
-    text = (ROOT / page).read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_links_into_the_repository_lead_to_a_file(page: Path) -> None:
+    for target in re.findall(
+        rf"{re.escape(REPOSITORY)}blob/main/([^)\s#]+)", page.read_text("utf-8")
+    ):
+        assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_no_figure_is_still_to_be_filled_in(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
 
     assert re.findall(r"\b(?:TODO|TBD|XXX|[A-Z]+_(?:TABLE|PERCENT))\b", text) == []

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from docs import generate
+from scripts import parts
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -122,7 +122,7 @@ def test_plugin_yaml_says_of_the_tap_what_meltano_yml_says(
 
 
 def test_plugin_yaml_declares_each_setting_of_the_tap(plugin: dict[str, Any]) -> None:
-    declared = generate.all_settings()
+    declared = parts.all_settings()
     settings = {setting["name"]: setting for setting in plugin["settings"]}
 
     assert list(settings) == list(declared)
@@ -153,7 +153,9 @@ def test_make_targets_and_files_that_a_guide_names_exist(name: str) -> None:
 
     for target in re.findall(r"make ([a-z-]+)", text):
         assert re.search(rf"(?m)^{target}:", makefile), target
-    for path in re.findall(r"`((?:tap_crowdtwist|crowdtwist_sandbox|docs|tests|\.ci)/.*?)`", text):
+    for path in re.findall(
+        r"`((?:tap_crowdtwist|crowdtwist_sandbox|docs|scripts|tests|\.ci)/.*?)`", text
+    ):
         assert list(ROOT.glob(path.rstrip("/"))), path
 
 

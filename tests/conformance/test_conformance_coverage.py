@@ -1,13 +1,12 @@
-"""Every line of the README's table of what is unverified has its assumption."""
+"""Every line of the table of what is unverified has its assumption."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
+
+from support.pages import DOCS
 
 from tap_crowdtwist.conformance.assumptions import assumptions
-
-README = Path(__file__).resolve().parents[2] / "README.md"
 
 CHECKED: dict[str, tuple[str, ...]] = {
     "HMAC authentication": ("auth.hmac",),
@@ -40,7 +39,7 @@ CHECKED: dict[str, tuple[str, ...]] = {
 
 
 def test_every_line_of_the_table_is_checked() -> None:
-    text = README.read_text(encoding="utf-8")
+    text = (DOCS / "unverified.md").read_text(encoding="utf-8")
     table = text.partition("| What | Our reading |")[2].partition("\n\n")[0]
     lines = re.findall(r"^\| (?!---)(.+?) \| ", table, re.MULTILINE)
     assert lines == list(CHECKED)
@@ -53,7 +52,7 @@ def test_every_check_has_a_name_of_its_own() -> None:
 
 
 def test_nothing_imports_the_package() -> None:
-    root = README.parent
+    root = DOCS.parent
     own = root / "tap_crowdtwist" / "conformance"
     files = [*root.glob("tap_crowdtwist/**/*.py"), *root.glob("crowdtwist_*/**/*.py")]
     importing = [

@@ -35,7 +35,7 @@ def running() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def outcomes() -> Iterator[dict[str, dict[str, Any]]]:
-    """The table of the README, by fault; written anew if asked for."""
+    """The table of the page on faults, by fault; written anew if asked for."""
     known = json.loads(OUTCOMES.read_text(encoding="utf-8")) if OUTCOMES.exists() else []
     rows = {row["fault"]: row for row in known}
     yield rows

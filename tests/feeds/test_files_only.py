@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.harness import API_KEY, run_cli, run_process
+from support.pages import DOCS, block
 from support.push_files import PUSH
 
 from crowdtwist_sandbox.cli import main as sandbox_command
@@ -18,8 +18,7 @@ from tap_crowdtwist.streams import FILE_STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-README = Path(__file__).resolve().parents[2] / "README.md"
+    from pathlib import Path
 
 
 def selected(folder: Path, config: Mapping[str, Any]) -> set[str]:
@@ -36,12 +35,12 @@ def selected(folder: Path, config: Mapping[str, Any]) -> set[str]:
     }
 
 
-def test_the_configuration_of_the_readme_runs_as_it_stands(
+def test_the_configuration_of_the_page_runs_as_it_stands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    readme = README.read_text(encoding="utf-8")
-    (command,) = re.findall(r"(?m)^crowdtwist-sandbox (data-push .*)$", readme)
-    (config,) = re.findall(r'```json\n(\{\n  "data_push_path": .*\n\})\n```', readme)
+    page = (DOCS / "sandbox.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"(?m)^crowdtwist-sandbox (data-push .*)$", page)
+    config = block("Feeds", "json")
     monkeypatch.chdir(tmp_path)
     assert sandbox_command(shlex.split(command)) == 0
     (tmp_path / "config.json").write_text(config, encoding="utf-8")

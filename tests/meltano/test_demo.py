@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.pages import block
 
 from crowdtwist_sandbox import demo
 from crowdtwist_sandbox.demo_warehouse import CURRENT, ExpectedKeys, table
@@ -58,9 +59,8 @@ def numbers(cells: list[str]) -> list[int]:
     return [int(cell.replace(",", "")) for cell in cells]
 
 
-def test_demo_asks_for_current_rows_as_the_readme_does() -> None:
-    readme = Path(__file__).resolve().parents[2] / "README.md"
-    assert f"```sql\n{CURRENT}```" in readme.read_text(encoding="utf-8")
+def test_demo_asks_for_current_rows_as_the_recipe_does() -> None:
+    assert block("What is current", "sql") == CURRENT
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The README's query tells the current rows of each full-table stream, whatever went before."""
+"""The recipe's query tells the current rows of each full-table stream, whatever went before."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from support.harness import (
     sandbox,
     select,
 )
-from support.readme import block
+from support.pages import block
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""The README's SQL erases deleted members from every table, and nobody else."""
+"""The SQL of the page on privacy erases deleted members from every table, and nobody else."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 from support.harness import PROGRAM_STREAMS
-from support.readme import block
+from support.pages import block
 
 from tap_crowdtwist import schemas
 from tap_crowdtwist.streams import STREAMS

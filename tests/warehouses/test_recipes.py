@@ -1,4 +1,4 @@
-"""Each recipe of the README does what it says: its fenced blocks are read from there and run."""
+"""Each recipe of the site does what it says: its fenced blocks are read from there and run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from support.harness import INCREMENTAL, KEYS, OFF_BY_DEFAULT, PROGRAM_STREAMS, STREAMS
-from support.readme import ROOT, block, blocks, put_into_definition, put_into_env, shell
+from support.pages import DOCS, block, blocks, put_into_definition, put_into_env, shell
 from support.warehouses import texts
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
@@ -212,7 +212,7 @@ def test_a_local_dump(pipeline: Project, loaders: Path, sandbox: Sandbox) -> Non
 
     pipeline.command(["sh", "-eu", "-c", "\n".join(rest)], PATH=path)
 
-    definition = yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))
+    definition = yaml.safe_load((DOCS.parent / "meltano.yml").read_text(encoding="utf-8"))
     pins = [loader["pip_url"] for loader in definition["plugins"]["loaders"]]
     assert first.removeprefix("pipx install ") in pins
     for stream in ("activities", "users", "user_rewards"):

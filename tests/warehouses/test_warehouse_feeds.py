@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.databases import SCHEMA, Database, column_type
 from support.harness import TODAY, discover, entry_of
-from support.readme import block, blocks, put_into_env
+from support.pages import block, blocks, put_into_env
 from support.receiver import KEY, receiving
 from support.warehouses import Expected, texts
 
@@ -132,7 +132,7 @@ def assert_day_agrees(database: Database, when: date) -> None:
 
 
 def assert_credits_are_told(database: Database, sandbox: Sandbox) -> None:
-    """The README's query names each line that was not credited, and why."""
+    """The recipe's query names each line that was not credited, and why."""
     database.execute(f"ALTER DATABASE feeds SET search_path TO {SCHEMA}")
     query = block("What was sent as Batch Activity Credit, and not credited", "sql")
     names = database.query(f"SELECT DISTINCT file_name FROM {SCHEMA}.batch_activity_credits")  # noqa: S608 - likewise

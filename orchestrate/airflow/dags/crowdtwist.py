@@ -18,7 +18,7 @@ every worker can access three things:
 
 Settings come from the Variable `crowdtwist` (a JSON object, see `Settings` in crowdtwist_shards),
 the tap's settings from the Connection `crowdtwist_default`, whose password is the API key. See
-README.md in the directory above this one.
+docs/airflow.md of the project.
 """
 # ruff: noqa: INP001 - a DAGs folder is not a package
 

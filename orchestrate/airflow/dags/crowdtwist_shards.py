@@ -48,7 +48,7 @@ Number = Annotated[int, Meta(ge=1)]
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """The settings of the Variable; its README describes them."""
+    """The settings of the Variable; docs/airflow.md describes them."""
 
     project: Text = "/opt/meltano"
     meltano: Text = "meltano"

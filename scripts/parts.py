@@ -1,21 +1,15 @@
-"""The generator of the parts of README.md, meltano.yml and .env.example that repeat the code.
+"""The parts of pages, meltano.yml, plugin.yaml and .env.example that repeat the code.
 
-`python -m docs.generate` rewrites the parts between the markers `begin: <part>` and `end: <part>`.
-With `--check` it changes nothing, and fails if a part is out of date.
+`make docs` runs cog, which calls these functions from its markers in those files.
 """
 
 from __future__ import annotations
 
-import argparse
-import re
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from docs.faults import faults_table
-from docs.privacy import privacy_rows
+from scripts.privacy import privacy_rows
 from tap_crowdtwist.api.endpoints import Host
 from tap_crowdtwist.config.schema import CONFIG_SCHEMA
 from tap_crowdtwist.streams import API_STREAMS, FILE_STREAMS, STREAMS
@@ -26,7 +20,6 @@ if TYPE_CHECKING:
 
     from tap_crowdtwist.streams.base import CrowdTwistStream
 
-ROOT = Path(__file__).resolve().parents[1]
 _KINDS = {"number": "decimal", "integer": "integer", "boolean": "boolean", "array": "array"}
 _YAML_WIDTH = 92
 _REQUIRED = ("api_key", "client_id", "user_ids_path")
@@ -56,7 +49,7 @@ def _sdk_settings() -> dict[str, Schema]:
 
 def plugin_settings() -> str:
     """Render the settings in Meltano's format."""
-    return _yaml([_plugin_setting(name, schema) for name, schema in all_settings().items()], 4)
+    return _yaml([_plugin_setting(name, schema) for name, schema in all_settings().items()])
 
 
 def _plugin_setting(name: str, schema: Schema) -> dict[str, Any]:
@@ -90,7 +83,7 @@ def _kind(schema: Schema) -> str:
 
 def capabilities() -> str:
     """Render the tap's capabilities in Meltano's format."""
-    return _yaml([capability.value for capability in TapCrowdTwist.capabilities], 4)
+    return _yaml([capability.value for capability in TapCrowdTwist.capabilities])
 
 
 def selection() -> str:
@@ -104,16 +97,15 @@ def selection() -> str:
         f"{stream.name.partition('_')[0]}_*.*" if stream in FILE_STREAMS else f"{stream.name}.*"
         for stream in on
     ]
-    return _yaml(list(dict.fromkeys(rules)), 4)
+    return _yaml(list(dict.fromkeys(rules)))
 
 
-def _yaml(content: Any, indent: int) -> str:
-    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=_YAML_WIDTH)
-    return "".join(" " * indent + line for line in text.splitlines(keepends=True))
+def _yaml(content: Any) -> str:
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=_YAML_WIDTH)
 
 
 def settings_table() -> str:
-    """Render the tap's own settings for the README."""
+    """Render the tap's own settings for its page."""
     rows = []
     for name, schema in own_settings().items():
         kind = " \\| ".join(f"`{value}`" for value in schema.get("enum", ())) or _plain_type(schema)
@@ -129,7 +121,7 @@ def _plain_type(schema: Schema) -> str:
 
 
 def streams_table() -> str:
-    """Render the streams for the README."""
+    """Render the streams for its page."""
     rows = [
         (
             f"`{stream.name}`",
@@ -148,7 +140,7 @@ def streams_table() -> str:
 
 
 def feeds_table() -> str:
-    """Render the streams that are read from files for the README."""
+    """Render the streams that are read from files for its page."""
     rows = [
         (
             f"`{stream.name}`",
@@ -163,7 +155,7 @@ def feeds_table() -> str:
 
 
 def privacy_table() -> str:
-    """Render the handling of sensitive properties for the README."""
+    """Render the handling of sensitive properties for its page."""
     head = ("Property", "Streams", "Tag", "`keep`", "`hash`", "`drop`")
     return _table(head, privacy_rows())
 
@@ -204,65 +196,3 @@ def _variable(name: str, schema: Schema, mark: str = "") -> str:
     comment = " ".join(schema["description"].split())
     value = "" if default is None else default
     return f"# {comment}{kind}\n{mark}TAP_CROWDTWIST_{name.upper()}={value}\n"
-
-
-PARTS = {
-    "README.md": {
-        "settings": settings_table,
-        "streams": streams_table,
-        "feeds": feeds_table,
-        "privacy": privacy_table,
-        "faults": faults_table,
-    },
-    "meltano.yml": {
-        "capabilities": capabilities,
-        "settings": plugin_settings,
-        "select": selection,
-    },
-    ".env.example": {"settings": env_example},
-}
-PARTS["plugin.yaml"] = PARTS["meltano.yml"]
-"""The generated parts of each file."""
-
-
-def regenerated(file: str, text: str) -> str:
-    """Return the text of a file with its generated parts brought up to date.
-
-    Raises:
-        ValueError: a marker is missing.
-    """
-    for part, render in PARTS[file].items():
-        comment = r"<!-- {} -->" if file.endswith(".md") else "# {}"
-        begin, end = (re.escape(comment.format(f"{word}: {part}")) for word in ("begin", "end"))
-        match = re.search(rf"^ *{begin}\n(.*?)^ *{end}$", text, re.DOTALL | re.MULTILINE)
-        if not match:
-            raise ValueError(f"{file}: there are no markers `begin: {part}` and `end: {part}`")
-        text = text[: match.start(1)] + render() + text[match.end(1) :]
-    return text
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Regenerate or check the files; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m docs.generate", description=__doc__)
-    parser.add_argument(
-        "--check", action="store_true", help="change nothing; fail if a part is out of date"
-    )
-    check: bool = parser.parse_args(argv).check
-    stale = []
-    for file in PARTS:
-        path = ROOT / file
-        old = path.read_text(encoding="utf-8")
-        new = regenerated(file, old)
-        if new != old:
-            stale.append(file)
-            if not check:
-                path.write_text(new, encoding="utf-8")
-    if check and stale:
-        sys.stderr.write(f"{', '.join(stale)}: out of date; run `make docs`\n")
-        return 1
-    sys.stdout.write(f"{', '.join(stale) or 'Nothing'} changed\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

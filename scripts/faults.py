@@ -1,4 +1,4 @@
-"""The README's table of faults, from the outcomes that the tests write to outcomes.json."""
+"""The table of faults, from the outcomes that the tests write to outcomes.json."""
 
 from __future__ import annotations
 

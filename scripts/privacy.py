@@ -1,4 +1,4 @@
-"""The README's table of sensitive properties, generated from the code that handles them."""
+"""The table of sensitive properties, generated from the code that handles them."""
 
 from __future__ import annotations
 

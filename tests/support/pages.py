@@ -1,4 +1,4 @@
-"""Runs what the README shows: its fenced blocks are read from there."""
+"""Runs what the pages of the site show: their fenced blocks are read from there."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import yaml
 if TYPE_CHECKING:
     from support.warehouses import Project
 
-ROOT = Path(__file__).resolve().parents[2]
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 def blocks(title: str, kind: str) -> list[str]:
-    """The fenced blocks of a kind that follow a title of the README, up to the next title."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    begins = re.compile(r"(?m)^(?:#+ |\*\*(?=[A-Z]))")
-    parts = [readme[match.end() :] for match in begins.finditer(readme)]
+    """The fenced blocks of a kind that follow a title of a page, up to the next title."""
+    begins = re.compile(r"(?m)^#+ ")
+    pages = [path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md"))]
+    parts = [page[match.end() :] for page in pages for match in begins.finditer(page)]
     (text,) = [part for part in parts if part.startswith(title)]
     following = begins.search(text)
     text = text[: following.start()] if following else text

@@ -1,0 +1,34 @@
+"""Configuration of the site: `make site` builds it into build/site."""
+# ruff: noqa: INP001 - Sphinx reads this file, and nobody imports it
+
+from __future__ import annotations
+
+from importlib.metadata import metadata
+
+from pygments.lexers.shell import BashLexer
+from sphinx.highlighting import lexers
+
+_PROJECT = metadata("tap-crowdtwist")
+_URLS = dict(url.split(", ") for url in _PROJECT.get_all("Project-URL") or ())
+
+project = _PROJECT["Name"]
+version = release = _PROJECT["Version"]
+project_copyright = "the contributors of tap-crowdtwist"
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+]
+myst_enable_extensions = ["attrs_block", "colon_fence", "deflist"]
+myst_heading_anchors = 3
+nitpicky = True
+exclude_patterns = []
+lexers["dotenv"] = BashLexer()
+copybutton_exclude = ".linenos, .gp, .go"
+
+html_theme = "furo"
+html_title = "tap-crowdtwist"
+html_baseurl = _URLS["Documentation"]
+html_static_path = ["_static"]
+html_theme_options = {"source_repository": _URLS["Repository"], "source_branch": "main"}
