@@ -23,7 +23,6 @@ extensions = [
 myst_enable_extensions = ["attrs_block", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 nitpicky = True
-exclude_patterns = []
 lexers["dotenv"] = BashLexer()
 copybutton_exclude = ".linenos, .gp, .go"
 

@@ -203,19 +203,17 @@ def test_readme_shows_the_commands(command: str) -> None:
 
 
 def test_the_pages_name_every_stream_and_every_setting_of_the_tap() -> None:
-    pages = "".join(
-        (DOCS / f"{name}.md").read_text("utf-8") for name in ("configuration", "streams")
-    )
-    rows = re.findall(r"^\| `(\w+)` \|", pages, re.MULTILINE)
+    pages = [(DOCS / name).read_text("utf-8") for name in ("configuration.md", "streams.md")]
+    rows = re.findall(r"^\| `(\w+)` \|", "".join(pages), re.MULTILINE)
 
     assert set(rows) >= {*schemas.names(), *parts.own_settings()}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_links_into_the_repository_lead_to_a_file(page: Path) -> None:
-    for target in re.findall(
-        rf"{re.escape(REPOSITORY)}blob/main/([^)\s#]+)", page.read_text("utf-8")
-    ):
+    link = re.compile(rf"{re.escape(REPOSITORY)}blob/main/([^)\s#]+)")
+
+    for target in link.findall(page.read_text(encoding="utf-8")):
         assert (ROOT / target).exists(), target
 
 
