@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from fnmatch import fnmatch
+from importlib.metadata import metadata
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ from support.pages import DOCS
 
 from scripts import parts
 from tap_crowdtwist import schemas
-from tap_crowdtwist.streams import FILE_STREAMS, STREAMS
+from tap_crowdtwist.streams import API_STREAMS, FILE_STREAMS, STREAMS
 from tap_crowdtwist.sync.shutdown import StoppedError
 
 ROOT = DOCS.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.glob("*.md")])
-REPOSITORY = "https://github.com/tap-crowdtwist/tap-crowdtwist/"
+URLS = dict(url.split(", ") for url in metadata("tap-crowdtwist").get_all("Project-URL") or ())
+REPOSITORY, SITE = URLS["Repository"], URLS["Documentation"]
 DEFAULT_STREAMS = [
     "activities",
     "rewards",
@@ -200,6 +202,41 @@ def test_readme_shows_the_commands(command: str) -> None:
 
     assert re.search(rf"^{command}\b", readme, re.MULTILINE)
     assert f"\n{command.split()[1]}:" in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def test_readme_fits_one_screen_and_names_every_stream() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = "".join(re.findall(r"^\| .*", readme, re.MULTILINE))
+
+    assert len(readme.encode()) <= 9000
+    assert set(re.findall(r"`(\w+)`(?!¹)", rows)) == {
+        *DEFAULT_STREAMS,
+        *(stream.name for stream in FILE_STREAMS),
+    }
+    assert set(re.findall(r"`(\w+)`¹", rows)) == {
+        stream.name for stream in API_STREAMS if not stream.selected_by_default
+    }
+
+
+def test_links_of_the_readme_to_the_site_lead_to_a_page() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    addresses = set(re.findall(r"\]\((.*?)\)", readme))
+    pages = {path[len(SITE) :].rstrip("/") for path in addresses if path.startswith(SITE)}
+
+    assert len(pages) > 10
+    for page in pages - {""}:
+        assert (DOCS / f"{page}.md").exists(), page
+    assert all(address.startswith("https://") for address in addresses)
+
+
+def test_readme_shows_the_picture_of_the_repository() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    ((text, address),) = re.findall(r"!\[(.*?)\]\((.*?)\)", readme)
+    raw = REPOSITORY.replace("//github.com/", "//raw.githubusercontent.com/")
+
+    assert len(text) > 40
+    assert address.startswith(f"{raw}main/")
+    assert (ROOT / address.removeprefix(f"{raw}main/")).exists()
 
 
 def test_the_pages_name_every_stream_and_every_setting_of_the_tap() -> None:
