@@ -30,4 +30,6 @@ html_theme = "furo"
 html_title = "tap-crowdtwist"
 html_baseurl = _URLS["Documentation"]
 html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_favicon = "_static/favicon.svg"
 html_theme_options = {"source_repository": _URLS["Repository"], "source_branch": "main"}
