@@ -121,37 +121,41 @@ def _plain_type(schema: Schema) -> str:
 
 
 def streams_table() -> str:
-    """Render the streams for its page."""
+    """Render what the streams of the API hold."""
+    rows = [
+        (_linked(stream), "on" if stream.selected_by_default else "off", _notes(stream))
+        for stream in API_STREAMS
+    ]
+    return _table(("Stream", "Default", "Rows"), rows)
+
+
+def requests_table() -> str:
+    """Render how the streams of the API are read."""
     rows = [
         (
             f"`{stream.name}`",
-            f"`{stream.endpoint.path}`",
-            "POS" if stream.endpoint.host is Host.POS else "main",
-            ", ".join(f"`{name}`" for name in stream.primary_keys),
+            ("POS: " if stream.endpoint.host is Host.POS else "") + f"`{stream.endpoint.path}`",
+            _key(stream),
             _replication(stream),
-            "yes" if stream.selected_by_default else "no",
-            _notes(stream),
         )
         for stream in API_STREAMS
     ]
-    return _table(
-        ("Stream", "Resource", "Host", "Key", "Replication", "On by default", "Notes"), rows
-    )
+    return _table(("Stream", "Resource", "Key", "Replication"), rows)
 
 
 def feeds_table() -> str:
-    """Render the streams that are read from files for its page."""
-    rows = [
-        (
-            f"`{stream.name}`",
-            f"`{stream.naming.setting}`",
-            f"`{stream.feed}`",
-            ", ".join(f"`{name}`" for name in stream.primary_keys),
-            _notes(stream),
-        )
-        for stream in FILE_STREAMS
-    ]
-    return _table(("Stream", "Setting", "Feed", "Key", "Notes"), rows)
+    """Render the streams that are read from files."""
+    rows = [(_linked(stream), _key(stream), _notes(stream)) for stream in FILE_STREAMS]
+    return _table(("Stream", "Key", "Rows"), rows)
+
+
+def _linked(stream: type[CrowdTwistStream]) -> str:
+    return f"[`{stream.name}`](columns.md#{stream.name})"
+
+
+def _key(stream: type[CrowdTwistStream]) -> str:
+    keys: Any = stream.primary_keys  # a property of the SDK where no stream sets it
+    return ", ".join(f"`{name}`" for name in keys)
 
 
 def privacy_table() -> str:
@@ -162,7 +166,7 @@ def privacy_table() -> str:
 
 def _replication(stream: type[CrowdTwistStream]) -> str:
     key: Any = stream.replication_key  # a property of the SDK where no stream sets it
-    return f"incremental, `{key}`" if isinstance(key, str) else "full table"
+    return f"incremental by `{key}`" if isinstance(key, str) else "full table"
 
 
 def _notes(stream: type[CrowdTwistStream]) -> str:
