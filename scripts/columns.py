@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist import schemas
+from tap_crowdtwist.api.endpoints import Host
 from tap_crowdtwist.privacy.policy import TAG, Policy, public_schema
 from tap_crowdtwist.streams import STREAMS
+from tap_crowdtwist.streams.file_stream import FileStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +22,7 @@ Schema = dict[str, Any]
 
 
 def columns() -> str:
-    """Render a section per stream: what a row is, and a table of its columns."""
+    """Render a section per stream: how it is read, and a list of its columns."""
     return "\n".join(_section(stream) for stream in STREAMS)
 
 
@@ -28,28 +30,43 @@ def _section(stream: type[CrowdTwistStream]) -> str:
     tagged = schemas.tagged(stream.name)
     public = public_schema(stream.name, _EVERYTHING)
     keys: Any = stream.primary_keys  # a property of the SDK where no stream sets it
-    rows = _rows(public, tagged, keys)
-    return (
-        f"## `{stream.name}`\n\n{tagged['description']}\n\n"
-        f"| Column | Type | Description |\n| --- | --- | --- |\n{''.join(rows)}"
-    )
+    lines = [
+        f"## `{stream.name}`\n\n{tagged['description']}\n",
+        f"* **Source:** {_source(stream)}",
+        f"* **Key:** {', '.join(f'`{name}`' for name in keys)}",
+        f"* **Replication:** {_replication(stream)}",
+        f"* **Default:** {'on' if stream.selected_by_default else 'off'}\n",
+        "Columns:\n",
+        *_columns(public, tagged),
+        "",
+    ]
+    return "\n".join(lines)
 
 
-def _rows(
-    public: Schema, tagged: Schema, keys: tuple[str, ...] = (), prefix: str = ""
-) -> Iterator[str]:
-    """Yield a row for each column, and for each member of an object in it."""
+def _source(stream: type[CrowdTwistStream]) -> str:
+    if issubclass(stream, FileStream):
+        return f"files of `{stream.naming.setting}`, feed `{stream.feed}`"
+    host = "point-of-sale host" if stream.endpoint.host is Host.POS else "main host"
+    return f"`{stream.endpoint.path}`, {host}"
+
+
+def _replication(stream: type[CrowdTwistStream]) -> str:
+    key: Any = stream.replication_key  # a property of the SDK where no stream sets it
+    return f"incremental, `{key}`" if isinstance(key, str) else "full table"
+
+
+def _columns(public: Schema, tagged: Schema, indent: str = "") -> Iterator[str]:
+    """Yield a line for each column, and below it one for each member of an object in it."""
     for name, node in public["properties"].items():
         tags = tagged["properties"][name]
-        kind = _type(node) + (", key" if name in keys else "")
         tag = tags[TAG].replace("_", " ").capitalize()
         note = "" if tag == "Business" else f" *{tag}.*"
-        yield f"| `{prefix}{name}` | {kind} | {node['description']}{note} |\n"
-        inner, inner_tags, path = node, tags, f"{prefix}{name}."
+        yield f"{indent}* `{name}` ({_type(node)}): {node['description']}{note}"
+        inner, inner_tags = node, tags
         if "items" in node:
-            inner, inner_tags, path = node["items"], tags["items"], f"{prefix}{name}[]."
+            inner, inner_tags = node["items"], tags["items"]
         if inner.get("properties"):
-            yield from _rows(inner, inner_tags, prefix=path)
+            yield from _columns(inner, inner_tags, indent=f"{indent}  ")
 
 
 def _type(node: Schema) -> str:

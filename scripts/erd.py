@@ -1,4 +1,4 @@
-"""The entity-relationship diagrams of the streams, and the tables of their relations.
+"""The entity-relationship diagrams of the streams, and the lists of their relations.
 
 Keys come from the stream classes. What joins the streams, and where each is drawn, is declared in
 `API` and `FILES`. `make docs` writes docs/_static/erd_*.svg.
@@ -42,16 +42,15 @@ class Diagram:
     columns: tuple[tuple[str, ...], ...]
     relations: tuple[Relation, ...]
 
-    def table(self) -> str:
-        """Render the relations as a table, those of one kind in a row."""
+    def listing(self) -> str:
+        """Render the relations as a list, those of one kind in a line."""
         columns: dict[tuple[str, str], list[str]] = defaultdict(list)
         for column, target, unless in self.relations:
             columns[target, unless].append(f"`{column}`")
-        rows = "".join(
-            f"| `{target}` | {', '.join(names)} | {unless} |\n"
+        return "".join(
+            f"* {', '.join(names)} → `{target}`{f', unless {unless}' if unless else ''}\n"
             for (target, unless), names in columns.items()
         )
-        return f"| Finds the row with | Column | Unless |\n| --- | --- | --- |\n{rows}"
 
     def svg(self) -> str:
         """Render the picture."""
@@ -83,11 +82,11 @@ def _of_members(names: Iterable[str]) -> tuple[Relation, ...]:
 _MEMBER_STREAMS = [stream.name for stream in members.STREAMS if stream is not members.Users]
 _NO_ACTIVITY = "`activities` does not list it, as may be the case for purchases and redemptions"
 _NO_REWARD = "the program no longer has the reward"
-_NO_COMPLETION = "the API did not send its number, or the completion is older than `start_date`"
-_NO_ORDER = "the API did not send its number, or the order is older than `start_date`"
+_NO_COMPLETION = "the API did not send it, or the completion is older than `start_date`"
+_NO_ORDER = "the API did not send it, or the order is older than `start_date`"
 
 API = Diagram(
-    "Keys of the streams of the API, and what joins them; the table below says the same.",
+    "Keys of the streams of the API, and what joins them; the list below says the same.",
     columns=(
         (
             "activities",
@@ -122,7 +121,7 @@ API = Diagram(
 )
 
 FILES = Diagram(
-    "Keys of the streams of files, and what joins them to the streams of the API; the table below "
+    "Keys of the streams of files, and what joins them to the streams of the API; the list below "
     "says the same.",
     columns=(
         (

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from scripts.privacy import privacy_rows
-from tap_crowdtwist.api.endpoints import Host
 from tap_crowdtwist.config.schema import CONFIG_SCHEMA
 from tap_crowdtwist.streams import API_STREAMS, FILE_STREAMS, STREAMS
 from tap_crowdtwist.tap import TapCrowdTwist
@@ -120,53 +119,26 @@ def _plain_type(schema: Schema) -> str:
     return "date" if schema.get("format") == "date-time" else _type(schema)
 
 
-def streams_table() -> str:
-    """Render what the streams of the API hold."""
-    rows = [
-        (_linked(stream), "on" if stream.selected_by_default else "off", _notes(stream))
-        for stream in API_STREAMS
-    ]
-    return _table(("Stream", "Default", "Rows"), rows)
+def streams_list(*, on: bool) -> str:
+    """Render the streams of the API that are on by default, or those that are off."""
+    return _listed(stream for stream in API_STREAMS if stream.selected_by_default is on)
 
 
-def requests_table() -> str:
-    """Render how the streams of the API are read."""
-    rows = [
-        (
-            f"`{stream.name}`",
-            ("POS: " if stream.endpoint.host is Host.POS else "") + f"`{stream.endpoint.path}`",
-            _key(stream),
-            _replication(stream),
-        )
-        for stream in API_STREAMS
-    ]
-    return _table(("Stream", "Resource", "Key", "Replication"), rows)
+def feeds_list(setting: str) -> str:
+    """Render the streams that are read from the files of a setting."""
+    return _listed(stream for stream in FILE_STREAMS if stream.naming.setting == setting)
 
 
-def feeds_table() -> str:
-    """Render the streams that are read from files."""
-    rows = [(_linked(stream), _key(stream), _notes(stream)) for stream in FILE_STREAMS]
-    return _table(("Stream", "Key", "Rows"), rows)
-
-
-def _linked(stream: type[CrowdTwistStream]) -> str:
-    return f"[`{stream.name}`](columns.md#{stream.name})"
-
-
-def _key(stream: type[CrowdTwistStream]) -> str:
-    keys: Any = stream.primary_keys  # a property of the SDK where no stream sets it
-    return ", ".join(f"`{name}`" for name in keys)
+def _listed(streams: Iterable[type[CrowdTwistStream]]) -> str:
+    return "".join(
+        f"* [`{stream.name}`](columns.md#{stream.name}): {_notes(stream)}\n" for stream in streams
+    )
 
 
 def privacy_table() -> str:
     """Render the handling of sensitive properties for its page."""
     head = ("Property", "Streams", "Tag", "`keep`", "`hash`", "`drop`")
     return _table(head, privacy_rows())
-
-
-def _replication(stream: type[CrowdTwistStream]) -> str:
-    key: Any = stream.replication_key  # a property of the SDK where no stream sets it
-    return f"incremental by `{key}`" if isinstance(key, str) else "full table"
 
 
 def _notes(stream: type[CrowdTwistStream]) -> str:
