@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from scripts.erd_picture import Picture
 from tap_crowdtwist.streams import STREAMS, batch_activity, data_push, live_push, members
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _CLASSES = {stream.name: stream for stream in STREAMS}
 
@@ -54,7 +52,7 @@ class Diagram:
 
     def svg(self) -> str:
         """Render the picture."""
-        return _Picture(self).svg()
+        return Picture(self).svg()
 
     def tags(self, stream: str) -> dict[str, str]:
         """Return the columns of a stream that the picture shows, each with its tags.
@@ -74,9 +72,14 @@ class Diagram:
             tags.setdefault(replication_key, []).append("RK")
         return {name: " ".join(each) for name, each in tags.items()}
 
+    def finds_one(self, relation: Relation) -> bool:
+        """Return whether a target has at most one row: the column is the key of its stream."""
+        stream, _, column = relation.column.partition(".")
+        return tuple(_CLASSES[stream].primary_keys) == (column,)
 
-def _of_members(names: Iterable[str]) -> tuple[Relation, ...]:
-    return tuple(Relation(f"{name}.user_id", "users.id") for name in names)
+
+def _to(target: str, *columns: str, unless: str = "") -> tuple[Relation, ...]:
+    return tuple(Relation(column, target, unless) for column in columns)
 
 
 _MEMBER_STREAMS = [stream.name for stream in members.STREAMS if stream is not members.Users]
@@ -108,15 +111,14 @@ API = Diagram(
         ),
     ),
     relations=(
-        *_of_members(_MEMBER_STREAMS),
-        Relation("user_activities.id", "activities.id"),
-        Relation("user_activity_history.activity_id", "activities.id", _NO_ACTIVITY),
-        Relation("user_rewards.id", "rewards.id"),
-        Relation("redemptions.reward_id", "rewards.id", _NO_REWARD),
-        Relation("redemptions.redeeming_user_id", "users.id", "the roster lacks that member"),
-        Relation("coupons.reward_id", "rewards.id", _NO_REWARD),
-        Relation("coupons.redeem_order_id", "redemptions.order_id", _NO_ORDER),
-        Relation("user_badges.id", "badges.id"),
+        *_to("users.id", *(f"{stream}.user_id" for stream in _MEMBER_STREAMS)),
+        *_to("users.id", "redemptions.redeeming_user_id", unless="the roster lacks that member"),
+        *_to("activities.id", "user_activities.id"),
+        *_to("activities.id", "user_activity_history.activity_id", unless=_NO_ACTIVITY),
+        *_to("rewards.id", "user_rewards.id"),
+        *_to("rewards.id", "redemptions.reward_id", "coupons.reward_id", unless=_NO_REWARD),
+        *_to("badges.id", "user_badges.id"),
+        *_to("redemptions.order_id", "coupons.redeem_order_id", unless=_NO_ORDER),
     ),
 )
 
@@ -135,169 +137,42 @@ FILES = Diagram(
         tuple(stream.name for stream in (*live_push.STREAMS, *batch_activity.STREAMS)),
     ),
     relations=(
-        Relation("push_users.id", "users.id"),
-        Relation("push_user_activities.id", "users.id"),
-        *_of_members(["push_points_expiration"]),
-        Relation("live_users.id", "users.id"),
-        *_of_members(
-            ["live_activities", "live_redemptions", "live_points_expiration", "live_segments"]
+        *_to(
+            "users.id",
+            "push_users.id",
+            "push_user_activities.id",
+            "push_points_expiration.user_id",
+            "live_users.id",
+            "live_activities.user_id",
+            "live_redemptions.user_id",
+            "live_points_expiration.user_id",
+            "live_segments.user_id",
+            "batch_activity_credits.user_id",
+            unless="the roster lacks the member",
         ),
-        *_of_members(["batch_activity_credits"]),
-        Relation("push_user_activities.activity_id", "activities.id", _NO_ACTIVITY),
-        Relation("live_activities.activity_id", "activities.id", _NO_ACTIVITY),
-        Relation(
-            "batch_activity_credits.activity_id",
+        *_to(
             "activities.id",
-            "the brand sent a wrong number",
+            "push_user_activities.activity_id",
+            "live_activities.activity_id",
+            unless=_NO_ACTIVITY,
         ),
-        Relation(
+        *_to(
+            "activities.id",
+            "batch_activity_credits.activity_id",
+            unless="the program has no such activity",
+        ),
+        *_to(
+            "user_activity_history.user_activity_id",
             "push_user_activities.user_activity_id",
-            "user_activity_history.user_activity_id",
-            _NO_COMPLETION,
-        ),
-        Relation(
             "live_activities.user_activity_id",
-            "user_activity_history.user_activity_id",
-            _NO_COMPLETION,
+            unless=_NO_COMPLETION,
         ),
-        Relation("push_redemptions.order_id", "redemptions.order_id", _NO_ORDER),
-        Relation("live_redemptions.order_id", "redemptions.order_id", _NO_ORDER),
-        Relation("live_redemptions.reward_id", "rewards.id", _NO_REWARD),
+        *_to(
+            "redemptions.order_id",
+            "push_redemptions.order_id",
+            "live_redemptions.order_id",
+            unless=_NO_ORDER,
+        ),
+        *_to("rewards.id", "live_redemptions.reward_id", unless=_NO_REWARD),
     ),
 )
-
-_MARGIN, _WIDTH, _GUTTER, _GAP = 8, 212, 68, 12
-_HEAD, _LINE = 24, 18
-_FIRST_LANE, _LANE = 17, 9
-_COLORS = ("#3b82c4", "#c2701c", "#3d9050", "#a163bd", "#cc5a71")
-"""One per target, with a contrast of 3:1 and more on white and on near-black."""
-
-_STYLE = """\
-<style>
-text { font: 12px monospace; fill: #1f2933 }
-.name { font-weight: 700 }
-.tag { font-size: 10px; fill: #56626e }
-rect { fill: #ffffff; stroke: #7b8794 }
-.head { fill: #dfe5eb }
-path { fill: none; stroke-width: 1.6 }
-.unless { stroke-dasharray: 5 3 }
-@media (prefers-color-scheme: dark) {
-  text { fill: #e6eaee }
-  .tag { fill: #a9b4bf }
-  rect { fill: #1d242b }
-  .head { fill: #37424d }
-}
-</style>
-"""
-
-
-class _Place(NamedTuple):
-    """Where a picture has a column of a stream: in which of its own columns, and how low."""
-
-    column: int
-    y: int
-
-
-class _Picture:
-    """Streams as boxes in columns, joined by lines that run in the gutters to their right.
-
-    Lines to the same target share a color, and a lane in each gutter.
-    """
-
-    def __init__(self, diagram: Diagram) -> None:
-        self._diagram = diagram
-        self._places: dict[str, _Place] = {}
-        self._bottom = 0
-        self._boxes = [
-            line
-            for number, streams in enumerate(diagram.columns)
-            for line in self._boxes_of(number, streams)
-        ]
-        targets = {relation.target for relation in diagram.relations}
-        ordered = sorted(targets, key=self._places.__getitem__)
-        self._colors = dict(zip(ordered, _COLORS, strict=False))
-        used = {(self._gutter(relation), relation.target) for relation in diagram.relations}
-        self._lanes = [
-            [target for target in ordered if (gutter, target) in used]
-            for gutter in range(len(diagram.columns))
-        ]
-
-    def svg(self) -> str:
-        """Render the picture."""
-        last = len(self._diagram.columns) - 1
-        width = _left(last) + _WIDTH + _MARGIN
-        if self._lanes[last]:
-            width += _FIRST_LANE + _LANE * (len(self._lanes[last]) - 1)
-        lines = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {self._bottom}"',
-            f'     width="{width}" height="{self._bottom}" role="img" aria-labelledby="title">',
-            f'<title id="title">{self._diagram.title}</title>',
-            _STYLE.rstrip(),
-            *map(self._line, self._diagram.relations),
-            *self._boxes,
-            "</svg>",
-        ]
-        return "\n".join([*lines, ""])
-
-    def _boxes_of(self, number: int, streams: Iterable[str]) -> list[str]:
-        """Render the boxes of a column, and remember the places of what they show."""
-        lines = []
-        x, y = _left(number), _MARGIN
-        for stream in streams:
-            tags = self._diagram.tags(stream)
-            height = _HEAD + _LINE * len(tags)
-            lines += [
-                f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{height}"/>',
-                f'<rect class="head" x="{x}" y="{y}" width="{_WIDTH}" height="{_HEAD}"/>',
-                f'<text class="name" x="{x + 7}" y="{y + 16}">{stream}</text>',
-            ]
-            for top, (column, tag) in enumerate(tags.items()):
-                row = y + _HEAD + _LINE * top
-                self._places[f"{stream}.{column}"] = _Place(number, row + _LINE // 2)
-                lines += [
-                    f'<text class="tag" x="{x + 7}" y="{row + 13}">{tag}</text>',
-                    f'<text x="{x + 44}" y="{row + 13}">{column}</text>',
-                ]
-            y += height + _GAP
-        self._bottom = max(self._bottom, y - _GAP + _MARGIN)
-        return lines
-
-    def _gutter(self, relation: Relation) -> int:
-        """Return the number of the column to whose right a line runs."""
-        source, target = (self._places[end].column for end in (relation.column, relation.target))
-        if abs(source - target) > 1:
-            raise ValueError(f"{relation.column} and {relation.target} are not in neighbor columns")
-        return min(source, target)
-
-    def _line(self, relation: Relation) -> str:
-        """Render a line; a bar at its end is one row, a crow's foot any number of rows."""
-        gutter = self._gutter(relation)
-        lane = _left(gutter) + _WIDTH + _FIRST_LANE
-        lane += _LANE * self._lanes[gutter].index(relation.target)
-        (x1, y1, out1), (x2, y2, out2) = (
-            self._port(end, gutter) for end in (relation.column, relation.target)
-        )
-        color = self._colors[relation.target]
-        ends = f"M{x2 + 6 * out2} {y2 - 5}v10"
-        stream, _, column = relation.column.partition(".")
-        is_one = _CLASSES[stream].primary_keys == (column,)
-        if is_one:
-            ends += f"M{x1 + 6 * out1} {y1 - 5}v10"
-        else:
-            ends += f"M{x1} {y1 - 6}l{10 * out1} 6l{-10 * out1} 6"
-        kind = ' class="unless"' if relation.unless else ""
-        return (
-            f'<path{kind} stroke="{color}" d="M{x1} {y1}H{lane}V{y2}H{x2}"/>\n'
-            f'<path stroke="{color}" d="{ends}"/>'
-        )
-
-    def _port(self, end: str, gutter: int) -> tuple[int, int, int]:
-        """Return where a line leaves a box, and the direction: 1 to the right, -1 to the left."""
-        column, y = self._places[end]
-        if column == gutter:
-            return _left(column) + _WIDTH, y, 1
-        return _left(column), y, -1
-
-
-def _left(column: int) -> int:
-    return _MARGIN + column * (_WIDTH + _GUTTER)
