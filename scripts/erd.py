@@ -148,7 +148,6 @@ FILES = Diagram(
             "live_points_expiration.user_id",
             "live_segments.user_id",
             "batch_activity_credits.user_id",
-            unless="the roster lacks the member",
         ),
         *_to(
             "activities.id",
