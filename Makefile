@@ -9,7 +9,7 @@ AIRFLOW_VENV ?= .venv-airflow
 WORKERS ?= auto
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 COG := $(BIN)/python -m cogapp -I . --verbosity=0
-GENERATED := README.md docs/*.md meltano.yml plugin.yaml .env.example
+GENERATED := README.md docs/*.md docs/_static/erd_*.svg meltano.yml plugin.yaml .env.example
 # Added to the command line of pytest: make test ARGS="-k roster"
 ARGS ?=
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from scripts.privacy import privacy_rows
-from tap_crowdtwist.api.endpoints import Host
 from tap_crowdtwist.config.schema import CONFIG_SCHEMA
 from tap_crowdtwist.streams import API_STREAMS, FILE_STREAMS, STREAMS
 from tap_crowdtwist.tap import TapCrowdTwist
@@ -120,49 +119,26 @@ def _plain_type(schema: Schema) -> str:
     return "date" if schema.get("format") == "date-time" else _type(schema)
 
 
-def streams_table() -> str:
-    """Render the streams for its page."""
-    rows = [
-        (
-            f"`{stream.name}`",
-            f"`{stream.endpoint.path}`",
-            "POS" if stream.endpoint.host is Host.POS else "main",
-            ", ".join(f"`{name}`" for name in stream.primary_keys),
-            _replication(stream),
-            "yes" if stream.selected_by_default else "no",
-            _notes(stream),
-        )
-        for stream in API_STREAMS
-    ]
-    return _table(
-        ("Stream", "Resource", "Host", "Key", "Replication", "On by default", "Notes"), rows
+def streams_list(*, on: bool) -> str:
+    """Render the streams of the API that are on by default, or those that are off."""
+    return _listed(stream for stream in API_STREAMS if stream.selected_by_default is on)
+
+
+def feeds_list(setting: str) -> str:
+    """Render the streams that are read from the files of a setting."""
+    return _listed(stream for stream in FILE_STREAMS if stream.naming.setting == setting)
+
+
+def _listed(streams: Iterable[type[CrowdTwistStream]]) -> str:
+    return "".join(
+        f"* [`{stream.name}`](columns.md#{stream.name}): {_notes(stream)}\n" for stream in streams
     )
-
-
-def feeds_table() -> str:
-    """Render the streams that are read from files for its page."""
-    rows = [
-        (
-            f"`{stream.name}`",
-            f"`{stream.naming.setting}`",
-            f"`{stream.feed}`",
-            ", ".join(f"`{name}`" for name in stream.primary_keys),
-            _notes(stream),
-        )
-        for stream in FILE_STREAMS
-    ]
-    return _table(("Stream", "Setting", "Feed", "Key", "Notes"), rows)
 
 
 def privacy_table() -> str:
     """Render the handling of sensitive properties for its page."""
     head = ("Property", "Streams", "Tag", "`keep`", "`hash`", "`drop`")
     return _table(head, privacy_rows())
-
-
-def _replication(stream: type[CrowdTwistStream]) -> str:
-    key: Any = stream.replication_key  # a property of the SDK where no stream sets it
-    return f"incremental, `{key}`" if isinstance(key, str) else "full table"
 
 
 def _notes(stream: type[CrowdTwistStream]) -> str:

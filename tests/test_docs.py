@@ -19,6 +19,7 @@ from support.pages import DOCS
 
 from scripts import parts
 from tap_crowdtwist import schemas
+from tap_crowdtwist.privacy.policy import Policy, public_schema
 from tap_crowdtwist.streams import API_STREAMS, FILE_STREAMS, STREAMS
 from tap_crowdtwist.sync.shutdown import StoppedError
 
@@ -240,10 +241,28 @@ def test_readme_shows_the_picture_of_the_repository() -> None:
 
 
 def test_the_pages_name_every_stream_and_every_setting_of_the_tap() -> None:
-    pages = [(DOCS / name).read_text("utf-8") for name in ("configuration.md", "streams.md")]
-    rows = re.findall(r"^\| `(\w+)` \|", "".join(pages), re.MULTILINE)
+    streams = re.findall(r"(?m)^\* \[`(\w+)`\]\(columns\.md#\1\): ", read_page("streams"))
+    settings = re.findall(r"(?m)^\| `(\w+)` \|", read_page("configuration"))
 
-    assert set(rows) >= {*schemas.names(), *parts.own_settings()}
+    assert sorted(streams) == sorted(schemas.names())
+    assert set(settings) >= set(parts.own_settings())
+
+
+def test_the_columns_of_every_stream_are_those_of_its_catalog_entry() -> None:
+    sections = re.split(r"(?m)^## `(\w+)`$", read_page("columns"))[1:]
+    listed = {
+        name: re.findall(r"(?m)^\* `(\w+)` \(", section)
+        for name, section in zip(sections[::2], sections[1::2], strict=True)
+    }
+
+    assert set(listed) == set(schemas.names())
+    for name, columns in listed.items():
+        emitted = public_schema(name, Policy(spendable=True))["properties"]
+        assert columns == list(emitted)
+
+
+def read_page(name: str) -> str:
+    return (DOCS / f"{name}.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
