@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from scripts.privacy import privacy_rows
 from tap_crowdtwist.api.endpoints import Host
 from tap_crowdtwist.config.schema import CONFIG_SCHEMA
 from tap_crowdtwist.streams import API_STREAMS, FILE_STREAMS, STREAMS
@@ -65,7 +64,8 @@ def _plugin_setting(name: str, schema: Schema) -> dict[str, Any]:
     return setting
 
 
-def _type(schema: Schema) -> str:
+def type_of(schema: Schema) -> str:
+    """Return the type of a setting, null aside."""
     types = schema["type"]
     if isinstance(types, str):
         return types
@@ -78,7 +78,7 @@ def _kind(schema: Schema) -> str:
         return "options"
     if schema.get("format") == "date-time":
         return "date_iso8601"
-    return _KINDS.get(_type(schema), _type(schema))
+    return _KINDS.get(type_of(schema), type_of(schema))
 
 
 def capabilities() -> str:
@@ -102,22 +102,6 @@ def selection() -> str:
 
 def _yaml(content: Any) -> str:
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=_YAML_WIDTH)
-
-
-def settings_table() -> str:
-    """Render the tap's own settings for its page."""
-    rows = []
-    for name, schema in own_settings().items():
-        kind = " \\| ".join(f"`{value}`" for value in schema.get("enum", ())) or _plain_type(schema)
-        default = schema.get("default")
-        shown = "" if default is None else f"`{default}`"
-        secret = " *Secret.*" if schema.get("secret") else ""
-        rows.append((f"`{name}`", kind, shown, schema["description"] + secret))
-    return _table(("Setting", "Type", "Default", "What it does"), rows)
-
-
-def _plain_type(schema: Schema) -> str:
-    return "date" if schema.get("format") == "date-time" else _type(schema)
 
 
 def streams_table() -> str:
@@ -152,12 +136,6 @@ def feeds_table() -> str:
         for stream in FILE_STREAMS
     ]
     return _table(("Stream", "Setting", "Feed", "Key", "Notes"), rows)
-
-
-def privacy_table() -> str:
-    """Render the handling of sensitive properties for its page."""
-    head = ("Property", "Streams", "Tag", "`keep`", "`hash`", "`drop`")
-    return _table(head, privacy_rows())
 
 
 def _replication(stream: type[CrowdTwistStream]) -> str:
