@@ -324,6 +324,13 @@ def test_settings_are_read_as_the_page_writes_them(
     ] == [member]
 
 
+def test_the_lines_for_meltano_are_settings() -> None:
+    config = yaml.safe_load(block("In meltano.yml", "yaml"))["config"]
+    assert config
+
+    validate(config, CONFIG_SCHEMA)
+
+
 def test_a_dotenv_file_counts_before_a_variable_and_a_variable_before_a_file(
     program: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

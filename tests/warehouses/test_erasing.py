@@ -87,6 +87,18 @@ def test_without_addresses_the_other_statements_erase_all_rows_with_a_number(
     assert tables_with(query, GONE) == ["users"]
 
 
+def test_nothing_is_erased_if_a_table_is_missing(query: Callable[[str], list[str]]) -> None:
+    fill(query)
+    before = rows_of(query, GONE)
+    query("ALTER TABLE live_users RENAME TO elsewhere")
+
+    with pytest.raises((AssertionError, duckdb.Error), match="live_users"):
+        query(whole_sql())
+
+    query("ROLLBACK; ALTER TABLE elsewhere RENAME TO live_users")
+    assert rows_of(query, GONE) == before
+
+
 def test_postgresql_finds_a_person_by_the_hash_of_the_address(
     postgres: PostgresServer, world: Sandbox
 ) -> None:
