@@ -356,7 +356,7 @@ TREATED = {
 
 
 def test_the_page_lists_every_property_that_is_not_always_kept() -> None:
-    listed = {}
+    listed: dict[tuple[str, str], tuple[str, ...]] = {}
     for title, (sentence, treatment) in TREATED.items():
         text = " ".join(section(title).split())
         assert sentence in text, title
