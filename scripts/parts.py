@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from scripts.privacy import privacy_rows
 from tap_crowdtwist.config.schema import CONFIG_SCHEMA
 from tap_crowdtwist.streams import API_STREAMS, FILE_STREAMS, STREAMS
 from tap_crowdtwist.tap import TapCrowdTwist
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from tap_crowdtwist.streams.base import CrowdTwistStream
 
@@ -64,7 +63,8 @@ def _plugin_setting(name: str, schema: Schema) -> dict[str, Any]:
     return setting
 
 
-def _type(schema: Schema) -> str:
+def type_of(schema: Schema) -> str:
+    """Return the type of a setting, null aside."""
     types = schema["type"]
     if isinstance(types, str):
         return types
@@ -77,7 +77,7 @@ def _kind(schema: Schema) -> str:
         return "options"
     if schema.get("format") == "date-time":
         return "date_iso8601"
-    return _KINDS.get(_type(schema), _type(schema))
+    return _KINDS.get(type_of(schema), type_of(schema))
 
 
 def capabilities() -> str:
@@ -103,22 +103,6 @@ def _yaml(content: Any) -> str:
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=_YAML_WIDTH)
 
 
-def settings_table() -> str:
-    """Render the tap's own settings for its page."""
-    rows = []
-    for name, schema in own_settings().items():
-        kind = " \\| ".join(f"`{value}`" for value in schema.get("enum", ())) or _plain_type(schema)
-        default = schema.get("default")
-        shown = "" if default is None else f"`{default}`"
-        secret = " *Secret.*" if schema.get("secret") else ""
-        rows.append((f"`{name}`", kind, shown, schema["description"] + secret))
-    return _table(("Setting", "Type", "Default", "What it does"), rows)
-
-
-def _plain_type(schema: Schema) -> str:
-    return "date" if schema.get("format") == "date-time" else _type(schema)
-
-
 def streams_list(*, on: bool) -> str:
     """Render the streams of the API that are on by default, or those that are off."""
     return _listed(stream for stream in API_STREAMS if stream.selected_by_default is on)
@@ -135,20 +119,9 @@ def _listed(streams: Iterable[type[CrowdTwistStream]]) -> str:
     )
 
 
-def privacy_table() -> str:
-    """Render the handling of sensitive properties for its page."""
-    head = ("Property", "Streams", "Tag", "`keep`", "`hash`", "`drop`")
-    return _table(head, privacy_rows())
-
-
 def _notes(stream: type[CrowdTwistStream]) -> str:
     summary = (stream.__doc__ or "").partition("\n\n")[0]
     return " ".join(f"{summary} {stream.readme_note}".split())
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def env_example() -> str:

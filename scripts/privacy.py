@@ -1,53 +1,81 @@
-"""The table of sensitive properties, generated from the code that handles them."""
+"""The lists of sensitive properties, generated from the code that handles them."""
 
 from __future__ import annotations
 
+import textwrap
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist import schemas
 from tap_crowdtwist.privacy.policy import EXTRA, MODES, TAG, Policy, public_schema
-from tap_crowdtwist.streams import STREAMS
+from tap_crowdtwist.streams import FILE_STREAMS, STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_FOR_THE_TABLE = b"any key of at least sixteen characters"
-_TAGS = ("credential", "spendable", "direct_identifier", "personal", "business")
+_ANY_KEY = b"any key of at least sixteen characters"
+_WIDTH = 104
 
-Row = tuple[str, str, str, str, str, str]
+Actions = tuple[str, ...]
+
+GROUPS: dict[str, tuple[set[str], Actions]] = {
+    "Credentials": ({"credential"}, ("dropped", "dropped", "dropped")),
+    "Codes that can be spent": ({"spendable"}, ("dropped", "dropped", "dropped")),
+    "Direct identifiers": ({"direct_identifier"}, ("kept", "hashed", "dropped")),
+    "Personal properties": ({"personal"}, ("kept", "hashed", "dropped")),
+    "Keys": ({"direct_identifier", "personal"}, ("kept", "hashed", "hashed")),
+    "Objects that the program defines": (
+        {"personal", "business"},
+        ("kept", "dropped", "dropped"),
+    ),
+}
+"""The tags of each group's properties, and what keep, hash and drop do to them, by its heading."""
 
 
-def privacy_rows() -> list[Row]:
-    """Return property, streams, tag and the action of each mode, unless it is always kept."""
-    streams: dict[tuple[str, ...], list[str]] = defaultdict(list)
+def group(title: str) -> str:
+    """Render the properties of one group, those of the same streams together."""
+    tags, actions = GROUPS[title]
+    streams_of: dict[str, list[str]] = defaultdict(list)
     for stream in STREAMS:
-        for name, tag, actions in _properties(stream.name):
-            if set(actions) != {"kept"}:
-                key = (name, tag, *actions)
-                streams[key].append(stream.name)
-    ordered = sorted(streams.items(), key=lambda item: _TAGS.index(item[0][1]))
-    return [
-        (f"`{name}`", ", ".join(where), tag.replace("_", " "), keep, hashed, drop)
-        for (name, tag, keep, hashed, drop), where in ordered
-    ]
+        for name, tag, treated in _properties(stream.name):
+            if tag in tags and treated == actions:
+                streams_of[name].append(stream.name)
+    names_of: dict[str, list[str]] = defaultdict(list)
+    for name, streams in streams_of.items():
+        names_of[_describe(streams)].append(f"`{name}`")
+    items = (f"* {', '.join(names)} in {where}" for where, names in names_of.items())
+    return "".join(f"{_fill(item)}\n" for item in items)
 
 
-def _properties(stream: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    annotated = schemas.tagged(stream)["properties"]
-    modes = [public_schema(stream, Policy(mode, _FOR_THE_TABLE))["properties"] for mode in MODES]
-    for name, node in annotated.items():
-        if name != EXTRA:
-            yield (
-                name,
-                node[TAG],
-                tuple(_action(mode.get(name), modes[0].get(name)) for mode in modes),
-            )
-    actions = tuple("kept" if EXTRA in mode else "dropped" for mode in modes)
-    yield EXTRA, annotated[EXTRA][TAG], actions
+def _properties(stream: str) -> Iterator[tuple[str, str, Actions]]:
+    """Yield each property of a stream with its tag and the action of each mode."""
+    tagged = schemas.tagged(stream)["properties"]
+    modes = [public_schema(stream, Policy(mode, _ANY_KEY))["properties"] for mode in MODES]
+    for name, node in tagged.items():
+        kept = modes[0].get(name)
+        yield name, node[TAG], tuple(_action(name, mode.get(name), kept) for mode in modes)
 
 
-def _action(node: dict[str, Any] | None, kept: dict[str, Any] | None) -> str:
+def _action(name: str, node: dict[str, Any] | None, kept: dict[str, Any] | None) -> str:
     if node is None:
         return "dropped"
-    return "kept" if node == kept else "hashed"
+    return "kept" if node == kept or name == EXTRA else "hashed"
+
+
+def _describe(streams: list[str]) -> str:
+    """Return the names of streams as a list, shorter if they are nearly all of a kind."""
+    if len(streams) == len(STREAMS):
+        return "every stream"
+    files = [stream.name for stream in FILE_STREAMS]
+    missing = [f"`{name}`" for name in files if name not in streams]
+    if len(missing) > 1:
+        return ", ".join(f"`{name}`" for name in streams)
+    others = [f"`{name}`" for name in streams if name not in files]
+    every = " but ".join(["every stream of [files](feeds.md)", *missing])
+    return f"{', '.join(others)} and {every}"
+
+
+def _fill(text: str) -> str:
+    return textwrap.fill(
+        text, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )

@@ -196,7 +196,7 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         "an ACTIVATE_VERSION message makes the target delete them or mark them as deleted.",
     ),
 ).to_dict()
-"""JSON Schema of the settings: the source of `--about`, the README's table and meltano.yml."""
+"""JSON Schema of the settings: the source of `--about`, their page and meltano.yml."""
 
 SECRETS = frozenset(
     name for name, schema in CONFIG_SCHEMA["properties"].items() if schema.get("secret")

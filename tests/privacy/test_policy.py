@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from support.harness import KEYS, STREAMS
+from support.pages import section
 
 from tap_crowdtwist import schemas
 from tap_crowdtwist.privacy.policy import (
@@ -22,6 +24,8 @@ from tap_crowdtwist.privacy.policy import (
     public_schema,
 )
 from tap_crowdtwist.records.normalizer import Normalizer
+from tap_crowdtwist.streams import FILE_STREAMS
+from tap_crowdtwist.streams import STREAMS as STREAM_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -334,3 +338,85 @@ def test_a_property_of_any_type_that_a_user_added_stays_in_the_schema(mode: str)
     added: Row = {"properties": {"id": tagged["properties"]["id"], "shoe_size": {}}}
     kept = apply_policy(added, tagged, "users", policy(mode))["properties"]
     assert ("shoe_size" in kept) is (mode != "drop")
+
+
+HASHED_OR_DROPPED = "Kept with `keep`, hashed with `hash`, dropped with `drop`."
+TREATED = {
+    "Credentials": ("Never emitted, under any setting.", ("dropped", "dropped", "dropped")),
+    "Codes that can be spent": ("Dropped, unless", ("dropped", "dropped", "dropped")),
+    "Direct identifiers": (HASHED_OR_DROPPED, ("kept", "hashed", "dropped")),
+    "Personal properties": (HASHED_OR_DROPPED, ("kept", "hashed", "dropped")),
+    "Keys": ("Kept with `keep`, hashed with `hash` and `drop`.", ("kept", "hashed", "hashed")),
+    "Objects that the program defines": (
+        "Kept with `keep`, dropped with `hash` and `drop`, unless",
+        ("kept", "dropped", "dropped"),
+    ),
+}
+"""What the page on privacy says of each group of properties, and what that means for each mode."""
+
+
+def test_the_page_lists_every_property_that_is_not_always_kept() -> None:
+    listed: dict[tuple[str, str], tuple[str, ...]] = {}
+    for title, (sentence, treatment) in TREATED.items():
+        text = " ".join(section(title).split())
+        assert sentence in text, title
+        for names, streams in re.findall(r"\* (`.*?) in (.*?)(?= \* | <)", text):
+            pairs = {(s, n) for s in named_streams(streams) for n in re.findall(r"`(\w+)`", names)}
+            assert not pairs & listed.keys()
+            listed |= dict.fromkeys(pairs, treatment)
+    assert listed == {
+        (stream.name, name): treatment
+        for stream in STREAM_CLASSES
+        for name, treatment in treatments(stream.name, stream.primary_keys).items()
+        if set(treatment) != {"kept"}
+    }
+
+
+def named_streams(text: str) -> set[str]:
+    """The streams that an item of a list on the page names."""
+    text, _, excluded = text.partition(" but ")
+    streams = set(re.findall(r"`(\w+)`", text))
+    if text == "every stream":
+        streams |= set(schemas.names())
+    elif "every stream of [files]" in text:
+        streams |= {stream.name for stream in FILE_STREAMS}
+    return streams - set(re.findall(r"`(\w+)`", excluded))
+
+
+def treatments(stream: str, keys: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """What becomes of each property of a row: kept, hashed or dropped, by mode."""
+    records = []
+    for mode in MODES:
+        chosen = policy(mode)
+        normalizer = Normalizer(stream, public_schema(stream, chosen), keys, policy=chosen)
+        records.append(normalizer(canaries(stream)) or {})
+    names = schemas.tagged(stream)["properties"]
+    return {name: tuple(treatment(record, name) for record in records) for name in names}
+
+
+def treatment(record: Row, name: str) -> str:
+    if name not in record:
+        return "dropped"
+    hashes = [re.fullmatch("[0-9a-f]{64}", str(leaf)) for leaf in leaves(record[name])]
+    return "hashed" if all(hashes) else "kept"
+
+
+@pytest.mark.parametrize("stream", schemas.names())
+def test_no_member_of_an_object_is_more_sensitive_than_the_page_says(stream: str) -> None:
+    nodes = schemas.tagged(stream)["properties"].values()
+    assert {tag for node in nodes for tag in inner_tags(node)} <= {"business"}
+
+
+def inner_tags(node: Row) -> Iterator[str]:
+    """The tags of all properties inside an object or a list."""
+    members = [*node.get("properties", {}).values()]
+    yield from (member["x-sensitivity"] for member in members)
+    for inner in [*members, *([node["items"]] if "items" in node else [])]:
+        yield from inner_tags(inner)
+
+
+def test_an_empty_text_is_hashed_and_null_is_not() -> None:
+    record = normaliser("users", policy("hash"))({"id": 1, "city": "", "state": None})
+    assert record is not None
+    assert record["city"] == policy("hash").pseudonymize("")
+    assert record["state"] is None

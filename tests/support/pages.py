@@ -14,15 +14,19 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
-def blocks(title: str, kind: str) -> list[str]:
-    """The fenced blocks of a kind that follow a title of a page, up to the next title."""
+def section(title: str) -> str:
+    """The text that follows a title of a page, up to the next title."""
     begins = re.compile(r"(?m)^#+ ")
     pages = [path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md"))]
     parts = [page[match.end() :] for page in pages for match in begins.finditer(page)]
     (text,) = [part for part in parts if part.startswith(title)]
     following = begins.search(text)
-    text = text[: following.start()] if following else text
-    return re.findall(rf"^```{kind}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return text[: following.start()] if following else text
+
+
+def blocks(title: str, kind: str) -> list[str]:
+    """The fenced blocks of a kind that follow a title of a page, up to the next title."""
+    return re.findall(rf"^```{kind}\n(.*?)^```$", section(title), re.DOTALL | re.MULTILINE)
 
 
 def block(title: str, kind: str) -> str:

@@ -1,13 +1,17 @@
-"""The SQL of the page on privacy erases deleted members from every table, and nobody else."""
+"""The SQL of the page on privacy erases deleted members from every table, and nobody else.
+
+It also finds a person by the hash of an address.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
-from support.harness import PROGRAM_STREAMS
-from support.pages import block
+from support.harness import PROGRAM_STREAMS, run_tap
+from support.pages import block, blocks
 
 from tap_crowdtwist import schemas
 from tap_crowdtwist.streams import STREAMS
@@ -16,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from support.postgres_server import PostgresServer
+
+    from crowdtwist_sandbox import Sandbox
 
 pytest_plugins = ["support.warehouse_fixtures"]
 pytestmark = pytest.mark.timeout(280)
@@ -26,6 +32,10 @@ NUMBERED_BY_ID = ("users", "push_users", "push_user_activities", "live_users")
 
 NULLABLE = {"type": ["integer", "null"]}
 GONE, KEPT = 1, 2
+HASH_KEY = "a long enough hash key"
+FIRST_STEP = "-- 1. The members to erase.\n"
+EXAMPLE = "1000262"
+"""The number on the page, in place of which each reader puts another."""
 
 
 @pytest.fixture(params=["postgresql", "duckdb"])
@@ -42,44 +52,136 @@ def query(request: pytest.FixtureRequest) -> Iterator[Callable[[str], list[str]]
 def test_nothing_of_a_deleted_member_is_left_and_all_of_the_others(
     query: Callable[[str], list[str]],
 ) -> None:
+    fill(query)
+    before = rows_of(query, KEPT)
+
+    query(whole_sql())
+
+    assert all(before.values())
+    assert rows_of(query, KEPT) == before
+    assert tables_with(query, GONE) == ["users"]
+
+
+def test_one_member_is_erased_by_number_whatever_users_says(
+    query: Callable[[str], list[str]],
+) -> None:
+    fill(query, reported=False)
+    # The address is in `users` alone then.
+    query(f"DELETE FROM push_users WHERE id = {GONE}; DELETE FROM live_users WHERE id = {GONE}")  # noqa: S608 - our own names
+    before = rows_of(query, KEPT)
+    first, last = blocks("One member by number", "sql")
+    first = f"{FIRST_STEP}{first.replace(EXAMPLE, str(GONE))}"
+    sql = re.sub(rf"{FIRST_STEP}[^;]+;\n", first, whole_sql())
+
+    query(sql.replace("DROP TABLE deleted", f"{last}DROP TABLE deleted"))
+
+    assert rows_of(query, KEPT) == before
+    assert tables_with(query, GONE) == []
+
+
+def test_without_addresses_the_other_statements_erase_all_rows_with_a_number(
+    query: Callable[[str], list[str]],
+) -> None:
+    fill(query, addresses=False)
+    before = rows_of(query, KEPT)
+
+    query(re.sub(r"[^;]+\baddresses\b[^;]*;", "", whole_sql()))
+
+    assert rows_of(query, KEPT) == before
+    assert tables_with(query, GONE) == ["users"]
+
+
+def test_nothing_is_erased_if_a_table_is_missing(query: Callable[[str], list[str]]) -> None:
+    fill(query)
+    before = rows_of(query, GONE)
+    query("ALTER TABLE live_users RENAME TO elsewhere")
+
+    with pytest.raises((AssertionError, duckdb.Error), match="live_users"):
+        query(whole_sql())
+
+    query("ROLLBACK; ALTER TABLE elsewhere RENAME TO live_users")
+    assert rows_of(query, GONE) == before
+
+
+def test_postgresql_finds_a_person_by_the_hash_of_the_address(
+    postgres: PostgresServer, world: Sandbox
+) -> None:
+    rows = run_tap(world, "users", sensitive_data="hash", hash_key=HASH_KEY).records["users"]
+    pairs = ", ".join(f"({row['id']}, '{row['email_address']}')" for row in rows)
+    postgres.create_database("hashes")
+    postgres.query(f"CREATE TABLE users (id, email_address) AS VALUES {pairs}", "hashes")
+
+    sql = block("Find a person by hash", "sql").replace("your hash key", HASH_KEY)
+
+    assert postgres.query(sql, "hashes") == [str(person_on_the_page(world))]
+
+
+def person_on_the_page(world: Sandbox) -> int:
+    """The number of the member whose address the page hashes."""
+    address = block("Find a person by hash", "console").split()[-1]
+    (number,) = [
+        row["id"] for row in world.expected_rows("users") if row["email_address"] == address
+    ]
+    return int(number)
+
+
+def whole_sql() -> str:
+    return block("Erasing deleted members", "sql")
+
+
+def fill(
+    query: Callable[[str], list[str]], *, reported: bool = True, addresses: bool = True
+) -> None:
+    """Make all tables, with rows of two members in each.
+
+    Args:
+        query: runs a statement.
+        reported: whether `users` reports the one as deleted.
+        addresses: whether there are addresses, and rows with nothing else to know a member by.
+    """
+    column = "email_address text, " if addresses else ""
+    statements = []
     for table in TABLES:
-        query(
+        statements.append(
             f"CREATE TABLE {table} (member int, user_id bigint, id bigint, order_id text, "
-            "email_address text, _sdc_deleted_at timestamp, deletion_status text)"
+            f"{column}_sdc_deleted_at timestamp, deletion_status text)"
         )
-    for table in TABLES:
         columns = schemas.tagged(table)["properties"]
         number = "id" if table in NUMBERED_BY_ID else "user_id"
         for member in (GONE, KEPT):
-            deleted = table == "users" and member == GONE
+            deleted = table == "users" and member == GONE and reported
             row: dict[str, object] = {
                 "member": member,
                 # A target that forgets marks the rows of members who left the roster.
                 "_sdc_deleted_at": "'2026-03-11'" if table == "users" else "NULL",
                 "deletion_status": "'completed'" if deleted else "NULL",
             }
-            address = {"email_address": f"'{member}@example.test'"}
+            address = {"email_address": f"'{member}@example.test'"} if addresses else {}
             if number in columns:
                 whole = {**row, number: member, "order_id": f"'of {member}'"}
-                insert(query, table, whole if deleted else {**whole, **address})
-            if "email_address" in columns and "null" in columns.get(number, NULLABLE)["type"]:
-                insert(query, table, {**row, **address})
+                statements.append(insert(table, whole if deleted else {**whole, **address}))
+            has_address = addresses and "email_address" in columns
+            if has_address and "null" in columns.get(number, NULLABLE)["type"]:
+                statements.append(insert(table, {**row, **address}))
             if table == "push_redemptions":
-                insert(query, table, {**row, "order_id": f"'of {member}'"})
-    before = {table: of(query, table, KEPT) for table in TABLES}
-
-    query(block("Erasing deleted members", "sql"))
-
-    assert all(before.values())
-    assert {table: of(query, table, KEPT) for table in TABLES} == before
-    assert [table for table in TABLES if of(query, table, GONE)] == ["users"]
+                statements.append(insert(table, {**row, "order_id": f"'of {member}'"}))
+    query("; ".join(statements))
 
 
-def insert(query: Callable[[str], list[str]], table: str, row: dict[str, object]) -> None:
+def insert(table: str, row: dict[str, object]) -> str:
     values = ", ".join(map(str, row.values()))
-    query(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({values})")  # noqa: S608 - likewise
+    return f"INSERT INTO {table} ({', '.join(row)}) VALUES ({values})"  # noqa: S608 - our own names
 
 
-def of(query: Callable[[str], list[str]], table: str, member: int) -> int:
-    (count,) = query(f"SELECT count(*) FROM {table} WHERE member = {member}")  # noqa: S608 - likewise
-    return int(count)
+def rows_of(query: Callable[[str], list[str]], member: int) -> dict[str, int]:
+    """How many rows each table has of a member."""
+    counts = " UNION ALL ".join(
+        f"SELECT '{table} ' || count(*) FROM {table} WHERE member = {member}"  # noqa: S608 - likewise
+        for table in TABLES
+    )
+    return {table: int(count) for table, count in map(str.split, query(counts))}
+
+
+def tables_with(query: Callable[[str], list[str]], member: int) -> list[str]:
+    """The tables that have rows of a member."""
+    return [table for table, count in rows_of(query, member).items() if count]
