@@ -6,12 +6,16 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.pages import block
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
 from crowdtwist_sandbox.demo_project import MeltanoError
@@ -20,7 +24,6 @@ from tap_crowdtwist.streams import API_STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from crowdtwist_sandbox.demo_project import MeltanoProject
 
@@ -151,6 +154,56 @@ def assert_same(stream: str, rows: list[Row], truth: list[Row]) -> None:
     found = {key(stream, row): row for row in rows}
     for row in keyed(stream, truth):
         assert {name: found[key(stream, row)].get(name) for name in row} == row, stream
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_one_stream_is_read_again_while_the_others_keep_their_state(
+    project: MeltanoProject, sandbox: Sandbox
+) -> None:
+    settings = environment(project, sandbox) | {
+        "TAP_CROWDTWIST__SELECT": '["purchases.*", "users.*"]'
+    }
+    project.run("target-jsonl", settings)
+    before = stored_bookmarks(project, settings)
+    sandbox.reset()
+
+    again = block("One stream again", "console").replace("target-postgres", "target-jsonl")
+    shell(project, again, settings)
+
+    requests = [(request["path"], request["query"]) for request in sandbox.requests()]
+    assert requests
+    assert all(path.endswith("/purchases") for path, _ in requests)
+    assert not any("date_start" in query for _, query in requests)
+    after = stored_bookmarks(project, settings)
+    assert after["users"] == before["users"]
+    bookmark = "replication_key_value"
+    assert after["purchases"][bookmark] > before["purchases"][bookmark]
+
+
+def stored_bookmarks(project: MeltanoProject, settings: dict[str, str]) -> dict[str, Any]:
+    """Return the bookmarks that Meltano keeps, as the page shows how to look at them."""
+    listed, shown = block("Look at the state", "console").splitlines()
+    shown = shown.replace("target-postgres", "target-jsonl")
+    assert shell(project, listed, settings).strip() == shown.split()[-1]
+    bookmarks: dict[str, Any] = json.loads(shell(project, shown, settings))["singer_state"]
+    return dict(bookmarks["bookmarks"])
+
+
+def shell(project: MeltanoProject, commands: str, settings: dict[str, str]) -> str:
+    """Run commands of a page in the project; return what they write."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", "-euc", commands],
+        cwd=project.root,
+        env={**os.environ, **settings, "PATH": path, "NO_COLOR": "1"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.mark.slow
