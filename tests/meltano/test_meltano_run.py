@@ -165,36 +165,36 @@ def test_one_stream_is_read_again_while_the_others_keep_their_state(
         "TAP_CROWDTWIST__SELECT": '["purchases.*", "users.*"]'
     }
     project.run("target-jsonl", settings)
-    before = stored_bookmarks(project, settings)
+    listed, shown = (
+        shell(project, command, settings)
+        for command in block("Look at the state", "console").splitlines()
+    )
+    assert listed.split() == ["dev:tap-crowdtwist-to-target-jsonl"]
+    before = json.loads(shown)["singer_state"]["bookmarks"]
     sandbox.reset()
 
-    again = block("One stream again", "console").replace("target-postgres", "target-jsonl")
-    shell(project, again, settings)
+    shell(project, block("One stream again", "console"), settings)
 
     requests = [(request["path"], request["query"]) for request in sandbox.requests()]
     assert requests
     assert all(path.endswith("/purchases") for path, _ in requests)
     assert not any("date_start" in query for _, query in requests)
-    after = stored_bookmarks(project, settings)
-    assert after["users"] == before["users"]
+    after = json.loads(shell(project, f"meltano state get {listed}", settings))
+    bookmarks = after["singer_state"]["bookmarks"]
+    assert bookmarks["users"] == before["users"]
     bookmark = "replication_key_value"
-    assert after["purchases"][bookmark] > before["purchases"][bookmark]
-
-
-def stored_bookmarks(project: MeltanoProject, settings: dict[str, str]) -> dict[str, Any]:
-    """Return the bookmarks that Meltano keeps, as the page shows how to look at them."""
-    listed, shown = block("Look at the state", "console").splitlines()
-    shown = shown.replace("target-postgres", "target-jsonl")
-    assert shell(project, listed, settings).strip() == shown.split()[-1]
-    bookmarks: dict[str, Any] = json.loads(shell(project, shown, settings))["singer_state"]
-    return dict(bookmarks["bookmarks"])
+    assert bookmarks["purchases"][bookmark] > before["purchases"][bookmark]
 
 
 def shell(project: MeltanoProject, commands: str, settings: dict[str, str]) -> str:
-    """Run commands of a page in the project; return what they write."""
+    """Run commands of a page in the project, with JSON lines as the target.
+
+    Returns:
+        What they write to standard output.
+    """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        ["sh", "-euc", commands],
+        ["sh", "-euc", commands.replace("target-postgres", "target-jsonl")],
         cwd=project.root,
         env={**os.environ, **settings, "PATH": path, "NO_COLOR": "1"},
         capture_output=True,
