@@ -48,6 +48,15 @@ def test_sums_and_hours_follow_from_the_requests_per_member(
     assert table(syncs_on_the_page()) in PAGE
 
 
+def test_the_sentence_about_the_second_day_has_the_sums_of_the_table() -> None:
+    default = daily.member_streams(by_default=True)
+    first, later, _ = (
+        sum(sync.per_member[name] for name in default) for sync in syncs_on_the_page()
+    )
+
+    assert f"{later:.1f} requests per member instead of the {first:.1f} of the first" in SENTENCES
+
+
 def test_program_streams_take_as_many_requests_as_the_page_says() -> None:
     with sandbox(members=daily.OPTIONS.members, seed=daily.OPTIONS.seed) as running:
         run_tap(running, *PROGRAM_STREAMS)
