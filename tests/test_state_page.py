@@ -91,7 +91,7 @@ def everything_in_the_state(
     digest = RosterDigest()
     digest.add(5)
     roster = Roster([3, 5])
-    files = {kind: {} for kind in ("push", "live")} | {"feeds": ["PROFILE"]}
+    files: dict[str, Any] = {"push": {}, "live": {}, "feeds": ["PROFILE"]}
     plan = state.SweepPlan(
         "stream", NOW, replication_key, None, timedelta(), files, changed, versioned=True
     )

@@ -157,7 +157,7 @@ def assert_same(stream: str, rows: list[Row], truth: list[Row]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 def test_one_stream_is_read_again_while_the_others_keep_their_state(
     project: MeltanoProject, sandbox: Sandbox
 ) -> None:
