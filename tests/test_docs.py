@@ -16,18 +16,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from support.clocks import FakeClock
 from support.harness import config_of, run_cli, run_tap, sandbox, select
 from support.pages import DOCS, block, blocks, section
 
 from scripts import parts, settings
 from tap_crowdtwist import schemas
+from tap_crowdtwist.api.client import RequestStats
 from tap_crowdtwist.config.schema import CONFIG_SCHEMA
 from tap_crowdtwist.config.settings import Settings
 from tap_crowdtwist.config.validation import validate
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.privacy.policy import Policy, public_schema
 from tap_crowdtwist.streams import API_STREAMS, FILE_STREAMS, STREAMS
+from tap_crowdtwist.sync import summary
+from tap_crowdtwist.sync.progress import Progress
 from tap_crowdtwist.sync.shutdown import StoppedError
+from tap_crowdtwist.sync.stats import StreamStats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +43,7 @@ ROOT = DOCS.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.glob("*.md")])
 URLS = dict(url.split(", ") for url in metadata("tap-crowdtwist").get_all("Project-URL") or ())
 REPOSITORY, SITE = URLS["Repository"], URLS["Documentation"]
+RATE_LIMIT = (DOCS / "rate-limit.md").read_text(encoding="utf-8")
 DEFAULT_STREAMS = [
     "activities",
     "rewards",
@@ -144,11 +150,10 @@ def test_extractor_selects_the_streams_that_are_on_by_default(extractor: Any) ->
 
 
 def test_the_log_on_the_page_is_what_the_tap_logs(tmp_path: Path) -> None:
-    page = (DOCS / "rate-limit.md").read_text(encoding="utf-8")
-    shown = re.findall(r"(?m)^(?:INFO|WARNING|CRITICAL) +\| (.*)$", page)
+    shown = re.findall(r"(?m)^(?:INFO|WARNING|CRITICAL) +\| (.*)$", RATE_LIMIT)
     transcript = ROOT / "tests" / "transcripts" / "first_run.txt"
     logged = transcript.read_text(encoding="utf-8").splitlines()
-    logged.append(str(StoppedError(signal.SIGINT)))
+    logged += [progress_line(), str(StoppedError(signal.SIGINT))]
     roster = tmp_path / "members.csv"
     with sandbox(faults="bad_gateway@1") as running:
         roster.write_text(f"id\n{running.roster()[0]}\n", encoding="utf-8")
@@ -159,6 +164,54 @@ def test_the_log_on_the_page_is_what_the_tap_logs(tmp_path: Path) -> None:
     for sentence in shown:
         masked = re.sub(r"[\d.]+ s$", "… s", sentence)
         assert any(line.endswith(masked) for line in logged), sentence
+
+
+def progress_line() -> str:
+    """Return the line in the middle of a sweep of 100,000 members, ten seconds after the last."""
+    clock, requests = FakeClock(), RequestStats()
+    progress, stats = Progress(requests, clock), StreamStats(records=41_868, asked=41_900)
+    with progress.of("users", stats, 100_000):
+        clock.sleep(504)
+        line = progress.line(stats, clock())
+    return re.sub(r"[\d,]+ requests a minute", "4,990 requests a minute", line)
+
+
+def test_the_json_summary_on_the_page_is_that_of_the_run_whose_log_it_shows(tmp_path: Path) -> None:
+    log = (ROOT / "tests" / "transcripts" / "first_run.txt").read_text(encoding="utf-8")
+    (tmp_path / "run.log").write_text(log, encoding="utf-8")
+    printed = subprocess.run(
+        ["sh", "-euc", block("The JSON summary", "console")],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=60,
+    )
+
+    assert json.loads(block("The JSON summary", "json")) == json.loads(printed.stdout)
+
+
+def test_the_page_explains_every_field_of_the_json_summary() -> None:
+    shown = json.loads(block("The JSON summary", "json"))
+    optional = StreamStats(texts={"push_users.extra": 1}, vanished_rows="forgotten")
+
+    assert explained("### Fields of the run") == list(shown)
+    assert explained("### Fields of a stream") == [*summary.public_stats(optional), "requests"]
+
+
+def explained(title: str) -> list[str]:
+    """Return the terms of the definition list under a title of the page."""
+    _, _, section = RATE_LIMIT.partition(f"{title}\n")
+    section, _, _ = section.partition("\n#")
+    return re.findall(r"(?m)^`(\w+)`\n: ", section)
+
+
+def test_the_page_has_every_exit_code() -> None:
+    shown = [int(code) for code in re.findall(r"(?m)^\| (\d+) \|", RATE_LIMIT)]
+    signals = (signal.SIGINT, signal.SIGKILL, signal.SIGTERM)
+    failed = run_cli("--config", "there-is-no-such-file")
+
+    codes = [run_cli("--version"), failed, run_cli("--no-such-option")]
+    assert shown == [*(result.exit_code for result in codes), *(128 + sig for sig in signals)]
 
 
 def test_every_plugin_is_defined_in_the_file_and_every_loader_is_pinned(project: Any) -> None:

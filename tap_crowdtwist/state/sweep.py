@@ -1,6 +1,7 @@
 """The state of a sweep: its bounds, its cursor, and the members that failed.
 
-One entry per stream, whatever the number of members:
+One entry per stream, whatever the number of members; docs/incremental.md explains it to users, and
+a test checks that both name the same fields:
 
     {"replication_key": "last_date_purchased", "replication_key_value": "2026-11-19T02:00:00Z",
      "start_date": "2025-01-01T00:00:00Z",

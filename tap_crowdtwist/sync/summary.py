@@ -47,7 +47,7 @@ def report(run: SyncRun, logger: logging.Logger) -> None:
         "seconds_waiting": round(run.client.waited, 3),
     }
     rows = {
-        stream: {**_public_stats(stats), "requests": requests.requests[stream]}
+        stream: {**public_stats(stats), "requests": requests.requests[stream]}
         for stream, stats in run.all_stats.items()
     }
     # A person at a terminal gets the table alone (LOGLEVEL=DEBUG shows the JSON line). Programs
@@ -65,8 +65,8 @@ def report(run: SyncRun, logger: logging.Logger) -> None:
     )
 
 
-def _public_stats(stats: StreamStats) -> dict[str, Any]:
-    """Return the fields of the JSON summary."""
+def public_stats(stats: StreamStats) -> dict[str, Any]:
+    """Return the fields that a stream has in the JSON summary, besides its requests."""
     fields = asdict(stats)
     for name in _PRIVATE:
         del fields[name]

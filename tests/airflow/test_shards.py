@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,8 +13,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
-from support.airflow_project import DAGS, shards, wait_for
+from support.airflow_project import CHECKOUT, DAGS, shards, wait_for
+from support.pages import DOCS
 
 from tap_crowdtwist.members.roster_files import located_in_files
 from tap_crowdtwist.sync.stats import StreamStats
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from crowdtwist_sandbox import Sandbox
 
 CODE = shards()
+PAGE = (DOCS / "airflow.md").read_text(encoding="utf-8")
 
 
 # The roster
@@ -106,6 +110,28 @@ def test_a_roster_that_cannot_be_written_is_told_in_a_sentence(path: str) -> Non
 
 
 # The settings
+
+
+def test_the_page_has_every_setting_with_its_default() -> None:
+    shown = re.findall(r"(?m)^`(\w+)`(?: = `(.+)`)?\n: ", PAGE)
+
+    assert [(name, default or "None") for name, default in shown] == [
+        (field.name, str(field.default)) for field in msgspec.structs.fields(CODE.Settings)
+    ]
+
+
+def test_the_variable_that_the_page_shows_is_valid() -> None:
+    (variable,) = re.findall(r"airflow variables set crowdtwist[^']*'(\{.*\})'", PAGE)
+
+    assert CODE.Settings.parse(variable, {}).roster == "s3://bucket/members.csv"
+
+
+def test_the_page_names_the_airflow_that_the_tests_use() -> None:
+    pins = (CHECKOUT / "orchestrate/airflow/constraints.txt").read_text(encoding="utf-8")
+    (version,) = re.findall(r"(?m)^apache-airflow==(.+)$", pins)
+
+    assert f"It is tested with Airflow {version} on" in PAGE
+    assert f"FROM apache/airflow:{version}-" in PAGE
 
 
 def test_what_the_variable_leaves_out_has_a_default() -> None:

@@ -6,12 +6,16 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.pages import block
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
 from crowdtwist_sandbox.demo_project import MeltanoError
@@ -20,7 +24,6 @@ from tap_crowdtwist.streams import API_STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from crowdtwist_sandbox.demo_project import MeltanoProject
 
@@ -151,6 +154,56 @@ def assert_same(stream: str, rows: list[Row], truth: list[Row]) -> None:
     found = {key(stream, row): row for row in rows}
     for row in keyed(stream, truth):
         assert {name: found[key(stream, row)].get(name) for name in row} == row, stream
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_one_stream_is_read_again_while_the_others_keep_their_state(
+    project: MeltanoProject, sandbox: Sandbox
+) -> None:
+    settings = environment(project, sandbox) | {
+        "TAP_CROWDTWIST__SELECT": '["purchases.*", "users.*"]'
+    }
+    project.run("target-jsonl", settings)
+    listed, shown = (
+        shell(project, command, settings)
+        for command in block("Look at the state", "console").splitlines()
+    )
+    assert listed.split() == ["dev:tap-crowdtwist-to-target-jsonl"]
+    before = json.loads(shown)["singer_state"]["bookmarks"]
+    sandbox.reset()
+
+    shell(project, block("One stream again", "console"), settings)
+
+    requests = [(request["path"], request["query"]) for request in sandbox.requests()]
+    assert requests
+    assert all(path.endswith("/purchases") for path, _ in requests)
+    assert not any("date_start" in query for _, query in requests)
+    after = json.loads(shell(project, f"meltano state get {listed}", settings))
+    bookmarks = after["singer_state"]["bookmarks"]
+    assert bookmarks["users"] == before["users"]
+    bookmark = "replication_key_value"
+    assert bookmarks["purchases"][bookmark] > before["purchases"][bookmark]
+
+
+def shell(project: MeltanoProject, commands: str, settings: dict[str, str]) -> str:
+    """Run commands of a page in the project, with JSON lines as the target.
+
+    Returns:
+        What they write to standard output.
+    """
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", "-euc", commands.replace("target-postgres", "target-jsonl")],
+        cwd=project.root,
+        env={**os.environ, **settings, "PATH": path, "NO_COLOR": "1"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.mark.slow
