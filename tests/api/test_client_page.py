@@ -16,6 +16,7 @@ from support.pages import DOCS, block
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
 from tap_crowdtwist import api
+from tap_crowdtwist.api import endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,6 +112,11 @@ def test_the_tree_of_errors_on_the_page_is_the_one_of_the_library() -> None:
 def test_every_public_name_is_on_the_page() -> None:
     page = (DOCS / "client.md").read_text(encoding="utf-8")
     assert [name for name in api.__all__ if name not in page] == []
+
+
+def test_every_resource_is_public() -> None:
+    resources = {name for name, value in vars(endpoints).items() if isinstance(value, api.Endpoint)}
+    assert resources <= set(api.__all__)
 
 
 def test_neither_the_singer_sdk_nor_the_rest_of_the_tap_is_imported() -> None:
