@@ -31,6 +31,8 @@ def connect(
 ) -> Client:
     """Build a client. Nothing is requested yet.
 
+    A response may take 60 seconds, and a request that fails is sent again up to five times.
+
     Args:
         api_key: the API key.
         client_id: the number in the names of the program's hosts, such as `512`.

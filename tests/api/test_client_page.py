@@ -139,3 +139,14 @@ def test_neither_the_singer_sdk_nor_the_rest_of_the_tap_is_imported() -> None:
 def test_a_client_needs_a_program(arguments: dict[str, str], error: type[Exception]) -> None:
     with pytest.raises(error):
         api.connect("made-up-key", **arguments)  # type: ignore[arg-type]
+
+
+def test_a_signature_needs_no_api_key_on_the_main_host() -> None:
+    options = SandboxOptions(hmac_public_key="public", hmac_private_key="private")
+    with Sandbox(options) as program:
+        urls = {api.Host.MAIN: program.api_url, api.Host.POS: program.pos_url}
+        signature = api.HmacSignature("public", "private")
+        with api.connect("", urls=urls, main_auth=signature) as client:
+            assert client.get(api.USER, 1000003)["username"] == "user_0"
+            with pytest.raises(api.ApiError):
+                client.rows(api.PURCHASES, 1000003)
