@@ -167,6 +167,13 @@ def test_the_changelog_knows_the_version() -> None:
     assert version in versions
 
 
+def test_each_release_lists_its_columns() -> None:
+    _, *releases = re.split(r"(?m)^## ", read("CHANGELOG.md"))
+
+    for release in releases:
+        assert re.search(r"(?m)^### Columns\n\n\S", release), release.partition("\n")[0]
+
+
 @pytest.mark.parametrize("name", ["CONTRIBUTING.md", ".github/pull_request_template.md"])
 def test_make_targets_and_files_that_a_guide_names_exist(name: str) -> None:
     text, makefile = read(name), read("Makefile")

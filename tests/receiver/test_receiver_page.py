@@ -69,7 +69,7 @@ def test_it_responds_with_a_third_party_id_to_allowed_networks_only(tmp_path: Pa
 
 def test_each_option_is_on_the_page_with_its_default() -> None:
     (table,) = re.findall(r"(?ms)^### Options\n(.*?)^### ", PAGE)
-    rows = {}
+    rows: dict[str, str] = {}
     for line in table.strip().splitlines()[2:]:
         names, defaults, _ = (cell.strip() for cell in line.strip("|").split("|"))
         options = re.findall(r"`--([a-z-]+)`", names)
