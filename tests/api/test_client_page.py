@@ -57,8 +57,8 @@ def test_a_few_lines_read_a_member(running: Sandbox, monkeypatch: pytest.MonkeyP
 
 def test_the_sandbox_of_the_page_is_the_one_of_the_output() -> None:
     options = "--seed 3 --today 2026-03-10"
-    assert block("Without a program", "console") == f"crowdtwist-sandbox serve {options}\n"
-    code = block("Without a program", "python")
+    assert block("Try it without a program", "console") == f"crowdtwist-sandbox serve {options}\n"
+    code = block("Try it without a program", "python")
     made: dict[str, object] = {}
     exec(code, made)  # noqa: S102
 
@@ -79,7 +79,7 @@ def test_a_long_range_of_dates_is_requested_a_year_at_a_time(
 ) -> None:
     running.reset()
 
-    (printed,) = run("Dates", running, monkeypatch)
+    (printed,) = run("Read a range of dates", running, monkeypatch)
 
     assert printed.endswith(" redemptions in two years")
     queries = [request["query"] for request in running.requests()]
@@ -88,7 +88,7 @@ def test_a_long_range_of_dates_is_requested_a_year_at_a_time(
 
 
 def test_threads_share_a_client(running: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    printed = run("Threads", running, monkeypatch)
+    printed = run("Share a client between threads", running, monkeypatch)
 
     points = profiles(running)
     assert printed == [f"{member} {points[member]}" for member in (1000003, 1000010, 1000017)]
@@ -97,11 +97,11 @@ def test_threads_share_a_client(running: Sandbox, monkeypatch: pytest.MonkeyPatc
 def test_the_error_of_one_member_does_not_stop_the_next(
     running: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert run("Errors", running, monkeypatch) == ["625", "999 does not exist"]
+    assert run("Handle errors", running, monkeypatch) == ["625", "999 does not exist"]
 
 
 def test_the_tree_of_errors_on_the_page_is_the_one_of_the_library() -> None:
-    tree = block("Errors", "text")
+    tree = block("Handle errors", "text")
     for name in api.__all__:
         kind = getattr(api, name)
         if isinstance(kind, type) and issubclass(kind, api.ApiError):

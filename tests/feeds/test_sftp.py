@@ -163,7 +163,7 @@ def test_the_command_that_a_refusal_names_makes_the_host_known(
 def test_the_commands_of_the_page_make_the_host_known(
     server: SftpServer, home: Path, folder: Path
 ) -> None:
-    commands = block("SFTP hosts", "console")
+    commands = block("Known SFTP hosts", "console")
     assert commands.count("ssh-keyscan -H host ") == 1
     commands = commands.replace("-H host ", f"-H -p {server.port} {HOST} ")
     done = subprocess.run(

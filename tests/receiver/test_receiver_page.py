@@ -34,11 +34,11 @@ def options_of(title: str) -> list[str]:
 
 
 def test_it_starts_in_three_lines_and_the_tap_reads_what_it_stores(tmp_path: Path) -> None:
-    lines = block("Start it", "console").splitlines()
+    lines = block("Start the receiver", "console").splitlines()
     assert len(lines) == 3
     (variable,) = re.findall(r"(?m)^export (\w+)=…", lines[1])
     live = tmp_path / "live"
-    with receiving(live, *options_of("Start it"), secrets={variable: KEY}) as running:
+    with receiving(live, *options_of("Start the receiver"), secrets={variable: KEY}) as running:
         assert running.post("/live", PROFILE).status_code == 200
         assert running.post("/live", PROFILE, x_api_key="wrong").status_code == 401
         assert running.health().json()["events_stored"] == 1
@@ -58,7 +58,7 @@ def test_it_responds_with_a_third_party_id_to_allowed_networks_only(tmp_path: Pa
     (tmp_path / "brand").mkdir()
     hook = "def third_party_id(event):\n    return f'crm-{event[\"id\"]}'\n"
     (tmp_path / "brand" / "ids.py").write_text(hook, encoding="utf-8")
-    options = options_of("Third-party ids")
+    options = options_of("Respond with a third-party id")
     with receiving(tmp_path / "live", *options, secrets={}, PYTHONPATH=str(tmp_path)) as running:
         allowed = running.post("/live", PROFILE, X_Forwarded_For="203.0.113.9")
         other = running.post("/live", PROFILE, X_Forwarded_For="198.51.100.9")
