@@ -22,7 +22,23 @@ extensions = [
 ]
 myst_enable_extensions = ["attrs_block", "colon_fence", "deflist"]
 myst_heading_anchors = 3
+# Single backticks in docstrings are code, as in Markdown.
+default_role = "code"
+autodoc_preserve_defaults = True
+autodoc_typehints_format = "short"
+python_use_unqualified_type_names = True
 nitpicky = True
+nitpick_ignore = [
+    # Types of other packages: to link them, intersphinx would need the network at each build.
+    ("py:class", "AuthBase"),
+    ("py:class", "Callable[[]"),
+    ("py:class", "collections.Counter"),
+    ("py:class", "datetime"),
+    # Types of attributes that only the client itself reads.
+    ("py:class", "date_filters.Params"),
+    ("py:class", "tap_crowdtwist.api.endpoints.DateFilter"),
+    ("py:class", "tap_crowdtwist.api.endpoints.Form"),
+]
 lexers["dotenv"] = BashLexer()
 copybutton_exclude = ".linenos, .gp, .go"
 

@@ -22,6 +22,12 @@ HUB_FIELDS = {
 }  # fmt: skip
 """What an extractor may have in the hub (schemas/plugin_definitions of meltano/hub)."""
 
+MAY_WRITE = {
+    "release": {"attest": {"id-token", "attestations"}, "publish": {"id-token"}},
+    "site": {"publish": {"id-token", "pages"}},
+}
+"""Rights to write, by workflow and job; no other job has any."""
+
 HUB_SETTING_FIELDS = {"name", "label", "kind", "description", "options", "sensitive", "value"}
 
 
@@ -85,8 +91,7 @@ def test_jobs_have_no_more_rights_than_they_need_and_end(workflow: Path) -> None
     for name, job in content["jobs"].items():
         assert 0 < job["timeout-minutes"] <= 60, name
         writes = {scope for scope, right in job["permissions"].items() if right != "read"}
-        assert writes <= {"id-token", "attestations"}, name
-        assert not writes or workflow.stem == "release", name
+        assert writes == MAY_WRITE.get(workflow.stem, {}).get(name, set()), name
         for step in job["steps"]:
             if step.get("uses", "").startswith("actions/checkout@"):
                 assert step["with"]["persist-credentials"] is False, name
@@ -100,6 +105,21 @@ def test_nothing_that_publishes_runs_code_of_the_checkout() -> None:
         assert len(actions) == 2, name
         assert actions[0] == "actions/download-artifact", name
     assert release["publish"]["environment"]["name"] == "pypi"
+    site = jobs(ROOT / ".github" / "workflows" / "site.yml")["publish"]
+    (step,) = site["steps"]
+    assert step["uses"].startswith("actions/deploy-pages@")
+    assert site["environment"]["name"] == "github-pages"
+
+
+def test_the_site_is_published_from_where_it_is_built_and_from_main_only() -> None:
+    workflow = ROOT / ".github" / "workflows" / "site.yml"
+    build = jobs(workflow)["build"]
+    commands = [step.get("run") for step in build["steps"]]
+    (upload,) = [step for step in build["steps"] if "upload-pages" in step.get("uses", "")]
+
+    assert commands.count("make site") == 1
+    assert re.search(rf"(?m)^\t.* docs {upload['with']['path'].rstrip('/')}$", read("Makefile"))
+    assert build["if"] == "github.ref == 'refs/heads/main'"
 
 
 def test_workflows_call_targets_that_exist() -> None:
@@ -108,7 +128,7 @@ def test_workflows_call_targets_that_exist() -> None:
     commands = re.findall(r"run: make ([^\n]+)", text)
     targets = {word for command in commands for word in command.split() if "=" not in word}
 
-    assert targets >= {"lint", "types", "docs-check", "test", "test-airflow", "audit"}
+    assert targets >= {"lint", "types", "docs-check", "site", "test", "test-airflow", "audit"}
     missing = [name for name in targets if not re.search(rf"(?m)^{name}:", makefile)]
     assert missing == []
 
@@ -145,6 +165,13 @@ def test_the_changelog_knows_the_version() -> None:
 
     assert versions[0] in {"Unreleased", version}
     assert version in versions
+
+
+def test_each_release_lists_its_columns() -> None:
+    _, *releases = re.split(r"(?m)^## ", read("CHANGELOG.md"))
+
+    for release in releases:
+        assert re.search(r"(?m)^### Columns\n\n\S", release), release.partition("\n")[0]
 
 
 @pytest.mark.parametrize("name", ["CONTRIBUTING.md", ".github/pull_request_template.md"])

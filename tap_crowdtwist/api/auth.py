@@ -68,8 +68,8 @@ class HmacSignature(AuthBase):
         public_key: public key, sent with the signature.
         private_key: secret that signs.
         now: returns the current time, in seconds since the epoch.
-        timestamp: one of `HMAC_TIMESTAMPS`.
-        digest: one of `HMAC_DIGESTS`.
+        timestamp: `milliseconds` or `seconds`, the unit of the timestamp.
+        digest: `base64_of_hex`, `base64` or `hex`, the encoding of the digest.
     """
 
     def __init__(

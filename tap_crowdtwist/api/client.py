@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from requests.auth import AuthBase
+    from typing_extensions import Self
 
     from tap_crowdtwist.api.endpoints import Endpoint, Host
     from tap_crowdtwist.api.rate_limiter import RateLimiter
@@ -60,6 +61,8 @@ class RequestStats:
 
 class Client:
     """Client of the CrowdTwist read API. Safe to share between threads.
+
+    As a context manager it closes its connections at the end.
 
     Args:
         urls: base URL of each host, without a trailing slash.
@@ -98,6 +101,12 @@ class Client:
         self._lists = ListReader(self.get, run_concurrently, self._checks)
         self.stats = RequestStats()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
     @property
     def waited(self) -> float:
         """Seconds that requests have waited for the rate limiter, all workers together."""
@@ -119,7 +128,7 @@ class Client:
         self._checks.warn_of_truncation()
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every idle connection. A later request opens new ones."""
         self._transport.close()
 
     def get(

@@ -15,10 +15,13 @@ PAGE_SIZE = 10
 
 
 class Host(enum.Enum):
-    """One of CrowdTwist's two hosts; the point-of-sale host serves purchases and fulfillment."""
+    """One of CrowdTwist's two hosts."""
 
     MAIN = "main"
+    """Profiles, activities, rewards and the rest."""
+
     POS = "pos"
+    """Purchases, and points awaiting fulfillment."""
 
 
 class DateFilter(enum.Enum):

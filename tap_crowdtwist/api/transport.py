@@ -96,7 +96,12 @@ class Transport:
         self._lock = threading.Lock()
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every idle connection. A later request opens new ones."""
+        with self._lock:
+            # The adapter only forgets its pools: as long as a route holds one, it stays open.
+            for route in self._routes.values():
+                route.pool.close()
+            self._routes.clear()
         self._adapter.close()
 
     def get(self, url: str, auth: AuthBase) -> Response:

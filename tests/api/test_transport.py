@@ -274,3 +274,17 @@ def test_a_redirect_is_an_answer_and_not_followed(transport: Transport, status: 
     with Server(answer(b"", "Location: /elsewhere", status=status)).running() as server:
         assert transport.get(f"{server.url}/x", AUTH).status == int(status[:3])
     assert len(server.heads) == 1
+
+
+def test_closing_ends_the_connections_and_later_requests_open_new_ones(
+    transport: Transport,
+) -> None:
+    server = Server(answer(BODY))
+    with server.running():
+        transport.get(f"{server.url}/x", AUTH)
+        transport.close()
+        # A thread per connection, beside the one that accepts: it ends with its connection.
+        server.join_connections()
+
+        assert transport.get(f"{server.url}/x", AUTH).body == BODY
+        assert server.connections == 2

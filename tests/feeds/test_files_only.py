@@ -40,7 +40,7 @@ def test_the_configuration_of_the_page_runs_as_it_stands(
 ) -> None:
     page = (DOCS / "sandbox.md").read_text(encoding="utf-8")
     (command,) = re.findall(r"(?m)^crowdtwist-sandbox (data-push .*)$", page)
-    config = block("Feeds", "json")
+    config = block("Files without an API key", "json")
     monkeypatch.chdir(tmp_path)
     assert sandbox_command(shlex.split(command)) == 0
     (tmp_path / "config.json").write_text(config, encoding="utf-8")

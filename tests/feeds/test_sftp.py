@@ -22,6 +22,7 @@ from fsspec.registry import register_implementation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.harness import Result, run_cli, run_tap, select
+from support.pages import block
 from support.push_files import (
     ANYWHERE,
     BATCH,
@@ -157,6 +158,20 @@ def test_the_command_that_a_refusal_names_makes_the_host_known(
     subprocess.run(command, shell=True, check=True, capture_output=True, timeout=30)  # noqa: S602 - as a user would
     assert HOST not in (home / "known_hosts").read_text(encoding="ascii")  # it is hashed
     assert ids(read(url)) == [1, 101, 1, 102]
+
+
+def test_the_commands_of_the_page_make_the_host_known(
+    server: SftpServer, home: Path, folder: Path
+) -> None:
+    commands = block("Known SFTP hosts", "console")
+    assert commands.count("ssh-keyscan -H host ") == 1
+    commands = commands.replace("-H host ", f"-H -p {server.port} {HOST} ")
+    done = subprocess.run(
+        ["sh", "-eu", "-c", commands], cwd=folder, check=True, capture_output=True, timeout=30
+    )
+    assert b"SHA256:" in done.stdout
+    assert (home / "known_hosts").exists()
+    assert ids(read(server.url(folder / "in"))) == [1, 101, 1, 102]
 
 
 @pytest.mark.usefixtures("home")

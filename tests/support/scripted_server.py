@@ -76,6 +76,13 @@ class Server:
             for thread in self._threads:
                 thread.join(5)
 
+    def join_connections(self, timeout: float = 5) -> None:
+        """Wait until every connection so far has ended; fail if one has not in time."""
+        _, *serving = self._threads
+        for thread in serving:
+            thread.join(timeout)
+            assert not thread.is_alive(), "a connection is still open"
+
     def _start(self, target: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=target, args=args, daemon=True)
         self._threads.append(thread)

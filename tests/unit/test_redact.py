@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from singer_sdk.logging import StructuredFormatter
 
+from tap_crowdtwist.config.schema import SECRETS
 from tap_crowdtwist.privacy.log_redaction import (
     MASK,
     REDACTOR,
@@ -98,6 +99,11 @@ def test_what_is_too_short_to_tell_apart_is_not_masked(secret: str) -> None:
 )
 def test_what_stands_behind_the_name_of_a_secret_is_masked_unlearnt(text: str, said: str) -> None:
     assert Redactor()(text) == said
+
+
+@pytest.mark.parametrize("name", sorted(SECRETS))
+def test_each_setting_that_is_secret_is_masked_by_its_name(name: str) -> None:
+    assert Redactor()(f"{name}: abc") == f"{name}: {MASK}"
 
 
 @pytest.mark.parametrize(
