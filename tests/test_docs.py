@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from support.harness import run_tap, sandbox
-from support.pages import DOCS
+from support.pages import DOCS, block
 
 from scripts import parts
 from tap_crowdtwist import schemas
@@ -192,6 +192,20 @@ def test_env_example_begins_with_what_a_first_sync_needs() -> None:
 
     assert re.findall(r"^[^#\n].*$", text, re.MULTILINE) == needed
     assert re.findall(r"^#?(TAP_.*)$", text, re.MULTILINE)[:3] == needed
+
+
+def test_env_example_ends_with_the_connection_of_target_postgres(project: Any) -> None:
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    values = dict(re.findall(r"(?m)^#TARGET_POSTGRES_(\w+)=(.*)$", text))
+    (loader,) = (
+        loader for loader in project["plugins"]["loaders"] if loader["name"] == "target-postgres"
+    )
+    defaults = {setting["name"]: setting.get("value", "") for setting in loader["settings"]}
+    defaults |= loader["config"]
+
+    on_the_page = re.findall(r"(?m)^TARGET_POSTGRES_(\w+)=", block("target-postgres", "dotenv"))
+    assert list(values) == on_the_page
+    assert values == {name: str(defaults[name.lower()]) for name in values}
 
 
 @pytest.mark.parametrize("command", ["make demo", "make test"])

@@ -74,13 +74,13 @@ def settings(packages: dict[str, str], tmp_path: Path) -> dict[str, str]:
 
 
 def shell(commands: str, cwd: Path, settings: dict[str, str]) -> str:
-    return run(["sh", "-eu", "-c", commands], cwd, **settings)
+    return run(["sh", "-eu", "-c", commands], cwd, settings)
 
 
 def installed_version(settings: dict[str, str], cwd: Path) -> str:
     """What the installed command says of itself, which is not the one of this environment."""
     command = Path(settings["PIPX_BIN_DIR"]) / "tap-crowdtwist"
-    return run([command, "--version"], cwd, **settings)
+    return run([command, "--version"], cwd, settings)
 
 
 @pytest.mark.parametrize(
@@ -131,9 +131,9 @@ def test_extras_add_what_the_page_says(clone: Path, settings: dict[str, str]) ->
     shell(block("Extras", "console"), clone, settings)
 
     tools = Path(settings["UV_TOOL_BIN_DIR"])
-    run([tools / "crowdtwist-receiver", "--help"], clone.parent, **settings)
+    run([tools / "crowdtwist-receiver", "--help"], clone.parent, settings)
     python = Path(settings["UV_TOOL_DIR"]) / "tap-crowdtwist" / "bin" / "python"
-    run([python, "-c", "import s3fs"], clone.parent, **settings)
+    run([python, "-c", "import s3fs"], clone.parent, settings)
 
 
 def test_every_extra_for_users_is_on_the_page() -> None:
@@ -162,7 +162,7 @@ def test_a_project_of_ones_own_adds_the_tap_and_a_target(
     clone: Path, settings: dict[str, str]
 ) -> None:
     project = clone.parent / "project"
-    run(["meltano", "init", "--no-usage-stats", project], clone.parent, **settings)
+    run(["meltano", "init", "--no-usage-stats", project], clone.parent, settings)
 
     shell(block("Add the tap to your own project", "console"), project, settings)
     path = project / "meltano.yml"
@@ -180,10 +180,10 @@ def test_a_project_of_ones_own_adds_the_tap_and_a_target(
 
     title = "Run it in your own project"
     with Sandbox(SandboxOptions(members=3)) as sandbox:
-        ours = of_sandbox(sandbox, project)
+        readable = of_sandbox(sandbox, project)
         names = re.findall(r"(?m)^(\w+)=", block(title, "dotenv"))
-        assert set(names) <= {*ours, "TAP_CROWDTWIST_CLIENT_ID"}
-        shell(block(title, "console"), project, settings | ours)
+        assert set(names) <= {*readable, "TAP_CROWDTWIST_CLIENT_ID"}
+        shell(block(title, "console"), project, settings | readable)
         for stream in ("activities", "users", "purchases"):
             file = project / "output" / "jsonl" / f"{stream}.jsonl"
             rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]

@@ -6,7 +6,8 @@ import json
 import subprocess
 import sys
 import zipfile
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from support.packages import build_packages, run
@@ -14,9 +15,6 @@ from support.packages import build_packages, run
 from crowdtwist_sandbox import Sandbox, SandboxOptions
 from tap_crowdtwist import schemas
 from tap_crowdtwist.config.file_settings import FEED_PATHS
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -9,19 +9,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 _OURS = ("PYTHON", "VIRTUAL_ENV", "TAP_", "TARGET_", "MELTANO_", "COV", "PYTEST")
 
 
-def run(command: Sequence[str | Path], cwd: Path, *, code: int = 0, **settings: str) -> str:
+def run(
+    command: Sequence[str | Path],
+    cwd: Path,
+    settings: Mapping[str, str] | None = None,
+    *,
+    code: int = 0,
+) -> str:
     """Run a command that knows nothing of the sources; returns what it printed."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     result = subprocess.run(
         command,
         cwd=cwd,
-        env={**environment, **settings},
+        env={**environment, **(settings or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
