@@ -34,6 +34,11 @@ def test_the_connection_of_target_postgres_comes_from_env(
 ) -> None:
     database = Database(postgres, "connection")
     own = postgres.settings("connection")
+    own["TARGET_POSTGRES_USER"] = "only_creates"
+    database.execute(
+        f"CREATE ROLE only_creates LOGIN PASSWORD '{own['TARGET_POSTGRES_PASSWORD']}'; "
+        "GRANT CREATE ON DATABASE connection TO only_creates"
+    )
     names = re.findall(r"(?m)^(\w+)=", block("target-postgres", "dotenv"))
     assert set(names) == {*own, "TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA"}
     lines = [f"{name}='{own.get(name, 'loyalty')}'\n" for name in names]
