@@ -166,6 +166,15 @@ def test_every_plugin_is_defined_in_the_file_and_every_loader_is_pinned(project:
             assert settings[name]["sensitive"] is True
 
 
+def test_the_page_names_the_versions_of_the_targets(project: Any) -> None:
+    page = (DOCS / "targets.md").read_text(encoding="utf-8")
+
+    for loader in project["plugins"]["loaders"]:
+        section = page.partition(f"\n## {loader['name']}\n")[2].partition("\n## ")[0]
+        for requirement in loader["pip_url"].split():
+            assert requirement.partition("==")[2] in section, requirement
+
+
 def test_usage_is_reported_to_nobody(project: Any) -> None:
     assert project["send_anonymous_usage_stats"] is False
 

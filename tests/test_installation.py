@@ -148,11 +148,9 @@ def test_every_extra_for_users_is_on_the_page() -> None:
 
 def test_the_clone_is_a_meltano_project(clone: Path, settings: dict[str, str]) -> None:
     with Sandbox(SandboxOptions(members=3)) as sandbox:
-        shell(
-            block("Meltano in the clone", "console"),
-            clone,
-            settings | of_sandbox(sandbox, clone) | {"TAP_CROWDTWIST__SELECT": '["users.*"]'},
-        )
+        own = of_sandbox(sandbox, clone)
+        own |= {"TAP_CROWDTWIST__SELECT": '["users.*"]', "MELTANO_VENV_BACKEND": "uv"}
+        shell(block("Meltano in the clone", "console"), clone, settings | own)
         members = len(sandbox.roster())
 
     assert Warehouse(clone / "output" / "warehouse.duckdb").count("users") == members

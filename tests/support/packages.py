@@ -32,7 +32,7 @@ def run(
         capture_output=True,
         text=True,
         check=False,
-        timeout=180,
+        timeout=270,
     )
     assert result.returncode == code, result.stdout + result.stderr
     return result.stdout
