@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 import tarfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from crowdtwist_sandbox.demo_warehouse import Warehouse
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 
+VERSION, NEWER = version("tap-crowdtwist"), "99.0.1"
 PROGRAMS = Path(sys.executable).parent
 NOT_FOR_USERS = {"demo", "dev", "docs"}
 
@@ -68,6 +70,7 @@ def settings(packages: dict[str, str], tmp_path: Path) -> dict[str, str]:
         "UV_PYTHON": sys.executable,
         "UV_TOOL_DIR": str(tools / "uv"),
         "UV_TOOL_BIN_DIR": str(tools / "bin"),
+        "XDG_STATE_HOME": str(tools / "state"),
         "MELTANO_HUB_URL": "http://127.0.0.1:9",  # where nobody answers
         "NO_COLOR": "1",
     }
@@ -90,10 +93,10 @@ def test_a_tool_installs_the_clone_and_then_a_newer_one(
     clone: Path, settings: dict[str, str], first: str, again: str
 ) -> None:
     shell(block(first, "console"), clone, settings)
-    assert "0.1.0" in installed_version(settings, clone.parent)
+    assert VERSION in installed_version(settings, clone.parent)
 
     for name, old, new in (
-        ("pyproject.toml", 'version = "0.1.0"', 'version = "0.1.1"'),
+        ("pyproject.toml", f'version = "{VERSION}"', f'version = "{NEWER}"'),
         ("tap_crowdtwist/__init__.py", '"""', '"""A newer one. '),
     ):
         text = (clone / name).read_text(encoding="utf-8")
@@ -102,7 +105,7 @@ def test_a_tool_installs_the_clone_and_then_a_newer_one(
     (upgrade,) = (c for c in blocks("Upgrade the tap", "console") if c.startswith(again))
     shell(upgrade, clone, settings)
 
-    assert "0.1.1" in installed_version(settings, clone.parent)
+    assert NEWER in installed_version(settings, clone.parent)
     (module,) = (clone.parent / "tools").glob("*/**/site-packages/tap_crowdtwist/__init__.py")
     assert module.read_text(encoding="utf-8").startswith('"""A newer one. ')
 
@@ -112,7 +115,7 @@ def test_pip_installs_the_clone_into_a_virtual_environment(
 ) -> None:
     said = shell(block("With pip, in a virtual environment", "console"), clone, settings)
 
-    assert "0.1.0" in said
+    assert VERSION in said
     assert (clone.parent / "tap-venv" / "bin" / "tap-crowdtwist").is_file()
 
 
@@ -124,7 +127,7 @@ def test_pipx_installs_the_wheel(clone: Path, settings: dict[str, str]) -> None:
 
     shell(block("From a wheel", "console"), elsewhere, settings)
 
-    assert "0.1.0" in installed_version(settings, elsewhere)
+    assert VERSION in installed_version(settings, elsewhere)
 
 
 def test_extras_add_what_the_page_says(clone: Path, settings: dict[str, str]) -> None:
