@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import json
+import textwrap
+from importlib.metadata import metadata
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
 _KINDS = {"number": "decimal", "integer": "integer", "boolean": "boolean", "array": "array"}
 _YAML_WIDTH = 92
+_COMMAND_WIDTH = 80
 _REQUIRED = ("api_key", "client_id", "user_ids_path")
 """Settings that a first sync needs, unless another setting replaces them."""
 
@@ -85,8 +89,33 @@ def capabilities() -> str:
     return _yaml([capability.value for capability in TapCrowdTwist.capabilities])
 
 
+def plugin_origin() -> str:
+    """Render where Meltano installs the tap from: the repository that pyproject.toml names."""
+    urls = dict(url.split(", ") for url in metadata("tap-crowdtwist").get_all("Project-URL") or ())
+    repository = urls["Repository"].rstrip("/")
+    return _yaml({"pip_url": f"git+{repository}.git", "repo": repository})
+
+
 def selection() -> str:
-    """Render the streams that are on by default as Meltano's selection rules.
+    """Render the streams that are on by default as Meltano's selection rules."""
+    return _yaml(_selection_rules())
+
+
+def commands_that_add_the_tap() -> str:
+    """Render the commands that add the tap to a Meltano project beside the clone."""
+    rules = textwrap.fill(json.dumps(_selection_rules())[1:-1], _COMMAND_WIDTH)
+    return (
+        "```console\n"
+        "meltano add tap-crowdtwist --from-ref ../tap-crowdtwist/plugin.yaml --no-install\n"
+        "meltano config set tap-crowdtwist _pip_url ../tap-crowdtwist\n"
+        f"meltano config set tap-crowdtwist _select '[\n{textwrap.indent(rules, '  ')}]'\n"
+        "meltano install tap-crowdtwist\n"
+        "```\n"
+    )
+
+
+def _selection_rules() -> list[str]:
+    """Return the rules for the streams that are on by default.
 
     At every run, Meltano warns of a rule for a stream that the catalog lacks, but not of a pattern.
     Streams of files are in the catalog only if their setting is set, so they get patterns.
@@ -96,7 +125,7 @@ def selection() -> str:
         f"{stream.name.partition('_')[0]}_*.*" if stream in FILE_STREAMS else f"{stream.name}.*"
         for stream in on
     ]
-    return _yaml(list(dict.fromkeys(rules)))
+    return list(dict.fromkeys(rules))
 
 
 def _yaml(content: Any) -> str:

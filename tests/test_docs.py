@@ -233,6 +233,15 @@ def test_every_plugin_is_defined_in_the_file_and_every_loader_is_pinned(project:
             assert settings[name]["sensitive"] is True
 
 
+def test_the_page_names_the_versions_of_the_targets(project: Any) -> None:
+    page = (DOCS / "targets.md").read_text(encoding="utf-8")
+
+    for loader in project["plugins"]["loaders"]:
+        section = page.partition(f"\n## {loader['name']}\n")[2].partition("\n## ")[0]
+        for requirement in loader["pip_url"].split():
+            assert requirement.partition("==")[2] in section, requirement
+
+
 def test_usage_is_reported_to_nobody(project: Any) -> None:
     assert project["send_anonymous_usage_stats"] is False
 
@@ -259,6 +268,20 @@ def test_env_example_begins_with_what_a_first_sync_needs() -> None:
 
     assert re.findall(r"^[^#\n].*$", text, re.MULTILINE) == needed
     assert re.findall(r"^#?(TAP_.*)$", text, re.MULTILINE)[:3] == needed
+
+
+def test_env_example_ends_with_the_connection_of_target_postgres(project: Any) -> None:
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    values = dict(re.findall(r"(?m)^#TARGET_POSTGRES_(\w+)=(.*)$", text))
+    (loader,) = (
+        loader for loader in project["plugins"]["loaders"] if loader["name"] == "target-postgres"
+    )
+    defaults = {setting["name"]: setting.get("value", "") for setting in loader["settings"]}
+    defaults |= loader["config"]
+
+    on_the_page = re.findall(r"(?m)^TARGET_POSTGRES_(\w+)=", block("target-postgres", "dotenv"))
+    assert list(values) == on_the_page
+    assert values == {name: str(defaults[name.lower()]) for name in values}
 
 
 @pytest.mark.parametrize("command", ["make demo", "make test"])

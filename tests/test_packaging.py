@@ -3,52 +3,29 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from support.packages import build_packages, run
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
 from tap_crowdtwist import schemas
 from tap_crowdtwist.config.file_settings import FEED_PATHS
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 pytestmark = pytest.mark.timeout(240)
 
-ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {"tap_crowdtwist", "crowdtwist_receiver", "crowdtwist_sandbox"}
-OURS = ("PYTHON", "VIRTUAL_ENV", "TAP_", "COV", "PYTEST")
-
-
-def run(command: Sequence[str | Path], cwd: Path, *, code: int = 0) -> str:
-    """Run a command that knows nothing of the sources; returns what it printed."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    result = subprocess.run(
-        command,
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=180,
-    )
-    assert result.returncode == code, result.stderr
-    return result.stdout
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built from the sdist that was built from the checkout."""
     target = tmp_path_factory.mktemp("dist")
-    run([sys.executable, "-m", "build", "--outdir", target, ROOT], target)
-    (wheel,) = target.glob("*.whl")
-    return wheel
+    return build_packages(target)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,45 @@
+"""The sdist and the wheel, and commands that know nothing of the sources."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ROOT = Path(__file__).resolve().parents[2]
+_OURS = ("PYTHON", "VIRTUAL_ENV", "TAP_", "TARGET_", "MELTANO_", "COV", "PYTEST")
+
+
+def run(
+    command: Sequence[str | Path],
+    cwd: Path,
+    settings: Mapping[str, str] | None = None,
+    *,
+    code: int = 0,
+) -> str:
+    """Run a command that knows nothing of the sources; returns what it printed."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    result = subprocess.run(
+        command,
+        cwd=cwd,
+        env={**environment, **(settings or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=270,
+    )
+    assert result.returncode == code, result.stdout + result.stderr
+    return result.stdout
+
+
+def build_packages(directory: Path) -> Path:
+    """Build the sdist from the checkout, and the wheel from the sdist; returns the wheel."""
+    run([sys.executable, "-m", "build", "--outdir", directory, ROOT], directory)
+    (wheel,) = directory.glob("*.whl")
+    return wheel
