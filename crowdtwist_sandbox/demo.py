@@ -176,9 +176,7 @@ class Demo:
         sandbox.reset()  # so that the counts are those of this run
         members = sandbox.roster()
         self.roster.write_text("".join(f"{member}\n" for member in members), encoding="utf-8")
-        self._announce(
-            f"{title} {len(members)} members: meltano run tap-crowdtwist target-duckdb"
-        )
+        self._announce(f"{title} {len(members)} members: meltano run tap-crowdtwist target-duckdb")
         start = time.monotonic()
         self.project.run(
             "target-duckdb",
