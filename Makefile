@@ -15,7 +15,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow test-airflow bench audit lint-workflows lint format types docs docs-check site build check clean
+.PHONY: help demo test test-slow test-airflow bench audit lint-workflows lint format types docs docs-check site recording build check clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
@@ -50,6 +50,13 @@ docs-check: $(VENV)/.dev ## Fail if `make docs` would change anything
 
 site: $(VENV)/.site ## Build the site into build/site; a warning is an error
 	$(BIN)/python -m sphinx --builder dirhtml --fail-on-warning --keep-going --fresh-env --quiet docs build/site
+
+# The lines come one by one, so that they can be read; idle time is cut by the player.
+recording: $(VENV)/.demo ## Record `make demo` for the quick start's page
+	@$(PIP) asciinema==2.4.0
+	$(BIN)/asciinema rec --quiet --overwrite --cols 100 --rows 30 --idle-time-limit 2 --env TERM \
+		--title 'make demo' --command 'echo "$$ make demo"; $(MAKE) --no-print-directory demo | \
+		while IFS= read -r line; do printf "%s\n" "$$line"; sleep 0.2; done' docs/_static/demo.cast
 
 test-airflow: $(VENV)/.dev $(AIRFLOW_VENV)/.installed ## Run the DAG on a real Airflow, into PostgreSQL
 	AIRFLOW_VENV=$(AIRFLOW_VENV) $(BIN)/python -m pytest tests/airflow $(ARGS)

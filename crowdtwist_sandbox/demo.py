@@ -129,18 +129,18 @@ class Demo:
             with self.deliveries.receiving():
                 self._announce("crowdtwist-receiver is ready for Live Push")
                 self.deliveries.deliver(sandbox)
-                self._sync(sandbox, "First run")
+                self._sync(sandbox, "First run for")
                 # Count now: the next run adds and overwrites rows.
                 first = self._counts()
                 days = [self._pass_day(sandbox)]
                 second_start = datetime.now(timezone.utc)
-                self._sync(sandbox, "Second run")
+                self._sync(sandbox, "Second run for")
                 second = self._counts(second_start)
                 days.append(self._pass_day(sandbox))
                 feeds = [stream.name for stream in FILE_STREAMS]
                 self._sync(
                     sandbox,
-                    "Third run, which asks only about members that changed,",
+                    "Third run, for the changed ones of",
                     [*_CHANGED, *feeds],
                     TAP_CROWDTWIST_SWEEP_MEMBERS="changed",
                 )
@@ -158,8 +158,7 @@ class Demo:
         self.deliveries.deliver(sandbox)
         today: str = sandbox.clock()["today"]
         self._announce(
-            f"A day passes in the sandbox: it is {today} there, and the day's files and events "
-            "are delivered"
+            f"A day passes: it is {today} in the sandbox, which delivers the day's files and events"
         )
         return today
 
@@ -177,9 +176,7 @@ class Demo:
         sandbox.reset()  # so that the counts are those of this run
         members = sandbox.roster()
         self.roster.write_text("".join(f"{member}\n" for member in members), encoding="utf-8")
-        self._announce(
-            f"{title} for {len(members)} members: meltano run tap-crowdtwist target-duckdb"
-        )
+        self._announce(f"{title} {len(members)} members: meltano run tap-crowdtwist target-duckdb")
         start = time.monotonic()
         self.project.run(
             "target-duckdb",

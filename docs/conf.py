@@ -19,6 +19,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
+    "sphinxcontrib.asciinema",
 ]
 myst_enable_extensions = ["attrs_block", "colon_fence", "deflist"]
 myst_heading_anchors = 3
@@ -48,4 +49,8 @@ html_baseurl = _URLS["Documentation"]
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_favicon = "_static/favicon.svg"
-html_theme_options = {"source_repository": _URLS["Repository"], "source_branch": "main"}
+html_theme_options = {
+    "source_repository": _URLS["Repository"],
+    "source_branch": "main",
+    "source_directory": "docs/",
+}
