@@ -44,9 +44,9 @@ class _Style(NamedTuple):
 
 _STYLES = {
     Outcome.CONFIRMED: _Style("ok     ", "confirmed", ""),
-    Outcome.ADAPTS: _Style("adapts ", "differ and the tap adapts", f" {Outcome.ADAPTS.value}"),
+    Outcome.ADAPTS: _Style("adapts ", "differ and the tap adapts", f" ({Outcome.ADAPTS.value})"),
     Outcome.DIFFERS: _Style(
-        "DIFFERS", "differ and the tap cannot adapt", f" **{Outcome.DIFFERS.value}**"
+        "DIFFERS", "differ and the tap cannot adapt", f" (**{Outcome.DIFFERS.value}**)"
     ),
     Outcome.UNKNOWN: _Style("unknown", "unknown", ""),
 }
