@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.fake_clock_tap import sync
-from support.harness import Result, config_of, run_cli, run_tap, sandbox, select
+from support.harness import API_KEY, Result, config_of, run_cli, run_tap, sandbox, select
 from support.pages import DOCS, block
 
 from tap_crowdtwist.config.schema import CONFIG_SCHEMA
@@ -125,7 +125,7 @@ def test_a_wrong_setting_is_answered_with_the_message_of_the_page(
     (tmp_path / "push").mkdir()
     (tmp_path / "push" / "2_512_PROFILE_20260310 (1).zip").write_bytes(b"")
     config: dict[str, Any] = {
-        "api_key": "key",
+        "api_key": API_KEY,
         "api_url": NOWHERE,
         "pos_url": NOWHERE,
         "user_ids": ["1000003"],
@@ -145,7 +145,7 @@ def test_a_wrong_setting_is_answered_with_the_message_of_the_page(
 
 
 RUNS: dict[str, Callable[[Sandbox], Result]] = {
-    "rejected the credentials": lambda world: sync(world, "activities", api_key="other"),
+    "rejected the credentials": lambda world: sync(world, "activities", api_key="sEcReT-kEy-2!"),
     "does not know": lambda world: sync(world, "users", user_ids=list(range(1, 30))),
     "not known to CrowdTwist": lambda world: sync(
         world, "users", user_ids=[1, *world.roster()], missing_members_path=None
