@@ -1,4 +1,4 @@
-"""The table of faults, from the outcomes that the tests write to outcomes.json."""
+"""The tables of faults, from the outcomes that the tests write to outcomes.json."""
 
 from __future__ import annotations
 
@@ -15,6 +15,13 @@ _MIXTURES = {
     "lie": "A wrong `total`, a missing `next_page`, or rows that move.",
     "all": "Any of these faults.",
 }
+_TITLES = {
+    "in the run": "Everything is read in the same run",
+    "in the run, with a warning": "Everything is read in the same run, which logs a warning",
+    "by the next run, which retries the failed members": "The next run retries the failed members",
+    "by the next run, which goes on": "The next run goes on where this one ended",
+}
+"""How the tests describe an outcome -> title of its table."""
 
 
 def outcomes() -> list[dict[str, Any]]:
@@ -23,14 +30,18 @@ def outcomes() -> list[dict[str, Any]]:
     return rows
 
 
-def faults_table() -> str:
-    """Render the faults, and the outcome of a sync with each of them."""
-    head = ("Fault", "What happens", "Occurrences", "Retries", "All rows read", "Rows lost")
-    lines = [
-        f"| {' | '.join(cells)} |\n"
-        for cells in (head, ["---"] * len(head), *map(_cells, outcomes()))
-    ]
-    return "".join(lines)
+def faults_tables() -> str:
+    """Render the faults, and the outcome of a sync with each of them: one table per outcome."""
+    return "\n".join(
+        f"### {title}\n\n{_table([row for row in outcomes() if row['end'] == end])}"
+        for end, title in _TITLES.items()
+    )
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    head = ("Fault", "What happens", "Occurred, sent again")
+    lines = (head, ["---", "---", "--:"], *map(_cells, rows))
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
@@ -39,5 +50,4 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     description = _MIXTURES[fault] if is_mixture else ALL_FAULTS[fault].description
     # After the semicolon, a description says how a client recovers.
     what = description.partition(";")[0].rstrip(".").replace(" (parameter)", "")
-    numbers = (f"{row['met']}", f"{row['tries']}", row["end"], f"{row['lost'] + row['wrong']}")
-    return (f"`{fault}`", f"{what}.", *numbers)
+    return f"`{fault}`", f"{what}.", f"{row['met']}, {row['tries']}"

@@ -270,7 +270,8 @@ def _client_id(config: Mapping[str, Any], url_name: str) -> str:
     client_id = _text(config, "client_id")
     if not client_id:
         raise SettingError(
-            "client_id", f"is missing; set it, or both `api_url` and `pos_url` (no `{url_name}`)"
+            "client_id",
+            f"is missing; set it, or both `api_url` and `pos_url` (`{url_name}` is not set)",
         )
     if not _CLIENT_ID.fullmatch(client_id):
         raise SettingError("client_id", "must be the client number alone, such as 512")

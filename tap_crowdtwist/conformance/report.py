@@ -6,7 +6,7 @@ All of them hold names, kinds, counts and outcomes, never a value.
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_crowdtwist.conformance.findings import Outcome
@@ -34,21 +34,21 @@ class _Style(NamedTuple):
     Attributes:
         label: in a line for a terminal.
         words: in the summary.
-        cell: in the table of the page.
+        item: in a list of the page, after the name.
     """
 
     label: str
     words: str
-    cell: str
+    item: str
 
 
 _STYLES = {
-    Outcome.CONFIRMED: _Style("ok     ", "confirmed", "confirmed"),
-    Outcome.ADAPTS: _Style("adapts ", "differ and the tap adapts", f"**{Outcome.ADAPTS.value}**"),
+    Outcome.CONFIRMED: _Style("ok     ", "confirmed", ""),
+    Outcome.ADAPTS: _Style("adapts ", "differ and the tap adapts", f" ({Outcome.ADAPTS.value})"),
     Outcome.DIFFERS: _Style(
-        "DIFFERS", "differ and the tap cannot adapt", f"**{Outcome.DIFFERS.value}**"
+        "DIFFERS", "differ and the tap cannot adapt", f" (**{Outcome.DIFFERS.value}**)"
     ),
-    Outcome.UNKNOWN: _Style("unknown", "unknown", "unknown"),
+    Outcome.UNKNOWN: _Style("unknown", "unknown", ""),
 }
 
 
@@ -134,17 +134,10 @@ def as_markdown(facts: Mapping[str, Any], findings: Sequence[Finding], evidence:
         f"{summary(findings, evidence)}.\n",
         "## Differences\n",
         _differences(findings),
-        "## All assumptions\n",
-        _table(
-            (
-                "Assumption",
-                "Documented or assumed",
-                "Outcome",
-                "Observed",
-                "What to do, or what is needed to find out",
-            ),
-            [_cells(finding) for finding in findings],
-        ),
+        "## Unknown\n",
+        _list(findings, Outcome.UNKNOWN) or "None.\n",
+        "## Confirmed\n",
+        _list(findings, Outcome.CONFIRMED) or "None.\n",
         "## Properties\n",
         f"{_PROPERTIES_NOTE}\n",
     ]
@@ -153,18 +146,23 @@ def as_markdown(facts: Mapping[str, Any], findings: Sequence[Finding], evidence:
     return "\n".join(parts)
 
 
-def _differences(findings: Iterable[Finding]) -> str:
+def _differences(findings: Sequence[Finding]) -> str:
     """Render the differences, those that the tap cannot adapt to first."""
-    by_outcome = defaultdict(list)
-    for finding in findings:
-        line = f"* `{finding.name}` {finding.outcome.value}: {finding.observed}; {finding.advice}\n"
-        by_outcome[finding.outcome].append(line)
-    return "".join(by_outcome[Outcome.DIFFERS] + by_outcome[Outcome.ADAPTS]) or "None.\n"
+    lists = [_list(findings, outcome) for outcome in (Outcome.DIFFERS, Outcome.ADAPTS)]
+    return "".join(lists) or "None.\n"
 
 
-def _cells(finding: Finding) -> tuple[str, ...]:
-    name, documented, outcome, observed, advice = finding
-    return f"`{name}`", documented, _STYLES[outcome].cell, observed, advice
+def _list(findings: Iterable[Finding], outcome: Outcome) -> str:
+    """Render the findings with an outcome as a list.
+
+    Not as a table, whose cells would be too long for a narrow page.
+    """
+    label = _STYLES[outcome].item
+    return "".join(
+        f"* `{finding.name}`{label}: {finding.documented} Seen: {_explanation(finding)}\n"
+        for finding in findings
+        if finding.outcome is outcome
+    )
 
 
 def _properties(stats: PropertyStats) -> list[str]:

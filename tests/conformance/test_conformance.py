@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,11 +17,13 @@ from support.conformance import (
     conform_with,
     plain,
 )
-from support.harness import config_of, sandbox
+from support.harness import PRESENT, config_of, process_untouched, sandbox, tap_at
+from support.pages import block
 
 from crowdtwist_sandbox.deviations import DEVIATIONS
 from tap_crowdtwist.conformance import recorder
 from tap_crowdtwist.conformance.assumptions import evaluate
+from tap_crowdtwist.conformance.cli import command
 from tap_crowdtwist.conformance.collector import MAX_MEMBERS
 from tap_crowdtwist.conformance.evidence import Evidence
 from tap_crowdtwist.conformance.findings import Outcome
@@ -159,6 +163,23 @@ def test_the_page_may_be_asked_for_by_its_name(tmp_path: Path) -> None:
         conform_with(config_of(running), tmp_path / "report.md")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["report.json", "report.md"]
     assert "## Differences" in (tmp_path / "report.md").read_text("utf-8")
+
+
+def test_the_command_of_the_page_runs_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, *arguments = shlex.split(block("Check your own program", "console"))
+    assert name == "crowdtwist-conformance"
+    monkeypatch.chdir(tmp_path)
+    with plain() as running:
+        (tmp_path / "config.json").write_text(json.dumps(config_of(running)), "utf-8")
+        with process_untouched():
+            command(arguments, obj=tap_at(PRESENT), standalone_mode=False)
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "config.json",
+        "report.json",
+        "report.md",
+    ]
 
 
 def test_settings_are_checked_before_anything_is_asked() -> None:

@@ -1,4 +1,4 @@
-"""Every line of the table of what is unverified has its assumption."""
+"""Every assumption on the page of what is unverified is one that the command checks."""
 
 from __future__ import annotations
 
@@ -29,20 +29,24 @@ CHECKED: dict[str, tuple[str, ...]] = {
     "Page sizes": ("activities.page_size", "activities.larger", "user_rewards.larger"),
     "Lists without pages": ("user_activities.envelope", "coupons.envelope"),
     "`date_last_updated` of a profile": ("users.date_last_updated",),
-    "Feeds: columns and members": ("feeds.columns",),
-    "Feeds: when files come": ("feeds.days",),
+    "Columns and members in feeds": ("feeds.columns",),
+    "When the files of feeds come": ("feeds.days",),
     "Live Push: points expiration": ("feeds.live_expirations",),
     "Live Push: keys": ("feeds.live_keys",),
     "429 and `Retry-After`": ("limits.429", "limits.headers"),
 }
-"""Line of the table -> what is checked for it."""
+"""Assumption on the page -> what is checked for it."""
 
 
-def test_every_line_of_the_table_is_checked() -> None:
-    text = (DOCS / "unverified.md").read_text(encoding="utf-8")
-    table = text.partition("| What | Our reading |")[2].partition("\n\n")[0]
-    lines = re.findall(r"^\| (?!---)(.+?) \| ", table, re.MULTILINE)
-    assert lines == list(CHECKED)
+def test_every_assumption_on_the_page_is_checked_under_the_names_given_there() -> None:
+    page = (DOCS / "unverified.md").read_text(encoding="utf-8")
+    part = page.partition("\n## What the tap assumes\n")[2].partition("\n## ")[0]
+    sections = dict(re.findall(r"(?ms)^### ([^\n]+)\n(.*?)(?=^### |\Z)", part))
+    assert list(sections) == list(CHECKED)
+    for title, text in sections.items():
+        names = re.search(r"\(([^()]*)\)\s*\Z", text)
+        assert names is not None, title
+        assert tuple(re.findall(r"`([^`]+)`", names[1])) == CHECKED[title]
 
 
 def test_every_check_has_a_name_of_its_own() -> None:

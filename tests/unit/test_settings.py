@@ -326,7 +326,8 @@ def test_without_a_client_both_urls_are_needed(
 ) -> None:
     urls = {given_name: "https://host.test"} if given_name else {}
     assert refusal(client_id=client, **urls) == (
-        f"Setting `client_id`: is missing; set it, or both `api_url` and `pos_url` (no `{missing}`)"
+        "Setting `client_id`: is missing; set it, or both `api_url` and `pos_url` "
+        f"(`{missing}` is not set)"
     )
 
 
