@@ -114,7 +114,7 @@ def test_the_commands_list_what_the_page_says(command: str, names: Any, tmp_path
 
 
 def test_files_and_events_are_sent(urls: dict[str, str], tmp_path: Path) -> None:
-    files, events = blocks("Files and events", "console")
+    files, events = blocks("Files and events that", "console")
     shell(urls, tmp_path, files)
     assert {path.suffix for path in tmp_path.glob("*/*")} == {".zip", ".txt"}
     with receiver() as got:
