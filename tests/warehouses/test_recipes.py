@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from support.harness import INCREMENTAL, KEYS, OFF_BY_DEFAULT, PROGRAM_STREAMS, STREAMS
