@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 from collections import defaultdict
 from datetime import timedelta
@@ -125,6 +126,7 @@ def test_what_there_is_is_told_before_the_first_run(directory: Directory) -> Non
     assert "user_ids_column" in output
 
 
+@pytest.mark.skipif(shutil.which("flock") is None, reason="the crontab needs flock, of Linux")
 def test_a_dump_every_day_loses_nothing_on_bad_days(
     directory: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
