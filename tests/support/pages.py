@@ -14,19 +14,26 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
+_FENCE_OR_TITLE = re.compile(r"^```.*?^```$|^#+ ", re.DOTALL | re.MULTILINE)
+
+
 def section(title: str) -> str:
-    """The text that follows a title of a page, up to the next title."""
-    begins = re.compile(r"(?m)^#+ ")
+    """The title of a page that begins so, and the text up to the next title."""
     pages = [path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md"))]
-    parts = [page[match.end() :] for page in pages for match in begins.finditer(page)]
-    (text,) = [part for part in parts if part.startswith(title)]
-    following = begins.search(text)
-    return text[: following.start()] if following else text
+    (text,) = [part for page in pages for part in _sections(page) if part.startswith(title)]
+    return text
 
 
 def blocks(title: str, kind: str) -> list[str]:
     """The fenced blocks of a kind that follow a title of a page, up to the next title."""
     return re.findall(rf"^```{kind}\n(.*?)^```$", section(title), re.DOTALL | re.MULTILINE)
+
+
+def _sections(page: str) -> list[str]:
+    """The title and text of each section of a page; a comment in a fenced block is no title."""
+    marks = [match for match in _FENCE_OR_TITLE.finditer(page) if match[0].startswith("#")]
+    ends = [*(match.start() for match in marks[1:]), len(page)]
+    return [page[match.end() : end] for match, end in zip(marks, ends, strict=True)]
 
 
 def block(title: str, kind: str) -> str:

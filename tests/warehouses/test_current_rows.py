@@ -124,7 +124,7 @@ class Warehouse:
                     self.held[stream, member] = now.get(member, set())
 
     def current(self, stream: str) -> set[Key]:
-        """The keys of the rows that the README's query gives."""
+        """The keys of the rows that the page's query gives."""
         sql = block("What is current", "sql").replace("coupons", stream)
         since = self._state["bookmarks"][stream]["whole_since"]
         keys = ", ".join(f"found.{name}" for name in KEYS[stream])

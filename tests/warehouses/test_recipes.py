@@ -5,19 +5,18 @@ from __future__ import annotations
 import gzip
 import json
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 from support.harness import INCREMENTAL, KEYS, OFF_BY_DEFAULT, PROGRAM_STREAMS, STREAMS
-from support.pages import DOCS, block, blocks, put_into_definition, put_into_env, shell
+from support.pages import block, put_into_definition, put_into_env, shell
+from support.push_files import PUSH
 from support.warehouses import texts
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from support.postgres_server import PostgresServer
     from support.warehouses import Project, Row
@@ -26,6 +25,7 @@ pytest_plugins = ["support.warehouse_fixtures"]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 
 DEFAULT = [stream for stream in STREAMS if stream not in OFF_BY_DEFAULT]
+FULL_TABLES = [s for s in DEFAULT if s not in {*INCREMENTAL, *PROGRAM_STREAMS}]
 SHARDED = 24
 """Enough members for each of eight parts to have some."""
 
@@ -106,6 +106,11 @@ def test_from_the_first_backfill_to_several_machines(
         for stream in DEFAULT:
             assert set(tables.keys(stream)) >= set(whole[stream]), stream
         state = pipeline.stored_state(main)
+        entries = state["singer_state"]["bookmarks"]
+        command = block("What is current", "console")
+        assert pipeline.command(["sh", "-eu", "-c", command]).stdout == (
+            f"{ {name: entries[name]['whole_since'] for name in entries if name in FULL_TABLES} }\n"
+        )
 
         there = {stream: tables.left(stream) for stream in DEFAULT}
         shell(pipeline, "One member again", TAP_CROWDTWIST_VANISHED_ROWS="forget")
@@ -199,28 +204,13 @@ def test_members_by_email_address_from_a_file(pipeline: Project, sandbox: Sandbo
         assert texts(stream, found[stream]) == texts(stream, sandbox.expected_rows(stream))
 
 
-def test_a_local_dump(pipeline: Project, loaders: Path, sandbox: Sandbox) -> None:
-    dump, dump_with_state = blocks("A local dump", "console")
-    first, *rest = dump.splitlines()
-    config: dict[str, Any] = json.loads(block("A local dump", "json"))
-    config |= {"api_url": sandbox.api_url, "pos_url": sandbox.pos_url, "api_key": sandbox.api_key}
-    (pipeline.root / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    roster = "".join(f"{member}\n" for member in sandbox.roster())
-    (pipeline.root / config["user_ids_path"]).write_text(f"member_id\n{roster}", encoding="utf-8")
-    programs = loaders / ".meltano" / "loaders" / "target-jsonl" / "venv" / "bin"
-    path = f"{programs}:{pipeline.environment()['PATH']}"
+def test_only_the_files(pipeline: Project, sandbox: Sandbox) -> None:
+    sandbox.write_data_push(pipeline.root)
+    title = "Only the files"
+    put_into_definition(pipeline, title)
+    put_into_env(pipeline, title, old="sftp://host/crowdtwist", new=str(pipeline.root))
 
-    pipeline.command(["sh", "-eu", "-c", "\n".join(rest)], PATH=path)
+    found = emitted(pipeline)
 
-    definition = yaml.safe_load((DOCS.parent / "meltano.yml").read_text(encoding="utf-8"))
-    pins = [loader["pip_url"] for loader in definition["plugins"]["loaders"]]
-    assert first.removeprefix("pipx install ") in pins
-    for stream in ("activities", "users", "user_rewards"):
-        (file,) = pipeline.root.glob(f"{stream}-*.jsonl")
-        lines = file.read_text(encoding="utf-8").splitlines()
-        assert texts(stream, map(json.loads, lines)) == texts(stream, sandbox.expected_rows(stream))
-
-    pipeline.command(["sh", "-eu", "-c", dump_with_state], PATH=path)
-
-    state = json.loads((pipeline.root / "state.json").read_text(encoding="utf-8"))
-    assert state["bookmarks"]["purchases"]["replication_key_value"]
+    assert {"push_users", "push_user_activities"} <= set(found) <= set(PUSH)
+    assert not sandbox.requests()
