@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from tap_crowdtwist.streams.base import CrowdTwistStream
 
-_KINDS = {"number": "decimal", "integer": "integer", "boolean": "boolean", "array": "array"}
+# Meltano reads a `decimal` as a Decimal, which it cannot write into the tap's config. The tap takes
+# a number as text, too.
+_KINDS = {"number": "string", "integer": "integer", "boolean": "boolean", "array": "array"}
 _YAML_WIDTH = 92
 _COMMAND_WIDTH = 80
 _REQUIRED = ("api_key", "client_id", "user_ids_path")
@@ -150,7 +152,7 @@ def _listed(streams: Iterable[type[CrowdTwistStream]]) -> str:
 
 def _notes(stream: type[CrowdTwistStream]) -> str:
     summary = (stream.__doc__ or "").partition("\n\n")[0]
-    return " ".join(f"{summary} {stream.readme_note}".split())
+    return " ".join(f"{summary} {stream.page_note}".split())
 
 
 def env_example() -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from meltano.core.setting_definition import SettingDefinition
 from support.clocks import FakeClock
 from support.harness import config_of, run_cli, run_tap, sandbox, select
 from support.pages import DOCS, block, blocks, section
@@ -58,7 +59,7 @@ DEFAULT_STREAMS = [
 KINDS = {
     "string": "string",
     "integer": "integer",
-    "number": "decimal",
+    "number": "string",
     "boolean": "boolean",
     "array": "array",
     "object": "object",
@@ -122,6 +123,16 @@ def test_extractor_has_every_setting_with_its_kind_default_and_sensitivity(
             assert setting["kind"] == "date_iso8601", name
         else:
             assert setting["kind"] == KINDS[one_type(schema)], name
+
+
+def test_meltano_can_pass_on_every_setting_of_an_environment_variable(extractor: Any) -> None:
+    texts = {"array": "[]", "object": "{}", "date_iso8601": "2026-01-01"}
+    for setting in extractor["settings"]:
+        text = texts.get(setting["kind"]) or str(setting.get("value", "1"))
+
+        value = SettingDefinition.parse(setting).cast_value(text)
+
+        assert json.loads(json.dumps(value)) == value, setting["name"]
 
 
 def one_type(schema: dict[str, Any]) -> str:
