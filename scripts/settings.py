@@ -55,9 +55,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 _REQUIRED = {
     "api_key": "unless only files are read",
-    "client_id": "unless `api_url` and `pos_url` are both set",
-    "user_ids": "unless `user_ids_path` is set",
-    "user_ids_path": "unless `user_ids` is set",
+    "client_id": "unless `api_url` and `pos_url` are both set, or only files are read",
+    "user_ids": "to read members, unless `user_ids_path` is set or `sweep_members` is `changed`",
+    "user_ids_path": "to read members, unless `user_ids` is set or `sweep_members` is `changed`",
     "data_push_path": "if `sweep_members` is `changed`",
     "hmac_private_key": "if `auth_method` is `hmac`",
 }

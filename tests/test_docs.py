@@ -21,7 +21,7 @@ from support.clocks import FakeClock
 from support.harness import config_of, run_cli, run_tap, sandbox, select
 from support.pages import DOCS, block, blocks, section
 
-from scripts import parts, settings
+from scripts import parts, recording, settings
 from tap_crowdtwist import schemas
 from tap_crowdtwist.api.client import RequestStats
 from tap_crowdtwist.config.schema import CONFIG_SCHEMA
@@ -315,6 +315,14 @@ def test_readme_fits_one_screen_and_names_every_stream() -> None:
     assert set(re.findall(r"`(\w+)`¹", rows)) == {
         stream.name for stream in API_STREAMS if not stream.selected_by_default
     }
+
+
+def test_readme_shows_lines_of_the_recording() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"(?ms)^```\n(\[4/8\].*?)^```$", readme)
+    recorded = recording.text().splitlines()
+
+    assert [line for line in shown.splitlines() if line not in recorded] == []
 
 
 def test_links_of_the_readme_to_the_site_lead_to_a_page() -> None:
