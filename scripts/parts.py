@@ -150,7 +150,7 @@ def _listed(streams: Iterable[type[CrowdTwistStream]]) -> str:
 
 def _notes(stream: type[CrowdTwistStream]) -> str:
     summary = (stream.__doc__ or "").partition("\n\n")[0]
-    return " ".join(f"{summary} {stream.readme_note}".split())
+    return " ".join(f"{summary} {stream.page_note}".split())
 
 
 def env_example() -> str:

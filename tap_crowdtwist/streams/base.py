@@ -51,8 +51,8 @@ class CrowdTwistStream(Stream):
     name: str
     endpoint: ClassVar[Endpoint]
     aliases: ClassVar[Mapping[str, str]] = {}
-    readme_note: ClassVar[str] = ""
-    """Text for the README, after the first paragraph of the class's docstring."""
+    page_note: ClassVar[str] = ""
+    """Text for the page on streams, after the first paragraph of the class's docstring."""
 
     has_text_objects: ClassVar[bool] = False
     """Whether objects may arrive as text that is not JSON: counted then, without a warning."""

@@ -28,7 +28,7 @@ class BatchActivityCredits(FileStream):
     history_size = HistorySize(200, 200)
     primary_keys = ("file_name", "file_line")
     replication_key = "file_name"
-    readme_note = "If CrowdTwist would reject a line, `fault` says why."
+    page_note = "If CrowdTwist would reject a line, `fault` says why."
 
     @override
     def read(self, file: File) -> Iterator[Row]:

@@ -202,7 +202,7 @@ class PushPointsExpiration(DataPushStream):
     required_columns = ("user_id",)
     # `message_date` is described for the inactivity rule only, so it may go with that group.
     optional_columns = re.compile(r"message_date$|inactivity_|redperiod_", re.ASCII | re.IGNORECASE)
-    readme_note: ClassVar[str] = (
+    page_note: ClassVar[str] = (
         "The last row of a member is in the newest file, on the highest line."
     )
 

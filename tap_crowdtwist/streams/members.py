@@ -53,7 +53,7 @@ class Users(MemberStream):
     endpoint = endpoints.USER
     primary_keys = ("id",)
     valid_replication_keys = ("date_last_updated",)
-    readme_note = (
+    page_note = (
         "Every profile is requested; incremental by `date_last_updated` only filters the output."
     )
 
@@ -111,7 +111,7 @@ class UserActivityHistory(MemberStream):
     """Activities that each member completed, and the points for them."""
 
     name = "user_activity_history"
-    readme_note = (
+    page_note = (
         "Negative points are redemptions, deductions by staff in Member Care, or returned "
         "purchases."
     )
