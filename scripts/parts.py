@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from tap_crowdtwist.config.schema import CONFIG_SCHEMA
+from tap_crowdtwist.schemas import types_of
 from tap_crowdtwist.streams import API_STREAMS, FILE_STREAMS, STREAMS
 from tap_crowdtwist.tap import TapCrowdTwist
 
@@ -69,21 +70,13 @@ def _plugin_setting(name: str, schema: Schema) -> dict[str, Any]:
     return setting
 
 
-def type_of(schema: Schema) -> str:
-    """Return the type of a setting, null aside."""
-    types = schema["type"]
-    if isinstance(types, str):
-        return types
-    first: str = next(name for name in types if name != "null")
-    return first
-
-
 def _kind(schema: Schema) -> str:
     if "enum" in schema:
         return "options"
     if schema.get("format") == "date-time":
         return "date_iso8601"
-    return _KINDS.get(type_of(schema), type_of(schema))
+    name = types_of(schema)[0]
+    return _KINDS.get(name, name)
 
 
 def capabilities() -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from scripts.markdown import fill
 from tap_crowdtwist import schemas
 from tap_crowdtwist.privacy.policy import EXTRA, MODES, TAG, Policy, public_schema
 from tap_crowdtwist.streams import FILE_STREAMS, STREAMS
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ANY_KEY = b"any key of at least sixteen characters"
-_WIDTH = 104
 
 Actions = tuple[str, ...]
 
@@ -44,7 +43,7 @@ def group(title: str) -> str:
     for name, streams in streams_of.items():
         names_of[_describe(streams)].append(f"`{name}`")
     items = (f"* {', '.join(names)} in {where}" for where, names in names_of.items())
-    return "".join(f"{_fill(item)}\n" for item in items)
+    return "".join(f"{fill(item, '  ')}\n" for item in items)
 
 
 def _properties(stream: str) -> Iterator[tuple[str, str, Actions]]:
@@ -73,9 +72,3 @@ def _describe(streams: list[str]) -> str:
     others = [f"`{name}`" for name in streams if name not in files]
     every = " but ".join(["every stream of [files](feeds.md)", *missing])
     return f"{', '.join(others)} and {every}"
-
-
-def _fill(text: str) -> str:
-    return textwrap.fill(
-        text, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
-    )

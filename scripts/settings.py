@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any
 
-from scripts.parts import own_settings, type_of
+from scripts.markdown import fill
+from scripts.parts import own_settings
+from tap_crowdtwist.schemas import types_of
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Connection and key": (
@@ -69,7 +70,6 @@ _TYPES = {
     "number": "Number",
     "array": "List",
 }
-_WIDTH = 104
 
 Schema = dict[str, Any]
 
@@ -88,7 +88,7 @@ def _section(name: str, schema: Schema) -> str:
         facts.append(f"Required {_REQUIRED[name]}.")
     if schema.get("secret"):
         facts.append("Secret.")
-    return f"### `{name}`\n\n{_fill(' '.join(facts))}\n\n{_fill(schema['description'])}\n\n"
+    return f"### `{name}`\n\n{fill(' '.join(facts))}\n\n{fill(schema['description'])}\n\n"
 
 
 def _kind(schema: Schema) -> str:
@@ -97,7 +97,7 @@ def _kind(schema: Schema) -> str:
         return f"One of {_values(schema)}."
     if schema.get("format") == "date-time":
         return "Date, such as `2026-01-31`, or timestamp, such as `2026-01-31T00:00:00Z`."
-    name = _TYPES[type_of(schema)]
+    name = _TYPES[types_of(schema)[0]]
     if "enum" in schema.get("items", {}):
         return f"{name} of {_values(schema['items'])}."
     smallest, largest = schema.get("minimum"), schema.get("maximum")
@@ -110,7 +110,3 @@ def _kind(schema: Schema) -> str:
 
 def _values(schema: Schema) -> str:
     return ", ".join(f"`{value}`" for value in schema["enum"] if value is not None)
-
-
-def _fill(text: str) -> str:
-    return textwrap.fill(text, _WIDTH, break_long_words=False, break_on_hyphens=False)

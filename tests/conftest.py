@@ -21,6 +21,11 @@ settings.register_profile("random", derandomize=False, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
+# Settings in the shell of whoever runs the tests would otherwise reach the taps that tests start.
+for _name in [name for name in os.environ if name.startswith(("TAP_", "TARGET_", "MELTANO_"))]:
+    del os.environ[_name]
+
+
 @pytest.fixture(scope="session")
 def _world() -> Iterator[Sandbox]:
     with sandbox() as running:

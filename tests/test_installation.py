@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from support.packages import ROOT, build_packages, run
+from support.packages import ROOT, build_packages, run, uv_settings
 from support.pages import DOCS, block, blocks
 from support.warehouses import texts
 
@@ -50,11 +50,8 @@ def clone(packed_clone: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Where packages come from: pip's index, also for uv, which does not read its configuration."""
-    configuration = run([sys.executable, "-m", "pip", "config", "list"], ROOT)
-    found = re.findall(r"(?m)^[^.]+\.index-url='(.+)'$", configuration)
-    index = {"UV_DEFAULT_INDEX": found[-1]} if found else {}
-    return {**index, "UV_CACHE_DIR": str(tmp_path_factory.mktemp("uv")), "PIP_NO_COMPILE": "1"}
+    """Where packages come from, for uv and for pip."""
+    return {**uv_settings(tmp_path_factory.mktemp("uv")), "PIP_NO_COMPILE": "1"}
 
 
 @pytest.fixture

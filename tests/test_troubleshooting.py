@@ -17,6 +17,8 @@ from support.fake_clock_tap import sync
 from support.harness import API_KEY, Result, config_of, run_cli, run_tap, sandbox, select
 from support.pages import DOCS, block
 
+import crowdtwist_receiver
+import tap_crowdtwist
 from tap_crowdtwist.config.schema import CONFIG_SCHEMA
 from tap_crowdtwist.sync.run import SyncRun
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from crowdtwist_sandbox import Sandbox
 
-PACKAGES = ("tap_crowdtwist", "crowdtwist_receiver")
+PACKAGES = (tap_crowdtwist, crowdtwist_receiver)
 OTHERS = "## Messages of Meltano and of loaders"
 NOWHERE = "http://127.0.0.1:1"
 _PLACEHOLDER = re.compile(r"%(?:\(\w+\))?[.\d]*[sdrf]|\{[^{}]*\}")
@@ -51,7 +53,9 @@ def texts() -> frozenset[str]:
     """Return the constant texts of the packages, without docstrings, split at placeholders."""
     found: set[str] = set()
     for package in PACKAGES:
-        for file in sorted((DOCS.parent / package).rglob("*.py")):
+        # Not in the checkout: the packages may be installed from a wheel.
+        (root,) = package.__path__
+        for file in Path(root).rglob("*.py"):
             found |= set(_texts(ast.parse(file.read_text("utf-8"))))
     return frozenset(found)
 

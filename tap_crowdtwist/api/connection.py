@@ -47,8 +47,10 @@ def connect(
 
     Raises:
         KeyError: there is no such environment.
-        ValueError: neither `client_id` nor `urls` is given.
+        ValueError: `client_id` and `urls` are both missing, or the rate is less than 1.
     """
+    if requests_per_minute < 1:  # the second request would wait forever
+        raise ValueError("requests_per_minute must be at least 1")
     if urls is None:
         if not client_id:
             raise ValueError("give a client_id, or urls")

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.harness import API_KEY
@@ -134,11 +134,17 @@ def test_neither_the_singer_sdk_nor_the_rest_of_the_tap_is_imported() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "error"),
-    [({}, ValueError), ({"client_id": "512", "environment": "moon"}, KeyError)],
+    [
+        ({}, ValueError),
+        ({"client_id": "512", "environment": "moon"}, KeyError),
+        ({"client_id": "512", "requests_per_minute": 0}, ValueError),
+    ],
 )
-def test_a_client_needs_a_program(arguments: dict[str, str], error: type[Exception]) -> None:
+def test_a_client_needs_a_program_and_a_rate(
+    arguments: dict[str, Any], error: type[Exception]
+) -> None:
     with pytest.raises(error):
-        api.connect("made-up-key", **arguments)  # type: ignore[arg-type]
+        api.connect("made-up-key", **arguments)
 
 
 def test_a_signature_needs_no_api_key_on_the_main_host() -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
+from support.packages import meltano_with_uv
 from support.pages import DOCS, block, blocks
 
 from scripts import recording
@@ -35,8 +36,8 @@ class Clone:
         around = {
             name: value for name, value in os.environ.items() if not name.startswith(_NOT_OURS)
         }
-        # Few of the modules are ever imported, and those get their bytecode then.
-        self._environment = {**around, "HOME": str(home), "NO_COLOR": "1", "PIP_NO_COMPILE": "1"}
+        own = {"HOME": str(home), "NO_COLOR": "1"}
+        self._environment = {**around, **own, **meltano_with_uv(root.with_name("uv"))}
         listed = subprocess.run(
             ["git", "ls-files", "-z"], cwd=CHECKOUT, check=True, stdout=subprocess.PIPE, text=True
         )

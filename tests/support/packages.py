@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,3 +44,20 @@ def build_packages(directory: Path) -> Path:
     run([sys.executable, "-m", "build", "--outdir", directory, ROOT], directory)
     (wheel,) = directory.glob("*.whl")
     return wheel
+
+
+def uv_settings(cache: Path) -> dict[str, str]:
+    """Return variables with which uv installs from pip's index; it does not read pip's settings.
+
+    Args:
+        cache: a directory for what uv downloads.
+    """
+    configuration = run([sys.executable, "-m", "pip", "config", "list"], ROOT)
+    found = re.findall(r"(?m)^[^.]+\.index-url='(.+)'$", configuration)
+    index = {"UV_DEFAULT_INDEX": found[-1]} if found else {}
+    return {**index, "UV_CACHE_DIR": str(cache)}
+
+
+def meltano_with_uv(cache: Path) -> dict[str, str]:
+    """Return variables with which Meltano installs plugins by uv, in a tenth of the time of pip."""
+    return {**uv_settings(cache), "MELTANO_VENV_BACKEND": "uv"}

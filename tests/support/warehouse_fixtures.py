@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.packages import meltano_with_uv
 from support.postgres_server import PostgresServer
 from support.warehouses import Project
 
@@ -41,9 +42,7 @@ def loaders(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.rmtree(root, ignore_errors=True)
             home = shared / "home"
             home.mkdir(exist_ok=True)
-            # Few of the modules are ever imported, and those get their bytecode then.
-            quick = {"PIP_NO_COMPILE": "1"}
-            Project(root, home)("install", **quick)
+            Project(root, home)("install", **meltano_with_uv(shared / "uv"))
             done.touch()
     return root
 
