@@ -86,7 +86,7 @@ def installed_version(settings: dict[str, str], cwd: Path) -> str:
 @pytest.mark.parametrize(
     ("first", "again"), [("With pipx", "pipx"), ("With uv", "uv")], ids=["pipx", "uv"]
 )
-def test_a_tool_installs_the_clone_and_then_a_newer_one(
+def test_a_tool_installs_the_clone_and_then_a_newer_one_and_removes_it(
     clone: Path, settings: dict[str, str], first: str, again: str
 ) -> None:
     shell(block(first, "console"), clone, settings)
@@ -105,6 +105,11 @@ def test_a_tool_installs_the_clone_and_then_a_newer_one(
     assert NEWER in installed_version(settings, clone.parent)
     (module,) = (clone.parent / "tools").glob("*/**/site-packages/tap_crowdtwist/__init__.py")
     assert module.read_text(encoding="utf-8").startswith('"""A newer one. ')
+
+    (remove,) = (c for c in blocks("Remove the installed tap", "console") if c.startswith(again))
+    shell(remove, clone, settings)
+    assert not module.exists()
+    assert list(Path(settings["PIPX_BIN_DIR"]).iterdir()) == []
 
 
 def test_pip_installs_the_clone_into_a_virtual_environment(

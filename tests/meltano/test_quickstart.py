@@ -25,7 +25,8 @@ pytest_plugins = ["support.meltano_fixtures"]
 
 CHECKOUT = DOCS.parent
 WITHOUT_KEY = "Without an API key"
-_NOT_OURS = ("TAP_", "TARGET_", "MELTANO_", "COV", "PYTHON")
+# Variables of an outer make would let `make clean` delete another environment than the clone's.
+_NOT_OURS = ("TAP_", "TARGET_", "MELTANO_", "COV", "PYTHON", "MAKE", "MFLAGS", "VENV", "AIRFLOW_")
 
 
 class Clone:
@@ -71,6 +72,11 @@ class Clone:
             text, times = re.subn(rf"(?m)^#?{name}=.*$", line, text)
             assert times == 1, name
         path.write_text(text, encoding="utf-8")
+
+    def files(self) -> set[Path]:
+        """List the files of the clone, and the environment as one of them."""
+        found = (path for path in self.root.rglob("*") if path.is_symlink() or not path.is_dir())
+        return {path.relative_to(self.root) for path in found}
 
     def count(self, stream: str) -> int:
         """Count the rows of a table."""
@@ -119,6 +125,7 @@ def test_the_steps_lead_to_rows_and_the_next_day_to_more(
             text = text.replace(shown, real)
         return text
 
+    at_first = clone.files()
     install = block("Step 1", "console")
     activate = install.splitlines()[0]
     roster = block("Step 2", "text")
@@ -130,6 +137,7 @@ def test_the_steps_lead_to_rows_and_the_next_day_to_more(
     (clone.root / "members.csv").write_text(roster, encoding="utf-8")
     clone.shell(block("Step 3", "console"))
     clone.fill_in(block("Step 3", "dotenv"))
+    clone.shell(block("Step 3", "console"))  # once more, for a reader without a key
     clone.fill_in(on_ports(block(WITHOUT_KEY, "dotenv")))
 
     checks = clone.shell(activate, block("Step 4", "console"))
@@ -144,6 +152,9 @@ def test_the_steps_lead_to_rows_and_the_next_day_to_more(
     clone.shell(activate, block("Step 6", "console"))
     assert clone.count("user_activity_history") > before
     assert clone.count("users") == len(members)
+
+    clone.shell(activate, block("Remove what is in the clone", "console"))
+    assert clone.files() == at_first - {Path(".venv")}
 
 
 def test_the_recording_fits_the_page_and_tells_nothing_of_its_machine() -> None:
