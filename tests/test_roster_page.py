@@ -14,7 +14,7 @@ import duckdb
 import pytest
 from dotenv import dotenv_values
 from support.harness import run_tap, sandbox
-from support.pages import DOCS, block
+from support.pages import DOCS, block, blocks
 
 from tap_crowdtwist.members import roster_files
 
@@ -41,7 +41,13 @@ def test_one_member_is_enough_for_a_first_try(tmp_path: Path) -> None:
         address = running.roster("email")[0]
         own = {"API_KEY": running.api_key, "API_URL": running.api_url, "POS_URL": running.pos_url}
         env = "".join(f"TAP_CROWDTWIST_{name}={value}\n" for name, value in own.items())
-        (tmp_path / ".env").write_text(env, encoding="utf-8")
+        # What the quick start has left behind.
+        (roster,) = blocks("Step 3: fill in the settings", "dotenv")[0].splitlines()[2:]
+        env += f"{roster}\n"
+        (tmp_path / "members.csv").write_text(block("Step 2: list the members", "text"))
+        edited = block("Try it with one member", "dotenv")
+        assert edited == f"#{roster}\n"
+        (tmp_path / ".env").write_text(env.replace(f"{roster}\n", edited), encoding="utf-8")
         done = subprocess.run(
             ["sh", "-eu", "-c", commands.replace("ada@example.com", address)],
             cwd=tmp_path,
@@ -123,9 +129,13 @@ def test_customers_who_are_no_members_are_counted_and_listed(
     strangers = [f"nobody+{number}@example.test" for number in range(60)]
     with sandbox(members=30) as running:
         addresses = running.roster("email")
-        rows = "".join(f"x,{address}\n" for address in [*addresses, *strangers])
+        rows = "".join(f"x,{address}\n" for address in [*addresses, "", *strangers])
         customers = Path(settings["user_ids_path"])
         customers.write_text(f"Name,Private E-Mail\n{rows}", encoding="utf-8")
+        stopped = run_tap(running, "users", user_ids=None, **settings, code=1)
+        assert "have no id" in stopped.last_line or "has no id" in stopped.last_line
+        duckdb.sql(block("Customers without an address", "sql"))
+        settings["user_ids_path"] = "customers-with-address.csv"
 
         result = run_tap(running, "users", user_ids=None, **settings)
         refused = run_tap(

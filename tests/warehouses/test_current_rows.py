@@ -19,7 +19,7 @@ from support.harness import (
     sandbox,
     select,
 )
-from support.pages import block
+from support.pages import block, blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -150,13 +150,18 @@ PATHS = {
 
 @pytest.fixture(params=["postgresql", "duckdb"])
 def query(request: pytest.FixtureRequest) -> Iterator[Callable[[str], list[Key]]]:
+    in_postgresql, in_duckdb = blocks("Queries", "sql")
     if request.param == "duckdb":
         with duckdb.connect() as connection:
+            connection.execute(f"CREATE SCHEMA crowdtwist; {in_duckdb}")
             yield lambda sql: [tuple(row) for row in connection.execute(sql).fetchall()]
         return
     server: PostgresServer = request.getfixturevalue("postgres")
     server.create_database("current_rows")
-    yield lambda sql: [tuple(line.split("|")) for line in server.query(sql, "current_rows")]
+    server.query("CREATE SCHEMA crowdtwist", "current_rows")
+    yield lambda sql: [
+        tuple(line.split("|")) for line in server.query(in_postgresql + sql, "current_rows")
+    ]
 
 
 def test_the_current_rows_are_what_the_program_held_when_members_were_last_read(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
+import sys
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import pytest
-from support.harness import INCREMENTAL, KEYS, OFF_BY_DEFAULT, PROGRAM_STREAMS, STREAMS
+from support.harness import INCREMENTAL, KEYS, OFF_BY_DEFAULT, PROGRAM_STREAMS, STREAMS, TODAY
 from support.pages import block, put_into_definition, put_into_env, shell
 from support.push_files import PUSH
 from support.warehouses import texts
@@ -27,7 +29,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 DEFAULT = [stream for stream in STREAMS if stream not in OFF_BY_DEFAULT]
 FULL_TABLES = [s for s in DEFAULT if s not in {*INCREMENTAL, *PROGRAM_STREAMS}]
 SHARDED = 24
-"""Enough members for each of eight parts to have some."""
+"""Enough members for each of four parts to have some."""
 
 
 @pytest.fixture
@@ -123,12 +125,19 @@ def test_from_the_first_backfill_to_several_machines(
         assert tables.members() == list(map(int, sandbox.roster()))
         present = {stream: tables.keys(stream) for stream in DEFAULT}
 
-        shell(pipeline, "From one machine to several")
+        commands = re.split(
+            r"^#.*\n", block("From one machine to several", "console"), flags=re.MULTILINE
+        )
+        assert commands == [
+            "",
+            *(commands[1].replace("1/4", f"{n}/4").replace("1of4", f"{n}of4") for n in range(1, 5)),
+        ]
+        pipeline.command(["sh", "-eu", "-c", commands[2]])
         part = tables.members()
         assert 0 < len(part) < SHARDED / 2
         assert {stream: tables.keys(stream) for stream in DEFAULT} == present
-        bookmarks = pipeline.stored_state(f"{main}:2of8")["singer_state"]["bookmarks"]
-        assert bookmarks["users"]["roster"]["shard"] == "2/8"
+        bookmarks = pipeline.stored_state(f"{main}:2of4")["singer_state"]["bookmarks"]
+        assert bookmarks["users"]["roster"]["shard"] == "2/4"
 
 
 def test_only_the_catalogs(pipeline: Project, sandbox: Sandbox) -> None:
@@ -141,6 +150,27 @@ def test_only_the_catalogs(pipeline: Project, sandbox: Sandbox) -> None:
     assert set(found) == set(PROGRAM_STREAMS)
     for stream, rows in found.items():
         assert texts(stream, rows) == texts(stream, sandbox.expected_rows(stream))
+
+
+def test_only_one_stream_of_the_last_year_every_night(pipeline: Project) -> None:
+    title = "Only one stream"
+    command = (
+        block(title, "text").split(maxsplit=5)[5].replace("/srv/crowdtwist", str(pipeline.root))
+    )
+    (pipeline.root / ".venv").symlink_to(sys.prefix)
+    pipeline.settings["TARGET_JSONL_DESTINATION_PATH"] = str(pipeline.root)
+    put_into_definition(pipeline, title)
+    put_into_env(pipeline, title)
+    with Sandbox(SandboxOptions(members=12, seed=8, today=TODAY)) as sandbox:
+        pipeline.read_from(sandbox)
+        pipeline.command(["sh", "-eu", "-c", command.replace("target-postgres", "target-jsonl")])
+        truth = list(sandbox.expected_rows("purchases"))
+
+    assert [path.name for path in pipeline.root.glob("*.jsonl")] == ["purchases.jsonl"]
+    lines = (pipeline.root / "purchases.jsonl").read_text(encoding="utf-8").splitlines()
+    expected = [row for row in truth if row["last_date_purchased"] >= "2025-03-01"]
+    assert 0 < len(expected) < len(truth)
+    assert texts("purchases", map(json.loads, lines)) == texts("purchases", expected)
 
 
 def test_everything_but_without_email_addresses(pipeline: Project, sandbox: Sandbox) -> None:

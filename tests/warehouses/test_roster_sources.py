@@ -50,7 +50,7 @@ def test_customers_become_numbers_and_push_files_add_those_who_joined(
         named = sandbox.roster("third_party_id")
         rows = ", ".join(f"('{name}')" for name in named)
         query("CREATE SCHEMA crm; CREATE TABLE crm.customers (third_party_id text)")
-        query(f"INSERT INTO crm.customers VALUES {rows}, (NULL)")  # noqa: S608 - our own names
+        query(f"INSERT INTO crm.customers VALUES {rows}, (NULL), (''), (' ')")  # noqa: S608 - our own names
 
         shell(pipeline, CUSTOMERS)
         assert ids_in_file(pipeline) == named

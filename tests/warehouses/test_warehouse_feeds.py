@@ -71,7 +71,7 @@ def test_three_ways_lead_to_the_same_rows_and_only_who_changed_is_asked(
         for feed in FILE_STREAMS:
             assert_shaped(database, feed.name, list(feed.primary_keys))
         assert_three_ways_agree(database, sandbox)
-        assert_credits_are_told(database, sandbox)
+        assert_credits_are_told(postgres, sandbox)
 
 
 def assert_equal_but_for_countdowns(database: Database, stream: str, expected: Expected) -> None:
@@ -131,16 +131,16 @@ def assert_day_agrees(database: Database, when: date) -> None:
     assert asked == rows("live_redemptions", ordered, "order_date")
 
 
-def assert_credits_are_told(database: Database, sandbox: Sandbox) -> None:
+def assert_credits_are_told(postgres: PostgresServer, sandbox: Sandbox) -> None:
     """The recipe's query names each line that was not credited, and why."""
-    database.execute(f"ALTER DATABASE feeds SET search_path TO {SCHEMA}")
+    choose, _ = blocks("Queries", "sql")
     query = block("What was sent as Batch Activity Credit, and not credited", "sql")
-    names = database.query(f"SELECT DISTINCT file_name FROM {SCHEMA}.batch_activity_credits")  # noqa: S608 - likewise
+    files = "SELECT DISTINCT file_name FROM batch_activity_credits"
+    names = postgres.query(choose + files, "feeds")
     assert len(names) == sandbox.clock()["day"] + 1
-    told = database.query(query)
+    told = [line.split("|") for line in postgres.query(choose + query, "feeds")]
     for name in names:
-        whys = sorted(row["why"] for row in told if row["file_name"] == name["file_name"])
-        assert whys == [
+        assert sorted(why for file_name, _, why in told if file_name == name) == [
             "bad date",
             "bad points",
             "no activity",
