@@ -215,7 +215,14 @@ def test_a_failed_sync_shows_the_end_of_its_log(project: MeltanoProject, sandbox
     message = str(caught.value)
     assert message.endswith("`meltano run tap-crowdtwist target-jsonl` ended with 1")
     assert "Traceback" not in message
-    assert "made-up-key" not in project.log.read_text(encoding="utf-8")
+    log = project.log.read_text(encoding="utf-8")
+    assert "made-up-key" not in log
+    (project.root / "run.log").write_text(log, encoding="utf-8")
+    search = ["sh", "-euc", block("Find it in the log of Meltano", "console")]
+    found = subprocess.run(
+        search, cwd=project.root, stdout=subprocess.PIPE, text=True, check=True, timeout=60
+    )
+    assert "CrowdTwist rejected the credentials" in found.stdout.splitlines()[-1]
 
 
 @pytest.mark.slow

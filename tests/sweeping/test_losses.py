@@ -57,6 +57,15 @@ def test_an_owed_member_is_read_from_the_earlier_of_two_bounds() -> None:
     assert sorted(whole.bought) == ["p1", "p2"]
 
 
+def test_a_failed_member_that_leaves_the_roster_is_not_retried() -> None:
+    host = Host(purchases(1, 2), {1})
+    failed = run(host, [1, 2])
+    assert isinstance(failed.error, IncompleteError)
+    later = run(host, [2], failed.state)
+    assert later.error is None
+    assert "sweep" not in later.state["bookmarks"]["purchases"]
+
+
 def test_who_leaves_during_a_sweep_and_comes_back_is_new() -> None:
     host = Host(purchases(*range(1, 10)), set())
     cut = run(host, range(1, 10), life=6)
