@@ -1,0 +1,204 @@
+"""meltano.yml, plugin.yaml and .env.example say of the settings and streams what the tap does."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from meltano.core.setting_definition import SettingDefinition
+from support.pages import DOCS, block
+
+from scripts import parts
+from tap_crowdtwist.streams import FILE_STREAMS, STREAMS
+
+ROOT = DOCS.parent
+DEFAULT_STREAMS = [
+    "activities",
+    "rewards",
+    "users",
+    "user_activities",
+    "user_activity_history",
+    "purchases",
+    "user_rewards",
+    "redemptions",
+    "points_expiration",
+]
+KINDS = {
+    "string": "string",
+    "integer": "integer",
+    "number": "string",
+    "boolean": "boolean",
+    "array": "array",
+    "object": "object",
+}
+
+
+@pytest.fixture(scope="module")
+def about() -> Any:
+    """What `tap-crowdtwist --about` says."""
+    result = subprocess.run(
+        [sys.executable, "-m", "tap_crowdtwist", "--about", "--format=json"],
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=60,
+    )
+    return json.loads(result.stdout)
+
+
+@pytest.fixture(scope="module")
+def project() -> Any:
+    return yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def extractor(project: Any) -> Any:
+    (extractor,) = project["plugins"]["extractors"]
+    return extractor
+
+
+def test_generated_parts_are_current() -> None:
+    venv = Path(sys.executable).parents[1]
+    result = subprocess.run(
+        ["make", "docs-check", f"VENV={venv}", f"--assume-old={venv}/.dev"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert result.returncode == 0, result.stdout
+
+
+def test_extractor_has_every_setting_with_its_kind_default_and_sensitivity(
+    about: Any, extractor: Any
+) -> None:
+    declared = about["settings"]["properties"]
+    settings = {setting["name"]: setting for setting in extractor["settings"]}
+
+    assert list(settings) == list(declared)
+    for name, schema in declared.items():
+        setting = settings[name]
+        assert setting["label"] == schema["title"], name
+        assert setting["description"] == schema["description"], name
+        assert setting.get("value") == schema.get("default"), name
+        assert setting.get("sensitive", False) is bool(schema.get("secret")), name
+        if "enum" in schema:
+            assert setting["kind"] == "options", name
+            assert [option["value"] for option in setting["options"]] == schema["enum"], name
+        elif schema.get("format") == "date-time":
+            assert setting["kind"] == "date_iso8601", name
+        else:
+            assert setting["kind"] == KINDS[one_type(schema)], name
+
+
+def test_meltano_can_pass_on_every_setting_of_an_environment_variable(extractor: Any) -> None:
+    texts = {"array": "[]", "object": "{}", "date_iso8601": "2026-01-01"}
+    for setting in extractor["settings"]:
+        text = texts.get(setting["kind"]) or str(setting.get("value", "1"))
+
+        value = SettingDefinition.parse(setting).cast_value(text)
+
+        assert json.loads(json.dumps(value)) == value, setting["name"]
+
+
+def one_type(schema: dict[str, Any]) -> str:
+    types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    (only,) = set(types) - {"null"}
+    return str(only)
+
+
+def test_secrets_are_the_ones_known() -> None:
+    secrets = {name for name, schema in parts.all_settings().items() if schema.get("secret")}
+
+    assert secrets == {"api_key", "hash_key", "hmac_public_key", "hmac_private_key"}
+
+
+def test_extractor_has_the_capabilities_of_the_tap(about: Any, extractor: Any) -> None:
+    assert extractor["capabilities"] == about["capabilities"]
+
+
+def test_extractor_selects_the_streams_that_are_on_by_default(extractor: Any) -> None:
+    rules = [rule.removesuffix(".*") for rule in extractor["select"]]
+    names = sorted(stream.name for stream in STREAMS)
+    selected = [name for name in names if any(fnmatch(name, rule) for rule in rules)]
+
+    assert [rule for rule in rules if "*" not in rule] == DEFAULT_STREAMS
+    assert selected == sorted([*DEFAULT_STREAMS, *(stream.name for stream in FILE_STREAMS)])
+
+
+def test_every_plugin_is_defined_in_the_file_and_every_loader_is_pinned(project: Any) -> None:
+    loaders = project["plugins"]["loaders"]
+
+    assert [loader["name"] for loader in loaders] == [
+        "target-jsonl",
+        "target-duckdb",
+        "target-postgres",
+        "target-csv",
+    ]
+    for loader in loaders:
+        assert loader["namespace"], loader["name"]
+        assert all("==" in requirement for requirement in loader["pip_url"].split())
+        settings = {setting["name"]: setting for setting in loader["settings"]}
+        assert all(setting["kind"] and setting["description"] for setting in settings.values())
+        assert set(loader["config"]) <= set(settings)
+        for name in {"password", "token", "sqlalchemy_url"} & set(settings):
+            assert settings[name]["sensitive"] is True
+
+
+def test_the_page_names_the_versions_of_the_targets(project: Any) -> None:
+    page = (DOCS / "targets.md").read_text(encoding="utf-8")
+
+    for loader in project["plugins"]["loaders"]:
+        section = page.partition(f"\n## {loader['name']}\n")[2].partition("\n## ")[0]
+        for requirement in loader["pip_url"].split():
+            assert requirement.partition("==")[2] in section, requirement
+
+
+def test_usage_is_reported_to_nobody(project: Any) -> None:
+    assert project["send_anonymous_usage_stats"] is False
+
+
+def test_env_example_lists_every_setting_with_its_default(about: Any) -> None:
+    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    found = (re.match(r"#?(TAP_\w+)=(.*)$", line) for line in lines)
+    values = {match[1]: match[2] for match in found if match}
+
+    declared = about["settings"]["properties"]
+    assert values == {
+        f"TAP_CROWDTWIST_{name.upper()}": str(schema.get("default", ""))
+        for name, schema in declared.items()
+    }
+
+
+def test_env_example_begins_with_what_a_first_sync_needs() -> None:
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    needed = [
+        "TAP_CROWDTWIST_API_KEY=",
+        "TAP_CROWDTWIST_CLIENT_ID=",
+        "TAP_CROWDTWIST_USER_IDS_PATH=",
+    ]
+
+    assert re.findall(r"^[^#\n].*$", text, re.MULTILINE) == needed
+    assert re.findall(r"^#?(TAP_.*)$", text, re.MULTILINE)[:3] == needed
+
+
+def test_env_example_ends_with_the_connection_of_target_postgres(project: Any) -> None:
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    values = dict(re.findall(r"(?m)^#TARGET_POSTGRES_(\w+)=(.*)$", text))
+    (loader,) = (
+        loader for loader in project["plugins"]["loaders"] if loader["name"] == "target-postgres"
+    )
+    defaults = {setting["name"]: setting.get("value", "") for setting in loader["settings"]}
+    defaults |= loader["config"]
+
+    on_the_page = re.findall(r"(?m)^TARGET_POSTGRES_(\w+)=", block("target-postgres", "dotenv"))
+    assert list(values) == on_the_page
+    assert values == {name: str(defaults[name.lower()]) for name in values}
