@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from contextlib import closing
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 pytest_plugins = ["support.meltano_fixtures"]
 
 CHECKOUT = DOCS.parent
+# What the commands of the page need of a clone.
+_FILES = ("Makefile", "README.md", "LICENSE", "pyproject.toml", "meltano.yml", ".env.example")
+_PACKAGES = ("tap_crowdtwist", "crowdtwist_receiver", "crowdtwist_sandbox")
 WITHOUT_KEY = "Without an API key"
 # Variables of an outer make would let `make clean` delete another environment than the clone's.
 _NOT_OURS = ("TAP_", "TARGET_", "MELTANO_", "COV", "PYTHON", "MAKE", "MFLAGS", "VENV", "AIRFLOW_")
@@ -39,13 +43,12 @@ class Clone:
         }
         own = {"HOME": str(home), "NO_COLOR": "1"}
         self._environment = {**around, **own, **meltano_with_uv(root.with_name("uv"))}
-        listed = subprocess.run(
-            ["git", "ls-files", "-z"], cwd=CHECKOUT, check=True, stdout=subprocess.PIPE, text=True
-        )
-        for name in filter(None, listed.stdout.split("\0")):
-            copy = root / name
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes((CHECKOUT / name).read_bytes())
+        root.mkdir()
+        for name in _FILES:
+            shutil.copy(CHECKOUT / name, root)
+        for name in _PACKAGES:
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(CHECKOUT / name, root / name, ignore=ignored)
         (root / ".venv").symlink_to(sys.prefix)
 
     def shell(self, *commands: str) -> str:
