@@ -90,7 +90,7 @@ def invalid_json(response: Response, _fault: Fault) -> Response:
 
 
 def login_page(_response: Response, _fault: Fault) -> Response:
-    """200 with the HTML of a login page, as of a proxy in between; recovers by a retry."""
+    """200 with the HTML of a login page, as from a proxy in between; recovers by a retry."""
     body = b"<!DOCTYPE html><html><title>Sign in</title><form><input name=user></form></html>\n"
     return Response.of_bytes(200, body, _HTML)
 
@@ -139,12 +139,12 @@ def access_denied(_response: Response, _fault: Fault) -> Response:
 
 
 def rejected(_response: Response, _fault: Fault) -> Response:
-    """400 with an HTML body, as of a proxy for an id with a slash; recovers by one more request."""
+    """400 with an HTML body, as from a proxy for an id with a slash; recovers by one more request."""
     return _page(400)
 
 
 def firewall(_response: Response, _fault: Fault) -> Response:
-    """403 with an HTML body, as of a firewall; recovers by one more request."""
+    """403 with an HTML body, as from a firewall; recovers by one more request."""
     return _page(403)
 
 

@@ -140,10 +140,10 @@ def test_from_the_first_backfill_to_several_machines(
         assert bookmarks["users"]["roster"]["shard"] == "2/4"
 
 
-def test_only_the_catalogs(pipeline: Project, sandbox: Sandbox) -> None:
+def test_only_the_program_streams(pipeline: Project, sandbox: Sandbox) -> None:
     pipeline.read_from(sandbox)
     del pipeline.settings["TAP_CROWDTWIST_USER_IDS_PATH"]
-    put_into_definition(pipeline, "Only the catalogs")
+    put_into_definition(pipeline, "Only the program streams")
 
     found = emitted(pipeline)
 
