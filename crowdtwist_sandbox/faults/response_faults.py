@@ -139,7 +139,7 @@ def access_denied(_response: Response, _fault: Fault) -> Response:
 
 
 def rejected(_response: Response, _fault: Fault) -> Response:
-    """400 with an HTML body, as from a proxy for an id with a slash; recovers by one more request."""
+    """400 with an HTML body, as from a proxy if an id has a slash; recovers by one more request."""
     return _page(400)
 
 
