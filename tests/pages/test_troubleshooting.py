@@ -14,18 +14,32 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.fake_clock_tap import sync
-from support.harness import API_KEY, Result, config_of, run_cli, run_tap, sandbox, select
+from support.harness import (
+    API_KEY,
+    PRESENT,
+    Result,
+    config_of,
+    run_cli,
+    run_tap,
+    sandbox,
+    select,
+    tap_at,
+)
 from support.pages import DOCS, block
+from typing_extensions import override
 
 import crowdtwist_receiver
 import tap_crowdtwist
+from tap_crowdtwist.api.transport import Transport
 from tap_crowdtwist.config.schema import CONFIG_SCHEMA
-from tap_crowdtwist.sync.run import SyncRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from requests.auth import AuthBase
+
     from crowdtwist_sandbox import Sandbox
+    from tap_crowdtwist.api.transport import Response
 
 PACKAGES = (tap_crowdtwist, crowdtwist_receiver)
 OTHERS = "## Messages of Meltano and of loaders"
@@ -171,8 +185,8 @@ FAULTS: dict[str, tuple[str, Sequence[str]]] = {
 }
 """Part of a message -> a fault that causes it, and the streams to read."""
 
-IN_A_ROW, MISFIT, UNEXPECTED = "members in a row failed", "does not fit", "shows where"
-PRODUCED = (*SETTINGS, *RUNS, *FAULTS, IN_A_ROW, MISFIT, UNEXPECTED)
+IN_A_ROW, NOT_CONVERTED, UNEXPECTED = "members in a row failed", "does not fit", "shows where"
+PRODUCED = (*SETTINGS, *RUNS, *FAULTS, IN_A_ROW, NOT_CONVERTED, UNEXPECTED)
 
 
 @pytest.mark.parametrize("part", RUNS)
@@ -202,14 +216,25 @@ def test_members_that_fail_in_a_row_give_the_stream_up(running: Sandbox) -> None
 
 def test_a_value_that_does_not_fit_is_logged_as_the_page_says() -> None:
     with sandbox(members=1, deviations="activities_with_words_for_points") as deviating:
-        assert explained(run_tap(deviating, "activities"), MISFIT)
+        assert explained(run_tap(deviating, "activities"), NOT_CONVERTED)
 
 
-def test_an_unexpected_error_is_logged_as_the_page_says(
-    running: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(SyncRun, "roster", property(lambda _: 1 // 0))
-    assert explained(run_tap(running, "users", code=1), UNEXPECTED)
+class BrokenTransport(Transport):
+    """Fails at the first request with an error that nobody expects."""
+
+    @override
+    def get(self, url: str, auth: AuthBase) -> Response:
+        raise ZeroDivisionError("division by zero")
+
+
+def test_an_unexpected_error_is_logged_as_the_page_says(running: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config_of(running)), "utf-8")
+    transport = BrokenTransport(1, 1.0, "tap-crowdtwist/test")
+
+    result = run_cli("--config", tmp_path / "config.json", tap=tap_at(PRESENT, transport))
+
+    assert result.exit_code == 1
+    assert explained(result, UNEXPECTED)
 
 
 @pytest.mark.parametrize(
