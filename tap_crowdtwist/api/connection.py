@@ -47,7 +47,8 @@ def connect(
 
     Raises:
         KeyError: there is no such environment.
-        ValueError: `client_id` and `urls` are both missing, or the rate is less than 1.
+        ValueError: `client_id` and `urls` are both missing, `urls` lacks a host, or the rate is
+            less than 1.
     """
     if requests_per_minute < 1:  # the second request would wait forever
         raise ValueError("requests_per_minute must be at least 1")
@@ -55,6 +56,8 @@ def connect(
         if not client_id:
             raise ValueError("give a client_id, or urls")
         urls = {host: base_url(host, environment, client_id) for host in Host}
+    if missing := set(Host) - set(urls):
+        raise ValueError(f"urls lacks {', '.join(sorted(map(str, missing)))}")
     return Client(
         urls,
         {Host.MAIN: main_auth or QueryKey(api_key), Host.POS: HeaderKey(api_key)},

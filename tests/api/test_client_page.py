@@ -138,6 +138,7 @@ def test_neither_the_singer_sdk_nor_the_rest_of_the_tap_is_imported() -> None:
         ({}, ValueError),
         ({"client_id": "512", "environment": "moon"}, KeyError),
         ({"client_id": "512", "requests_per_minute": 0}, ValueError),
+        ({"urls": {api.Host.MAIN: "http://127.0.0.1:1"}}, ValueError),
     ],
 )
 def test_a_client_needs_a_program_and_a_rate(
