@@ -45,11 +45,11 @@ CHANGED_SHARE = 0.01
 DEFAULT = "**on by default**"
 ALL = "**all of them**"
 HISTORY = ("users", "user_activity_history", "purchases", "redemptions")
-"""Streams of which the page says how large their largest roster is."""
+"""Streams whose largest roster the page gives."""
 
 
 class Sync(NamedTuple):
-    """What one sync cost.
+    """Cost of one sync.
 
     Attributes:
         members: number of members that it read.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from crowdtwist_sandbox.faults import ALL_FAULTS
+from scripts.markdown import table
 
 OUTCOMES = Path(__file__).resolve().parents[1] / "tests" / "faults" / "outcomes.json"
 _MIXTURES = {
@@ -32,16 +33,11 @@ def outcomes() -> list[dict[str, Any]]:
 
 def faults_tables() -> str:
     """Render the faults, and the outcome of a sync with each of them: one table per outcome."""
+    head = ("Fault", "What happens", "Occurred, sent again")
     return "\n".join(
-        f"### {title}\n\n{_table([row for row in outcomes() if row['end'] == end])}"
+        f"### {title}\n\n{table(head, (_cells(row) for row in outcomes() if row['end'] == end))}"
         for end, title in _TITLES.items()
     )
-
-
-def _table(rows: list[dict[str, Any]]) -> str:
-    head = ("Fault", "What happens", "Occurred, sent again")
-    lines = (head, ["---", "---", "--:"], *map(_cells, rows))
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Meltano reads a `decimal` as a Decimal, which it cannot write into the tap's config. The tap takes
 # a number as text, too.
-_KINDS = {"number": "string", "integer": "integer", "boolean": "boolean", "array": "array"}
+_KINDS = {"number": "string"}
 _YAML_WIDTH = 92
 _COMMAND_WIDTH = 80
 _REQUIRED = ("api_key", "client_id", "user_ids_path")
@@ -84,10 +84,14 @@ def capabilities() -> str:
     return _yaml([capability.value for capability in TapCrowdTwist.capabilities])
 
 
+def project_urls() -> dict[str, str]:
+    """Return the addresses that pyproject.toml names, by their labels."""
+    return dict(url.split(", ") for url in metadata("tap-crowdtwist").get_all("Project-URL") or ())
+
+
 def plugin_origin() -> str:
     """Render where Meltano installs the tap from: the repository that pyproject.toml names."""
-    urls = dict(url.split(", ") for url in metadata("tap-crowdtwist").get_all("Project-URL") or ())
-    repository = urls["Repository"].rstrip("/")
+    repository = project_urls()["Repository"].rstrip("/")
     return _yaml({"pip_url": f"git+{repository}.git", "repo": repository})
 
 

@@ -17,13 +17,8 @@ def text() -> str:
     return "".join(data for _seconds, _kind, data in events).replace("\r\n", "\n")
 
 
-def part(*numbers: int) -> str:
-    """Render parts of the demo's output as one fenced block.
-
-    Args:
-        numbers: which parts, from 0. Empty lines separate them.
-    """
+def part(number: int) -> str:
+    """Render a part of the demo's output as a fenced block; empty lines separate the parts."""
     _command, _, output = text().partition("\n")
     parts = output.rstrip().split("\n\n")
-    shown = "\n\n".join(parts[number] for number in numbers)
-    return f"```text\n{shown}\n```\n"
+    return f"```text\n{parts[number]}\n```\n"

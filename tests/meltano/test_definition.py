@@ -13,23 +13,13 @@ from typing import Any
 import pytest
 import yaml
 from meltano.core.setting_definition import SettingDefinition
+from support.harness import DEFAULT_STREAMS
 from support.pages import DOCS, block
 
 from scripts import parts
 from tap_crowdtwist.streams import FILE_STREAMS, STREAMS
 
 ROOT = DOCS.parent
-DEFAULT_STREAMS = [
-    "activities",
-    "rewards",
-    "users",
-    "user_activities",
-    "user_activity_history",
-    "purchases",
-    "user_rewards",
-    "redemptions",
-    "points_expiration",
-]
 KINDS = {
     "string": "string",
     "integer": "integer",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import metadata
 from typing import TYPE_CHECKING
 
 import pytest
+from support.harness import DEFAULT_STREAMS
 from support.pages import DOCS
 
-from scripts import recording
+from scripts import parts, recording
 from tap_crowdtwist.streams import API_STREAMS, FILE_STREAMS
 
 if TYPE_CHECKING:
@@ -17,19 +17,8 @@ if TYPE_CHECKING:
 
 ROOT = DOCS.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.glob("*.md")])
-URLS = dict(url.split(", ") for url in metadata("tap-crowdtwist").get_all("Project-URL") or ())
+URLS = parts.project_urls()
 REPOSITORY, SITE = URLS["Repository"], URLS["Documentation"]
-DEFAULT_STREAMS = [
-    "activities",
-    "rewards",
-    "users",
-    "user_activities",
-    "user_activity_history",
-    "purchases",
-    "user_rewards",
-    "redemptions",
-    "points_expiration",
-]
 
 
 @pytest.mark.parametrize("command", ["make demo", "make test"])

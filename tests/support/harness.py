@@ -77,6 +77,7 @@ OWN_IDS = {"user_activity_history": "user_activity_id", "redemptions": "order_id
 
 _OPEN = frozenset({"extra_data", "custom_data", "additional_properties"})
 OFF_BY_DEFAULT = ("badges", "receipts", "coupons", "user_badges", "points_awaiting_fulfillment")
+DEFAULT_STREAMS = [stream for stream in STREAMS if stream not in OFF_BY_DEFAULT]
 
 
 def sandbox(**options: Any) -> Sandbox:
