@@ -6,6 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 AIRFLOW_VENV ?= .venv-airflow
+DBT_VENV ?= .venv-dbt
 WORKERS ?= auto
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 COG := $(BIN)/python -m cogapp -I . --verbosity=0
@@ -21,23 +22,25 @@ help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
 		while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
 
-demo: $(VENV)/.demo ## Sync a made-up loyalty program into DuckDB, on three days
+demo: $(VENV)/.demo ## Sync a made-up loyalty program into DuckDB, on three days, and report on it
 	@exec $(BIN)/python -m crowdtwist_sandbox.demo
 
-test: $(VENV)/.dev ## Run all but the slow tests; COVERAGE=1 measures and enforces coverage
-	$(PYTEST) -m "not slow" $(if $(COVERAGE),--cov) $(ARGS)
+test: $(VENV)/.dev $(DBT_VENV)/.installed ## Run all but the slow tests; COVERAGE=1 measures and enforces coverage
+	DBT_VENV=$(DBT_VENV) $(PYTEST) -m "not slow" $(if $(COVERAGE),--cov) $(ARGS)
 
-test-slow: $(VENV)/.dev ## Run the slow tests: databases, Meltano, kills, models, costs
-	$(PYTEST) -m slow $(ARGS)
+test-slow: $(VENV)/.dev $(DBT_VENV)/.installed ## Run the slow tests: databases, Meltano, dbt, kills, models, costs
+	DBT_VENV=$(DBT_VENV) $(PYTEST) -m slow $(ARGS)
 
-lint: $(VENV)/.dev ## Check style and the direction of imports
+lint: $(VENV)/.dev ## Check style, that of SQL too, and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache --no-logo
+	$(BIN)/sqlfluff lint transform
 
 format: $(VENV)/.dev ## Mend style where that is mechanical
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/sqlfluff fix --quiet transform
 
 types: $(VENV)/.dev ## Check types
 	$(BIN)/mypy
@@ -78,7 +81,7 @@ build: $(VENV)/.dev ## Build the sdist and the wheel into dist/
 check: lint types docs-check site test test-slow ## Everything that has to pass
 
 clean: ## Remove what make made, the demo's output included
-	rm -rf $(VENV) $(AIRFLOW_VENV) .venv-bench build dist htmlcov .coverage .coverage.* output/demo
+	rm -rf $(VENV) $(AIRFLOW_VENV) $(DBT_VENV) .venv-bench build dist htmlcov .coverage .coverage.* output/demo
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -108,4 +111,12 @@ $(AIRFLOW_VENV)/.installed: orchestrate/airflow/requirements.in orchestrate/airf
 	@$(PYTHON) -m venv $(AIRFLOW_VENV)
 	@$(AIRFLOW_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-compile \
 		-r orchestrate/airflow/requirements.in -c orchestrate/airflow/constraints.txt
+	@touch $@
+
+# dbt pins what the SDK needs otherwise, too.
+$(DBT_VENV)/.installed: transform/requirements.txt
+	@echo "Installing dbt into $(DBT_VENV)"
+	@$(PYTHON) -m venv $(DBT_VENV)
+	@$(DBT_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-compile \
+		-r transform/requirements.txt
 	@touch $@

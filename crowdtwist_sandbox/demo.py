@@ -1,4 +1,4 @@
-"""`make demo`: Meltano syncs a made-up loyalty program into DuckDB on three days."""
+"""`make demo`: Meltano syncs a made-up loyalty program into DuckDB on three days; dbt reports."""
 
 from __future__ import annotations
 
@@ -7,39 +7,34 @@ import json
 import signal
 import sys
 import time
-from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from crowdtwist_sandbox.demo_feeds import Deliveries, count_by_channel
+from crowdtwist_sandbox.demo_processes import Stopped, stoppable
 from crowdtwist_sandbox.demo_project import CHECKOUT, MeltanoError, MeltanoProject
+from crowdtwist_sandbox.demo_transform import BUILD, CURRENCY, POINT_VALUE, Transform
 from crowdtwist_sandbox.demo_warehouse import QUERY, ExpectedKeys, Warehouse, table
 from crowdtwist_sandbox.options import SandboxOptions
 from crowdtwist_sandbox.server import Sandbox
 from tap_crowdtwist.streams import API_STREAMS, FILE_STREAMS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from types import FrameType
+    from collections.abc import Sequence
 
     from tap_crowdtwist.streams.base import CrowdTwistStream
 
-_STEPS = 8
+_STEPS = 12
 _DATABASE = "warehouse.duckdb"
 _CHANGED = ("users", "user_activity_history", "purchases", "redemptions")
 """Streams whose rows change only with their member; others change with the date or the program."""
+_RUNS = "sync_runs"
+"""The stream of run history, which is off by default. The report says from it what was complete."""
 
 
 class DemoError(Exception):
     """The demo's tables are not as expected."""
-
-
-class Stopped(BaseException):
-    """A signal asked the demo to stop; the argument is the signal's number.
-
-    No Exception, so that no `except Exception` of a library swallows it.
-    """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--directory", type=Path, default=CHECKOUT / "output" / "demo")
     given = parser.parse_args(argv)
     try:
-        with _stoppable():
+        with stoppable():
             Demo(given.directory, SandboxOptions(members=given.members, seed=given.seed)).run()
     except Stopped as stopped:
         _say(f"\nStopped by {signal.Signals(stopped.args[0]).name}; nothing is left running")
@@ -67,28 +62,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Turn the first SIGINT or SIGTERM into `Stopped`, so that everything is cleaned up."""
-
-    def stop(number: int, _frame: FrameType | None) -> NoReturn:
-        # A second signal must not interrupt the cleanup that the first one started.
-        for each in previous_handlers:
-            signal.signal(each, signal.SIG_IGN)
-        raise Stopped(number)
-
-    previous_handlers = {
-        number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    for number in previous_handlers:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in previous_handlers.items():
-            signal.signal(number, handler)
-
-
 class Demo:
     """Three syncs, a day apart, and the comparison of their tables with the sandbox."""
 
@@ -98,6 +71,7 @@ class Demo:
         self.roster = self.project.root / "members.txt"
         self.deliveries = Deliveries(self.project.root)
         self.warehouse = Warehouse(self.project.root / _DATABASE)
+        self.transform = Transform(self.project)
         self.streams = [stream for stream in API_STREAMS if stream.selected_by_default]
         self.expected = {
             stream.name: ExpectedKeys(tuple(stream.primary_keys)) for stream in self.streams
@@ -119,35 +93,55 @@ class Demo:
                 f"{sandbox.api_url}"
             )
             self._announce(
-                f"Installing target-duckdb (Meltano's log: {_relative(self.project.log)})"
+                f"Installing target-duckdb, and dbt in the background (Meltano's log: "
+                f"{_relative(self.project.log)})"
             )
             self.project.create()
             # The pattern also covers the write-ahead log of DuckDB.
             for old in self.project.root.glob(f"{_DATABASE}*"):
                 old.unlink()
-            self.project.install()
-            with self.deliveries.receiving():
-                self._announce("crowdtwist-receiver is ready for Live Push")
-                self.deliveries.deliver(sandbox)
-                self._sync(sandbox, "First run for")
-                # Count now: the next run adds and overwrites rows.
-                first = self._counts()
-                days = [self._pass_day(sandbox)]
-                second_start = datetime.now(timezone.utc)
-                self._sync(sandbox, "Second run for")
-                second = self._counts(second_start)
-                days.append(self._pass_day(sandbox))
-                feeds = [stream.name for stream in FILE_STREAMS]
-                self._sync(
-                    sandbox,
-                    "Third run, for the changed ones of",
-                    [*_CHANGED, *feeds],
-                    TAP_CROWDTWIST_SWEEP_MEMBERS="changed",
-                )
+            with self.transform.installing():
+                self.project.install()
+                with self.deliveries.receiving():
+                    first, second, second_start, days = self._run_days(sandbox)
+                self.transform.write_report(self.warehouse.path)
         finally:
             sandbox.stop()
         self._conclude(first, second, second_start)
         self._conclude_feeds(days)
+        self._conclude_report()
+
+    def _run_days(
+        self, sandbox: Sandbox
+    ) -> tuple[dict[str, int], dict[str, int], datetime, list[str]]:
+        """Sync and build on three days.
+
+        Returns:
+            Rows that the first run loaded, by stream; those of the second run; the start of the
+            second run; the dates of the second and third day.
+        """
+        self._announce("crowdtwist-receiver is ready for Live Push")
+        self.deliveries.deliver(sandbox)
+        self._sync(sandbox, "First run for")
+        # Count now: the next run adds and overwrites rows.
+        first = self._counts()
+        self.transform.await_installation()
+        self._build()
+        days = [self._pass_day(sandbox)]
+        second_start = datetime.now(timezone.utc)
+        self._sync(sandbox, "Second run for")
+        second = self._counts(second_start)
+        self._build()
+        days.append(self._pass_day(sandbox))
+        feeds = [stream.name for stream in FILE_STREAMS]
+        self._sync(
+            sandbox,
+            "Third run, for the changed ones of",
+            [*_CHANGED, *feeds],
+            TAP_CROWDTWIST_SWEEP_MEMBERS="changed",
+        )
+        self._build()
+        return first, second, second_start, days
 
     def _counts(self, since: datetime | None = None) -> dict[str, int]:
         return {stream.name: self.warehouse.count(stream.name, since) for stream in self.streams}
@@ -171,15 +165,15 @@ class Demo:
                 self.expected[stream.name] = ExpectedKeys(tuple(stream.primary_keys))
             if not streams or stream.name in streams:
                 self.expected[stream.name].add(sandbox.expected_rows(stream.name))
-        if streams:
-            more["TAP_CROWDTWIST__SELECT"] = json.dumps([f"{name}.*" for name in streams])
+        selected = streams or [stream.name for stream in (*self.streams, *FILE_STREAMS)]
+        more["TAP_CROWDTWIST__SELECT"] = json.dumps([f"{name}.*" for name in (*selected, _RUNS)])
         sandbox.reset()  # so that the counts are those of this run
         members = sandbox.roster()
         self.roster.write_text("".join(f"{member}\n" for member in members), encoding="utf-8")
         self._announce(f"{title} {len(members)} members: meltano run tap-crowdtwist target-duckdb")
         start = time.monotonic()
         self.project.run(
-            "target-duckdb",
+            ["tap-crowdtwist", "target-duckdb"],
             {
                 "TAP_CROWDTWIST_API_KEY": sandbox.api_key,
                 "TAP_CROWDTWIST_API_URL": sandbox.api_url,
@@ -194,6 +188,15 @@ class Demo:
         requests: int = sandbox.counts()["total"]
         _say(f"      done in {time.monotonic() - start:.1f} s, {requests:,} requests")
         return requests
+
+    def _build(self) -> None:
+        """Make and test the marts; the snapshot in them keeps the tiers and balances of the day."""
+        self._announce(f"dbt makes and tests the marts: meltano run {BUILD}")
+        start = time.monotonic()
+        self.project.run(
+            [BUILD], {"TARGET_DUCKDB_PATH": str(self.warehouse.path), **self.transform.settings}
+        )
+        _say(f"      done in {time.monotonic() - start:.1f} s: {self.transform.outcome()}")
 
     def _conclude(self, first: dict[str, int], second: dict[str, int], swept: datetime) -> None:
         """Compare the current rows of the tables with those of the sandbox.
@@ -245,6 +248,12 @@ class Demo:
             _say(f"\n{table((day, *head), rows)}")
             if len({row[1:] for row in rows}) > 1:
                 raise DemoError(f"{day}: API, Data Push and Live Push do not agree")
+
+    def _conclude_report(self) -> None:
+        _say(f"\nThe report, for any browser: {_relative(self.transform.report)}")
+        _say(
+            f"Its amounts are estimates: a point is assumed to be worth {POINT_VALUE} {CURRENCY}."
+        )
 
     def _announce(self, text: str) -> None:
         self._step += 1

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from crowdtwist_sandbox.demo_project import MeltanoError, process_group
+from crowdtwist_sandbox.demo_processes import process_group
+from crowdtwist_sandbox.demo_project import MeltanoError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,32 +1,33 @@
 """A throw-away Meltano project, made from the checkout's meltano.yml.
 
 It has its own directory, so that a demo shares no state, settings or logs with the user's own
-pipelines. It runs the tap of the current environment; loaders stay installed between demos.
+pipelines. It runs the tap of the current environment and the dbt that `make` installs; loaders stay
+installed between demos.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import threading
-import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
 
+from crowdtwist_sandbox.demo_processes import process_group
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+DBT_VENV = os.environ.get("DBT_VENV", ".venv-dbt")
+"""The environment of dbt, relative to the checkout."""
+
 _BIN = Path(sys.executable).parent
-_USER_VARIABLE_PREFIXES = ("TAP_", "TARGET_", "MELTANO_")
-_STOP_SECONDS = 10  # between asking a command to stop and killing it
-_POLL_SECONDS = 0.01
+_USER_VARIABLE_PREFIXES = ("TAP_", "TARGET_", "MELTANO_", "DBT_")
 _INSTALL_SECONDS = 600
 _RUN_SECONDS = 600
 _LOG_TAIL_LINES = 30
@@ -46,7 +47,9 @@ class MeltanoProject:
     """
 
     def __init__(
-        self, root: Path, plugins: Sequence[str] = ("tap-crowdtwist", "target-duckdb")
+        self,
+        root: Path,
+        plugins: Sequence[str] = ("tap-crowdtwist", "target-duckdb", "dbt-duckdb"),
     ) -> None:
         self.root = root.resolve()
         self.plugins = plugins
@@ -66,10 +69,15 @@ class MeltanoProject:
         definition = yaml.safe_load(source.read_text(encoding="utf-8"))
         for kind, plugins in definition["plugins"].items():
             definition["plugins"][kind] = [p for p in plugins if p["name"] in self.plugins]
+        # Without pip_url Meltano installs nothing and runs the given executable.
         for plugin in definition["plugins"]["extractors"]:
-            # Without pip_url Meltano installs nothing and runs the given executable.
             del plugin["pip_url"]
             plugin["executable"] = str(_BIN / plugin["executable"])
+        for plugin in definition["plugins"]["utilities"]:
+            del plugin["pip_url"]
+            plugin["executable"] = str(CHECKOUT / DBT_VENV / "bin" / plugin["executable"])
+            transform = str(CHECKOUT / "transform")
+            plugin["config"] |= {"project_dir": transform, "profiles_dir": transform}
         self.root.mkdir(parents=True, exist_ok=True)
         text = yaml.safe_dump(definition, sort_keys=False)
         (self.root / "meltano.yml").write_text(text, encoding="utf-8")
@@ -88,13 +96,17 @@ class MeltanoProject:
         self._meltano(["install"], {}, _INSTALL_SECONDS)
         complete.touch()
 
-    def run(self, loader: str, environment: Mapping[str, str], *flags: str) -> None:
-        """Sync from the tap into a loader, with these settings and none of the user's.
+    def run(self, blocks: Sequence[str], environment: Mapping[str, str]) -> None:
+        """Run plugins one after the other, with these settings and none of the user's.
+
+        Args:
+            blocks: arguments of `meltano run`, such as the tap and a loader.
+            environment: settings of the plugins, as environment variables.
 
         Raises:
-            MeltanoError: the sync failed.
+            MeltanoError: one of them failed.
         """
-        self._meltano(["run", *flags, "tap-crowdtwist", loader], environment, _RUN_SECONDS)
+        self._meltano(["run", *blocks], environment, _RUN_SECONDS)
 
     @contextmanager
     def running(
@@ -130,78 +142,3 @@ class MeltanoProject:
             end = f"took more than {timeout:.0f} s" if code is None else f"ended with {code}"
             tail = self.log.read_text(encoding="utf-8").splitlines()[-_LOG_TAIL_LINES:]
             raise MeltanoError("\n".join([*tail, f"`meltano {' '.join(arguments)}` {end}"]))
-
-
-@contextmanager
-def process_group(
-    command: Sequence[str],
-    *,
-    cwd: Path,
-    env: Mapping[str, str],
-    output: int,
-    errors: int = subprocess.STDOUT,
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a command in its own process group, and stop the whole group at the end."""
-    process: subprocess.Popen[bytes] | None = None
-    try:
-        with _deferred_signals():
-            process = subprocess.Popen(  # noqa: S603 - the arguments are ours
-                command,
-                cwd=cwd,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=errors,
-                start_new_session=True,
-            )
-        yield process
-    finally:
-        if process is not None and process.poll() is None:
-            _signal(process.pid, signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_STOP_SECONDS)
-            _signal(process.pid, signal.SIGKILL)
-            process.wait()
-            _await_end(process.pid)
-
-
-@contextmanager
-def _deferred_signals() -> Iterator[None]:
-    """Defer SIGINT and SIGTERM to the end of the block.
-
-    A handler that raises between the start of a process and the assignment of its Popen object
-    would leave a process that nobody stops.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # handlers run in the main thread only
-        return
-    received: list[int] = []
-    previous_handlers = {
-        each: signal.signal(each, lambda number, _frame: received.append(number))
-        for each in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for each, handler in previous_handlers.items():
-            signal.signal(each, handler)
-    for number in received[:1]:
-        signal.raise_signal(number)
-
-
-def _signal(group: int, number: int) -> None:
-    # macOS raises PermissionError where others raise ProcessLookupError, for a group that ended.
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, number)
-
-
-def _await_end(group: int) -> None:
-    """Wait until the killed processes of a group are gone, for ten seconds at most.
-
-    Where no init process reaps orphans, they would stay zombies for ever.
-    """
-    deadline = time.monotonic() + _STOP_SECONDS
-    with suppress(ProcessLookupError, PermissionError):
-        while time.monotonic() < deadline:
-            os.killpg(group, 0)
-            time.sleep(_POLL_SECONDS)

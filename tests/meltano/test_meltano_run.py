@@ -44,7 +44,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 def sync(project: MeltanoProject, sandbox: Sandbox, loader: str, **settings: str) -> None:
     """Run every stream into a loader, for the members of the sandbox's present day."""
-    project.run(loader, environment(project, sandbox) | settings)
+    project.run(["tap-crowdtwist", loader], environment(project, sandbox) | settings)
 
 
 def environment(project: MeltanoProject, sandbox: Sandbox) -> dict[str, str]:
@@ -164,7 +164,7 @@ def test_one_stream_is_read_again_while_the_others_keep_their_state(
     settings = environment(project, sandbox) | {
         "TAP_CROWDTWIST__SELECT": '["purchases.*", "users.*"]'
     }
-    project.run("target-jsonl", settings)
+    project.run(["tap-crowdtwist", "target-jsonl"], settings)
     listed, shown = (
         shell(project, command, settings)
         for command in block("Look at the state", "console").splitlines()
@@ -249,7 +249,7 @@ def test_a_run_that_is_killed_leaves_a_state_from_which_the_next_goes_on(
 
         sandbox.reset()
         # For five minutes, Meltano takes a run that was killed without notice to be alive.
-        project.run("target-duckdb", settings, "--force")
+        project.run(["--force", "tap-crowdtwist", "target-duckdb"], settings)
 
         again = asked(sandbox)
         assert max(members) in again
