@@ -251,9 +251,7 @@ class Demo:
 
     def _conclude_report(self) -> None:
         _say(f"\nThe report, for any browser: {_relative(self.transform.report)}")
-        _say(
-            f"Its amounts are estimates: a point is assumed to be worth {POINT_VALUE} {CURRENCY}."
-        )
+        _say(f"Its amounts are estimates: a point is assumed to be worth {POINT_VALUE} {CURRENCY}.")
 
     def _announce(self, text: str) -> None:
         self._step += 1
