@@ -1,0 +1,51 @@
+with
+
+totals as (
+    select
+        {{ crowdtwist.month_of('daily.day') }} as month,
+        cast(sum(daily.joined) as bigint) as joined,
+        cast(sum(daily.earned) as bigint) as earned,
+        cast(sum(daily.deducted) as bigint) as deducted,
+        cast(sum(daily.redeemed) as bigint) as redeemed,
+        cast(sum(daily.expired) as bigint) as expired,
+        cast(sum(daily.unexplained) as bigint) as unexplained
+    from {{ ref('program_daily') }} as daily
+    group by {{ crowdtwist.month_of('daily.day') }}
+),
+
+-- A member counts once in a month, so days do not add up here.
+movers as (
+    select
+        {{ crowdtwist.month_of('daily.day') }} as month,
+        count(distinct case when daily.earned > 0 then daily.user_id end) as earning_members,
+        count(distinct case when daily.redeemed < 0 then daily.user_id end) as redeeming_members
+    from {{ ref('points_daily') }} as daily
+    group by {{ crowdtwist.month_of('daily.day') }}
+),
+
+active as (
+    select
+        {{ crowdtwist.month_of('active_days.day') }} as month,
+        count(distinct active_days.user_id) as members
+    from {{ ref('int_crowdtwist__active_days') }} as active_days
+    group by {{ crowdtwist.month_of('active_days.day') }}
+),
+
+changes as (
+    select
+        totals.month,
+        totals.joined,
+        coalesce(active.members, 0) as active_members,
+        coalesce(movers.earning_members, 0) as earning_members,
+        coalesce(movers.redeeming_members, 0) as redeeming_members,
+        totals.earned,
+        totals.deducted,
+        totals.redeemed,
+        totals.expired,
+        totals.unexplained
+    from totals
+    left join movers on totals.month = movers.month
+    left join active on totals.month = active.month
+),
+
+{{ crowdtwist.roll_forward('month') }}
