@@ -1,0 +1,154 @@
+"""Reads the marts that the report is made of."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from crowdtwist_report.errors import ReportError
+from crowdtwist_report.suppression import MINIMUM
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from crowdtwist_report.database import Connection
+
+Row = dict[str, Any]
+
+_MOVEMENTS = "earned deducted redeemed expired unexplained"
+_MONTHLY = f"month {_MOVEMENTS} opening closing earning_members deducting_members"
+_PERFORMANCE = "members points recent_members recent_points"
+
+# Each mart with its columns and the columns that order it, so that equal marts give equal pages.
+MARTS: Mapping[str, tuple[str, str]] = {
+    "program_summary": (
+        "day begun_at ended_at is_complete incomplete_reason members active_members"
+        " dormant_members never_activated_members balance activity_days timezone currency"
+        " point_value expected_redemption_rate rate_source expected_redeemed breakage amount",
+        "day",
+    ),
+    "program_monthly": (
+        f"{_MONTHLY} redeeming_members expiring_members unexplained_members",
+        "month",
+    ),
+    "points_liability": (
+        "tier issue_month members outstanding expected_redeemed breakage amount",
+        "tier issue_month",
+    ),
+    "liability_scenarios": (
+        "expected_redemption_rate is_used expected_redeemed breakage amount",
+        "expected_redemption_rate is_used",
+    ),
+    "points_expiring": ("month rule_type points members", "rule_type month"),
+    "tiers": (
+        "tier floor members active_members dormant_members never_activated_members balance",
+        "floor tier",
+    ),
+    "tier_moves_monthly": (
+        "month from_tier to_tier direction moves members",
+        "month from_tier to_tier",
+    ),
+    "cohort_retention": (
+        "joined_month months_since members active_members retention",
+        "joined_month months_since",
+    ),
+    "activity_performance": (f"activity_id activity completions {_PERFORMANCE}", "activity_id"),
+    "reward_performance": (f"reward_id reward redemptions {_PERFORMANCE}", "reward_id"),
+}
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Marts:
+    """Rows of the marts.
+
+    Attributes:
+        summary: the one row of `program_summary`.
+        tables: the rows of the other marts, in order.
+        failures: number of rows that each stored test found; empty if none are stored.
+    """
+
+    summary: Row
+    tables: Mapping[str, list[Row]]
+    failures: Mapping[str, int]
+
+
+def read_marts(connection: Connection, schema: str, build: str) -> Marts:
+    """Read all that the report shows.
+
+    Args:
+        connection: an open database.
+        schema: where the marts are.
+        build: the command that builds them, for messages.
+
+    Raises:
+        ReportError: a mart or a column is missing, or there are too few members.
+    """
+    if not _NAME.fullmatch(schema):
+        raise ReportError("--schema: must be a name of letters, digits and underscores.")
+    _check_columns(_columns(connection, schema), schema, build)
+    tables = {mart: _read_table(connection, schema, mart) for mart in MARTS}
+    summary = next(iter(tables["program_summary"]), {"members": 0})
+    _check_members(summary["members"], build)
+    return Marts(summary, tables, _read_failures(connection, f"{schema}_test_failures"))
+
+
+def _columns(connection: Connection, schema: str) -> Mapping[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    query = (
+        "select table_name, column_name from information_schema.columns"
+        f" where table_schema = '{schema}' order by table_name, column_name"  # noqa: S608 - a checked name
+    )
+    for table, column in connection.execute(query).fetchall():
+        found.setdefault(table, set()).add(column)
+    return found
+
+
+def _check_columns(found: Mapping[str, set[str]], schema: str, build: str) -> None:
+    if not found.keys() & MARTS.keys():
+        raise ReportError(
+            f"The schema `{schema}` has no marts. Run `{build}`, or name their schema with --schema."
+        )
+    for mart, (columns, _) in MARTS.items():
+        missing = [name for name in columns.split() if name not in found.get(mart, ())]
+        if missing:
+            raise ReportError(
+                f"The marts were built by another version: `{mart}` lacks `{missing[0]}`."
+                f" Run `{build}` again."
+            )
+
+
+def _check_members(count: int, build: str) -> None:
+    if count == 0:
+        raise ReportError(
+            "The marts have no members. Select the stream `users`, run the tap, and then"
+            f" run `{build}`."
+        )
+    if count < MINIMUM:
+        raise ReportError(
+            f"The marts have fewer than {MINIMUM} members, so every number would be about single"
+            " persons. Load more of the roster."
+        )
+
+
+def _read_table(connection: Connection, schema: str, mart: str) -> list[Row]:
+    columns, order = (names.split() for names in MARTS[mart])
+    quoted = ", ".join(f'"{name}"' for name in columns)
+    ordered = ", ".join(f'"{name}"' for name in order)
+    query = f'select {quoted} from "{schema}"."{mart}" order by {ordered}'  # noqa: S608 - constants
+    return [dict(zip(columns, row, strict=True)) for row in connection.execute(query).fetchall()]
+
+
+def _read_failures(connection: Connection, schema: str) -> Mapping[str, int]:
+    query = (
+        "select table_name from information_schema.tables"
+        f" where table_schema = '{schema}' order by table_name"  # noqa: S608 - a checked name
+    )
+    names = [name for (name,) in connection.execute(query).fetchall()]
+    counts: dict[str, int] = {}
+    for name in names:
+        quoted = name.replace('"', '""')
+        count = f'select count(*) from "{schema}"."{quoted}"'  # noqa: S608 - a quoted name
+        ((counts[name],),) = connection.execute(count).fetchall()
+    return counts

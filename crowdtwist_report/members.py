@@ -1,0 +1,192 @@
+"""Sections about members: tiers, moves between them, cohorts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from crowdtwist_report import charts
+from crowdtwist_report.content import HIDDEN, Cell, Figure, Notes, Section, Table, absent
+from crowdtwist_report.formatting import month, number, percent, title
+from crowdtwist_report.suppression import MINIMUM, hidden_cells
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crowdtwist_report.content import Block
+    from crowdtwist_report.marts import Marts, Row
+
+STATUSES = ("active_members", "dormant_members", "never_activated_members")
+_MOVE_MONTHS = 12
+_MOVE_ROWS = 10
+_COHORTS = 24
+_COHORT_MONTHS = 13
+_NARROW_MONTHS = (0, 1, 2, 3, 6, 9, 12)
+
+
+def hidden_statuses(rows: Sequence[Row]) -> set[tuple[int, str]]:
+    """Return which counts by status to hide; rows are known by their position.
+
+    The statuses of a row add up to its members, the rows to the whole program.
+    """
+    numbers = range(len(rows))
+    members = {(number, status): rows[number][status] for number in numbers for status in STATUSES}
+    of_row = [[(number, status) for status in STATUSES] for number in numbers]
+    of_status = [[(number, status) for number in numbers] for status in STATUSES]
+    return hidden_cells(members, of_row + of_status * (len(rows) > 1))
+
+
+def hidden_tiers(tiers: Sequence[Row]) -> set[str]:
+    """Return the tiers whose numbers must not be shown; all tiers add up to the program."""
+    members = {row["tier"]: row["members"] for row in tiers}
+    return hidden_cells(members, [list(members)])
+
+
+def tiers_section(marts: Marts) -> Section:
+    """Return the section with the tiers and the moves between them."""
+    tiers = marts.tables["tiers"]
+    blocks = (_tier_table(tiers), *_moves(marts)) if tiers else absent(_NO_TIERS)
+    return Section(
+        "tiers",
+        "Tiers, and moves between them",
+        "How many members each tier has, lowest tier first, and how many moved up or down. Many"
+        " dormant members in a high tier are members that the program is about to lose.",
+        blocks,
+    )
+
+
+_NO_TIERS = "No member has a tier. Select the stream `users`, whose `tier_info` has it."
+
+
+def _tier_table(tiers: Sequence[Row]) -> Table:
+    hidden = hidden_tiers(tiers)
+    statuses = hidden_statuses(tiers)
+    total = sum(row["members"] for row in tiers)
+
+    def row_of(position: int, row: Row) -> list[Cell]:
+        name = Cell(title(row["tier"]))
+        floor = Cell(number(row["floor"]))
+        if row["tier"] in hidden:
+            return [name, floor, *[HIDDEN] * 5]
+        cells = [
+            HIDDEN if (position, status) in statuses else Cell(number(row[status]))
+            for status in STATUSES
+        ]
+        share = row["members"] / total
+        return [
+            name,
+            floor,
+            Cell(f"{number(row['members'])} ({percent(share)})", share),
+            *cells,
+            Cell(number(row["balance"])),
+        ]
+
+    columns = ("Tier", "From", "Members", "Active", "Dormant", "Never active", "Points held")
+    rows = [row_of(position, row) for position, row in enumerate(tiers)]
+    return Table("Members of each tier; “From” is the score it begins at", columns, rows)
+
+
+def _moves(marts: Marts) -> tuple[Block, ...]:
+    moves = [row for row in marts.tables["tier_moves_monthly"] if row["members"]]
+    if not moves:
+        return (Notes((_NO_MOVES,), is_absent=True),)
+    months = sorted({row["month"] for row in moves})[-_MOVE_MONTHS:]
+    recent = [row for row in moves if row["month"] in months]
+    figures = _move_figure(months, recent)
+    return (*figures, _move_table(recent), Notes((_ABOUT_MOVES,)))
+
+
+_NO_MOVES = (
+    "No move is known yet. CrowdTwist only tells the present tier, so moves show from the second"
+    " build on, or from the stream `live_users` of Live Push."
+)
+_ABOUT_MOVES = "A member who moves twice in a month counts twice in moves, once in members."
+
+
+def _move_figure(months: Sequence[Any], moves: Sequence[Row]) -> tuple[Block, ...]:
+    members = {(at, way): 0 for at in months for way in ("up", "down")}
+    counts = dict(members)
+    for row in moves:
+        key = (row["month"], row["direction"])
+        if key in members:
+            members[key] += row["members"]
+            counts[key] += row["moves"]
+    hidden = hidden_cells(members, [])
+    sign = {"up": 1, "down": -1}
+    points = [
+        (month(at), way, 0 if (at, way) in hidden else sign[way] * int(count))
+        for (at, way), count in counts.items()
+    ]
+    up, down = (
+        number(sum(abs(value) for _, shown, value in points if shown == way)) for way in sign
+    )
+    message = f"Moves between tiers by month: {up} up and {down} down in all that is shown."
+    svgs = charts.stacked_bars(points, list(sign), message)
+    legend = (("up", "Moved up"), ("down", "Moved down"))
+    return (Figure("Moves up and down by month", svgs, legend),)
+
+
+def _move_table(moves: Sequence[Row]) -> Table:
+    members: dict[tuple[str, str], int] = {}
+    counts: dict[tuple[str, str], int] = {}
+    for row in moves:
+        pair = (row["from_tier"], row["to_tier"])
+        members[pair] = members.get(pair, 0) + row["members"]
+        counts[pair] = counts.get(pair, 0) + row["moves"]
+    hidden = hidden_cells(members, [list(members)])
+    largest = sorted(counts, key=lambda pair: (pair in hidden, -counts[pair], pair))[:_MOVE_ROWS]
+    rows = [
+        [
+            Cell(title(pair[0])),
+            Cell(title(pair[1])),
+            *([HIDDEN] * 2 if pair in hidden else [Cell(number(counts[pair])), Cell(number(members[pair]))]),
+        ]
+        for pair in largest
+    ]
+    return Table(
+        f"Moves of the last {_MOVE_MONTHS} months, most frequent first",
+        ("From", "To", "Moves", "Members"),
+        rows,
+    )
+
+
+def cohorts_section(marts: Marts) -> Section:
+    """Return the section with the share of each cohort that stays active."""
+    sizes = {row["joined_month"]: row["members"] for row in marts.tables["cohort_retention"]}
+    hidden = hidden_cells(sizes, [list(sizes)])
+    shown = [at for at in sizes if at not in hidden][-_COHORTS:]
+    return Section(
+        "cohorts",
+        "Who stays active after joining",
+        "Each row is the members who joined in one month; read it from left to right to see which"
+        " percentage of them was active in the month of joining, one month later, and so on.",
+        _cohorts(marts, shown) if shown else absent(_NO_COHORTS),
+    )
+
+
+_NO_COHORTS = (
+    "No month has enough new members with activities. Select the streams `users` and"
+    " `user_activity_history`."
+)
+
+
+def _cohorts(marts: Marts, shown: Sequence[Any]) -> tuple[Block, ...]:
+    rows = [
+        row
+        for row in marts.tables["cohort_retention"]
+        if row["joined_month"] in shown and row["months_since"] < _COHORT_MONTHS
+    ]
+    shares = [(month(row["joined_month"]), int(row["months_since"]), _share(row)) for row in rows]
+    later = [share for _, since, share in shares if since == 3 and share is not None]  # noqa: PLR2004 - months
+    message = f"Share of members active by months since joining, for {len(shown)} months of joining."
+    if later:
+        message += f" Three months after joining, {percent(sum(later) / len(later))} were active on average."
+    svgs = charts.heat_map(shares, _NARROW_MONTHS, message)
+    return (
+        Figure("Active members in percent, by month of joining and months since", svgs),
+        Notes((f"A dot stands for fewer than {MINIMUM} active members. {message}",)),
+    )
+
+
+def _share(row: Row) -> float | None:
+    is_hidden = 0 < row["active_members"] < MINIMUM
+    return None if is_hidden or row["retention"] is None else float(row["retention"])

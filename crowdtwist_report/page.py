@@ -1,0 +1,80 @@
+"""Puts the page together."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from crowdtwist_report.formatting import day, instant, title
+from crowdtwist_report.liability import liability_section
+from crowdtwist_report.members import cohorts_section, tiers_section
+from crowdtwist_report.offers import activities_section, rewards_section
+from crowdtwist_report.overview import checks_section, glance_section
+from crowdtwist_report.points import expiring_section, roll_forward_section
+from crowdtwist_report.suppression import MINIMUM
+from crowdtwist_report.svg import ROLES
+
+if TYPE_CHECKING:
+    from crowdtwist_report.marts import Marts, Row
+
+_SECTIONS = (
+    glance_section,
+    roll_forward_section,
+    liability_section,
+    expiring_section,
+    tiers_section,
+    cohorts_section,
+    activities_section,
+    rewards_section,
+    checks_section,
+)
+
+
+def render_page(marts: Marts, heading: str) -> str:
+    """Return the page as HTML, which is the same for the same marts.
+
+    Args:
+        marts: what the page shows.
+        heading: title of the page.
+    """
+    environment = Environment(
+        loader=PackageLoader("crowdtwist_report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = environment.get_template("report.css.j2").render(roles=ROLES)
+    # The policy allows this style sheet alone: no other, no style attribute, no script, no request.
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return environment.get_template("report.html.j2").render(
+        heading=title(heading),
+        style=Markup(style),  # noqa: S704 - our own
+        style_hash=f"sha256-{digest}",
+        day=day(marts.summary["day"]),
+        is_complete=marts.summary["is_complete"],
+        as_of=_as_of(marts.summary),
+        sections=[make(marts) for make in _SECTIONS],
+        minimum=MINIMUM,
+        timezone=marts.summary["timezone"],
+        svg=Markup,  # drawn by this program
+    )
+
+
+def _as_of(summary: Row) -> str:
+    """Return a sentence about when the data was read, and whether all of it was."""
+    begun, ended = (instant(summary[name]) for name in ("begun_at", "ended_at"))
+    sentence = f"Members were read from {begun} to {ended}"
+    if summary["is_complete"] is None:
+        return (
+            f"{sentence}. Whether all of them were read is not known; select the stream"
+            " `sync_runs` to know."
+        )
+    if summary["is_complete"]:
+        return f"{sentence}; all of them were read."
+    reason = title(summary["incomplete_reason"] or "the reason is not known").rstrip(".")
+    return f"{sentence}; not all of them were read: {reason}."
