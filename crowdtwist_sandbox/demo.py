@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from crowdtwist_sandbox.demo_feeds import Deliveries, count_by_channel
 from crowdtwist_sandbox.demo_processes import Stopped, stoppable
 from crowdtwist_sandbox.demo_project import CHECKOUT, MeltanoError, MeltanoProject
-from crowdtwist_sandbox.demo_transform import BUILD, CURRENCY, POINT_VALUE, Transform
+from crowdtwist_sandbox.demo_transform import BUILD, CURRENCY, POINT_VALUE, SNAPSHOT, Transform
 from crowdtwist_sandbox.demo_warehouse import QUERY, ExpectedKeys, Warehouse, table
 from crowdtwist_sandbox.options import SandboxOptions
 from crowdtwist_sandbox.server import Sandbox
@@ -31,6 +31,7 @@ _CHANGED = ("users", "user_activity_history", "purchases", "redemptions")
 """Streams whose rows change only with their member; others change with the date or the program."""
 _RUNS = "sync_runs"
 """The stream of run history, which is off by default. The report says from it what was complete."""
+_KEEP = ("dbt keeps the tiers and balances of the day", SNAPSHOT)
 
 
 class DemoError(Exception):
@@ -126,12 +127,12 @@ class Demo:
         # Count now: the next run adds and overwrites rows.
         first = self._counts()
         self.transform.await_installation()
-        self._build()
+        self._transform(*_KEEP)
         days = [self._pass_day(sandbox)]
         second_start = datetime.now(timezone.utc)
         self._sync(sandbox, "Second run for")
         second = self._counts(second_start)
-        self._build()
+        self._transform(*_KEEP)
         days.append(self._pass_day(sandbox))
         feeds = [stream.name for stream in FILE_STREAMS]
         self._sync(
@@ -140,7 +141,7 @@ class Demo:
             [*_CHANGED, *feeds],
             TAP_CROWDTWIST_SWEEP_MEMBERS="changed",
         )
-        self._build()
+        self._transform("dbt makes and tests the marts", BUILD)
         return first, second, second_start, days
 
     def _counts(self, since: datetime | None = None) -> dict[str, int]:
@@ -189,12 +190,11 @@ class Demo:
         _say(f"      done in {time.monotonic() - start:.1f} s, {requests:,} requests")
         return requests
 
-    def _build(self) -> None:
-        """Make and test the marts; the snapshot in them keeps the tiers and balances of the day."""
-        self._announce(f"dbt makes and tests the marts: meltano run {BUILD}")
+    def _transform(self, title: str, command: str) -> None:
+        self._announce(f"{title}: meltano run {command}")
         start = time.monotonic()
         self.project.run(
-            [BUILD], {"TARGET_DUCKDB_PATH": str(self.warehouse.path), **self.transform.settings}
+            [command], {"TARGET_DUCKDB_PATH": str(self.warehouse.path), **self.transform.settings}
         )
         _say(f"      done in {time.monotonic() - start:.1f} s: {self.transform.outcome()}")
 

@@ -8,19 +8,18 @@ import subprocess
 import sys
 from collections import Counter
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from crowdtwist_sandbox.demo_processes import process_group
 from crowdtwist_sandbox.demo_project import CHECKOUT, DBT_VENV, MeltanoError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from crowdtwist_sandbox.demo_project import MeltanoProject
 
-BUILD = "dbt-duckdb:build"
-"""The command of Meltano that makes and tests the marts."""
+BUILD, SNAPSHOT = "dbt-duckdb:build", "dbt-duckdb:snapshot"
 
 POINT_VALUE, CURRENCY = 0.01, "USD"
 _INSTALL_SECONDS = 600
@@ -71,13 +70,19 @@ class Transform:
 
     def outcome(self) -> str:
         """Return what the last build did, as one line."""
-        path = self._project.root / ".meltano" / "dbt-duckdb" / "target" / "run_results.json"
+        path = (
+            self._project.root / ".meltano" / "run" / "dbt-duckdb" / "target" / "run_results.json"
+        )
         results = json.loads(path.read_text(encoding="utf-8"))["results"]
-        kinds = Counter(_kind(result) for result in results)
+        kinds = Counter(str(result["unique_id"]).partition(".")[0] for result in results)
         warned = sum(result["status"] == "warn" for result in results)
-        tests = kinds["test"] + kinds["unit_test"]
-        passed = f"{tests - warned} tests passed" + (f", {warned} warned" if warned else "")
-        return f"{kinds['model']} models and {kinds['snapshot']} snapshot; {passed}"
+        counts = {
+            "models": kinds["model"],
+            "snapshot": kinds["snapshot"],
+            "tests passed": kinds["test"] + kinds["unit_test"] - warned,
+            "tests warned": warned,
+        }
+        return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
     def write_report(self, warehouse: Path) -> None:
         """Write the report by its command.
@@ -85,7 +90,7 @@ class Transform:
         Raises:
             MeltanoError: it failed.
         """
-        command = [str(Path(sys.executable).parent / "crowdtwist-report")]
+        command = [sys.executable, "-m", "crowdtwist_report"]
         command += ["--database", str(warehouse), "--output", str(self.report)]
         with self._project.log.open("ab") as log:
             done = subprocess.run(  # noqa: S603 - the arguments are ours
@@ -99,7 +104,3 @@ class Transform:
             )
         if done.returncode:
             raise MeltanoError(done.stderr.strip() or "`crowdtwist-report` failed")
-
-
-def _kind(result: dict[str, Any]) -> str:
-    return str(result["unique_id"]).partition(".")[0]
