@@ -61,8 +61,8 @@ recording: $(VENV)/.demo ## Record `make demo` for the quick start's page
 		--title 'make demo' --command 'echo "$$ make demo"; $(MAKE) --no-print-directory demo | \
 		while IFS= read -r line; do printf "%s\n" "$$line"; sleep 0.2; done' docs/_static/demo.cast
 
-test-airflow: $(VENV)/.dev $(AIRFLOW_VENV)/.installed ## Run the DAG on a real Airflow, into PostgreSQL
-	AIRFLOW_VENV=$(AIRFLOW_VENV) $(BIN)/python -m pytest tests/airflow $(ARGS)
+test-airflow: $(VENV)/.dev $(AIRFLOW_VENV)/.installed $(DBT_VENV)/.installed ## Run the DAG on a real Airflow, into PostgreSQL
+	AIRFLOW_VENV=$(AIRFLOW_VENV) DBT_VENV=$(DBT_VENV) $(BIN)/python -m pytest tests/airflow $(ARGS)
 
 bench: $(VENV)/.dev ## Measure against the obvious ways; about 20 minutes, prints the tables of its page
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -76,7 +76,7 @@ def sandbox() -> Iterator[Sandbox]:
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Future[None]]]:
     """A Meltano project whose plugins are installed while Airflow starts."""
     project = MeltanoProject(
-        tmp_path_factory.mktemp("project"), ("tap-crowdtwist", "target-postgres")
+        tmp_path_factory.mktemp("project"), ("tap-crowdtwist", "target-postgres", "dbt-postgres")
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
@@ -137,6 +137,7 @@ def airflow(
                 "shards": SHARDS,
                 "requests_per_minute": RATE,
                 "streams": STREAMS,
+                "transform": "dbt-postgres:build",
             },
         )
         yield airflow
@@ -233,7 +234,7 @@ def run(
         return not fates
 
     wait_for(all_met, "the shards to be in the middle", 120)
-    airflow.ended(DAG, first, 150)
+    airflow.ended(DAG, first, 210)
     return str(first)
 
 
@@ -261,6 +262,7 @@ def test_killed_shards_are_retried_and_the_run_succeeds(airflow: Airflow, run: s
         ("sweep", 2): 2,
         ("sweep", 3): 2,
         ("complete", -1): 1,
+        ("transform", -1): 1,
     }, "\n".join(airflow.log("sweep", run, 1, place) for place in range(SHARDS))
     names = [task["rendered_map_index"] for task in tasks if task["task_id"] == "sweep"]
     assert sorted(names) == ["1/4", "2/4", "3/4", "4/4"]
@@ -284,6 +286,14 @@ def test_tables_equal_the_truth(warehouse: PostgresServer, sandbox: Sandbox, run
         assert texts(stream, rows(warehouse, stream)) == texts(
             stream, sandbox.expected_rows(stream)
         ), run
+
+
+def test_dbt_makes_the_marts_of_the_complete_run(
+    airflow: Airflow, warehouse: PostgresServer, run: str
+) -> None:
+    assert "Completed successfully" in airflow.log("transform", run)
+    counted = warehouse.query("SELECT count(*) FROM crowdtwist_marts.members", "crowdtwist")
+    assert counted == [str(MEMBERS)]
 
 
 def rows(warehouse: PostgresServer, stream: str) -> list[dict[str, Any]]:
@@ -369,6 +379,7 @@ def test_failed_members_fail_the_run_with_their_number(
     sandbox.set_faults()
     tasks = {task["task_id"]: task for task in airflow.tasks(DAG, "denied")}
     assert (tasks["sweep"]["state"], tasks["sweep"]["try_number"]) == ("success", 1)
+    assert tasks["transform"]["state"] == "upstream_failed"
     words = r"Incomplete: shard 1/1: [1-9][0-9]* members failed in `purchases`"
     assert re.search(words, airflow.log("complete", "denied"))
 

@@ -468,6 +468,10 @@ def test_each_run_has_a_system_directory_of_its_own(tmp_path: Path) -> None:
         assert not Path(seen["own"]).exists()
     assert list((system / "run").iterdir()) == []
 
+    CODE.run_blocks(settings, ["dbt-postgres:build"], {}, lambda _, text: said.append(text))
+    third = json.loads(said[-1].removeprefix("meltano: "))
+    assert third["arguments"][-2:] == ["run", "dbt-postgres:build"]
+
 
 # The outcome of all shards
 

@@ -128,7 +128,9 @@ class Browser:
 
     def print(self, path: Path) -> None:
         """Write the page as it prints on A4."""
-        answer = self.call("Page.printToPDF", paperWidth=8.27, paperHeight=11.7, printBackground=False)
+        answer = self.call(
+            "Page.printToPDF", paperWidth=8.27, paperHeight=11.7, printBackground=False
+        )
         path.write_bytes(base64.b64decode(answer["data"]))
 
     def _next_message(self) -> dict[str, Any]:

@@ -26,7 +26,12 @@ AWKWARD = (
     "Lebensversicherungsgesellschaftsangestelltenwettbewerbsteilnahmebestätigungsformular",
 )
 _TYPES = {bool: "boolean", date: "date", datetime: "timestamp", int: "bigint", str: "text"}
-_TIERS = (("Bronze", 0, 9000), ("Silver", 1000, 3100), ("Gold", 5000, 940), ("Platinum", 20000, 118))
+_TIERS = (
+    ("Bronze", 0, 9000),
+    ("Silver", 1000, 3100),
+    ("Gold", 5000, 940),
+    ("Platinum", 20000, 118),
+)
 
 
 def month_before(months: int, day: date = DAY) -> date:
@@ -242,7 +247,9 @@ def _cohorts(random: Random) -> Iterator[Row]:
     for months in reversed(range(24)):
         size = 3 if months == 23 else 40 + random.randrange(500)
         for since in range(months + 1):
-            active = size * (90 - since * 4 + random.randrange(8)) // 100 if since else size * 95 // 100
+            active = (
+                size * (90 - since * 4 + random.randrange(8)) // 100 if since else size * 95 // 100
+            )
             if since > 8:
                 active = size * (50 - since * 2) // 100
             yield {

@@ -1,11 +1,12 @@
-"""A daily sync of a CrowdTwist program into a warehouse: a roster, its shards, a final check.
+"""A daily sync of a CrowdTwist program into a warehouse: a roster, its shards, a final check, dbt.
 
-    roster  ->  sweep 1/n, 2/n, … n/n  ->  complete
+    roster  ->  sweep 1/n, 2/n, … n/n  ->  complete  ->  transform
 
 `roster` writes the list of members, if a query gives it, and divides the rate. Each mapped `sweep`
 runs `meltano run tap-crowdtwist <target>` for one shard, with its own Meltano state; a retry
 resumes where the previous attempt stopped. `complete` fails, with the numbers, if a shard did not
-end, if the tap missed anything, or if the shards are not parts of one roster.
+end, if the tap missed anything, or if the shards are not parts of one roster. `transform` then
+makes and tests the marts, if the Variable names the command of Meltano for it.
 
 The DAG is the same on the Local, Celery and Kubernetes executors. Tasks need no shared disk if
 every worker can access three things:
@@ -31,11 +32,16 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Connection, Param, TriggerRule, Variable, dag, get_current_context, task
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+)
 from crowdtwist_shards import (
     TAP_PREFIX,
     Settings,
     find_problems,
+    run_blocks,
     run_meltano,
     variables,
     write_roster,
@@ -101,6 +107,18 @@ def complete(parts: list[dict[str, Any]] | None, swept: Iterable[dict[str, Any]]
     logger.info("Complete: %d members in %d shards", members, len(results))
 
 
+@task(retries=0)  # a test that failed would fail again
+def transform() -> None:
+    """Run dbt on what was loaded, if it was complete."""
+    settings = read_settings()
+    if not settings.transform:
+        raise AirflowSkipException("The Variable has no `transform`")
+    environment = worker_environment() | target_environment(settings)
+    run = run_blocks(settings, [settings.transform], environment, logger.log)
+    if run.code or run.stopped:
+        raise AirflowFailException(f"{settings.transform}: {run.failure_reason()}")
+
+
 @dag(
     schedule="@daily",
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
@@ -115,9 +133,9 @@ def complete(parts: list[dict[str, Any]] | None, swept: Iterable[dict[str, Any]]
     },
 )
 def crowdtwist() -> None:
-    """Connect the tasks: the roster, a mapped sweep per shard, the check."""
+    """Connect the tasks: the roster, a mapped sweep per shard, the check, dbt."""
     parts = roster()
-    complete(parts, sweep.expand(part=parts))
+    complete(parts, sweep.expand(part=parts)) >> transform()
 
 
 def read_settings() -> Settings:
@@ -130,19 +148,22 @@ def read_settings() -> Settings:
         raise AirflowFailException(f"Variable {VARIABLE}: {error}") from None
 
 
-def tap_environment(settings: Settings) -> dict[str, str]:
-    """Return the environment of Meltano: the worker's without Airflow's, and the tap's settings."""
-    # Airflow's variables may hold its own credentials, which Meltano does not need.
-    environment = {
+def worker_environment() -> dict[str, str]:
+    """Return the worker's environment without Airflow's variables, which may hold credentials."""
+    return {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("AIRFLOW_", "_AIRFLOW_"))
     }
+
+
+def tap_environment(settings: Settings) -> dict[str, str]:
+    """Return the environment of Meltano: the worker's, and the tap's settings."""
     connection = Connection.get(CONNECTION)
     # Meltano's variable for the selection; it takes patterns of properties.
     select = [name if "." in name else f"{name}.*" for name in settings.streams or ()]
     return (
-        environment
+        worker_environment()
         | variables(TAP_PREFIX, {"api_key": connection.password})
         | variables(TAP_PREFIX, connection.extra_dejson)
         | variables(TAP_PREFIX, {"user_ids_path": settings.roster, "_select": select})

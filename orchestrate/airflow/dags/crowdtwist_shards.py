@@ -62,6 +62,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     shards: Number = 4
     requests_per_minute: Number = 5000
     streams: Annotated[list[Text], Meta(min_length=1)] | None = None
+    transform: Text | None = None
 
     def __post_init__(self) -> None:
         for query, connection in (
@@ -271,9 +272,19 @@ def run_meltano(
         log: takes the level and the text of a line.
         force: run even if Meltano takes an earlier run, which was killed, for still running.
     """
+    flags = ["--state-id-suffix", shard.replace("/", "-of-"), *(["--force"] if force else [])]
+    return run_blocks(settings, [*flags, TAP, settings.target], environment, log)
+
+
+def run_blocks(
+    settings: Settings,
+    blocks: Sequence[str],
+    environment: Mapping[str, str],
+    log: Callable[[int, str], None],
+) -> Run:
+    """Run `meltano run` with these arguments, and log each line of its log as it comes."""
     command = [settings.meltano, f"--environment={settings.environment}", "--log-format=json"]
-    command += ["--log-level=info", "run", "--state-id-suffix", shard.replace("/", "-of-")]
-    command += [*(["--force"] if force else []), TAP, settings.target]
+    command += ["--log-level=info", "run", *blocks]
     project = Path(settings.project)
     with _own_system_directory(project, environment) as own_environment:
         return follow(command, project, own_environment, log)
