@@ -9,7 +9,8 @@ AIRFLOW_VENV ?= .venv-airflow
 WORKERS ?= auto
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 COG := $(BIN)/python -m cogapp -I . --verbosity=0
-GENERATED := README.md docs/*.md docs/_static/erd_*.svg meltano.yml plugin.yaml .env.example
+GENERATED := README.md docs/*.md docs/_static/erd_*.svg meltano.yml plugin.yaml .env.example \
+	transform/models/staging/*
 # Added to the command line of pytest: make test ARGS="-k roster"
 ARGS ?=
 
@@ -42,7 +43,7 @@ format: $(VENV)/.dev ## Mend style where that is mechanical
 types: $(VENV)/.dev ## Check types
 	$(BIN)/mypy
 
-docs: $(VENV)/.dev ## Regenerate the parts of pages, meltano.yml, plugin.yaml and .env.example that repeat the code
+docs: $(VENV)/.dev ## Regenerate what pages, transform/, meltano.yml, plugin.yaml and .env.example repeat of the code
 	$(COG) -r $(GENERATED)
 
 docs-check: $(VENV)/.dev ## Fail if `make docs` would change anything
