@@ -10,7 +10,8 @@ DBT_VENV ?= .venv-dbt
 WORKERS ?= auto
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 COG := $(BIN)/python -m cogapp -I . --verbosity=0
-GENERATED := README.md docs/*.md docs/_static/erd_*.svg meltano.yml plugin.yaml .env.example
+GENERATED := README.md docs/*.md docs/_static/erd_*.svg meltano.yml plugin.yaml .env.example \
+	transform/models/staging/*
 # Added to the command line of pytest: make test ARGS="-k roster"
 ARGS ?=
 
@@ -45,7 +46,7 @@ format: $(VENV)/.dev ## Mend style where that is mechanical
 types: $(VENV)/.dev ## Check types
 	$(BIN)/mypy
 
-docs: $(VENV)/.dev ## Regenerate the parts of pages, meltano.yml, plugin.yaml and .env.example that repeat the code
+docs: $(VENV)/.dev ## Regenerate what pages, transform/, meltano.yml, plugin.yaml and .env.example repeat of the code
 	$(COG) -r $(GENERATED)
 
 docs-check: $(VENV)/.dev ## Fail if `make docs` would change anything

@@ -1,16 +1,23 @@
-"""Staging models of the dbt project, from the schemas of the streams."""
+"""The staging models of the dbt project in transform/, their sources and their tests.
+
+`make docs` writes them from the schemas of the streams. A stream needs a file of its own in
+transform/models/staging/, which names it.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from scripts.erd import API, FILES
-from tap_crowdtwist import schemas
+from tap_crowdtwist import dbt_sources, schemas
 from tap_crowdtwist.privacy.policy import TAG, Policy, public_schema
 from tap_crowdtwist.streams import STREAMS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from scripts.erd import Relation
+    from tap_crowdtwist.streams.base import CrowdTwistStream
 
 _EVERYTHING = Policy(spendable=True)
 _TYPES = {
@@ -18,66 +25,97 @@ _TYPES = {
     "number": "numeric(18, 2)",
     "boolean": "boolean",
     "string": "text",
-    "object": "json",
-    "array": "json",
     "date-time": "timestamp",
     "date": "date",
 }
+_VIEW_NOTE = "A view of the source: types as on every database, no deleted members."
 
 
-def staging_model(stream: str) -> str:
-    """Render the SQL of a stream's view."""
-    lines = [f"        '{name}': '{kind}',\n" for name, kind in column_types(stream).items()]
-    member = member_id(stream)
-    last = f"    member_id='{member}',\n" if member else ""
-    return (
-        f"{{{{ crowdtwist.staging(\n    '{stream}',\n    {{\n{''.join(lines)}    }},\n{last}) }}}}\n"
-    )
+def staging(stream: str) -> str:
+    """Render the view of a stream."""
+    columns = "".join(f"        '{name}': '{kind}',\n" for name, kind in _columns(stream).items())
+    member = _member_id(stream)
+    argument = f"    member_id='{member}',\n" if member else ""
+    return f"{{{{ crowdtwist.staging(\n    '{stream}',\n    {{\n{columns}    }},\n{argument}) }}}}\n"
 
 
-def column_types(stream: str) -> dict[str, str]:
-    """Return the type of each column in the warehouse, in the words of the macro `staging`."""
+def sources() -> str:
+    """Render the sources: `--dbt-sources`, but that a table may be missing."""
+    content = dbt_sources.sources(STREAMS, _EVERYTHING)
+    (source,) = content["sources"]
+    del source["config"]["loaded_at_field"]
+    for table in source["tables"]:
+        if "freshness" in table["config"]:
+            call = f"{{{{ crowdtwist.loaded_at('{table['name']}') }}}}"
+            table["config"]["loaded_at_query"] = call
+    return dbt_sources.to_yaml(content)
+
+
+def tests() -> str:
+    """Render descriptions and tests of the views."""
+    return dbt_sources.to_yaml({"version": 2, "models": [_model(stream) for stream in STREAMS]})
+
+
+def _model(stream: type[CrowdTwistStream]) -> dict[str, Any]:
+    key = {
+        "name": f"staging_key_of_{stream.name}",
+        "arguments": {"columns": list(stream.primary_keys)},
+    }
+    model = {
+        "name": _view(stream.name),
+        "description": f"{schemas.tagged(stream.name)['description']} {_VIEW_NOTE}",
+        "data_tests": [{"unique_key": key}],
+    }
+    columns = [_tested(relation) for relation in _relations(stream.name)]
+    return {**model, "columns": columns} if columns else model
+
+
+def _tested(relation: Relation) -> dict[str, Any]:
+    """Return a column with a test that finds the row of the other stream.
+
+    What is missing there does not make the marts wrong, so it is a warning.
+    """
+    stream, _, column = relation.column.partition(".")
+    target, _, field = relation.target.partition(".")
+    test = {
+        "name": f"staging_{stream}_{column}_in_{target}",
+        "arguments": {"to": f"ref('{_view(target)}')", "field": field},
+        "config": {"severity": "warn"},
+    }
+    return {"name": column, "data_tests": [{"finds_row": test}]}
+
+
+def _relations(stream: str) -> Iterator[Relation]:
+    """Yield the relations of a stream that hold without exception."""
+    for diagram in (API, FILES):
+        for relation in diagram.relations:
+            if relation.column.startswith(f"{stream}.") and not relation.unless:
+                yield relation
+
+
+def _member_id(stream: str) -> str | None:
+    """Return the column with the id of the member that a row is about, if it is about one."""
+    if stream == "users":
+        return "id"
+    targets = {each.target: each.column.partition(".")[2] for each in _relations(stream)}
+    return targets.get("users.id")
+
+
+def _columns(stream: str) -> dict[str, str]:
+    """Return the type of each column, in the words of the macro `staging`."""
     public = public_schema(stream, _EVERYTHING)["properties"]
     tagged = schemas.tagged(stream)["properties"]
     return {name: _type(node, tagged[name][TAG]) for name, node in public.items()}
 
 
-def _type(node: Mapping[str, Any], tag: str) -> str:
+def _type(node: Mapping[str, Any], sensitivity: str) -> str:
     (kind,) = schemas.types_of(node)
     if kind in {"object", "array"}:
-        return _TYPES[kind]
-    if tag != "business":  # text if hashed
+        return "json"
+    if sensitivity != "business":  # text if it is hashed
         return "text"
     return _TYPES[node.get("format", kind)]
 
 
-def member_id(stream: str) -> str | None:
-    """Return the column with the id of the member that a row is about, if it is about one."""
-    if stream == "users":
-        return "id"
-    columns = [
-        relation.column.partition(".")[2]
-        for diagram in (API, FILES)
-        for relation in diagram.relations
-        if relation.target == "users.id"
-        and relation.column.startswith(f"{stream}.")
-        and not relation.unless
-    ]
-    return columns[0] if columns else None
-
-
-def write() -> None:
-    from pathlib import Path
-
-    folder = Path("transform/models/staging")
-    for stream in STREAMS:
-        (folder / f"stg_crowdtwist__{stream.name}.sql").write_text(staging_model(stream.name))
-    tables = "".join(f"      - name: {s.name}\n" for s in STREAMS)
-    (folder / "_sources.yml").write_text(
-        "version: 2\n\nsources:\n  - name: crowdtwist\n"
-        "    schema: \"{{ var('crowdtwist_schema') }}\"\n    tables:\n" + tables
-    )
-
-
-if __name__ == "__main__":
-    write()
+def _view(stream: str) -> str:
+    return f"stg_crowdtwist__{stream}"

@@ -10,19 +10,20 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import click
 from singer_sdk.plugin_base import _ConfigInput
 
+from tap_crowdtwist import dbt_sources
 from tap_crowdtwist.api.errors import ApiError
 from tap_crowdtwist.errors import TapError
 from tap_crowdtwist.privacy.log_redaction import guard_logging
+from tap_crowdtwist.streams import STREAMS
 from tap_crowdtwist.sync.shutdown import StoppedError
 from tap_crowdtwist.tap import TapCrowdTwist
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import IO, TextIO
-
-    import click
 
 
 def main(args: Sequence[str] | None = None, tap: type[TapCrowdTwist] = TapCrowdTwist) -> None:
@@ -35,6 +36,7 @@ def main(args: Sequence[str] | None = None, tap: type[TapCrowdTwist] = TapCrowdT
     if sys.stderr is None:  # closed by the parent process, so there is nowhere to log to
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the end
     command = tap.cli
+    command.params.append(_dbt_sources_option(tap))
     guard_logging()
     for option in command.params:
         option.callback = _OPTION_CALLBACKS.get(str(option.name), option.callback)
@@ -65,6 +67,33 @@ def main(args: Sequence[str] | None = None, tap: type[TapCrowdTwist] = TapCrowdT
 def _check_stdout() -> None:
     if sys.stdout is None:
         raise TapError("Standard output is closed, so no output can be written")
+
+
+def _dbt_sources_option(tap: type[TapCrowdTwist]) -> click.Option:
+    """Return the option that prints the streams that `--discover` finds as sources for dbt."""
+
+    def print_sources(ctx: click.Context, _option: click.Parameter, value: bool) -> None:  # noqa: FBT001 - the flag
+        if not value:
+            return
+        given = ctx.params.get("config") or _ConfigInput()
+        found = tap(
+            config=given.config,
+            parse_env_config=given.parse_env,
+            validate_config=False,
+            setup_mapper=False,
+        )
+        streams = [stream for stream in STREAMS if stream.name in found.streams]
+        content = dbt_sources.sources(streams, found.policy)
+        click.echo(dbt_sources.to_yaml(content), nl=False)
+        ctx.exit()
+
+    return click.Option(
+        ["--dbt-sources"],
+        is_flag=True,
+        help="Print the streams as sources for a dbt project, in YAML.",
+        callback=print_sources,
+        expose_value=False,
+    )
 
 
 def read_config(

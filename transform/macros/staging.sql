@@ -63,20 +63,29 @@ select cast(null as bigint) as user_id where false
 
 
 {% macro staged_value(column, type) %}
-    {%- set sql_type = 'text' if type == 'json' else type -%}
     {%- set value = 'loaded.' ~ adapter.quote(column.name) if column else 'null' -%}
     {%- if column and type == 'json' -%}
-        {%- set value = crowdtwist.json_text(value) -%}
+nullif(cast({{ crowdtwist.json_of(value) }} as text), 'null')
     {%- elif column and type == 'timestamp' and 'with time zone' in column.dtype | lower -%}
-        {%- set value = value ~ " at time zone 'UTC'" -%}
+cast({{ value }} at time zone 'UTC' as timestamp)
+    {%- else -%}
+cast({{ value }} as {{ 'text' if type == 'json' else type }})
     {%- endif -%}
-    cast({{ value }} as {{ sql_type }})
-{%- endmacro %}
+{% endmacro %}
 
 
-{% macro json_text(value) %}{{ adapter.dispatch('json_text', 'crowdtwist')(value) }}{% endmacro %}
+{# Return a column with an object or a list as a value that becomes JSON if cast to text. #}
+{% macro json_of(value) %}{{ adapter.dispatch('json_of', 'crowdtwist')(value) }}{% endmacro %}
 
-{% macro default__json_text(value) %}{{ value }}{% endmacro %}
+{% macro default__json_of(value) %}{{ value }}{% endmacro %}
 
-{# Lists are arrays there. #}
-{% macro postgres__json_text(value) %}to_jsonb({{ value }}){% endmacro %}
+{# target-postgres writes lists to arrays, whose text is no JSON. #}
+{% macro postgres__json_of(value) %}to_jsonb({{ value }}){% endmacro %}
+
+
+{# Select when a table was last loaded; null if it was never loaded, which makes it stale. #}
+{% macro loaded_at(stream) %}
+    {%- set table = crowdtwist.loaded_table(stream) -%}
+select {{ 'max(_sdc_extracted_at)' if table else 'null' }} as loaded_at
+    {%- if table %} from {{ table }}{% endif -%}
+{% endmacro %}

@@ -1,3 +1,9 @@
+{#
+    What the API forgets: the tier, the balances and the state of each member, since when.
+
+    The times are those of the readings, so the same loads give the same snapshot. A member that is
+    no longer read keeps the last row; rows of deleted members are deleted.
+#}
 {% snapshot members_snapshot %}
 {{
     config(
@@ -5,6 +11,8 @@
         strategy='check',
         check_cols=['tier', 'balance', 'lifetime_points', 'is_active_account'],
         updated_at='extracted_at',
+        hard_deletes='ignore',
+        post_hook='delete from {{ this }} where user_id in ({{ crowdtwist.deleted_members() }})',
     )
 }}
 select

@@ -1,3 +1,4 @@
+{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('activities')) ]]] #}
 {{ crowdtwist.staging(
     'activities',
     {
@@ -33,3 +34,4 @@
         'additional_properties': 'json',
     },
 ) }}
+{# [[[end]]] #}

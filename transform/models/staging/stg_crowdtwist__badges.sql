@@ -1,3 +1,4 @@
+{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('badges')) ]]] #}
 {{ crowdtwist.staging(
     'badges',
     {
@@ -12,3 +13,4 @@
         'additional_properties': 'json',
     },
 ) }}
+{# [[[end]]] #}

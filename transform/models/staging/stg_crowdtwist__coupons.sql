@@ -1,3 +1,4 @@
+{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('coupons')) ]]] #}
 {{ crowdtwist.staging(
     'coupons',
     {
@@ -15,3 +16,4 @@
     },
     member_id='user_id',
 ) }}
+{# [[[end]]] #}

@@ -1,3 +1,4 @@
+{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('live_activities')) ]]] #}
 {{ crowdtwist.staging(
     'live_activities',
     {
@@ -26,3 +27,4 @@
     },
     member_id='user_id',
 ) }}
+{# [[[end]]] #}

@@ -1,3 +1,4 @@
+{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('live_points_expiration')) ]]] #}
 {{ crowdtwist.staging(
     'live_points_expiration',
     {
@@ -21,3 +22,4 @@
     },
     member_id='user_id',
 ) }}
+{# [[[end]]] #}

@@ -1,3 +1,4 @@
+{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('live_redemptions')) ]]] #}
 {{ crowdtwist.staging(
     'live_redemptions',
     {
@@ -42,3 +43,4 @@
     },
     member_id='user_id',
 ) }}
+{# [[[end]]] #}

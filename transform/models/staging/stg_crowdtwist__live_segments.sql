@@ -1,3 +1,4 @@
+{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('live_segments')) ]]] #}
 {{ crowdtwist.staging(
     'live_segments',
     {
@@ -16,3 +17,4 @@
     },
     member_id='user_id',
 ) }}
+{# [[[end]]] #}

@@ -1,3 +1,4 @@
+{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('live_users')) ]]] #}
 {{ crowdtwist.staging(
     'live_users',
     {
@@ -73,3 +74,4 @@
     },
     member_id='id',
 ) }}
+{# [[[end]]] #}

@@ -1,3 +1,4 @@
+{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('points_awaiting_fulfillment')) ]]] #}
 {{ crowdtwist.staging(
     'points_awaiting_fulfillment',
     {
@@ -8,3 +9,4 @@
     },
     member_id='user_id',
 ) }}
+{# [[[end]]] #}

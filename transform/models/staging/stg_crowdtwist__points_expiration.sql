@@ -1,3 +1,4 @@
+{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('points_expiration')) ]]] #}
 {{ crowdtwist.staging(
     'points_expiration',
     {
@@ -14,3 +15,4 @@
     },
     member_id='user_id',
 ) }}
+{# [[[end]]] #}

@@ -1,3 +1,4 @@
+{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('push_redemptions')) ]]] #}
 {{ crowdtwist.staging(
     'push_redemptions',
     {
@@ -32,3 +33,4 @@
         'additional_properties': 'json',
     },
 ) }}
+{# [[[end]]] #}

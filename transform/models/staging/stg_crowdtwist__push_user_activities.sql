@@ -1,3 +1,4 @@
+{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('push_user_activities')) ]]] #}
 {{ crowdtwist.staging(
     'push_user_activities',
     {
@@ -18,3 +19,4 @@
     },
     member_id='id',
 ) }}
+{# [[[end]]] #}

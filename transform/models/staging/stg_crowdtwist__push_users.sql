@@ -1,3 +1,4 @@
+{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('push_users')) ]]] #}
 {{ crowdtwist.staging(
     'push_users',
     {
@@ -31,3 +32,4 @@
     },
     member_id='id',
 ) }}
+{# [[[end]]] #}

@@ -1,3 +1,4 @@
+{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('receipts')) ]]] #}
 {{ crowdtwist.staging(
     'receipts',
     {
@@ -13,3 +14,4 @@
     },
     member_id='user_id',
 ) }}
+{# [[[end]]] #}

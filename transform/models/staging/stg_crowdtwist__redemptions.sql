@@ -1,3 +1,4 @@
+{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('redemptions')) ]]] #}
 {{ crowdtwist.staging(
     'redemptions',
     {
@@ -38,3 +39,4 @@
     },
     member_id='user_id',
 ) }}
+{# [[[end]]] #}

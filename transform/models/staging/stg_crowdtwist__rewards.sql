@@ -1,3 +1,4 @@
+{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('rewards')) ]]] #}
 {{ crowdtwist.staging(
     'rewards',
     {
@@ -41,3 +42,4 @@
         'additional_properties': 'json',
     },
 ) }}
+{# [[[end]]] #}

@@ -1,3 +1,4 @@
+{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('user_activities')) ]]] #}
 {{ crowdtwist.staging(
     'user_activities',
     {
@@ -18,3 +19,4 @@
     },
     member_id='user_id',
 ) }}
+{# [[[end]]] #}

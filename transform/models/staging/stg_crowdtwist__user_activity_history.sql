@@ -1,3 +1,4 @@
+{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('user_activity_history')) ]]] #}
 {{ crowdtwist.staging(
     'user_activity_history',
     {
@@ -19,3 +20,4 @@
     },
     member_id='user_id',
 ) }}
+{# [[[end]]] #}

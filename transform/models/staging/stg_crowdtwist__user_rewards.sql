@@ -1,3 +1,4 @@
+{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('user_rewards')) ]]] #}
 {{ crowdtwist.staging(
     'user_rewards',
     {
@@ -43,3 +44,4 @@
     },
     member_id='user_id',
 ) }}
+{# [[[end]]] #}

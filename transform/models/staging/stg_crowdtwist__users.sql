@@ -1,3 +1,4 @@
+{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('users')) ]]] #}
 {{ crowdtwist.staging(
     'users',
     {
@@ -59,3 +60,4 @@
     },
     member_id='id',
 ) }}
+{# [[[end]]] #}

@@ -1,0 +1,37 @@
+{%- set users = crowdtwist.loaded_table('users') -%}
+{%- set names = [] -%}
+{%- if users -%}
+    {%- set names = adapter.get_columns_in_relation(users) | map(attribute='name') | list -%}
+{%- endif -%}
+with
+
+deleted as (
+    {%- if '_sdc_deleted_at' in names %}
+    select cast(users.id as bigint) as user_id
+    from {{ users }} as users
+    where users._sdc_deleted_at is not null
+    {%- else %}
+    select cast(null as bigint) as user_id
+    where false
+    {%- endif %}
+),
+
+shown as (
+    select members.user_id from {{ ref('members') }} as members
+    union
+    select ledger.user_id from {{ ref('points_ledger') }} as ledger
+    union
+    select daily.user_id from {{ ref('points_daily') }} as daily
+    union
+    select expirations.user_id from {{ ref('stg_crowdtwist__points_expiration') }} as expirations
+    union
+    select redemptions.user_id from {{ ref('stg_crowdtwist__redemptions') }} as redemptions
+    union
+    select purchases.user_id from {{ ref('stg_crowdtwist__purchases') }} as purchases
+    union
+    select history.user_id from {{ ref('stg_crowdtwist__user_activity_history') }} as history
+)
+
+select shown.user_id
+from shown
+inner join deleted on shown.user_id = deleted.user_id

@@ -1,0 +1,33 @@
+with
+
+expected as (
+    select
+        'expiry:' || cast(expirations.user_id as text) || ':' || expirations.entry as line_id,
+        -expirations.points_expired as points
+    from {{ ref('stg_crowdtwist__points_expiration') }} as expirations
+    inner join {{ ref('stg_crowdtwist__users') }} as users on expirations.user_id = users.id
+    where expirations.rule_type = 'redemption_period' and expirations.points_expired > 0
+),
+
+booked as (
+    select
+        ledger.line_id,
+        count(*) as occurrences,
+        sum(ledger.points) as points
+    from {{ ref('points_ledger') }} as ledger
+    where ledger.kind = 'expired'
+    group by ledger.line_id
+)
+
+select
+    coalesce(expected.line_id, booked.line_id) as line_id,
+    expected.points as points_in_expiration,
+    booked.points as points_in_ledger,
+    coalesce(booked.occurrences, 0) as occurrences
+from expected
+full outer join booked on expected.line_id = booked.line_id
+where
+    expected.line_id is null
+    or booked.line_id is null
+    or booked.occurrences > 1
+    or expected.points <> booked.points
