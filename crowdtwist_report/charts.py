@@ -33,7 +33,7 @@ class _Frame:
 _WIDE = _Frame("wide", 720, labels=8)
 _NARROW = _Frame("narrow", 340, labels=4)
 _FONT_SIZE = 12
-_MARGINS = {"left": 46, "right": 14, "top": 10, "bottom": 26}
+_MARGINS = {"left": 46, "right": 28, "top": 10, "bottom": 26}
 _HEAT_MARGINS = {"left": 72, "right": 2, "top": 24, "bottom": 2}
 _HEAT_ROW = 24
 _HEAT_LIMITS = (0.1, 0.2, 0.35, 0.5, 0.7)

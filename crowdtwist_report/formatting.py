@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 _MINUS = "\N{MINUS SIGN}"
 _ABSENT = "\N{EN DASH}"
-_LONGEST_TITLE = 120
+_LONGEST_TITLE = 80
 _UNPRINTABLE = {"Cc", "Cs", "Cn", "Zl", "Zp"}
 
 
@@ -30,7 +30,7 @@ def short_number(value: float | Decimal) -> str:
 
 def percent(value: float | Decimal | None) -> str:
     """Return a share as a percentage without decimals."""
-    return _ABSENT if value is None else f"{float(value) * 100:.0f} %"
+    return _ABSENT if value is None else f"{float(value) * 100:.0f}%"
 
 
 def money(value: Decimal | None, currency: str | None) -> str:

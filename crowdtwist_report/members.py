@@ -20,6 +20,7 @@ _MOVE_MONTHS = 12
 _MOVE_ROWS = 10
 _COHORTS = 24
 _COHORT_MONTHS = 13
+_EARLY_MONTHS = 3
 _NARROW_MONTHS = (0, 1, 2, 3, 6, 9, 12)
 
 
@@ -63,24 +64,25 @@ def _tier_table(tiers: Sequence[Row]) -> Table:
     total = sum(row["members"] for row in tiers)
 
     def row_of(position: int, row: Row) -> list[Cell]:
-        name = Cell(title(row["tier"]))
+        name = title(row["tier"])
         floor = Cell(number(row["floor"]))
         if row["tier"] in hidden:
-            return [name, floor, *[HIDDEN] * 5]
+            return [Cell(name), floor, *[HIDDEN] * 6]
         cells = [
             HIDDEN if (position, status) in statuses else Cell(number(row[status]))
             for status in STATUSES
         ]
         share = row["members"] / total
         return [
-            name,
+            Cell(name, share),
             floor,
-            Cell(f"{number(row['members'])} ({percent(share)})", share),
+            Cell(number(row["members"])),
+            Cell(percent(share)),
             *cells,
             Cell(number(row["balance"])),
         ]
 
-    columns = ("Tier", "From", "Members", "Active", "Dormant", "Never active", "Points held")
+    columns = ("Tier", "From", "Members", "Share", "Active", "Dormant", "Never active", "Points held")
     rows = [row_of(position, row) for position, row in enumerate(tiers)]
     return Table("Members of each tier; “From” is the score it begins at", columns, rows)
 
@@ -134,18 +136,17 @@ def _move_table(moves: Sequence[Row]) -> Table:
         counts[pair] = counts.get(pair, 0) + row["moves"]
     hidden = hidden_cells(members, [list(members)])
     largest = sorted(counts, key=lambda pair: (pair in hidden, -counts[pair], pair))[:_MOVE_ROWS]
-    rows = [
-        [
-            Cell(title(pair[0])),
-            Cell(title(pair[1])),
-            *([HIDDEN] * 2 if pair in hidden else [Cell(number(counts[pair])), Cell(number(members[pair]))]),
-        ]
-        for pair in largest
-    ]
+
+    def cells(pair: tuple[str, str]) -> list[Cell]:
+        name = Cell(" \N{RIGHTWARDS ARROW} ".join(title(tier) for tier in pair))
+        if pair in hidden:
+            return [name, HIDDEN, HIDDEN]
+        return [name, Cell(number(counts[pair])), Cell(number(members[pair]))]
+
     return Table(
         f"Moves of the last {_MOVE_MONTHS} months, most frequent first",
-        ("From", "To", "Moves", "Members"),
-        rows,
+        ("Move", "Moves", "Members"),
+        [cells(pair) for pair in largest],
     )
 
 
@@ -176,15 +177,22 @@ def _cohorts(marts: Marts, shown: Sequence[Any]) -> tuple[Block, ...]:
         if row["joined_month"] in shown and row["months_since"] < _COHORT_MONTHS
     ]
     shares = [(month(row["joined_month"]), int(row["months_since"]), _share(row)) for row in rows]
-    later = [share for _, since, share in shares if since == 3 and share is not None]  # noqa: PLR2004 - months
-    message = f"Share of members active by months since joining, for {len(shown)} months of joining."
-    if later:
-        message += f" Three months after joining, {percent(sum(later) / len(later))} were active on average."
-    svgs = charts.heat_map(shares, _NARROW_MONTHS, message)
+    average = _average(shares)
+    message = f"Share of members who were active, by months since joining, for {len(shown)} months."
+    svgs = charts.heat_map(shares, _NARROW_MONTHS, message + average)
     return (
         Figure("Active members in percent, by month of joining and months since", svgs),
-        Notes((f"A dot stands for fewer than {MINIMUM} active members. {message}",)),
+        Notes((f"A dot stands for fewer than {MINIMUM} active members.{average}",)),
     )
+
+
+def _average(shares: Sequence[charts.Share]) -> str:
+    """Return a sentence about the months after joining that matter most, if they have passed."""
+    later = [share for _, since, share in shares if since == _EARLY_MONTHS and share is not None]
+    if not later:
+        return ""
+    mean = percent(sum(later) / len(later))
+    return f" On average over the rows, {mean} were active {_EARLY_MONTHS} months after joining."
 
 
 def _share(row: Row) -> float | None:

@@ -56,12 +56,12 @@ def _table(rows: Sequence[Row], kind: str, count: str, days: int) -> Table:
 
     def cells(place: int) -> list[Cell]:
         row = rows[place]
-        name = Cell(title(row[kind]))
+        name = title(row[kind])
         if place in hidden:
-            return [name, *[HIDDEN] * 5]
+            return [Cell(name), *[HIDDEN] * 5]
         return [
-            name,
-            Cell(number(row["points"]), float(row["points"] / most)),
+            Cell(name, float(row["points"] / most)),
+            Cell(number(row["points"])),
             Cell(number(row[count])),
             Cell(number(row["members"])),
             *_recent(row),
@@ -75,7 +75,7 @@ def _table(rows: Sequence[Row], kind: str, count: str, days: int) -> Table:
         f"Points, {days} days",
         f"Members, {days} days",
     )
-    return Table(f"Top {kind}s by points", columns, [cells(place) for place in largest])
+    return Table(f"Points by {kind}; the bars compare them", columns, [cells(place) for place in largest])
 
 
 def _recent(row: Row) -> list[Cell]:

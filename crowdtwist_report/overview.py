@@ -18,23 +18,22 @@ if TYPE_CHECKING:
 
 _HASH = re.compile(r"_*[0-9a-f]{32}$")
 _GENERIC_TESTS = {
-    "not_null": "A value is missing",
-    "unique": "A row occurs more than once",
-    "accepted_values": "A value is not one of those known",
-    "relationships": "A row refers to one that does not exist",
+    "not_null": "No value is missing",
+    "unique": "No row occurs twice",
+    "accepted_values": "Every value is one of those known",
+    "relationships": "Every row refers to one that exists",
 }
 
 
 def glance_section(marts: Marts) -> Section:
     """Return the section with the most important numbers."""
     year = months_of(marts)[-YEAR:]
-    tiles = (*_member_tiles(marts.summary), *_year_tiles(year))
     return Section(
         "glance",
         "The program at a glance",
         f"The size of the program and what moved in the last {YEAR} months. A member is active who"
         f" did something in the {marts.summary['activity_days']} days before this report.",
-        (Tiles(tiles),),
+        tuple(Tiles(tiles) for tiles in (_member_tiles(marts.summary), _year_tiles(year)) if tiles),
     )
 
 
@@ -80,14 +79,13 @@ def _share_of_earned(points: int, earned: int) -> str:
 
 
 def checks_section(marts: Marts) -> Section:
-    """Return the section with the tests of the dbt project that found something."""
+    """Return the section with the tests of the dbt project that found exceptions."""
     failed = {name: count for name, count in marts.failures.items() if count}
     return Section(
         "checks",
         "Can these numbers be trusted?",
         "Each time the numbers are built, they are tested against each other and against what the"
-        " program itself says. A test that found something is listed here, for those who run the"
-        " data.",
+        " program itself says. What did not agree is listed here, for those who look after the data.",
         _checks(failed, len(marts.failures)),
     )
 
@@ -102,8 +100,8 @@ def _checks(failed: dict[str, int], total: int) -> tuple[Block, ...]:
         return (Notes((f"All of the {number(total)} stored tests passed.",)),)
     rows = [[Cell(sentence_of(name)), Cell(number(count))] for name, count in failed.items()]
     return (
-        Notes((f"{number(len(failed))} of {number(total)} stored tests found something.",)),
-        Table("Tests that found something", ("Test", "Rows"), rows),
+        Notes((f"{number(len(failed))} of {number(total)} stored tests found exceptions.",)),
+        Table("Tests with exceptions", ("What should be true", "Exceptions"), rows),
     )
 
 

@@ -11,6 +11,7 @@ from crowdtwist_report.suppression import MINIMUM, hidden_cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     from crowdtwist_report.content import Block
     from crowdtwist_report.marts import Marts, Row
@@ -143,6 +144,8 @@ def _message_of_movements(
 
 
 def _movement_table(months: Sequence[Row], hidden: set[tuple[Any, str]]) -> Table:
+    present = [name for name in MOVEMENTS if any(row[name] for row in months)]
+
     def cell(row: Row, name: str) -> Cell:
         return HIDDEN if (row["month"], name) in hidden else Cell(number(row[name]))
 
@@ -150,12 +153,12 @@ def _movement_table(months: Sequence[Row], hidden: set[tuple[Any, str]]) -> Tabl
         [
             Cell(label_of(row)),
             Cell(number(row["opening"])),
-            *(cell(row, name) for name in MOVEMENTS),
+            *(cell(row, name) for name in present),
             Cell(number(row["closing"])),
         ]
         for row in reversed(months)
     ]
-    headings = (heading for heading, _ in MOVEMENTS.values())
+    headings = (MOVEMENTS[name][0] for name in present)
     return Table(
         "Opening balance, movements and closing balance, newest month first",
         ("Month", "Opening", *headings, "Closing"),
@@ -166,17 +169,18 @@ def _movement_table(months: Sequence[Row], hidden: set[tuple[Any, str]]) -> Tabl
 def expiring_section(marts: Marts) -> Section:
     """Return the section with the points that will expire, a chart for each rule."""
     first = marts.summary["day"].replace(day=1)
-    rules: dict[str, list[Row]] = {}
-    for row in marts.tables["points_expiring"]:
-        if row["month"] >= first:
-            rules.setdefault(row["rule_type"], []).append(row)
-    blocks = tuple(block for rule in rules for block in _expiring(rule, rules[rule][:YEAR]))
+    rows = [row for row in marts.tables["points_expiring"] if row["month"] >= first]
+    months = sorted({row["month"] for row in rows})[:YEAR]
+    known = [row for row in rows if row["month"] in months]
+    present = {row["rule_type"] for row in known}
+    rules = [*(rule for rule in _RULES if rule in present), *sorted(present - _RULES.keys())]
+    figures = (figure for rule in rules for figure in _expiring(rule, known))
     return Section(
         "expiring",
         "Points about to expire",
         "These points expire in the month shown unless members act before. A program can have two"
         " rules, and the same point can fall under both, so never add the two together.",
-        blocks or absent(_NO_EXPIRIES),
+        (*figures, _expiring_table(months, rules, known)) if rules else absent(_NO_EXPIRIES),
     )
 
 
@@ -187,25 +191,39 @@ _NO_EXPIRIES = (
 
 
 def _expiring(rule: str, rows: Sequence[Row]) -> tuple[Block, ...]:
-    name, meaning = _RULES.get(rule, (title(rule), "points under this rule of the program"))
-    shown = [row for row in rows if row["members"] >= MINIMUM]
-    points = [(month(row["month"]), "expired", int(row["points"])) for row in shown]
-    cells = [
-        [Cell(month(row["month"])), Cell(number(row["points"])), Cell(number(row["members"]))]
-        if row in shown
-        else [Cell(month(row["month"])), HIDDEN, HIDDEN]
-        for row in rows
-    ]
-    table = Table(f"{name}: points and members by month", ("Month", "Points", "Members"), cells)
+    shown = [row for row in rows if row["rule_type"] == rule and row["members"] >= MINIMUM]
     if not shown:
-        return (table,)
+        return ()
+    name, meaning = _RULES.get(rule, (title(rule), "points under this rule of the program"))
+    points = [(month(row["month"]), "expired", int(row["points"])) for row in shown]
     most = max(shown, key=lambda row: row["points"])
     message = (
         f"{name}. Points that expire by month; most in {month(most['month'])}:"
         f" {number(most['points'])} points of {number(most['members'])} members."
     )
-    figure = Figure(f"{name}: {meaning}", charts.stacked_bars(points, ["expired"], message))
-    return (figure, table)
+    return (Figure(f"{name}: {meaning}", charts.stacked_bars(points, ["expired"], message)),)
+
+
+def _expiring_table(months: Sequence[date], rules: Sequence[str], rows: Sequence[Row]) -> Table:
+    cells = {(row["month"], row["rule_type"]): _expiring_cells(row) for row in rows}
+    nothing = [Cell(number(0)), Cell(number(0))]
+    columns = ["Month"]
+    for rule in rules:
+        columns += [_RULES.get(rule, (title(rule),))[0], "Members"]
+    return Table(
+        "Points that expire, and members who lose them, by month and rule",
+        tuple(columns),
+        [
+            [Cell(month(at)), *(cell for rule in rules for cell in cells.get((at, rule), nothing))]
+            for at in months
+        ],
+    )
+
+
+def _expiring_cells(row: Row) -> list[Cell]:
+    if row["members"] < MINIMUM:
+        return [HIDDEN, HIDDEN]
+    return [Cell(number(row["points"])), Cell(number(row["members"]))]
 
 
 def _largest_count(row: Row) -> int:
