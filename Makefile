@@ -82,19 +82,20 @@ build: $(VENV)/.dev ## Build the sdist and the wheel into dist/
 check: lint types docs-check site test test-slow ## Everything that has to pass
 
 clean: ## Remove what make made, the demo's output included
-	rm -rf $(VENV) $(AIRFLOW_VENV) $(DBT_VENV) .venv-bench build dist htmlcov .coverage .coverage.* output/demo
+	rm -rf $(VENV) $(AIRFLOW_VENV) $(DBT_VENV) .venv-bench
+	rm -rf build dist htmlcov .coverage .coverage.* output/demo
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The demo needs less than the tests, so it has less to wait for.
 $(VENV)/.demo: pyproject.toml | $(BIN)/python
-	@echo "Installing the tap, the sandbox and Meltano into $(VENV)"
-	@$(PIP) --editable '.[sandbox,receiver,demo]'
+	@echo "Installing the tap, the sandbox, the report and Meltano into $(VENV)"
+	@$(PIP) --editable '.[sandbox,receiver,report,demo]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@echo "Installing everything that development needs into $(VENV)"
-	@$(PIP) --editable '.[sandbox,receiver,dev]'
+	@$(PIP) --editable '.[sandbox,receiver,report,dev]'
 	@touch $(VENV)/.demo $@
 
 $(VENV)/.site: $(VENV)/.dev

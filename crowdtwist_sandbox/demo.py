@@ -25,13 +25,12 @@ if TYPE_CHECKING:
 
     from tap_crowdtwist.streams.base import CrowdTwistStream
 
-_STEPS = 12
+_STEPS = 11
 _DATABASE = "warehouse.duckdb"
 _CHANGED = ("users", "user_activity_history", "purchases", "redemptions")
 """Streams whose rows change only with their member; others change with the date or the program."""
 _RUNS = "sync_runs"
 """The stream of run history, which is off by default. The report says from it what was complete."""
-_KEEP = ("dbt keeps the tiers and balances of the day", SNAPSHOT)
 
 
 class DemoError(Exception):
@@ -123,25 +122,26 @@ class Demo:
         """
         self._announce("crowdtwist-receiver is ready for Live Push")
         self.deliveries.deliver(sandbox)
-        self._sync(sandbox, "First run for")
+        self._sync(sandbox, "First run for {} members")
         # Count now: the next run adds and overwrites rows.
         first = self._counts()
         self.transform.await_installation()
-        self._transform(*_KEEP)
+        self._keep_the_day()
         days = [self._pass_day(sandbox)]
         second_start = datetime.now(timezone.utc)
-        self._sync(sandbox, "Second run for")
+        self._sync(sandbox, "Second run for {} members")
         second = self._counts(second_start)
-        self._transform(*_KEEP)
+        self._keep_the_day()
         days.append(self._pass_day(sandbox))
         feeds = [stream.name for stream in FILE_STREAMS]
         self._sync(
             sandbox,
-            "Third run, for the changed ones of",
+            "Third run, for changed members",
             [*_CHANGED, *feeds],
+            [BUILD],
             TAP_CROWDTWIST_SWEEP_MEMBERS="changed",
         )
-        self._transform("dbt makes and tests the marts", BUILD)
+        _say(f"      dbt: {self.transform.outcome()}")
         return first, second, second_start, days
 
     def _counts(self, since: datetime | None = None) -> dict[str, int]:
@@ -157,8 +157,15 @@ class Demo:
         )
         return today
 
-    def _sync(self, sandbox: Sandbox, title: str, streams: Sequence[str] = (), **more: str) -> int:
-        """Sync some streams (default: those on by default), and return the number of requests."""
+    def _sync(
+        self,
+        sandbox: Sandbox,
+        title: str,
+        streams: Sequence[str] = (),
+        then: Sequence[str] = (),
+        **more: str,
+    ) -> None:
+        """Sync some streams (default: those on by default), and run commands after it."""
         for stream in self.streams:
             # A full table holds only what the program has today; of the other streams, rows of
             # earlier days stay valid.
@@ -171,10 +178,11 @@ class Demo:
         sandbox.reset()  # so that the counts are those of this run
         members = sandbox.roster()
         self.roster.write_text("".join(f"{member}\n" for member in members), encoding="utf-8")
-        self._announce(f"{title} {len(members)} members: meltano run tap-crowdtwist target-duckdb")
+        blocks = ["tap-crowdtwist", "target-duckdb", *then]
+        self._announce(f"{title.format(len(members))}: meltano run {' '.join(blocks)}")
         start = time.monotonic()
         self.project.run(
-            ["tap-crowdtwist", "target-duckdb"],
+            blocks,
             {
                 "TAP_CROWDTWIST_API_KEY": sandbox.api_key,
                 "TAP_CROWDTWIST_API_URL": sandbox.api_url,
@@ -183,20 +191,18 @@ class Demo:
                 "TAP_CROWDTWIST_REQUESTS_PER_MINUTE": "1000000",
                 "TARGET_DUCKDB_PATH": str(self.warehouse.path),
                 **self.deliveries.settings,
+                **self.transform.settings,
                 **more,
             },
         )
         requests: int = sandbox.counts()["total"]
         _say(f"      done in {time.monotonic() - start:.1f} s, {requests:,} requests")
-        return requests
 
-    def _transform(self, title: str, command: str) -> None:
-        self._announce(f"{title}: meltano run {command}")
+    def _keep_the_day(self) -> None:
+        self._announce(f"dbt keeps the tiers and balances of the day: meltano run {SNAPSHOT}")
         start = time.monotonic()
-        self.project.run(
-            [command], {"TARGET_DUCKDB_PATH": str(self.warehouse.path), **self.transform.settings}
-        )
-        _say(f"      done in {time.monotonic() - start:.1f} s: {self.transform.outcome()}")
+        self.project.run([SNAPSHOT], {"TARGET_DUCKDB_PATH": str(self.warehouse.path)})
+        _say(f"      done in {time.monotonic() - start:.1f} s")
 
     def _conclude(self, first: dict[str, int], second: dict[str, int], swept: datetime) -> None:
         """Compare the current rows of the tables with those of the sandbox.

@@ -29,9 +29,10 @@ _REPORT_SECONDS = 120
 class Transform:
     """dbt on the demo's warehouse, and the report of what it made."""
 
-    def __init__(self, project: MeltanoProject) -> None:
+    def __init__(self, project: MeltanoProject, venv: str = DBT_VENV) -> None:
         self.report = project.root / "report.html"
         self._project = project
+        self._venv = venv
         self._installation: subprocess.Popen[bytes] | None = None
 
     @property
@@ -43,7 +44,7 @@ class Transform:
     def installing(self) -> Iterator[None]:
         """Install dbt beside what the block does, and stop that if the block ends first."""
         # Variables of an outer make, such as PYTHON, are in MAKEFLAGS.
-        command = ["make", f"DBT_VENV={DBT_VENV}", f"{DBT_VENV}/.installed"]
+        command = ["make", f"DBT_VENV={self._venv}", f"{self._venv}/.installed"]
         with (
             self._project.log.open("ab") as log,
             process_group(
@@ -65,11 +66,11 @@ class Transform:
             code = 1
         if code:
             raise MeltanoError(
-                f"dbt could not be installed: run `make {DBT_VENV}/.installed` to see why"
+                f"dbt could not be installed: run `make {self._venv}/.installed` to see why"
             )
 
     def outcome(self) -> str:
-        """Return what the last build did, as one line."""
+        """Return what the last build made, as one line."""
         path = (
             self._project.root / ".meltano" / "run" / "dbt-duckdb" / "target" / "run_results.json"
         )

@@ -178,5 +178,5 @@ def test_the_recording_shows_the_demo_alone_to_its_end() -> None:
     lines = recording.text().splitlines()
 
     assert lines[0] == "$ make demo"
-    assert lines[1].startswith("[1/8] ")
-    assert lines[-1].startswith("  Live Push ")
+    assert lines[1].startswith("[1/11] ")
+    assert lines[-1].startswith("Its amounts are estimates")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-PLUGINS = ("tap-crowdtwist", "target-duckdb", "target-jsonl")
+PLUGINS = ("tap-crowdtwist", "target-duckdb", "target-jsonl", "dbt-duckdb")
 
 
 @pytest.fixture(scope="session")
