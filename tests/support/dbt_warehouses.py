@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
 import yaml
-
 from support.databases import Database, told
 from support.dbt_project import CHECKOUT, DbtProject, Finished
 
@@ -82,7 +81,9 @@ class DuckDB:
 class Postgres:
     """A database that target-postgres writes."""
 
-    def __init__(self, server: PostgresServer, name: str, loaders: Path, directory: Path) -> None:
+    def __init__(
+        self, server: PostgresServer, name: str, loaders: Path, directory: Path
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._loader = Loader(loaders, "target-postgres", directory)
         self._database = Database(server, name)
