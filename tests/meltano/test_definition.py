@@ -124,8 +124,8 @@ def test_extractor_selects_the_streams_that_are_on_by_default(extractor: Any) ->
     assert selected == sorted([*DEFAULT_STREAMS, *(stream.name for stream in FILE_STREAMS)])
 
 
-def test_every_plugin_is_defined_in_the_file_and_every_loader_is_pinned(project: Any) -> None:
-    loaders = project["plugins"]["loaders"]
+def test_every_plugin_is_defined_in_the_file_and_all_but_the_tap_are_pinned(project: Any) -> None:
+    loaders, utilities = project["plugins"]["loaders"], project["plugins"]["utilities"]
 
     assert [loader["name"] for loader in loaders] == [
         "target-jsonl",
@@ -133,14 +133,53 @@ def test_every_plugin_is_defined_in_the_file_and_every_loader_is_pinned(project:
         "target-postgres",
         "target-csv",
     ]
-    for loader in loaders:
-        assert loader["namespace"], loader["name"]
-        assert all("==" in requirement for requirement in loader["pip_url"].split())
-        settings = {setting["name"]: setting for setting in loader["settings"]}
+    assert [utility["name"] for utility in utilities] == ["dbt-duckdb", "dbt-postgres"]
+    for plugin in loaders + utilities:
+        assert plugin["namespace"], plugin["name"]
+        assert all("==" in requirement for requirement in plugin["pip_url"].split())
+        settings = {setting["name"]: setting for setting in plugin["settings"]}
         assert all(setting["kind"] and setting["description"] for setting in settings.values())
-        assert set(loader["config"]) <= set(settings)
+        assert set(plugin["config"]) <= set(settings)
         for name in {"password", "token", "sqlalchemy_url"} & set(settings):
             assert settings[name]["sensitive"] is True
+
+
+def test_dbt_takes_its_connection_from_variables_of_the_loader(project: Any) -> None:
+    loaders = {loader["name"]: loader for loader in project["plugins"]["loaders"]}
+
+    for utility in project["plugins"]["utilities"]:
+        database = utility["name"].removeprefix("dbt-")
+        settings = {setting["name"] for setting in loaders[f"target-{database}"]["settings"]}
+        prefix = f"$TARGET_{database.upper()}_"
+        for name, value in utility["config"].items():
+            assert value.startswith(prefix), name
+            assert value.removeprefix(prefix).lower() in settings, name
+        profile = (ROOT / "transform" / "profiles.yml").read_text(encoding="utf-8")
+        for name in utility["config"]:
+            assert f"env_var('DBT_{database.upper()}_{name.upper()}'" in profile, name
+
+
+def test_dbt_is_the_one_that_the_tests_run_and_its_duckdb_that_of_the_loader(project: Any) -> None:
+    tested = (ROOT / "transform" / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    installed = {
+        requirement
+        for utility in project["plugins"]["utilities"]
+        for requirement in utility["pip_url"].split()
+    }
+    (loader,) = (p for p in project["plugins"]["loaders"] if p["name"] == "target-duckdb")
+
+    assert {line for line in tested if not line.startswith("#")} == installed
+    assert {pin for pin in installed if pin.startswith("duckdb==")} <= set(
+        loader["pip_url"].split()
+    )
+
+
+def test_every_command_of_dbt_passes_the_variables_on(project: Any) -> None:
+    for utility in project["plugins"]["utilities"]:
+        assert utility["env"]["DBT_SEND_ANONYMOUS_USAGE_STATS"] == "false"
+        for name, command in utility["commands"].items():
+            assert command["args"].endswith(" --vars $DBT_VARS"), name
+            assert command["description"], name
 
 
 def test_the_page_names_the_versions_of_the_targets(project: Any) -> None:
