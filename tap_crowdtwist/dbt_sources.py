@@ -33,7 +33,14 @@ _LOADER_COLUMNS = {
 
 def to_yaml(content: dict[str, Any]) -> str:
     """Return the text of a YAML file."""
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=_YAML_WIDTH)
+    text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=_YAML_WIDTH)
+    return text
+
+
+def key(stream: type[CrowdTwistStream]) -> list[str]:
+    """Return the columns of a stream's key."""
+    names: Any = stream.primary_keys  # a property of the SDK where no stream sets it
+    return list(names)
 
 
 def sources(streams: Iterable[type[CrowdTwistStream]], policy: Policy) -> dict[str, Any]:
@@ -62,7 +69,7 @@ def sources(streams: Iterable[type[CrowdTwistStream]], policy: Policy) -> dict[s
 
 def _table(stream: type[CrowdTwistStream], policy: Policy) -> dict[str, Any]:
     tagged = schemas.tagged(stream.name)
-    config: dict[str, Any] = {"meta": {"primary_key": list(stream.primary_keys)}}
+    config: dict[str, Any] = {"meta": {"primary_key": key(stream)}}
     if stream.selected_by_default and not issubclass(stream, FileStream):
         config["freshness"] = {"warn_after": {"count": _FRESH_HOURS, "period": "hour"}}
     columns = [

@@ -67,7 +67,12 @@ class DbtProject:
         self._project = project
 
     def __call__(
-        self, command: str, *arguments: str, code: int | None = 0, **variables: Any
+        self,
+        command: str,
+        *arguments: str,
+        code: int | None = 0,
+        schema: str = "crowdtwist_marts",
+        **variables: Any,
     ) -> Finished:
         """Run a command of dbt to its end.
 
@@ -75,6 +80,7 @@ class DbtProject:
             command: such as `build`.
             arguments: its options.
             code: the exit code that is expected; None if any will do.
+            schema: the schema of the marts.
             variables: variables of the project.
         """
         written = self._directory / "target" / "run_results.json"
@@ -90,7 +96,7 @@ class DbtProject:
                 f"--vars={json.dumps(variables)}",
                 *arguments,
             ],
-            env=self._environment(),
+            env=self._environment(schema),
             cwd=self._directory,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -105,11 +111,12 @@ class DbtProject:
             done.returncode, output, {each["unique_id"].split(".")[2]: each for each in results}
         )
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, schema: str) -> dict[str, str]:
         around = {
             name: value for name, value in os.environ.items() if not name.startswith(_NOT_OURS)
         }
         own = {
+            "DBT_SCHEMA": schema,
             "DBT_TARGET_PATH": str(self._directory / "target"),
             "DBT_LOG_PATH": str(self._directory / "logs"),
         }

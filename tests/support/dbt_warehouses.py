@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
 import yaml
-from support.databases import Database, told
+
+from support.databases import SCHEMA, Database, told
 from support.dbt_project import CHECKOUT, DbtProject, Finished
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
     from support.postgres_server import PostgresServer
@@ -34,14 +35,17 @@ class Warehouse(Protocol):
 
     dbt: DbtProject
 
-    def load(self, messages: str) -> None:
+    def load(self, messages: str, schema: str = SCHEMA) -> None:
         """Load messages of the tap."""
 
     def rows(self, relation: str) -> list[Row]:
-        """Return the rows of a table, view or query in parentheses, in no order.
+        """Return the rows of a table or view, in no order.
 
         Values are of JSON: a timestamp as RFC 3339 in UTC, a number with decimals as a float.
         """
+
+    def types(self, relation: str) -> dict[str, str]:
+        """Return the type of each column, in the words of PostgreSQL."""
 
     def execute(self, sql: str) -> None:
         """Run a statement."""
@@ -61,9 +65,9 @@ class DuckDB:
         self.path = directory / "warehouse.duckdb"
         self.dbt = DbtProject("duckdb", {"DBT_DUCKDB_PATH": str(self.path)}, directory)
 
-    def load(self, messages: str) -> None:
+    def load(self, messages: str, schema: str = SCHEMA) -> None:
         """Load messages of the tap."""
-        self._loader.load(messages, path=str(self.path))
+        self._loader.load(messages, path=str(self.path), default_target_schema=schema)
 
     def rows(self, relation: str) -> list[Row]:
         """Return rows as JSON has them."""
@@ -71,6 +75,12 @@ class DuckDB:
             found = connection.execute(f"SELECT * FROM {relation}")  # noqa: S608 - our own words
             names = [column[0] for column in found.description or ()]
             return [dict(zip(names, map(_plain, row), strict=True)) for row in found.fetchall()]
+
+    def types(self, relation: str) -> dict[str, str]:
+        """Return the types of the columns."""
+        with closing(duckdb.connect(str(self.path), read_only=True)) as connection:
+            found = connection.execute(f"DESCRIBE SELECT * FROM {relation}")  # noqa: S608 - our own words
+            return {name: _type_name(kind) for name, kind, *_ in found.fetchall()}
 
     def execute(self, sql: str) -> None:
         """Run a statement."""
@@ -81,9 +91,7 @@ class DuckDB:
 class Postgres:
     """A database that target-postgres writes."""
 
-    def __init__(
-        self, server: PostgresServer, name: str, loaders: Path, directory: Path
-    ) -> None:
+    def __init__(self, server: PostgresServer, name: str, loaders: Path, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._loader = Loader(loaders, "target-postgres", directory)
         self._database = Database(server, name)
@@ -98,24 +106,24 @@ class Postgres:
         }
         self.dbt = DbtProject("postgres", settings, directory)
 
-    def load(self, messages: str) -> None:
+    def load(self, messages: str, schema: str = SCHEMA) -> None:
         """Load messages of the tap."""
-        self._loader.load(messages, **{**self._settings, "port": int(self._settings["port"])})
+        settings = {**self._settings, "port": int(self._settings["port"])}
+        self._loader.load(messages, **settings, default_target_schema=schema)
 
     def rows(self, relation: str) -> list[Row]:
         """Return rows as JSON has them."""
-        sample = f"SELECT * FROM {relation} LIMIT 0"  # noqa: S608 - our own words
-        self._database.execute(f"CREATE TABLE public.sample AS {sample}")
-        types = {
-            row["name"]: row["type"]
-            for row in self._database.query(
-                "SELECT attname AS name, format_type(atttypid, NULL) AS type FROM pg_attribute "
-                "WHERE attrelid = 'public.sample'::regclass AND attnum > 0"
-            )
-        }
-        self._database.execute("DROP TABLE public.sample")
-        found = self._database.query(f"SELECT * FROM {relation}")  # noqa: S608 - likewise
+        types = self.types(relation)
+        found = self._database.query(f"SELECT * FROM {relation}")  # noqa: S608 - our own words
         return [{name: told(value, types[name]) for name, value in row.items()} for row in found]
+
+    def types(self, relation: str) -> dict[str, str]:
+        """Return the types of the columns."""
+        found = self._database.query(
+            "SELECT attname AS name, format_type(atttypid, atttypmod) AS type FROM pg_attribute "  # noqa: S608 - likewise
+            f"WHERE attrelid = '{relation}'::regclass AND attnum > 0"
+        )
+        return {row["name"]: _type_name(row["type"]) for row in found}
 
     def execute(self, sql: str) -> None:
         """Run a statement."""
@@ -153,6 +161,12 @@ class Loader:
         assert done.returncode == 0, done.stderr
 
 
+def _type_name(kind: str) -> str:
+    """Return the name of a type in the words of the dbt project."""
+    name = kind.lower().replace(" without time zone", "")
+    return {"varchar": "text", "decimal(18,2)": "numeric(18,2)"}.get(name, name)
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return f"{value.isoformat()}Z"
@@ -161,9 +175,12 @@ def _plain(value: Any) -> Any:
     return float(value) if isinstance(value, Decimal) else value
 
 
-def without_json_spacing(row: Mapping[str, Any]) -> Row:
-    """Return a row in which JSON inside text is compared as values: databases format it."""
-    return {name: _parsed(value) for name, value in row.items()}
+def comparable(rows: Iterable[Row]) -> list[str]:
+    """Return rows as sorted texts, in which JSON inside of text is equal if its values are."""
+    return sorted(
+        json.dumps({name: _parsed(value) for name, value in row.items()}, sort_keys=True)
+        for row in rows
+    )
 
 
 def _parsed(value: Any) -> Any:

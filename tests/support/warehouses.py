@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-LOADERS = ("target-postgres", "target-csv", "target-jsonl")
+LOADERS = ("target-duckdb", "target-postgres", "target-csv", "target-jsonl")
 MELTANO = str(Path(sys.executable).parent / "meltano")
 _NOT_OURS = ("TAP_", "TARGET_", "MELTANO_", "PG", "COV", "PYTHON")
 _SECONDS = 280

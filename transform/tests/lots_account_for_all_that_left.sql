@@ -15,7 +15,8 @@ select members.user_id
 from {{ ref('members') }} as members
 left join lots on members.user_id = lots.user_id
 where
-    members.earned + members.deducted + members.redeemed + members.expired + members.unexplained >= 0
+    members.earned + members.deducted + members.redeemed + members.expired
+    + members.unexplained >= 0
     and (
         coalesce(lots.redeemed, 0) <> -members.redeemed
         or coalesce(lots.deducted, 0) <> -members.deducted

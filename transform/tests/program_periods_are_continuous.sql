@@ -1,4 +1,4 @@
--- A day or month opens with what the one before closed with, and closes with that and its movements.
+-- A day or month opens with what the one before closed with. It closes with that and what moved.
 with
 
 periods as (

@@ -1,4 +1,4 @@
-{{ crowdtwist.check_variables() }}
+{%- do crowdtwist.check_variables() -%}
 with
 
 lines as (
@@ -22,7 +22,9 @@ totals as (
         cast(sum(lines.points) as bigint) as points,
         count(case when lines.is_recent then 1 end) as recent_completions,
         count(distinct case when lines.is_recent then lines.user_id end) as recent_members,
-        cast(sum(case when lines.is_recent then lines.points else 0 end) as bigint) as recent_points,
+        cast(
+            sum(case when lines.is_recent then lines.points else 0 end) as bigint
+        ) as recent_points,
         min(lines.occurred_at) as first_at,
         max(lines.occurred_at) as last_at
     from lines
@@ -35,7 +37,7 @@ names as (
         lines.activity_name,
         row_number() over (
             partition by lines.activity_id
-            order by max(lines.occurred_at) desc, lines.activity_name collate "C"
+            order by max(lines.occurred_at) desc, {{ crowdtwist.bytewise('lines.activity_name') }}
         ) as place
     from lines
     where lines.activity_name is not null

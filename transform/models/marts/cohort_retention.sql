@@ -12,7 +12,10 @@ cohorts as (
 bounds as (
     select
         (select min(cohorts.joined_month) from cohorts) as first_month,
-        (select {{ crowdtwist.month_of('as_of.day') }} from {{ ref('as_of') }} as as_of) as last_month
+        (
+            select {{ crowdtwist.month_of('as_of.day') }}
+            from {{ ref('as_of') }} as as_of
+        ) as last_month
 ),
 
 months as (

@@ -12,12 +12,8 @@ used as (
 ),
 
 rates as (
-    {%- for rate in ['0.5', '0.6', '0.7', '0.8', '0.9', '1'] %}
-    select cast({{ rate }} as numeric(18, 6)) as rate
-    {%- if not loop.last %}
-    union all
-    {%- endif %}
-    {%- endfor %}
+    select cast(listed.rate as numeric(18, 6)) as rate
+    from (values (0.5), (0.6), (0.7), (0.8), (0.9), (1.0)) as listed (rate)
 ),
 
 others as (

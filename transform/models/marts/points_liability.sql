@@ -1,4 +1,4 @@
-{{ crowdtwist.check_variables() }}
+{%- do crowdtwist.check_variables() -%}
 with
 
 outstanding as (
@@ -17,14 +17,18 @@ outstanding as (
 cohorts as (
     select
         extract(year from lots.issue_month) as issue_year,
-        {{ crowdtwist.safe_ratio('sum(lots.redeemed)', 'sum(lots.redeemed + lots.expired)') }} as rate
+        {{ crowdtwist.safe_ratio(
+            'sum(lots.redeemed)', 'sum(lots.redeemed + lots.expired)'
+        ) }} as rate
     from {{ ref('points_lots') }} as lots
     group by extract(year from lots.issue_month)
 ),
 
 program as (
     select
-        {{ crowdtwist.safe_ratio('sum(lots.redeemed)', 'sum(lots.redeemed + lots.expired)') }} as rate
+        {{ crowdtwist.safe_ratio(
+            'sum(lots.redeemed)', 'sum(lots.redeemed + lots.expired)'
+        ) }} as rate
     from {{ ref('points_lots') }} as lots
 ),
 
@@ -40,7 +44,8 @@ assumed as (
             {{ crowdtwist.number_variable('expected_redemption_rate') }}, cohorts.rate, program.rate
         ) as rate,
         case
-            when {{ crowdtwist.number_variable('expected_redemption_rate') }} is not null then 'variable'
+            when {{ crowdtwist.number_variable('expected_redemption_rate') }} is not null
+                then 'variable'
             when cohorts.rate is not null then 'cohort'
             when program.rate is not null then 'program'
         end as rate_source

@@ -48,4 +48,34 @@ changes as (
     left join active on totals.month = active.month
 ),
 
-{{ crowdtwist.roll_forward('month') }}
+closings as (
+    select
+        changes.*,
+        changes.earned + changes.deducted + changes.redeemed + changes.expired
+        + changes.unexplained as movement,
+        cast(sum(changes.joined) over (order by changes.month) as bigint) as members,
+        cast(
+            sum(
+                changes.earned + changes.deducted + changes.redeemed + changes.expired
+                + changes.unexplained
+            ) over (order by changes.month) as bigint
+        ) as closing
+    from changes
+)
+
+select
+    closings.month,
+    closings.joined,
+    closings.members,
+    closings.active_members,
+    closings.earning_members,
+    closings.redeeming_members,
+    closings.closing - closings.movement as opening,
+    closings.earned,
+    closings.deducted,
+    closings.redeemed,
+    closings.expired,
+    closings.unexplained,
+    closings.closing,
+    {{ crowdtwist.safe_ratio('-closings.redeemed', 'closings.earned') }} as redemption_rate
+from closings

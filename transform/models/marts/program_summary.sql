@@ -1,4 +1,4 @@
-{{ crowdtwist.check_variables() }}
+{%- do crowdtwist.check_variables() -%}
 with
 
 totals as (

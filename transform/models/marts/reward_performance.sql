@@ -1,4 +1,4 @@
-{{ crowdtwist.check_variables() }}
+{%- do crowdtwist.check_variables() -%}
 with
 
 lines as (
@@ -25,7 +25,9 @@ totals as (
         cast(sum(lines.points) as bigint) as points,
         count(case when lines.is_recent then 1 end) as recent_redemptions,
         count(distinct case when lines.is_recent then lines.user_id end) as recent_members,
-        cast(sum(case when lines.is_recent then lines.points else 0 end) as bigint) as recent_points,
+        cast(
+            sum(case when lines.is_recent then lines.points else 0 end) as bigint
+        ) as recent_points,
         min(lines.order_date) as first_at,
         max(lines.order_date) as last_at
     from lines
@@ -38,7 +40,9 @@ names as (
         lines.reward,
         row_number() over (
             partition by lines.reward_id
-            order by max(lines.order_date) desc nulls last, lines.reward collate "C"
+            order by
+                max(lines.order_date) desc nulls last,
+                {{ crowdtwist.bytewise('lines.reward') }}
         ) as place
     from lines
     where lines.reward is not null

@@ -30,7 +30,10 @@ changes as (
         readings.source,
         lag(readings.tier) over (
             partition by readings.user_id
-            order by readings.read_at, readings.source, readings.reading collate "C"
+            order by
+                readings.read_at,
+                readings.source,
+                {{ crowdtwist.bytewise('readings.reading') }}
         ) as previous_tier
     from readings
     -- Deleted members leave the snapshot's rows behind.
@@ -46,7 +49,9 @@ known_floors as (
     -- A tier that nobody has is still the next one of somebody.
     select
         {{ crowdtwist.json_value('users.tier_info', ['next_level', 'title']) }} as tier,
-        cast({{ crowdtwist.json_value('users.tier_info', ['next_level', 'min_value']) }} as bigint) as floor
+        cast(
+            {{ crowdtwist.json_value('users.tier_info', ['next_level', 'min_value']) }} as bigint
+        ) as floor
     from {{ ref('stg_crowdtwist__users') }} as users
 ),
 

@@ -1,4 +1,4 @@
-{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('activities')) ]]] #}
+{# [[[cog from scripts import dbt; cog.out(dbt.staging('activities')) ]]] #}
 {{ crowdtwist.staging(
     'activities',
     {

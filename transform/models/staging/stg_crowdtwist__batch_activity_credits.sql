@@ -1,4 +1,4 @@
-{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('batch_activity_credits')) ]]] #}
+{# [[[cog from scripts import dbt; cog.out(dbt.staging('batch_activity_credits')) ]]] #}
 {{ crowdtwist.staging(
     'batch_activity_credits',
     {

@@ -1,4 +1,4 @@
-{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('coupons')) ]]] #}
+{# [[[cog from scripts import dbt; cog.out(dbt.staging('coupons')) ]]] #}
 {{ crowdtwist.staging(
     'coupons',
     {

@@ -1,4 +1,4 @@
-{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('live_redemptions')) ]]] #}
+{# [[[cog from scripts import dbt; cog.out(dbt.staging('live_redemptions')) ]]] #}
 {{ crowdtwist.staging(
     'live_redemptions',
     {

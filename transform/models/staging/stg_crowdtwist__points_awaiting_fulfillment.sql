@@ -1,4 +1,4 @@
-{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('points_awaiting_fulfillment')) ]]] #}
+{# [[[cog from scripts import dbt; cog.out(dbt.staging('points_awaiting_fulfillment')) ]]] #}
 {{ crowdtwist.staging(
     'points_awaiting_fulfillment',
     {

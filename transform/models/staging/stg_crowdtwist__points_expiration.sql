@@ -1,4 +1,4 @@
-{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('points_expiration')) ]]] #}
+{# [[[cog from scripts import dbt; cog.out(dbt.staging('points_expiration')) ]]] #}
 {{ crowdtwist.staging(
     'points_expiration',
     {

@@ -1,4 +1,4 @@
-{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('push_redemptions')) ]]] #}
+{# [[[cog from scripts import dbt; cog.out(dbt.staging('push_redemptions')) ]]] #}
 {{ crowdtwist.staging(
     'push_redemptions',
     {

@@ -1,4 +1,4 @@
-{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('push_user_activities')) ]]] #}
+{# [[[cog from scripts import dbt; cog.out(dbt.staging('push_user_activities')) ]]] #}
 {{ crowdtwist.staging(
     'push_user_activities',
     {

@@ -1,4 +1,4 @@
-{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('user_activity_history')) ]]] #}
+{# [[[cog from scripts import dbt; cog.out(dbt.staging('user_activity_history')) ]]] #}
 {{ crowdtwist.staging(
     'user_activity_history',
     {

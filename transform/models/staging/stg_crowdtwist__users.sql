@@ -1,4 +1,4 @@
-{# [[[cog from scripts import dbt_models; cog.out(dbt_models.staging('users')) ]]] #}
+{# [[[cog from scripts import dbt; cog.out(dbt.staging('users')) ]]] #}
 {{ crowdtwist.staging(
     'users',
     {

@@ -1,14 +1,10 @@
 {# Find rows whose key is null or not unique. The key may span columns. #}
 {% test unique_key(model, columns) %}
+{%- set key = columns | join(', ') %}
 select
-    {{ columns | join(',\n    ') }},
+    {{ key }},
     count(*) as occurrences
 from {{ model }}
-group by
-    {{ columns | join(',\n    ') }}
-having
-    count(*) > 1
-    {%- for column in columns %}
-    or {{ column }} is null
-    {%- endfor %}
+group by {{ key }}
+having count(*) > 1 or {{ columns | join(' is null or ') }} is null
 {% endtest %}

@@ -36,7 +36,9 @@ def staging(stream: str) -> str:
     columns = "".join(f"        '{name}': '{kind}',\n" for name, kind in _columns(stream).items())
     member = _member_id(stream)
     argument = f"    member_id='{member}',\n" if member else ""
-    return f"{{{{ crowdtwist.staging(\n    '{stream}',\n    {{\n{columns}    }},\n{argument}) }}}}\n"
+    return (
+        f"{{{{ crowdtwist.staging(\n    '{stream}',\n    {{\n{columns}    }},\n{argument}) }}}}\n"
+    )
 
 
 def sources() -> str:
@@ -59,7 +61,7 @@ def tests() -> str:
 def _model(stream: type[CrowdTwistStream]) -> dict[str, Any]:
     key = {
         "name": f"staging_key_of_{stream.name}",
-        "arguments": {"columns": list(stream.primary_keys)},
+        "arguments": {"columns": dbt_sources.key(stream)},
     }
     model = {
         "name": _view(stream.name),
