@@ -36,7 +36,7 @@ lint: $(VENV)/.dev ## Check style, that of SQL too, and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache --no-logo
-	$(BIN)/sqlfluff lint transform
+	$(BIN)/sqlfluff lint --processes 0 transform
 
 format: $(VENV)/.dev ## Mend style where that is mechanical
 	$(BIN)/ruff check --fix .
