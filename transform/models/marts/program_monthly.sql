@@ -18,7 +18,11 @@ movers as (
     select
         {{ crowdtwist.month_of('daily.day') }} as month,
         count(distinct case when daily.earned > 0 then daily.user_id end) as earning_members,
-        count(distinct case when daily.redeemed < 0 then daily.user_id end) as redeeming_members
+        count(distinct case when daily.redeemed < 0 then daily.user_id end) as redeeming_members,
+        count(distinct case when daily.deducted < 0 then daily.user_id end) as deducting_members,
+        count(distinct case when daily.expired < 0 then daily.user_id end) as expiring_members,
+        count(distinct case when daily.unexplained <> 0 then daily.user_id end)
+            as unexplained_members
     from {{ ref('points_daily') }} as daily
     group by {{ crowdtwist.month_of('daily.day') }}
 ),
@@ -38,6 +42,9 @@ changes as (
         coalesce(active.members, 0) as active_members,
         coalesce(movers.earning_members, 0) as earning_members,
         coalesce(movers.redeeming_members, 0) as redeeming_members,
+        coalesce(movers.deducting_members, 0) as deducting_members,
+        coalesce(movers.expiring_members, 0) as expiring_members,
+        coalesce(movers.unexplained_members, 0) as unexplained_members,
         totals.earned,
         totals.deducted,
         totals.redeemed,
@@ -70,6 +77,9 @@ select
     closings.active_members,
     closings.earning_members,
     closings.redeeming_members,
+    closings.deducting_members,
+    closings.expiring_members,
+    closings.unexplained_members,
     closings.closing - closings.movement as opening,
     closings.earned,
     closings.deducted,
