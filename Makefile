@@ -90,7 +90,7 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@echo "Installing everything that development needs into $(VENV)"
-	@$(PIP) --editable '.[sandbox,receiver,dev]'
+	@$(PIP) --editable '.[sandbox,receiver,report,dev]'
 	@touch $(VENV)/.demo $@
 
 $(VENV)/.site: $(VENV)/.dev

@@ -41,11 +41,8 @@ def display_name(address: str) -> str:
     """Return an address without user, password and options."""
     if not is_postgres(address):
         return address
-    try:
-        parts = urlsplit(address)
-        return f"{parts.hostname or 'localhost'}{parts.path}"
-    except ValueError:
-        return "the PostgreSQL URL"
+    parts = urlsplit(address)
+    return f"{parts.hostname or 'localhost'}{parts.path}"
 
 
 def connect(address: str) -> Connection:
@@ -60,8 +57,8 @@ def connect(address: str) -> Connection:
 def _connect_duckdb(path: Path) -> Connection:
     if not path.is_file():
         raise ReportError(
-            f"{path}: no such file. Run `meltano run tap-crowdtwist target-duckdb dbt-duckdb:build`,"
-            " or name the DuckDB file with --database."
+            f"{path}: no such file. Run `meltano run tap-crowdtwist target-duckdb"
+            " dbt-duckdb:build`, or name the DuckDB file with --database."
         )
     try:
         return duckdb.connect(str(path), read_only=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from crowdtwist_report import charts
 from crowdtwist_report.content import HIDDEN, Cell, Figure, Notes, Section, Table, absent
 from crowdtwist_report.formatting import money, month, number, percent, plain_decimal, title
-from crowdtwist_report.members import hidden_tiers
 from crowdtwist_report.suppression import hidden_cells
+from crowdtwist_report.tiers import hidden_tiers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import pairwise
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from crowdtwist_report.marts import read_marts
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from crowdtwist_report.marts import Marts
 
 Row = dict[str, Any]
 
@@ -26,7 +31,12 @@ AWKWARD = (
     "Lebensversicherungsgesellschaftsangestelltenwettbewerbsteilnahmebestätigungsformular",
 )
 _TYPES = {bool: "boolean", date: "date", datetime: "timestamp", int: "bigint", str: "text"}
-_TIERS = (("Bronze", 0, 9000), ("Silver", 1000, 3100), ("Gold", 5000, 940), ("Platinum", 20000, 118))
+_TIERS = (
+    ("Bronze", 0, 9000),
+    ("Silver", 1000, 3100),
+    ("Gold", 5000, 940),
+    ("Platinum", 20000, 118),
+)
 
 
 def month_before(months: int, day: date = DAY) -> date:
@@ -73,6 +83,12 @@ class MadeUpMarts:
                 f"create table {SCHEMA}_test_failures.{test} as"  # noqa: S608 - made-up names
                 f" select 1 as found from generate_series(1, {count}) as numbers"
             )
+
+    def read(self) -> Marts:
+        """What the report reads of them."""
+        with duckdb.connect() as connection:
+            self.write(connection.execute)
+            return read_marts(connection, SCHEMA, "dbt build")
 
     def save(self, path: Path) -> Path:
         """Write a DuckDB file."""
@@ -225,7 +241,7 @@ def _expiring(random: Random, balance: int) -> Iterator[Row]:
 def _moves(random: Random) -> Iterator[Row]:
     names = [tier for tier, _, _ in _TIERS]
     for months in range(8):
-        for lower, higher in zip(names, names[1:], strict=False):
+        for lower, higher in pairwise(names):
             for direction, pair in (("up", (lower, higher)), ("down", (higher, lower))):
                 members = random.randrange(8, 90) if lower != "Gold" else random.randrange(1, 4)
                 yield {
@@ -242,7 +258,9 @@ def _cohorts(random: Random) -> Iterator[Row]:
     for months in reversed(range(24)):
         size = 3 if months == 23 else 40 + random.randrange(500)
         for since in range(months + 1):
-            active = size * (90 - since * 4 + random.randrange(8)) // 100 if since else size * 95 // 100
+            active = (
+                size * (90 - since * 4 + random.randrange(8)) // 100 if since else size * 95 // 100
+            )
             if since > 8:
                 active = size * (50 - since * 2) // 100
             yield {
