@@ -69,7 +69,8 @@ def _connect_duckdb(path: Path) -> Connection:
 def _explain_duckdb(message: str) -> str:
     if "lock" in message:
         return "another process is using it. Wait until that run has ended, then run this again."
-    if "not a valid DuckDB database" in message:
+    # DuckDB 2 takes a text file for a table, which it would read into a database in memory.
+    if "not a valid DuckDB database" in message or "in-memory" in message:
         return "is not a DuckDB file. Name the one that target-duckdb loads with --database."
     first_line = message.partition("\n")[0]
     return f"DuckDB cannot open it ({first_line}). Use the version of DuckDB that wrote the file."

@@ -13,6 +13,7 @@ from crowdtwist_report.tiers import hidden_tiers
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
+    from decimal import Decimal
 
     from crowdtwist_report.content import Block
     from crowdtwist_report.marts import Marts, Row
@@ -106,7 +107,7 @@ def _tier_table(marts: Marts, lots: Sequence[Row]) -> Table:
 
 
 def _sums(rows: Sequence[Row], currency: str | None) -> list[Cell]:
-    def total(name: str) -> object:
+    def total(name: str) -> Decimal | None:
         values = [row[name] for row in rows]
         return None if None in values else sum(values)
 

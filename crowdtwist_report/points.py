@@ -229,7 +229,8 @@ def _expiring_cells(row: Row) -> list[Cell]:
 
 
 def _largest_count(row: Row) -> int:
-    return max(row[column] for _, column in MOVEMENTS.values())
+    counts: list[int] = [row[column] for _, column in MOVEMENTS.values()]
+    return max(counts)
 
 
 def _joined(earlier: Row, later: Row) -> Row:

@@ -71,7 +71,7 @@ def test_not_a_duckdb_file(refused: Any, tmp_path: Path) -> None:
     )
 
 
-def test_a_file_that_another_process_holds(refused: Any, tmp_path: Path) -> None:
+def test_a_file_that_another_process_holds(refused: Any) -> None:
     command = [sys.executable, "-c", _HOLD, "held.duckdb"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
@@ -114,13 +114,17 @@ def test_marts_of_an_older_version(refused: Any, tmp_path: Path) -> None:
     [
         (
             0,
-            "The marts have no members. Select the stream `users`, run the tap, and then run"
-            " `meltano run dbt-duckdb:build`.",
+            (
+                "The marts have no members. Select the stream `users`, run the tap, and then run"
+                " `meltano run dbt-duckdb:build`."
+            ),
         ),
         (
             4,
-            "The marts have fewer than 5 members, so every number would be about single persons."
-            " Load more of the roster.",
+            (
+                "The marts have fewer than 5 members, so every number would be about single"
+                " persons. Load more of the roster."
+            ),
         ),
     ],
 )
@@ -160,13 +164,17 @@ def test_an_option_that_does_not_exist(refused: Any) -> None:
     [
         (
             "postgresql://loader:s3cret-word@127.0.0.1:1/warehouse",
-            "--database: no connection to 127.0.0.1/warehouse. Check host, port, user, password"
-            " and name of the database.",
+            (
+                "--database: no connection to 127.0.0.1/warehouse. Check host, port, user, password"
+                " and name of the database."
+            ),
         ),
         (
             "postgresql://loader:s3cret-word@host?s3cret-word=1",
-            "--database: is not a PostgreSQL URL. Write postgresql://user:password@host:5432/name,"
-            " with special characters percent-encoded.",
+            (
+                "--database: is not a PostgreSQL URL. Write postgresql://user:password@host:5432/name,"
+                " with special characters percent-encoded."
+            ),
         ),
     ],
 )
