@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
@@ -12,7 +12,8 @@ from crowdtwist_report.svg import color, render
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-_Chart = TypeVar("_Chart", alt.Chart, alt.LayerChart)
+_Chart = Any
+"""A chart of altair, whose methods are not typed."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def stacked_bars(points: Sequence[Point], series: Sequence[str], label: str) -> 
     """
     colors = alt.Scale(domain=list(series), range=[color(name) for name in series])
 
-    def build(frame: _Frame) -> alt.Chart:
+    def build(frame: _Frame) -> _Chart:
         bar = _plot(points, frame, 220).mark_bar()
         return bar.encode(color=alt.Color("series:N", legend=None, scale=colors))
 
@@ -65,10 +66,10 @@ def stacked_bars(points: Sequence[Point], series: Sequence[str], label: str) -> 
 def line(points: Sequence[Point], series: str, label: str) -> tuple[str, str]:
     """Draw a line of one series, with the area below it."""
 
-    def build(frame: _Frame) -> alt.Chart:
-        stroke = {"color": color(series), "strokeWidth": 2}
-        area = {"color": color(series), "fillOpacity": 0.14, "line": stroke}
-        return _plot(points, frame, 150).mark_area(**area)
+    def build(frame: _Frame) -> _Chart:
+        edge = alt.OverlayMarkDef(color=color(series), strokeWidth=2)
+        plot = _plot(points, frame, 150)
+        return plot.mark_area(color=color(series), fillOpacity=0.14, line=edge)
 
     return _draw(build, label)
 
@@ -84,19 +85,19 @@ def heat_map(
         label: the message of the chart in words.
     """
 
-    def build(frame: _Frame) -> alt.LayerChart:
+    def build(frame: _Frame) -> _Chart:
         is_wide = frame is _WIDE
         return _heat([cell for cell in shares if is_wide or cell[1] in narrow_columns], frame)
 
     return _draw(build, label)
 
 
-def _draw(build: Callable[[_Frame], alt.Chart | alt.LayerChart], label: str) -> tuple[str, str]:
+def _draw(build: Callable[[_Frame], _Chart], label: str) -> tuple[str, str]:
     wide, narrow = (render(build(frame), label, frame.name) for frame in (_WIDE, _NARROW))
     return wide, narrow
 
 
-def _plot(points: Sequence[Point], frame: _Frame, height: int) -> alt.Chart:
+def _plot(points: Sequence[Point], frame: _Frame, height: int) -> _Chart:
     labels = list(dict.fromkeys(label for label, _, _ in points))
     # Every n-th label, counted from the last one, which is read first.
     step = -(-len(labels) // frame.labels)
@@ -104,21 +105,21 @@ def _plot(points: Sequence[Point], frame: _Frame, height: int) -> alt.Chart:
     values = [{"label": label, "series": series, "value": value} for label, series, value in points]
     x_axis = alt.Axis(values=shown, labelAngle=0, domain=False, grid=False, tickColor=color("line"))
     y_axis = alt.Axis(labelExpr=_SHORT, tickCount=5, domain=False, ticks=False)
-    chart = alt.Chart(alt.Data(values=values)).encode(
+    chart = alt.Chart(alt.InlineData(values=values)).encode(
         x=alt.X("label:O", scale=alt.Scale(domain=labels), title=None, axis=x_axis),
         y=alt.Y("value:Q", title=None, axis=y_axis),
     )
     return _place(chart, frame, height, _MARGINS)
 
 
-def _heat(shares: Sequence[Share], frame: _Frame) -> alt.LayerChart:
+def _heat(shares: Sequence[Share], frame: _Frame) -> _Chart:
     values = [
         {"row": row, "column": column, "step": _heat_step(share), "text": _heat_text(share)}
         for row, column, share in shares
     ]
     rows = list(dict.fromkeys(row for row, _, _ in shares))
     bare: dict[str, Any] = {"domain": False, "ticks": False, "grid": False}
-    base = alt.Chart(alt.Data(values=values)).encode(
+    base = alt.Chart(alt.InlineData(values=values)).encode(
         x=alt.X("column:O", title=None, axis=alt.Axis(orient="top", labelAngle=0, **bare)),
         y=alt.Y("row:O", scale=alt.Scale(domain=rows), title=None, axis=alt.Axis(**bare)),
     )

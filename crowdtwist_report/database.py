@@ -41,11 +41,8 @@ def display_name(address: str) -> str:
     """Return an address without user, password and options."""
     if not is_postgres(address):
         return address
-    try:
-        parts = urlsplit(address)
-        return f"{parts.hostname or 'localhost'}{parts.path}"
-    except ValueError:
-        return "the PostgreSQL URL"
+    parts = urlsplit(address)
+    return f"{parts.hostname or 'localhost'}{parts.path}"
 
 
 def connect(address: str) -> Connection:
@@ -60,8 +57,8 @@ def connect(address: str) -> Connection:
 def _connect_duckdb(path: Path) -> Connection:
     if not path.is_file():
         raise ReportError(
-            f"{path}: no such file. Run `meltano run tap-crowdtwist target-duckdb dbt-duckdb:build`,"
-            " or name the DuckDB file with --database."
+            f"{path}: no such file. Run `meltano run tap-crowdtwist target-duckdb"
+            " dbt-duckdb:build`, or name the DuckDB file with --database."
         )
     try:
         return duckdb.connect(str(path), read_only=True)
@@ -72,7 +69,8 @@ def _connect_duckdb(path: Path) -> Connection:
 def _explain_duckdb(message: str) -> str:
     if "lock" in message:
         return "another process is using it. Wait until that run has ended, then run this again."
-    if "not a valid DuckDB database" in message:
+    # DuckDB 2 takes a text file for a table, which it would read into a database in memory.
+    if "not a valid DuckDB database" in message or "in-memory" in message:
         return "is not a DuckDB file. Name the one that target-duckdb loads with --database."
     first_line = message.partition("\n")[0]
     return f"DuckDB cannot open it ({first_line}). Use the version of DuckDB that wrote the file."

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
     from decimal import Decimal
 
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _MINUS = "\N{MINUS SIGN}"
 _ABSENT = "\N{EN DASH}"
 _LONGEST_TITLE = 80
@@ -23,7 +23,7 @@ def number(value: float | Decimal | None) -> str:
 
 def short_number(value: float | Decimal) -> str:
     """Return a number that fits a tile: from ten million on, in millions."""
-    if abs(value) < 10_000_000:  # noqa: PLR2004 - as said
+    if abs(float(value)) < 10_000_000:  # noqa: PLR2004 - as said
         return number(value)
     return f"{float(value) / 1_000_000:,.1f} million".replace("-", _MINUS)
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from crowdtwist_report import charts
 from crowdtwist_report.content import HIDDEN, Cell, Figure, Notes, Section, Table, absent
 from crowdtwist_report.formatting import money, month, number, percent, plain_decimal, title
-from crowdtwist_report.members import hidden_tiers
 from crowdtwist_report.suppression import hidden_cells
+from crowdtwist_report.tiers import hidden_tiers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
+    from decimal import Decimal
 
     from crowdtwist_report.content import Block
     from crowdtwist_report.marts import Marts, Row
@@ -106,7 +107,7 @@ def _tier_table(marts: Marts, lots: Sequence[Row]) -> Table:
 
 
 def _sums(rows: Sequence[Row], currency: str | None) -> list[Cell]:
-    def total(name: str) -> object:
+    def total(name: str) -> Decimal | None:
         values = [row[name] for row in rows]
         return None if None in values else sum(values)
 

@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 _MOVEMENTS = "earned deducted redeemed expired unexplained"
+_SUMMARY = (
+    "day begun_at ended_at is_complete incomplete_reason members active_members dormant_members"
+    " never_activated_members balance activity_days timezone currency point_value"
+    " expected_redemption_rate rate_source expected_redeemed breakage amount"
+)
 _MONTHLY = f"month {_MOVEMENTS} opening closing earning_members deducting_members"
 _PERFORMANCE = "members points recent_members recent_points"
 
 # Each mart with its columns and the columns that order it, so that equal marts give equal pages.
 MARTS: Mapping[str, tuple[str, str]] = {
-    "program_summary": (
-        "day begun_at ended_at is_complete incomplete_reason members active_members"
-        " dormant_members never_activated_members balance activity_days timezone currency"
-        " point_value expected_redemption_rate rate_source expected_redeemed breakage amount",
-        "day",
-    ),
+    "program_summary": (_SUMMARY, "day"),
     "program_monthly": (
         f"{_MONTHLY} redeeming_members expiring_members unexplained_members",
         "month",
@@ -97,8 +97,8 @@ def read_marts(connection: Connection, schema: str, build: str) -> Marts:
 def _columns(connection: Connection, schema: str) -> Mapping[str, set[str]]:
     found: dict[str, set[str]] = {}
     query = (
-        "select table_name, column_name from information_schema.columns"
-        f" where table_schema = '{schema}' order by table_name, column_name"  # noqa: S608 - a checked name
+        "select table_name, column_name from information_schema.columns"  # noqa: S608 - checked name
+        f" where table_schema = '{schema}' order by table_name, column_name"
     )
     for table, column in connection.execute(query).fetchall():
         found.setdefault(table, set()).add(column)
@@ -108,7 +108,8 @@ def _columns(connection: Connection, schema: str) -> Mapping[str, set[str]]:
 def _check_columns(found: Mapping[str, set[str]], schema: str, build: str) -> None:
     if not found.keys() & MARTS.keys():
         raise ReportError(
-            f"The schema `{schema}` has no marts. Run `{build}`, or name their schema with --schema."
+            f"The schema `{schema}` has no marts. Run `{build}`, or name their schema with"
+            " --schema."
         )
     for mart, (columns, _) in MARTS.items():
         missing = [name for name in columns.split() if name not in found.get(mart, ())]
@@ -142,8 +143,8 @@ def _read_table(connection: Connection, schema: str, mart: str) -> list[Row]:
 
 def _read_failures(connection: Connection, schema: str) -> Mapping[str, int]:
     query = (
-        "select table_name from information_schema.tables"
-        f" where table_schema = '{schema}' order by table_name"  # noqa: S608 - a checked name
+        "select table_name from information_schema.tables"  # noqa: S608 - checked name
+        f" where table_schema = '{schema}' order by table_name"
     )
     names = [name for (name,) in connection.execute(query).fetchall()]
     counts: dict[str, int] = {}

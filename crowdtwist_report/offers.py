@@ -75,7 +75,9 @@ def _table(rows: Sequence[Row], kind: str, count: str, days: int) -> Table:
         f"Points, {days} days",
         f"Members, {days} days",
     )
-    return Table(f"Points by {kind}; the bars compare them", columns, [cells(place) for place in largest])
+    return Table(
+        f"Points by {kind}; the bars compare them", columns, [cells(place) for place in largest]
+    )
 
 
 def _recent(row: Row) -> list[Cell]:

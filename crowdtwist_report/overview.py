@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from crowdtwist_report.content import Cell, Notes, Section, Table, Tile, Tiles, absent
 from crowdtwist_report.formatting import month, number, percent, short_number, title
-from crowdtwist_report.members import hidden_statuses
 from crowdtwist_report.points import YEAR, label_of, months_of
+from crowdtwist_report.tiers import hidden_statuses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +85,8 @@ def checks_section(marts: Marts) -> Section:
         "checks",
         "Can these numbers be trusted?",
         "Each time the numbers are built, they are tested against each other and against what the"
-        " program itself says. What did not agree is listed here, for those who look after the data.",
+        " program itself says. What did not agree is listed here, for those who look after the"
+        " data.",
         _checks(failed, len(marts.failures)),
     )
 

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from crowdtwist_report.cohorts import cohorts_section
 from crowdtwist_report.formatting import day, instant, title
 from crowdtwist_report.liability import liability_section
-from crowdtwist_report.members import cohorts_section, tiers_section
 from crowdtwist_report.offers import activities_section, rewards_section
 from crowdtwist_report.overview import checks_section, glance_section
 from crowdtwist_report.points import expiring_section, roll_forward_section
 from crowdtwist_report.suppression import MINIMUM
 from crowdtwist_report.svg import ROLES
+from crowdtwist_report.tiers import tiers_section
 
 if TYPE_CHECKING:
     from crowdtwist_report.marts import Marts, Row
@@ -57,7 +58,7 @@ def render_page(marts: Marts, heading: str) -> str:
         style_hash=f"sha256-{digest}",
         day=day(marts.summary["day"]),
         is_complete=marts.summary["is_complete"],
-        as_of=_as_of(marts.summary),
+        as_of=as_of_sentence(marts.summary),
         sections=[make(marts) for make in _SECTIONS],
         minimum=MINIMUM,
         timezone=marts.summary["timezone"],
@@ -65,7 +66,7 @@ def render_page(marts: Marts, heading: str) -> str:
     )
 
 
-def _as_of(summary: Row) -> str:
+def as_of_sentence(summary: Row) -> str:
     """Return a sentence about when the data was read, and whether all of it was."""
     begun, ended = (instant(summary[name]) for name in ("begun_at", "ended_at"))
     sentence = f"Members were read from {begun} to {ended}"

@@ -94,6 +94,16 @@ _NO_HISTORY = (
 )
 
 
+_ABOUT_MOVEMENTS = (
+    "Numbers that are hidden in the table are missing in the chart, too.",
+    (
+        "Deducted are points that were taken back, such as for returns. Unexplained is what"
+        " balances hold beyond the history that was read: what happened before it, and expiries"
+        " older than three months at the first sync."
+    ),
+)
+
+
 def _roll_forward(months: Sequence[Row]) -> tuple[Block, ...]:
     hidden = hidden_movements(months)
     present = [name for name in MOVEMENTS if any(row[name] for row in months)]
@@ -122,19 +132,11 @@ def _roll_forward(months: Sequence[Row]) -> tuple[Block, ...]:
             ),
         ),
         _movement_table(months[-YEAR:], hidden),
-        Notes(
-            (
-                "Deducted are points that were taken back, such as for returns. Unexplained is what"
-                " balances hold beyond the history that was read: what happened before it, and"
-                " expiries older than three months at the first sync.",
-            )
-        ),
+        Notes(_ABOUT_MOVEMENTS),
     )
 
 
-def _message_of_movements(
-    months: Sequence[Row], hidden: set[tuple[Any, str]], period: str
-) -> str:
+def _message_of_movements(months: Sequence[Row], hidden: set[tuple[Any, str]], period: str) -> str:
     shown = [row for row in months if (row["month"], "earned") not in hidden]
     best = max(shown or months, key=lambda row: row["earned"])
     return (
@@ -227,7 +229,8 @@ def _expiring_cells(row: Row) -> list[Cell]:
 
 
 def _largest_count(row: Row) -> int:
-    return max(row[column] for _, column in MOVEMENTS.values())
+    counts: list[int] = [row[column] for _, column in MOVEMENTS.values()]
+    return max(counts)
 
 
 def _joined(earlier: Row, later: Row) -> Row:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-import altair as alt
 import vl_convert
 
-# Charts are drawn in the colors #000001, #000002, … that stand for a role. In the page a class of the
-# same role takes their place, so that light, dark and print each have colors of their own.
+if TYPE_CHECKING:
+    import altair as alt
+
+# Charts are drawn in the colors #000001, #000002, … that stand for a role. In the page a class of
+# the same role takes their place, so that light, dark and print each have colors of their own.
 ROLES = (
     "paper",
     "muted",
@@ -76,7 +79,7 @@ def _class_of(element: ET.Element, attribute: str) -> str | None:
 
 
 def _is_invisible(element: ET.Element) -> bool:
-    """Return whether an element paints nothing: helpers of the renderer, and groups without parts."""
+    """Return whether an element paints nothing: a helper of the renderer, or an empty group."""
     if element.tag == "g":
         return not len(element)
     is_painted = "class" in element.attrib or element.attrib.get("stroke", "none") != "none"

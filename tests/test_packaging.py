@@ -18,7 +18,7 @@ from tap_crowdtwist.config.file_settings import FEED_PATHS
 
 pytestmark = pytest.mark.timeout(240)
 
-PACKAGES = {"tap_crowdtwist", "crowdtwist_receiver", "crowdtwist_sandbox"}
+PACKAGES = {"tap_crowdtwist", "crowdtwist_receiver", "crowdtwist_report", "crowdtwist_sandbox"}
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,7 @@ def test_wheel_holds_the_schemas_the_types_and_the_licence_only(wheel: Path) -> 
 
     assert {f"tap_crowdtwist/schemas/{stream}.json" for stream in schemas.names()} <= names
     assert {f"{name}/py.typed" for name in PACKAGES} <= names
+    assert {f"crowdtwist_report/templates/report.{kind}.j2" for kind in ("html", "css")} <= names
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
     assert {name.split("/")[0].split("-")[0] for name in names} == PACKAGES
 
@@ -73,7 +74,7 @@ def test_the_conformance_check_needs_no_extra(bin_directory: Path, tmp_path: Pat
     run([bin_directory / "crowdtwist-conformance"], tmp_path, code=1)
 
 
-@pytest.mark.parametrize("name", ["receiver", "sandbox"])
+@pytest.mark.parametrize("name", ["receiver", "report", "sandbox"])
 def test_a_command_says_which_extra_it_needs(bin_directory: Path, name: str) -> None:
     done = subprocess.run(
         [bin_directory / f"crowdtwist-{name}", "--help"],

@@ -27,7 +27,7 @@ pytest_plugins = ["support.meltano_fixtures"]
 CHECKOUT = DOCS.parent
 # What the commands of the page need of a clone.
 _FILES = ("Makefile", "README.md", "LICENSE", "pyproject.toml", "meltano.yml", ".env.example")
-_PACKAGES = ("tap_crowdtwist", "crowdtwist_receiver", "crowdtwist_sandbox")
+_PACKAGES = ("tap_crowdtwist", "crowdtwist_receiver", "crowdtwist_report", "crowdtwist_sandbox")
 WITHOUT_KEY = "Without an API key"
 # Variables of an outer make would let `make clean` delete another environment than the clone's.
 _NOT_OURS = ("TAP_", "TARGET_", "MELTANO_", "COV", "PYTHON", "MAKE", "MFLAGS", "VENV", "AIRFLOW_")

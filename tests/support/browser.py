@@ -10,14 +10,15 @@ import shutil
 import subprocess
 import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
 
+_PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 _SECONDS = 60
 # The browser reads commands from descriptor 3 and writes to 4, whatever these are here.
 _COMMAND = 'exec "$0" "$@" 3<&{commands} 4>&{events}'
@@ -42,7 +43,7 @@ class Browser:
     """
 
     def __init__(self) -> None:
-        program = shutil.which("chromium")
+        program = next(filter(None, map(shutil.which, _PROGRAMS)), None)
         if program is None:
             raise FileNotFoundError("These tests need a browser: install the package `chromium`")
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
@@ -128,9 +129,7 @@ class Browser:
 
     def print(self, path: Path) -> None:
         """Write the page as it prints on A4."""
-        answer = self.call(
-            "Page.printToPDF", paperWidth=8.27, paperHeight=11.7, printBackground=False
-        )
+        answer = self.call("Page.printToPDF", paperWidth=8.27, paperHeight=11.7)
         path.write_bytes(base64.b64decode(answer["data"]))
 
     def _next_message(self) -> dict[str, Any]:

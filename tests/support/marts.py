@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import pairwise
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from crowdtwist_report.marts import read_marts
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from crowdtwist_report.marts import Marts
 
 Row = dict[str, Any]
 
@@ -78,6 +83,12 @@ class MadeUpMarts:
                 f"create table {SCHEMA}_test_failures.{test} as"  # noqa: S608 - made-up names
                 f" select 1 as found from generate_series(1, {count}) as numbers"
             )
+
+    def read(self) -> Marts:
+        """What the report reads of them."""
+        with duckdb.connect() as connection:
+            self.write(connection.execute)
+            return read_marts(connection, SCHEMA, "dbt build")
 
     def save(self, path: Path) -> Path:
         """Write a DuckDB file."""
@@ -230,7 +241,7 @@ def _expiring(random: Random, balance: int) -> Iterator[Row]:
 def _moves(random: Random) -> Iterator[Row]:
     names = [tier for tier, _, _ in _TIERS]
     for months in range(8):
-        for lower, higher in zip(names, names[1:], strict=False):
+        for lower, higher in pairwise(names):
             for direction, pair in (("up", (lower, higher)), ("down", (higher, lower))):
                 members = random.randrange(8, 90) if lower != "Gold" else random.randrange(1, 4)
                 yield {

@@ -1,4 +1,4 @@
-"""Sections about members: tiers, moves between them, cohorts."""
+"""The section about tiers and the moves between them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from crowdtwist_report import charts
 from crowdtwist_report.content import HIDDEN, Cell, Figure, Notes, Section, Table, absent
 from crowdtwist_report.formatting import month, number, percent, title
-from crowdtwist_report.suppression import MINIMUM, hidden_cells
+from crowdtwist_report.suppression import hidden_cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 STATUSES = ("active_members", "dormant_members", "never_activated_members")
 _MOVE_MONTHS = 12
 _MOVE_ROWS = 10
-_COHORTS = 24
-_COHORT_MONTHS = 13
-_EARLY_MONTHS = 3
-_NARROW_MONTHS = (0, 1, 2, 3, 6, 9, 12)
 
 
 def hidden_statuses(rows: Sequence[Row]) -> set[tuple[int, str]]:
@@ -82,7 +78,16 @@ def _tier_table(tiers: Sequence[Row]) -> Table:
             Cell(number(row["balance"])),
         ]
 
-    columns = ("Tier", "From", "Members", "Share", "Active", "Dormant", "Never active", "Points held")
+    columns = (
+        "Tier",
+        "From",
+        "Members",
+        "Share",
+        "Active",
+        "Dormant",
+        "Never active",
+        "Points held",
+    )
     rows = [row_of(position, row) for position, row in enumerate(tiers)]
     return Table("Members of each tier; “From” is the score it begins at", columns, rows)
 
@@ -118,6 +123,8 @@ def _move_figure(months: Sequence[Any], moves: Sequence[Row]) -> tuple[Block, ..
         (month(at), way, 0 if (at, way) in hidden else sign[way] * int(count))
         for (at, way), count in counts.items()
     ]
+    if not any(value for _, _, value in points):
+        return ()
     up, down = (
         number(sum(abs(value) for _, shown, value in points if shown == way)) for way in sign
     )
@@ -148,53 +155,3 @@ def _move_table(moves: Sequence[Row]) -> Table:
         ("Move", "Moves", "Members"),
         [cells(pair) for pair in largest],
     )
-
-
-def cohorts_section(marts: Marts) -> Section:
-    """Return the section with the share of each cohort that stays active."""
-    sizes = {row["joined_month"]: row["members"] for row in marts.tables["cohort_retention"]}
-    hidden = hidden_cells(sizes, [list(sizes)])
-    shown = [at for at in sizes if at not in hidden][-_COHORTS:]
-    return Section(
-        "cohorts",
-        "Who stays active after joining",
-        "Each row is the members who joined in one month; read it from left to right to see which"
-        " percentage of them was active in the month of joining, one month later, and so on.",
-        _cohorts(marts, shown) if shown else absent(_NO_COHORTS),
-    )
-
-
-_NO_COHORTS = (
-    "No month has enough new members with activities. Select the streams `users` and"
-    " `user_activity_history`."
-)
-
-
-def _cohorts(marts: Marts, shown: Sequence[Any]) -> tuple[Block, ...]:
-    rows = [
-        row
-        for row in marts.tables["cohort_retention"]
-        if row["joined_month"] in shown and row["months_since"] < _COHORT_MONTHS
-    ]
-    shares = [(month(row["joined_month"]), int(row["months_since"]), _share(row)) for row in rows]
-    average = _average(shares)
-    message = f"Share of members who were active, by months since joining, for {len(shown)} months."
-    svgs = charts.heat_map(shares, _NARROW_MONTHS, message + average)
-    return (
-        Figure("Active members in percent, by month of joining and months since", svgs),
-        Notes((f"A dot stands for fewer than {MINIMUM} active members.{average}",)),
-    )
-
-
-def _average(shares: Sequence[charts.Share]) -> str:
-    """Return a sentence about the months after joining that matter most, if they have passed."""
-    later = [share for _, since, share in shares if since == _EARLY_MONTHS and share is not None]
-    if not later:
-        return ""
-    mean = percent(sum(later) / len(later))
-    return f" On average over the rows, {mean} were active {_EARLY_MONTHS} months after joining."
-
-
-def _share(row: Row) -> float | None:
-    is_hidden = 0 < row["active_members"] < MINIMUM
-    return None if is_hidden or row["retention"] is None else float(row["retention"])
