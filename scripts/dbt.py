@@ -107,7 +107,11 @@ def _columns(stream: str) -> dict[str, str]:
     """Return the type of each column, in the words of the macro `staging`."""
     public = public_schema(stream, _EVERYTHING)["properties"]
     tagged = schemas.tagged(stream)["properties"]
-    return {name: _type(node, tagged[name][TAG]) for name, node in public.items()}
+    return {
+        name: _type(node, tagged[name][TAG])
+        for name, node in public.items()
+        if not name.startswith("_sdc_")  # the macro has them for every stream
+    }
 
 
 def _type(node: Mapping[str, Any], sensitivity: str) -> str:

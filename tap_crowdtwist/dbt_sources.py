@@ -72,20 +72,23 @@ def _table(stream: type[CrowdTwistStream], policy: Policy) -> dict[str, Any]:
     config: dict[str, Any] = {"meta": {"primary_key": key(stream)}}
     if stream.selected_by_default and not issubclass(stream, FileStream):
         config["freshness"] = {"warn_after": {"count": _FRESH_HOURS, "period": "hour"}}
+    properties = public_schema(stream.name, policy)["properties"]
     columns = [
         {
             "name": name,
             "description": node["description"],
             "config": {"meta": {"sensitivity": tagged["properties"][name][TAG]}},
         }
-        for name, node in public_schema(stream.name, policy)["properties"].items()
+        for name, node in properties.items()
+    ]
+    columns += [
+        {"name": name, "description": description}
+        for name, description in _LOADER_COLUMNS.items()
+        if name not in properties
     ]
     return {
         "name": stream.name,
         "description": tagged["description"],
         "config": config,
-        "columns": [
-            *columns,
-            *({"name": name, "description": text} for name, text in _LOADER_COLUMNS.items()),
-        ],
+        "columns": columns,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import yaml
 from support.harness import API_KEY, STREAMS, config_of, run_cli, run_process, select
 
 if TYPE_CHECKING:
@@ -98,6 +99,32 @@ def test_discovery_needs_no_settings_and_writes_a_catalog() -> None:
     assert result.exit_code == 0
     catalog = json.loads(result.stdout)
     assert [entry["tap_stream_id"] for entry in catalog["streams"]] == sorted(STREAMS)
+
+
+def test_dbt_sources_are_the_tables_and_columns_of_discovery(tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    settings = {"sensitive_data": "drop", "live_push_path": str(tmp_path)}
+    config.write_text(json.dumps(settings), encoding="utf-8")
+    catalog = json.loads(run_cli("--config", config, "--discover").stdout)
+    result = run_cli("--dbt-sources", "--config", config)
+    assert result.exit_code == 0
+    (source,) = yaml.safe_load(result.stdout)["sources"]
+    columns = {
+        table["name"]: {column["name"] for column in table["columns"]} for table in source["tables"]
+    }
+    assert columns == {
+        entry["tap_stream_id"]: {
+            *entry["schema"]["properties"],
+            "_sdc_extracted_at",
+            "_sdc_deleted_at",
+        }
+        for entry in catalog["streams"]
+    }
+    assert "live_users" in columns
+    assert "email_address" not in columns["users"]
+    users = next(table for table in source["tables"] if table["name"] == "users")
+    names = [column["name"] for column in users["columns"]]
+    assert len(names) == len(set(names))
 
 
 def test_the_version_is_told() -> None:

@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 MEMBERS = 24
 NAMES = [stream.name for stream in STREAMS]
 SNAPSHOT = "crowdtwist_marts_snapshots.members_snapshot"
-BUILD = ("--select", "path:models/staging", "members_snapshot")
+BUILD = ("--select", "path:models/staging", "members_snapshot", "--indirect-selection=cautious")
 PARTLY = ("users", "redemptions", "user_activity_history")
 TEXT_TAGS = {"personal", "direct_identifier", "spendable"}
 

@@ -39,7 +39,6 @@ left join late on members.user_id = late.user_id
 where
     members.unexplained <> 0
     and (members.joined_at >= covered.first_month or rules.entries = 0)
-    {%- if var('start_date') %}
-    and members.joined_at >= cast('{{ var("start_date") }}' as timestamp)
-    {%- endif %}
+    and members.joined_at
+    >= cast('{{ var("start_date") or "0001-01-01" }}' as timestamp)
     and late.user_id is null

@@ -6,14 +6,9 @@
 with
 
 deleted as (
-    {%- if '_sdc_deleted_at' in names %}
-    select cast(users.id as bigint) as user_id
-    from {{ users }} as users
-    where users._sdc_deleted_at is not null
-    {%- else %}
-    select cast(null as bigint) as user_id
-    where false
-    {%- endif %}
+    select cast({{ 'users.id' if '_sdc_deleted_at' in names else 'null' }} as bigint) as user_id
+    from {{ users or ref('stg_crowdtwist__users') }} as users
+    where {{ 'users._sdc_deleted_at is not null' if '_sdc_deleted_at' in names else 'false' }}
 ),
 
 shown as (

@@ -28,7 +28,7 @@ by_age as (
         runs.stream,
         runs.shards,
         row_number() over (
-            partition by runs.stream order by runs.run_begun_at desc, runs.run_id
+            partition by runs.stream order by runs.run_begun_at desc, runs.run_id asc
         ) as age
     from runs
 ),
@@ -39,7 +39,7 @@ current_runs as (
         runs.*,
         row_number() over (
             partition by runs.stream, runs.shard_number
-            order by runs.run_begun_at desc, runs.run_id
+            order by runs.run_begun_at desc, runs.run_id asc
         ) as age
     from runs
     inner join by_age on runs.stream = by_age.stream and runs.shards = by_age.shards

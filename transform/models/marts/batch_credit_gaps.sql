@@ -24,16 +24,23 @@ lines as (
 ),
 
 identities as (
-    {%- for column in ['email_address', 'third_party_id', 'username'] %}
     select
-        '{{ column }}' as id_type,
-        users.{{ column }} as id_value,
+        'email_address' as id_type,
+        users.email_address as id_value,
         users.id as user_id
     from {{ ref('stg_crowdtwist__users') }} as users
-    {%- if not loop.last %}
     union all
-    {%- endif %}
-    {%- endfor %}
+    select
+        'third_party_id' as id_type,
+        users.third_party_id as id_value,
+        users.id as user_id
+    from {{ ref('stg_crowdtwist__users') }} as users
+    union all
+    select
+        'username' as id_type,
+        users.username as id_value,
+        users.id as user_id
+    from {{ ref('stg_crowdtwist__users') }} as users
 ),
 
 -- An address may belong to several members: one of them with a credit is enough.
@@ -48,8 +55,8 @@ matches as (
         on lines.id_type = identities.id_type and lines.id_value = identities.id_value
     left join {{ ref('stg_crowdtwist__user_activity_history') }} as history
         on
-            coalesce(lines.user_id, identities.user_id) = history.user_id
-            and lines.activity_id = history.activity_id
+            lines.activity_id = history.activity_id
+            and coalesce(lines.user_id, identities.user_id) = history.user_id
             and (
                 history.date_awarded = lines.activity_date
                 or (lines.activity_date is null and history.date_created >= lines.sent_at)

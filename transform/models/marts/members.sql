@@ -69,7 +69,8 @@ expiries as (
         expiring_days.*,
         row_number() over (
             partition by expiring_days.user_id
-            order by expiring_days.expires_on, expiring_days.points desc, expiring_days.rule_type
+            order by
+                expiring_days.expires_on asc, expiring_days.points desc, expiring_days.rule_type asc
         ) as place
     from expiring_days
 ),
@@ -81,13 +82,9 @@ profiles as (
         {{ crowdtwist.month_of(crowdtwist.local_day('users.date_created')) }} as joined_month,
         users.is_active as is_active_account,
         {{ crowdtwist.tier_title() }} as tier,
-        -- The lowest tier has no minimum; a tier that only `fan_level` names has an unknown one.
-        case
-            when {{ crowdtwist.json_value('users.tier_info', ['current_level', 'title']) }} is not null
-                then coalesce(
-                    {{ crowdtwist.json_integer('users.tier_info', ['current_level', 'min_value']) }}, 0
-                )
-        end as tier_floor,
+        {{ crowdtwist.json_value('users.tier_info', ['current_level', 'title']) }} as level_title,
+        {{ crowdtwist.json_integer('users.tier_info', ['current_level', 'min_value']) }}
+            as level_floor,
         {{ crowdtwist.json_value('users.tier_info', ['next_level', 'title']) }} as next_tier,
         {{ crowdtwist.json_integer('users.tier_info', ['score_needed_to_reach']) }}
             as points_to_next_tier,
@@ -103,7 +100,9 @@ select
     profiles.joined_month,
     profiles.is_active_account,
     profiles.tier,
-    profiles.tier_floor,
+    -- The lowest tier has no minimum; a tier that only `fan_level` names has an unknown one.
+    case when profiles.level_title is not null then coalesce(profiles.level_floor, 0) end
+        as tier_floor,
     profiles.next_tier,
     profiles.points_to_next_tier,
     profiles.balance,

@@ -52,7 +52,6 @@
         'segments': 'json',
         'household_id': 'bigint',
         'custom_data': 'json',
-        '_sdc_deleted_at': 'timestamp',
         'deletion_status': 'text',
         'deletion_status_history': 'json',
         'deletion_initiated_by': 'text',
