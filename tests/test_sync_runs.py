@@ -138,7 +138,7 @@ def test_unknown_properties_are_counted_by_name_except_credentials(whole: Result
 @pytest.mark.parametrize("id_type", ["id", "email", "username"])
 @pytest.mark.parametrize("mode", ["keep", "hash"])
 def test_no_id_of_a_member_is_in_it(world: Sandbox, id_type: str, mode: str) -> None:
-    key = {"hash_key": "0123456789abcdef0123456789abcdef"} if mode == "hash" else {}
+    key: Row = {"hash_key": "0123456789abcdef0123456789abcdef"} if mode == "hash" else {}
     roster = world.roster(id_type)
     with sandbox(faults="bad_gateway@20") as faulty:
         settings: Row = {"id_type": id_type, "sensitive_data": mode, "deleted_members": "tombstone"}
