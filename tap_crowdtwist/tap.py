@@ -33,7 +33,7 @@ from tap_crowdtwist.streams import FILE_STREAMS, STREAMS, runs, stream_maps
 from tap_crowdtwist.streams.file_stream import FileStream, check_file_streams
 from tap_crowdtwist.streams.member_stream import MemberStream
 from tap_crowdtwist.streams.runs import SyncRuns
-from tap_crowdtwist.sync import changed_members, notices, summary
+from tap_crowdtwist.sync import notices, summary
 from tap_crowdtwist.sync.message_writer import MessageWriter, discard_output, lift_write_limit
 from tap_crowdtwist.sync.run import SyncRun, utc_now
 from tap_crowdtwist.sync.shutdown import StoppedError
@@ -280,7 +280,7 @@ class TapCrowdTwist(Tap):
         settings = self.run.settings
         check_path(settings.missing_members_path, settings.user_ids_path)
         if settings.only_changed:  # such a run uses no bookmark, so no warning applies
-            self._find_changed_members()
+            self.run.find_changed_members({s.name: s.stream_state for s in self.sweeps})
             return
         bookmarks = self.state.get("bookmarks", {})
         states = [bookmarks.get(stream.name, {}) for stream in self.sweeps]
@@ -291,21 +291,6 @@ class TapCrowdTwist(Tap):
         warnings += notices.earlier_start([s.name for s in incremental if s.starts_later])
         for sentence in warnings:
             self.logger.warning("%s", sentence)
-
-    def _find_changed_members(self) -> None:
-        """Set the roster to the members that changed; skip member streams if it is unknown who."""
-        run = self.run
-        states = {stream.name: stream.stream_state for stream in self.sweeps}
-        try:
-            assert run.feeds is not None  # noqa: S101 - ensured by the settings
-            run.roster = changed_members.changed_roster(
-                run.feeds, states, run.settings, run.fail, run.now()
-            )
-            # All failures so far are about the files that say who changed.
-            run.roster_gap = changed_members.LACKS_MEMBERS if run.failures else ""
-        except TapError as error:
-            run.skip_reason = "who changed is not known"
-            run.fail(error)
 
     def _close_run(self) -> None:
         """Write the last STATE, without the marks by which the next run would resume this one."""

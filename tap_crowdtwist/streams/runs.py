@@ -101,8 +101,8 @@ class SyncRuns(CrowdTwistStream):
             "is_complete": incomplete_reason is None,
             "incomplete_reason": incomplete_reason,
             "skip_reason": _skip_reason(stream, stats, run),
-            "unknown_properties": _listed(_counted(stream, UNKNOWN)),
-            "misfits": _listed(_counted(stream, MISFIT) + Counter(stats.texts)),
+            "unknown_properties": listed(_counted(stream, UNKNOWN)),
+            "misfits": listed(_counted(stream, MISFIT) + Counter(stats.texts)),
         }
 
 
@@ -154,7 +154,7 @@ def _counted(stream: CrowdTwistStream, problem: str) -> Counter[str]:
     return Counter(normalizer.counts_of(problem) if normalizer else {})
 
 
-def _listed(counts: Mapping[str, int]) -> list[Row] | None:
+def listed(counts: Mapping[str, int]) -> list[Row] | None:
     """Return counts by name as a list of objects, sorted; None if there are none."""
     by_name: Counter[str] = Counter()
     for name, count in counts.items():

@@ -7,25 +7,25 @@ import uuid
 from contextlib import suppress
 from datetime import datetime, timezone
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.api.auth import HeaderKey, HmacSignature, QueryKey
 from tap_crowdtwist.api.client import Client
 from tap_crowdtwist.api.endpoints import Host
 from tap_crowdtwist.api.rate_limiter import RateLimiter
 from tap_crowdtwist.api.transport import Transport
-from tap_crowdtwist.errors import SettingError
+from tap_crowdtwist.errors import SettingError, TapError
 from tap_crowdtwist.members.missing_members import MissingMembers
 from tap_crowdtwist.members.roster import Roster
 from tap_crowdtwist.members.roster_files import located_in_files, located_in_setting
 from tap_crowdtwist.members.user_ids import UserIdLookup
-from tap_crowdtwist.sync.changed_members import ChangeFiles
+from tap_crowdtwist.sync.changed_members import LACKS_MEMBERS, ChangeFiles, changed_roster
 from tap_crowdtwist.sync.progress import Progress
 from tap_crowdtwist.sync.shutdown import StopSignal
 from tap_crowdtwist.sync.workers import WorkerPool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from requests.auth import AuthBase
@@ -119,6 +119,22 @@ class SyncRun:
         message = str(reason)
         if message not in self.failures:
             self.failures.append(message)
+
+    def find_changed_members(self, states: Mapping[str, Mapping[str, Any]]) -> None:
+        """Set the roster to the members that changed; skip member streams if it is unknown who.
+
+        Args:
+            states: the states of the member streams, by name.
+        """
+        try:
+            assert self.feeds is not None  # noqa: S101 - ensured by the settings
+            self.roster = changed_roster(self.feeds, states, self.settings, self.fail, self.now())
+        except TapError as error:
+            self.skip_reason = "who changed is not known"
+            self.fail(error)
+            return
+        # All failures so far are about the files that say who changed.
+        self.roster_gap = LACKS_MEMBERS if self.failures else ""
 
     @cached_property
     def user_ids(self) -> UserIdLookup:

@@ -10,7 +10,7 @@ from support.harness import DEFAULT_STREAMS
 from support.pages import DOCS
 
 from scripts import parts, recording
-from tap_crowdtwist.streams import API_STREAMS, FILE_STREAMS
+from tap_crowdtwist.streams import API_STREAMS, FILE_STREAMS, runs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,7 @@ def test_readme_fits_one_screen_and_names_every_stream() -> None:
         *(stream.name for stream in FILE_STREAMS),
     }
     assert set(re.findall(r"`(\w+)`¹", rows)) == {
-        stream.name for stream in API_STREAMS if not stream.selected_by_default
+        stream.name for stream in (*API_STREAMS, *runs.STREAMS) if not stream.selected_by_default
     }
 
 

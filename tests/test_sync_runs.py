@@ -22,10 +22,11 @@ from support.harness import (
 
 from tap_crowdtwist.api.endpoints import Host
 from tap_crowdtwist.schemas import is_credential_name
-from tap_crowdtwist.streams import API_STREAMS
+from tap_crowdtwist.streams import API_STREAMS, runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from support.harness import Result
 
@@ -138,7 +139,7 @@ def test_unknown_properties_are_counted_by_name_except_credentials(whole: Result
 @pytest.mark.parametrize("id_type", ["id", "email", "username"])
 @pytest.mark.parametrize("mode", ["keep", "hash"])
 def test_no_id_of_a_member_is_in_it(world: Sandbox, id_type: str, mode: str) -> None:
-    key = {"hash_key": "0123456789abcdef0123456789abcdef"} if mode == "hash" else {}
+    key: Row = {"hash_key": "0123456789abcdef0123456789abcdef"} if mode == "hash" else {}
     roster = world.roster(id_type)
     with sandbox(faults="bad_gateway@20") as faulty:
         settings: Row = {"id_type": id_type, "sensitive_data": mode, "deleted_members": "tombstone"}
@@ -272,3 +273,29 @@ def test_an_old_catalog_without_it_reads_as_before(world: Sandbox) -> None:
     entries = select("users")["streams"]
     catalog = {"streams": [entry for entry in entries if entry["tap_stream_id"] != RUNS]}
     assert RUNS not in run_tap(world, catalog=catalog).schemas
+
+
+def test_files_alone_need_no_key_and_one_that_is_left_out_is_incomplete(
+    world: Sandbox, tmp_path: Path
+) -> None:
+    feed = "batch_activity_credits"
+    alone: Row = dict.fromkeys(("api_key", "api_url", "pos_url", "user_ids"))
+    alone["batch_activity_path"] = str(tmp_path)
+    world.write_batch_activity(tmp_path, 0)
+    row = rows_of(run_tap(world, feed, RUNS, **alone))[feed]
+    assert row["records"] > 0
+    assert (row["is_complete"], row["requests"], row["roster_members"]) == (True, 0, None)
+
+    (file,) = tmp_path.iterdir()
+    file.rename(f"{file}.gz")  # which it is not
+    row = rows_of(run_tap(world, feed, RUNS, code=1, **alone))[feed]
+    assert row["incomplete_reason"] == "files were left out or read in part"
+
+
+def test_names_of_properties_that_contain_an_id_are_withheld() -> None:
+    counts = {"member_1000123": 1, "a@b.example": 2, "session_token": 3, "new_property": 4}
+    assert runs.listed(counts) == [
+        {"name": "(withheld)", "count": 6},
+        {"name": "new_property", "count": 4},
+    ]
+    assert runs.listed({}) is None
