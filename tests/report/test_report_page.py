@@ -75,11 +75,10 @@ def test_another_process_writes_the_same_bytes(page: str, tmp_path: Path) -> Non
     output = tmp_path / "report.html"
     database = marts.save(tmp_path / "warehouse.duckdb")
     environment = {**os.environ, "PYTHONHASHSEED": "1", "TZ": "Asia/Kathmandu"}
-    command = [sys.executable, "-m", "crowdtwist_report", "--output", output]
+    options = ["--output", str(output), "--database", str(database)]
+    command = [sys.executable, "-m", "crowdtwist_report", *options]
 
-    subprocess.run(
-        [*command, "--database", database], check=True, timeout=120, env=environment, cwd=tmp_path
-    )
+    subprocess.run(command, check=True, timeout=120, env=environment, cwd=tmp_path)
 
     assert output.read_bytes() == page.encode()
 
