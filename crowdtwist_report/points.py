@@ -5,8 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from crowdtwist_report import charts
-from crowdtwist_report.content import HIDDEN, Cell, Figure, Notes, Section, Table, absent
+from crowdtwist_report.content import (
+    Cell,
+    Figure,
+    Notes,
+    Section,
+    Table,
+    absent,
+    number_cell,
+    number_cells,
+)
 from crowdtwist_report.formatting import month, number, title
+from crowdtwist_report.grouping import group_totals
 from crowdtwist_report.suppression import MINIMUM, hidden_cells
 
 if TYPE_CHECKING:
@@ -63,7 +73,8 @@ def label_of(row: Row) -> str:
 def hidden_movements(months: Sequence[Row]) -> set[tuple[Any, str]]:
     """Return which movements of which months must not be shown.
 
-    A month's movements add up to the change of the balance, and the months to the year's totals.
+    A month's movements add up to the change of the balance, and the last months to the
+    totals of the year.
     """
     members = {
         (row["month"], movement): row[column]
@@ -71,7 +82,8 @@ def hidden_movements(months: Sequence[Row]) -> set[tuple[Any, str]]:
         for movement, (_, column) in MOVEMENTS.items()
     }
     of_month = [[(row["month"], movement) for movement in MOVEMENTS] for row in months]
-    of_movement = [[(row["month"], movement) for row in months] for movement in MOVEMENTS]
+    year = months[-YEAR:]
+    of_movement = [[(row["month"], movement) for row in year] for movement in MOVEMENTS]
     return hidden_cells(members, of_month + of_movement)
 
 
@@ -148,19 +160,15 @@ def _message_of_movements(months: Sequence[Row], hidden: set[tuple[Any, str]], p
 def _movement_table(months: Sequence[Row], hidden: set[tuple[Any, str]]) -> Table:
     present = [name for name in MOVEMENTS if any(row[name] for row in months)]
 
-    def cell(row: Row, name: str) -> Cell:
-        return HIDDEN if (row["month"], name) in hidden else Cell(number(row[name]))
-
-    rows = [
-        [
-            Cell(label_of(row)),
-            Cell(number(row["opening"])),
-            *(cell(row, name) for name in present),
-            Cell(number(row["closing"])),
-        ]
-        for row in reversed(months)
-    ]
-    headings = (MOVEMENTS[name][0] for name in present)
+    headings = [MOVEMENTS[name][0] for name in present]
+    rows = []
+    for row in reversed(months):
+        cells = [Cell(label_of(row)), number_cell(row["opening"])]
+        for name in present:
+            is_hidden = (row["month"], name) in hidden
+            cells.append(number_cell(row[name], is_hidden=is_hidden))
+        cells.append(number_cell(row["closing"]))
+        rows.append(cells)
     return Table(
         "Opening balance, movements and closing balance, newest month first",
         ("Month", "Opening", *headings, "Closing"),
@@ -207,25 +215,18 @@ def _expiring(rule: str, rows: Sequence[Row]) -> tuple[Block, ...]:
 
 
 def _expiring_table(months: Sequence[date], rules: Sequence[str], rows: Sequence[Row]) -> Table:
-    cells = {(row["month"], row["rule_type"]): _expiring_cells(row) for row in rows}
-    nothing = [Cell(number(0)), Cell(number(0))]
+    names = ("points", "members")
+    groups = group_totals(rows, ("month", "rule_type"), names)
     columns = ["Month"]
+    cells = {at: [Cell(month(at))] for at in months}
     for rule in rules:
         columns += [_RULES.get(rule, (title(rule),))[0], "Members"]
-    return Table(
-        "Points that expire, and members who lose them, by month and rule",
-        tuple(columns),
-        [
-            [Cell(month(at)), *(cell for rule in rules for cell in cells.get((at, rule), nothing))]
-            for at in months
-        ],
-    )
-
-
-def _expiring_cells(row: Row) -> list[Cell]:
-    if row["members"] < MINIMUM:
-        return [HIDDEN, HIDDEN]
-    return [Cell(number(row["points"])), Cell(number(row["members"]))]
+        for at in months:
+            totals = groups.get((at, rule), {"points": 0, "members": 0})
+            is_hidden = 0 < totals["members"] < MINIMUM
+            cells[at] += number_cells(totals, names, is_hidden=is_hidden)
+    caption = "Points that expire, and members who lose them, by month and rule"
+    return Table(caption, tuple(columns), list(cells.values()))
 
 
 def _largest_count(row: Row) -> int:
