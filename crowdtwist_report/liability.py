@@ -127,7 +127,7 @@ def _scenarios(marts: Marts) -> tuple[Block, ...]:
     if not scenarios:
         return ()
     currency = marts.summary["currency"]
-    rows = []
+    rows: list[list[Cell]] = []
     used = None
     for row in scenarios:
         rate = percent(row["expected_redemption_rate"])

@@ -1,4 +1,4 @@
-"""Sections about points: their movements month by month, and their expiry."""
+"""The section about the movements of points, month by month."""
 
 from __future__ import annotations
 
@@ -13,15 +13,12 @@ from crowdtwist_report.content import (
     Table,
     absent,
     number_cell,
-    number_cells,
 )
-from crowdtwist_report.formatting import month, number, title
-from crowdtwist_report.grouping import group_totals
+from crowdtwist_report.formatting import month, number
 from crowdtwist_report.suppression import MINIMUM, hidden_cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date
 
     from crowdtwist_report.content import Block
     from crowdtwist_report.marts import Marts, Row
@@ -36,16 +33,6 @@ MOVEMENTS = {
 """Each movement with its heading, and the column that counts its members."""
 YEAR = 12
 _CHART_MONTHS = 24
-_RULES = {
-    "redemption_period": (
-        "The redemption period ends",
-        "points that were not redeemed in the time the program gives",
-    ),
-    "inactivity": (
-        "The member stays inactive",
-        "the whole balance of members, if they do nothing until then",
-    ),
-}
 
 
 def months_of(marts: Marts) -> list[Row]:
@@ -76,15 +63,20 @@ def hidden_movements(months: Sequence[Row]) -> set[tuple[Any, str]]:
     A month's movements add up to the change of the balance, and the last months to the
     totals of the year.
     """
-    members = {
-        (row["month"], movement): row[column]
-        for row in months
-        for movement, (_, column) in MOVEMENTS.items()
-    }
-    of_month = [[(row["month"], movement) for movement in MOVEMENTS] for row in months]
+    members: dict[tuple[Any, str], int] = {}
+    lines = []
+    for row in months:
+        line = []
+        for movement, (_, column) in MOVEMENTS.items():
+            cell = (row["month"], movement)
+            members[cell] = row[column]
+            line.append(cell)
+        lines.append(line)
     year = months[-YEAR:]
-    of_movement = [[(row["month"], movement) for row in year] for movement in MOVEMENTS]
-    return hidden_cells(members, of_month + of_movement)
+    for movement in MOVEMENTS:
+        line = [(row["month"], movement) for row in year]
+        lines.append(line)
+    return hidden_cells(members, lines)
 
 
 def roll_forward_section(marts: Marts) -> Section:
@@ -174,59 +166,6 @@ def _movement_table(months: Sequence[Row], hidden: set[tuple[Any, str]]) -> Tabl
         ("Month", "Opening", *headings, "Closing"),
         rows,
     )
-
-
-def expiring_section(marts: Marts) -> Section:
-    """Return the section with the points that will expire, a chart for each rule."""
-    first = marts.summary["day"].replace(day=1)
-    rows = [row for row in marts.tables["points_expiring"] if row["month"] >= first]
-    months = sorted({row["month"] for row in rows})[:YEAR]
-    known = [row for row in rows if row["month"] in months]
-    present = {row["rule_type"] for row in known}
-    rules = [*(rule for rule in _RULES if rule in present), *sorted(present - _RULES.keys())]
-    figures = (figure for rule in rules for figure in _expiring(rule, known))
-    return Section(
-        "expiring",
-        "Points about to expire",
-        "These points expire in the month shown unless members act before. A program can have two"
-        " rules, and the same point can fall under both, so never add the two together.",
-        (*figures, _expiring_table(months, rules, known)) if rules else absent(_NO_EXPIRIES),
-    )
-
-
-_NO_EXPIRIES = (
-    "No points are about to expire. If your program lets points expire, select the stream"
-    " `points_expiration`."
-)
-
-
-def _expiring(rule: str, rows: Sequence[Row]) -> tuple[Block, ...]:
-    shown = [row for row in rows if row["rule_type"] == rule and row["members"] >= MINIMUM]
-    if not shown:
-        return ()
-    name, meaning = _RULES.get(rule, (title(rule), "points under this rule of the program"))
-    points = [(month(row["month"]), "expired", int(row["points"])) for row in shown]
-    most = max(shown, key=lambda row: row["points"])
-    message = (
-        f"{name}. Points that expire by month; most in {month(most['month'])}:"
-        f" {number(most['points'])} points of {number(most['members'])} members."
-    )
-    return (Figure(f"{name}: {meaning}", charts.stacked_bars(points, ["expired"], message)),)
-
-
-def _expiring_table(months: Sequence[date], rules: Sequence[str], rows: Sequence[Row]) -> Table:
-    names = ("points", "members")
-    groups = group_totals(rows, ("month", "rule_type"), names)
-    columns = ["Month"]
-    cells = {at: [Cell(month(at))] for at in months}
-    for rule in rules:
-        columns += [_RULES.get(rule, (title(rule),))[0], "Members"]
-        for at in months:
-            totals = groups.get((at, rule), {"points": 0, "members": 0})
-            is_hidden = 0 < totals["members"] < MINIMUM
-            cells[at] += number_cells(totals, names, is_hidden=is_hidden)
-    caption = "Points that expire, and members who lose them, by month and rule"
-    return Table(caption, tuple(columns), list(cells.values()))
 
 
 def _largest_count(row: Row) -> int:
