@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+from crowdtwist_report.formatting import number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from decimal import Decimal
+
+    from crowdtwist_report.marts import Row
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,16 @@ class Cell:
 
 
 HIDDEN = Cell("hidden", is_hidden=True)
+
+
+def number_cell(value: float | Decimal | None, *, is_hidden: bool = False) -> Cell:
+    """Return a cell with a number."""
+    return HIDDEN if is_hidden else Cell(number(value))
+
+
+def number_cells(row: Row, names: Iterable[str], *, is_hidden: bool = False) -> list[Cell]:
+    """Return cells with numbers of a row."""
+    return [number_cell(row[name], is_hidden=is_hidden) for name in names]
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crowdtwist_report import charts
-from crowdtwist_report.content import HIDDEN, Cell, Figure, Notes, Section, Table, absent
+from crowdtwist_report.content import (
+    HIDDEN,
+    Cell,
+    Figure,
+    Notes,
+    Section,
+    Table,
+    absent,
+    number_cells,
+)
 from crowdtwist_report.formatting import money, month, number, percent, plain_decimal, title
+from crowdtwist_report.grouping import column, group_totals
 from crowdtwist_report.suppression import hidden_cells
 from crowdtwist_report.tiers import hidden_tiers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date
     from decimal import Decimal
 
     from crowdtwist_report.content import Block
@@ -70,14 +79,10 @@ def _assumptions(summary: Row) -> tuple[str, ...]:
 
 
 def _issue_figure(lots: Sequence[Row]) -> tuple[Block, ...]:
-    members: dict[date, int] = {}
-    points: dict[date, int] = {}
-    for row in lots:
-        issued = row["issue_month"]
-        members[issued] = members.get(issued, 0) + row["members"]
-        points[issued] = points.get(issued, 0) + int(row["outstanding"])
-    hidden = hidden_cells(members, [list(members)])
-    shown = [issued for issued in sorted(points) if issued not in hidden][-_CHART_MONTHS:]
+    groups = group_totals(lots, ("issue_month",), ("members", "outstanding"))
+    hidden = hidden_cells(column(groups, "members"), [list(groups)])
+    points = {key[0]: int(totals["outstanding"]) for key, totals in groups.items()}
+    shown = [issued for issued in sorted(points) if (issued,) not in hidden][-_CHART_MONTHS:]
     if not shown:
         return ()
     most = max(shown, key=lambda issued: points[issued])
@@ -122,15 +127,14 @@ def _scenarios(marts: Marts) -> tuple[Block, ...]:
     if not scenarios:
         return ()
     currency = marts.summary["currency"]
-    rows = [
-        [
-            Cell(percent(row["expected_redemption_rate"]) + " (used here)" * row["is_used"]),
-            Cell(number(row["expected_redeemed"])),
-            Cell(number(row["breakage"])),
-            Cell(money(row["amount"], currency)),
-        ]
-        for row in scenarios
-    ]
-    used = next((index for index, row in enumerate(scenarios) if row["is_used"]), None)
+    rows: list[list[Cell]] = []
+    used = None
+    for row in scenarios:
+        rate = percent(row["expected_redemption_rate"])
+        if row["is_used"]:
+            used = len(rows)
+            rate += " (used here)"
+        cells = number_cells(row, ("expected_redeemed", "breakage"))
+        rows.append([Cell(rate), *cells, Cell(money(row["amount"], currency))])
     columns = ("Redeemed in the end", "Expected to be redeemed", "Breakage", "Amount")
     return (Table("What other assumptions would give", columns, rows, marked=used),)

@@ -98,7 +98,7 @@ def _columns(connection: Connection, schema: str) -> Mapping[str, set[str]]:
     found: dict[str, set[str]] = {}
     query = (
         "select table_name, column_name from information_schema.columns"  # noqa: S608 - checked name
-        f" where table_schema = '{schema}' order by table_name, column_name"
+        f" where table_schema = '{schema}'"
     )
     for table, column in connection.execute(query).fetchall():
         found.setdefault(table, set()).add(column)
@@ -136,19 +136,20 @@ def _check_members(count: int, build: str) -> None:
 def _read_table(connection: Connection, schema: str, mart: str) -> list[Row]:
     columns, order = (names.split() for names in MARTS[mart])
     quoted = ", ".join(f'"{name}"' for name in columns)
-    ordered = ", ".join(f'"{name}"' for name in order)
-    query = f'select {quoted} from "{schema}"."{mart}" order by {ordered}'  # noqa: S608 - constants
-    return [dict(zip(columns, row, strict=True)) for row in connection.execute(query).fetchall()]
+    query = f'select {quoted} from "{schema}"."{mart}"'  # noqa: S608 - constants and a checked name
+    found = connection.execute(query).fetchall()
+    rows = [dict(zip(columns, values, strict=True)) for values in found]
+    # Not ordered by the database, since databases differ in the order of texts.
+    return sorted(rows, key=lambda row: [(row[name] is None, row[name]) for name in order])
 
 
 def _read_failures(connection: Connection, schema: str) -> Mapping[str, int]:
     query = (
         "select table_name from information_schema.tables"  # noqa: S608 - checked name
-        f" where table_schema = '{schema}' order by table_name"
+        f" where table_schema = '{schema}'"
     )
-    names = [name for (name,) in connection.execute(query).fetchall()]
     counts: dict[str, int] = {}
-    for name in names:
+    for (name,) in sorted(connection.execute(query).fetchall()):
         quoted = name.replace('"', '""')
         count = f'select count(*) from "{schema}"."{quoted}"'  # noqa: S608 - a quoted name
         ((counts[name],),) = connection.execute(count).fetchall()

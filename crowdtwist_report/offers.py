@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crowdtwist_report.content import HIDDEN, Cell, Notes, Section, Table, absent
-from crowdtwist_report.formatting import number, title
+from crowdtwist_report.content import Cell, Notes, Section, Table, absent, number_cells
+from crowdtwist_report.formatting import title
 from crowdtwist_report.suppression import MINIMUM, hidden_cells
 
 if TYPE_CHECKING:
@@ -54,19 +54,17 @@ def _table(rows: Sequence[Row], kind: str, count: str, days: int) -> Table:
     largest = sorted(places, key=lambda place: (place in hidden, -rows[place]["points"]))[:TOP]
     most = max((rows[place]["points"] for place in largest if place not in hidden), default=0) or 1
 
-    def cells(place: int) -> list[Cell]:
+    table = []
+    for place in largest:
         row = rows[place]
-        name = title(row[kind])
-        if place in hidden:
-            return [Cell(name), *[HIDDEN] * 5]
-        return [
-            Cell(name, float(row["points"] / most)),
-            Cell(number(row["points"])),
-            Cell(number(row[count])),
-            Cell(number(row["members"])),
-            *_recent(row),
-        ]
-
+        is_hidden = place in hidden
+        share = None if is_hidden else float(row["points"] / most)
+        is_recent_hidden = is_hidden or 0 < row["recent_members"] < MINIMUM
+        cells = [Cell(title(row[kind]), share)]
+        cells += number_cells(row, ("points", count, "members"), is_hidden=is_hidden)
+        recent = ("recent_points", "recent_members")
+        cells += number_cells(row, recent, is_hidden=is_recent_hidden)
+        table.append(cells)
     columns = (
         kind.capitalize(),
         "Points",
@@ -75,12 +73,4 @@ def _table(rows: Sequence[Row], kind: str, count: str, days: int) -> Table:
         f"Points, {days} days",
         f"Members, {days} days",
     )
-    return Table(
-        f"Points by {kind}; the bars compare them", columns, [cells(place) for place in largest]
-    )
-
-
-def _recent(row: Row) -> list[Cell]:
-    if 0 < row["recent_members"] < MINIMUM:
-        return [HIDDEN, HIDDEN]
-    return [Cell(number(row["recent_points"])), Cell(number(row["recent_members"]))]
+    return Table(f"Points by {kind}; the bars compare them", columns, table)

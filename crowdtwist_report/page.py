@@ -10,11 +10,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from crowdtwist_report.cohorts import cohorts_section
+from crowdtwist_report.expiring import expiring_section
 from crowdtwist_report.formatting import day, instant, title
 from crowdtwist_report.liability import liability_section
 from crowdtwist_report.offers import activities_section, rewards_section
 from crowdtwist_report.overview import checks_section, glance_section
-from crowdtwist_report.points import expiring_section, roll_forward_section
+from crowdtwist_report.points import roll_forward_section
 from crowdtwist_report.suppression import MINIMUM
 from crowdtwist_report.svg import ROLES
 from crowdtwist_report.tiers import tiers_section

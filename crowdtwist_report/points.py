@@ -1,17 +1,24 @@
-"""Sections about points: their movements month by month, and their expiry."""
+"""The section about the movements of points, month by month."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from crowdtwist_report import charts
-from crowdtwist_report.content import HIDDEN, Cell, Figure, Notes, Section, Table, absent
-from crowdtwist_report.formatting import month, number, title
+from crowdtwist_report.content import (
+    Cell,
+    Figure,
+    Notes,
+    Section,
+    Table,
+    absent,
+    number_cell,
+)
+from crowdtwist_report.formatting import month, number
 from crowdtwist_report.suppression import MINIMUM, hidden_cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date
 
     from crowdtwist_report.content import Block
     from crowdtwist_report.marts import Marts, Row
@@ -26,16 +33,6 @@ MOVEMENTS = {
 """Each movement with its heading, and the column that counts its members."""
 YEAR = 12
 _CHART_MONTHS = 24
-_RULES = {
-    "redemption_period": (
-        "The redemption period ends",
-        "points that were not redeemed in the time the program gives",
-    ),
-    "inactivity": (
-        "The member stays inactive",
-        "the whole balance of members, if they do nothing until then",
-    ),
-}
 
 
 def months_of(marts: Marts) -> list[Row]:
@@ -63,16 +60,23 @@ def label_of(row: Row) -> str:
 def hidden_movements(months: Sequence[Row]) -> set[tuple[Any, str]]:
     """Return which movements of which months must not be shown.
 
-    A month's movements add up to the change of the balance, and the months to the year's totals.
+    A month's movements add up to the change of the balance, and the last months to the
+    totals of the year.
     """
-    members = {
-        (row["month"], movement): row[column]
-        for row in months
-        for movement, (_, column) in MOVEMENTS.items()
-    }
-    of_month = [[(row["month"], movement) for movement in MOVEMENTS] for row in months]
-    of_movement = [[(row["month"], movement) for row in months] for movement in MOVEMENTS]
-    return hidden_cells(members, of_month + of_movement)
+    members: dict[tuple[Any, str], int] = {}
+    lines = []
+    for row in months:
+        line = []
+        for movement, (_, column) in MOVEMENTS.items():
+            cell = (row["month"], movement)
+            members[cell] = row[column]
+            line.append(cell)
+        lines.append(line)
+    year = months[-YEAR:]
+    for movement in MOVEMENTS:
+        line = [(row["month"], movement) for row in year]
+        lines.append(line)
+    return hidden_cells(members, lines)
 
 
 def roll_forward_section(marts: Marts) -> Section:
@@ -148,84 +152,20 @@ def _message_of_movements(months: Sequence[Row], hidden: set[tuple[Any, str]], p
 def _movement_table(months: Sequence[Row], hidden: set[tuple[Any, str]]) -> Table:
     present = [name for name in MOVEMENTS if any(row[name] for row in months)]
 
-    def cell(row: Row, name: str) -> Cell:
-        return HIDDEN if (row["month"], name) in hidden else Cell(number(row[name]))
-
-    rows = [
-        [
-            Cell(label_of(row)),
-            Cell(number(row["opening"])),
-            *(cell(row, name) for name in present),
-            Cell(number(row["closing"])),
-        ]
-        for row in reversed(months)
-    ]
-    headings = (MOVEMENTS[name][0] for name in present)
+    headings = [MOVEMENTS[name][0] for name in present]
+    rows = []
+    for row in reversed(months):
+        cells = [Cell(label_of(row)), number_cell(row["opening"])]
+        for name in present:
+            is_hidden = (row["month"], name) in hidden
+            cells.append(number_cell(row[name], is_hidden=is_hidden))
+        cells.append(number_cell(row["closing"]))
+        rows.append(cells)
     return Table(
         "Opening balance, movements and closing balance, newest month first",
         ("Month", "Opening", *headings, "Closing"),
         rows,
     )
-
-
-def expiring_section(marts: Marts) -> Section:
-    """Return the section with the points that will expire, a chart for each rule."""
-    first = marts.summary["day"].replace(day=1)
-    rows = [row for row in marts.tables["points_expiring"] if row["month"] >= first]
-    months = sorted({row["month"] for row in rows})[:YEAR]
-    known = [row for row in rows if row["month"] in months]
-    present = {row["rule_type"] for row in known}
-    rules = [*(rule for rule in _RULES if rule in present), *sorted(present - _RULES.keys())]
-    figures = (figure for rule in rules for figure in _expiring(rule, known))
-    return Section(
-        "expiring",
-        "Points about to expire",
-        "These points expire in the month shown unless members act before. A program can have two"
-        " rules, and the same point can fall under both, so never add the two together.",
-        (*figures, _expiring_table(months, rules, known)) if rules else absent(_NO_EXPIRIES),
-    )
-
-
-_NO_EXPIRIES = (
-    "No points are about to expire. If your program lets points expire, select the stream"
-    " `points_expiration`."
-)
-
-
-def _expiring(rule: str, rows: Sequence[Row]) -> tuple[Block, ...]:
-    shown = [row for row in rows if row["rule_type"] == rule and row["members"] >= MINIMUM]
-    if not shown:
-        return ()
-    name, meaning = _RULES.get(rule, (title(rule), "points under this rule of the program"))
-    points = [(month(row["month"]), "expired", int(row["points"])) for row in shown]
-    most = max(shown, key=lambda row: row["points"])
-    message = (
-        f"{name}. Points that expire by month; most in {month(most['month'])}:"
-        f" {number(most['points'])} points of {number(most['members'])} members."
-    )
-    return (Figure(f"{name}: {meaning}", charts.stacked_bars(points, ["expired"], message)),)
-
-
-def _expiring_table(months: Sequence[date], rules: Sequence[str], rows: Sequence[Row]) -> Table:
-    cells = {(row["month"], row["rule_type"]): _expiring_cells(row) for row in rows}
-    nothing = [Cell(number(0)), Cell(number(0))]
-    columns = ["Month"]
-    for rule in rules:
-        columns += [_RULES.get(rule, (title(rule),))[0], "Members"]
-    return Table(
-        "Points that expire, and members who lose them, by month and rule",
-        tuple(columns),
-        [
-            [Cell(month(at)), *(cell for rule in rules for cell in cells.get((at, rule), nothing))]
-            for at in months
-        ],
-    )
-
-
-def _expiring_cells(row: Row) -> list[Cell]:
-    if row["members"] < MINIMUM:
-        return [HIDDEN, HIDDEN]
-    return [Cell(number(row["points"])), Cell(number(row["members"]))]
 
 
 def _largest_count(row: Row) -> int:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from crowdtwist_report import charts
-from crowdtwist_report.content import HIDDEN, Cell, Figure, Notes, Section, Table, absent
+from crowdtwist_report.content import (
+    HIDDEN,
+    Cell,
+    Figure,
+    Notes,
+    Section,
+    Table,
+    absent,
+    number_cell,
+    number_cells,
+)
 from crowdtwist_report.formatting import month, number, percent, title
+from crowdtwist_report.grouping import column, group_totals
 from crowdtwist_report.suppression import hidden_cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     from crowdtwist_report.content import Block
     from crowdtwist_report.marts import Marts, Row
@@ -61,22 +73,15 @@ def _tier_table(tiers: Sequence[Row]) -> Table:
 
     def row_of(position: int, row: Row) -> list[Cell]:
         name = title(row["tier"])
-        floor = Cell(number(row["floor"]))
+        floor = number_cell(row["floor"])
         if row["tier"] in hidden:
             return [Cell(name), floor, *[HIDDEN] * 6]
-        cells = [
-            HIDDEN if (position, status) in statuses else Cell(number(row[status]))
-            for status in STATUSES
-        ]
         share = row["members"] / total
-        return [
-            Cell(name, share),
-            floor,
-            Cell(number(row["members"])),
-            Cell(percent(share)),
-            *cells,
-            Cell(number(row["balance"])),
-        ]
+        cells = [Cell(name, share), floor, number_cell(row["members"]), Cell(percent(share))]
+        for status in STATUSES:
+            is_hidden = (position, status) in statuses
+            cells += number_cells(row, [status], is_hidden=is_hidden)
+        return [*cells, number_cell(row["balance"])]
 
     columns = (
         "Tier",
@@ -109,49 +114,34 @@ _NO_MOVES = (
 _ABOUT_MOVES = "A member who moves twice in a month counts twice in moves, once in members."
 
 
-def _move_figure(months: Sequence[Any], moves: Sequence[Row]) -> tuple[Block, ...]:
-    members = {(at, way): 0 for at in months for way in ("up", "down")}
-    counts = dict(members)
-    for row in moves:
-        key = (row["month"], row["direction"])
-        if key in members:
-            members[key] += row["members"]
-            counts[key] += row["moves"]
-    hidden = hidden_cells(members, [])
-    sign = {"up": 1, "down": -1}
-    points = [
-        (month(at), way, 0 if (at, way) in hidden else sign[way] * int(count))
-        for (at, way), count in counts.items()
-    ]
-    if not any(value for _, _, value in points):
+def _move_figure(months: Sequence[date], moves: Sequence[Row]) -> tuple[Block, ...]:
+    groups = group_totals(moves, ("direction", "month"), ("moves", "members"))
+    hidden = hidden_cells(column(groups, "members"), [])
+    points: list[charts.Point] = []
+    totals = {"up": 0, "down": 0}
+    for at in months:
+        for direction, sign in (("up", 1), ("down", -1)):
+            key = (direction, at)
+            shown = groups.get(key, {"moves": 0})["moves"] * (key not in hidden)
+            points.append((month(at), direction, sign * int(shown)))
+            totals[direction] += shown
+    if not sum(totals.values()):
         return ()
-    up, down = (
-        number(sum(abs(value) for _, shown, value in points if shown == way)) for way in sign
-    )
+    up, down = (number(total) for total in totals.values())
     message = f"Moves between tiers by month: {up} up and {down} down in all that is shown."
-    svgs = charts.stacked_bars(points, list(sign), message)
+    svgs = charts.stacked_bars(points, list(totals), message)
     legend = (("up", "Moved up"), ("down", "Moved down"))
     return (Figure("Moves up and down by month", svgs, legend),)
 
 
 def _move_table(moves: Sequence[Row]) -> Table:
-    members: dict[tuple[str, str], int] = {}
-    counts: dict[tuple[str, str], int] = {}
-    for row in moves:
-        pair = (row["from_tier"], row["to_tier"])
-        members[pair] = members.get(pair, 0) + row["members"]
-        counts[pair] = counts.get(pair, 0) + row["moves"]
-    hidden = hidden_cells(members, [list(members)])
-    largest = sorted(counts, key=lambda pair: (pair in hidden, -counts[pair], pair))[:_MOVE_ROWS]
-
-    def cells(pair: tuple[str, str]) -> list[Cell]:
-        name = Cell(" \N{RIGHTWARDS ARROW} ".join(title(tier) for tier in pair))
-        if pair in hidden:
-            return [name, HIDDEN, HIDDEN]
-        return [name, Cell(number(counts[pair])), Cell(number(members[pair]))]
-
-    return Table(
-        f"Moves of the last {_MOVE_MONTHS} months, most frequent first",
-        ("Move", "Moves", "Members"),
-        [cells(pair) for pair in largest],
-    )
+    names = ("moves", "members")
+    groups = group_totals(moves, ("from_tier", "to_tier"), names)
+    hidden = hidden_cells(column(groups, "members"), [list(groups)])
+    largest = sorted(groups, key=lambda pair: (pair in hidden, -groups[pair]["moves"], pair))
+    rows = []
+    for pair in largest[:_MOVE_ROWS]:
+        name = " \N{RIGHTWARDS ARROW} ".join(map(title, pair))
+        rows.append([Cell(name), *number_cells(groups[pair], names, is_hidden=pair in hidden)])
+    caption = f"Moves of the last {_MOVE_MONTHS} months, most frequent first"
+    return Table(caption, ("Move", "Moves", "Members"), rows)
