@@ -29,6 +29,17 @@ class Clock:
                 raise ValueError(f"days: must be 1 or more, and {LAST_DAY} in all at most")
             self.day += days
 
+    def chosen(self, day: int | None) -> int:
+        """Return the day that was asked for, or the current one for None.
+
+        Raises:
+            ValueError: the day is negative.
+        """
+        chosen_day = self.day if day is None else day
+        if chosen_day < 0:
+            raise ValueError("day: must be 0 or more")
+        return chosen_day
+
     def reading(self) -> dict[str, Any]:
         """Return the day's number, its date and the sandbox's current time."""
         today = self._first + timedelta(days=self.day)

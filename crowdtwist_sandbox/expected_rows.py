@@ -35,10 +35,7 @@ def expected_rows(engine: Engine, stream: str, day: int | None = None) -> Iterat
     if stream not in STREAMS:
         raise ValueError(f"stream: must be one of {', '.join(STREAMS)}")
     # Not a generator itself, so that an error is raised here and not at the first row.
-    chosen_day = engine.clock.day if day is None else day
-    if chosen_day < 0:
-        raise ValueError("day: must be 0 or more")
-    return _rows(engine, stream, chosen_day)
+    return _rows(engine, stream, engine.clock.chosen(day))
 
 
 def _rows(engine: Engine, stream: str, day: int) -> Iterator[Row]:

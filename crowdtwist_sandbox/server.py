@@ -7,6 +7,7 @@ import socket
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from crowdtwist_sandbox.accounts import accounts
 from crowdtwist_sandbox.engine import Engine
 from crowdtwist_sandbox.expected_rows import expected_rows
 from crowdtwist_sandbox.feeds.batch import write_batch_activity
@@ -151,6 +152,10 @@ class Sandbox:
     def expected_rows(self, stream: str, day: int | None = None) -> Iterator[dict[str, Any]]:
         """Return the canonical rows of a stream; see the module `expected_rows`."""
         return expected_rows(self.engine, stream, day)
+
+    def accounts(self, day: int | None = None) -> Iterator[dict[str, Any]]:
+        """Return the members' accounts of points; see the module `accounts`."""
+        return accounts(self.engine, day)
 
     def write_data_push(
         self,

@@ -9,6 +9,7 @@ from tap_crowdtwist.api.endpoints import Host
 from tap_crowdtwist.privacy.policy import TAG, Policy, public_schema
 from tap_crowdtwist.streams import STREAMS
 from tap_crowdtwist.streams.file_stream import FileStream
+from tap_crowdtwist.streams.runs import SyncRuns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +45,8 @@ def _section(stream: type[CrowdTwistStream]) -> str:
 
 
 def _source(stream: type[CrowdTwistStream]) -> str:
+    if issubclass(stream, SyncRuns):
+        return "the run itself"
     if issubclass(stream, FileStream):
         return f"files of `{stream.naming.setting}`, feed `{stream.feed}`"
     host = "point-of-sale host" if stream.endpoint.host is Host.POS else "main host"

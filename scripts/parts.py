@@ -14,7 +14,7 @@ import yaml
 
 from tap_crowdtwist.config.schema import CONFIG_SCHEMA
 from tap_crowdtwist.schemas import types_of
-from tap_crowdtwist.streams import API_STREAMS, FILE_STREAMS, STREAMS
+from tap_crowdtwist.streams import API_STREAMS, FILE_STREAMS, STREAMS, runs
 from tap_crowdtwist.tap import TapCrowdTwist
 
 if TYPE_CHECKING:
@@ -134,6 +134,11 @@ def _yaml(content: Any) -> str:
 def streams_list(*, on: bool) -> str:
     """Render the streams of the API that are on by default, or those that are off."""
     return _listed(stream for stream in API_STREAMS if stream.selected_by_default is on)
+
+
+def runs_list() -> str:
+    """Render the stream of runs."""
+    return _listed(runs.STREAMS)
 
 
 def feeds_list(setting: str) -> str:

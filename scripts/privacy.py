@@ -63,8 +63,9 @@ def _action(name: str, node: dict[str, Any] | None, kept: dict[str, Any] | None)
 
 def _describe(streams: list[str]) -> str:
     """Return the names of streams as a list, shorter if they are nearly all of a kind."""
-    if len(streams) == len(STREAMS):
-        return "every stream"
+    without = [f"`{stream.name}`" for stream in STREAMS if stream.name not in streams]
+    if len(without) <= 1:
+        return " but ".join(["every stream", *without])
     files = [stream.name for stream in FILE_STREAMS]
     missing = [f"`{name}`" for name in files if name not in streams]
     if len(missing) > 1:

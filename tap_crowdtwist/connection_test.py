@@ -20,6 +20,7 @@ from tap_crowdtwist.errors import SettingError, TapError
 from tap_crowdtwist.members.missing_members import check_path
 from tap_crowdtwist.streams.file_stream import FileStream
 from tap_crowdtwist.streams.member_stream import MemberStream
+from tap_crowdtwist.streams.runs import SyncRuns
 from tap_crowdtwist.sync import changed_members, signature_forms
 from tap_crowdtwist.sync.run import roster_lines_of
 
@@ -145,7 +146,9 @@ def run_checks(run: SyncRun, streams: Iterable[Stream]) -> Iterator[Check]:
         run: the shared parts of the run.
         streams: all streams of the tap; the selected ones are checked.
     """
-    selected: list[Any] = [stream for stream in streams if stream.selected]
+    selected: list[Any] = [
+        stream for stream in streams if stream.selected and not isinstance(stream, SyncRuns)
+    ]
     of_members = [stream for stream in selected if isinstance(stream, MemberStream)]
     if of_members:
         roster = _check_roster(run)

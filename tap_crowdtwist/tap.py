@@ -29,9 +29,10 @@ from tap_crowdtwist.members.missing_members import check_path
 from tap_crowdtwist.privacy import policy
 from tap_crowdtwist.privacy.log_redaction import REDACTOR
 from tap_crowdtwist.state import resume
-from tap_crowdtwist.streams import FILE_STREAMS, STREAMS, stream_maps
+from tap_crowdtwist.streams import FILE_STREAMS, STREAMS, runs, stream_maps
 from tap_crowdtwist.streams.file_stream import FileStream, check_file_streams
 from tap_crowdtwist.streams.member_stream import MemberStream
+from tap_crowdtwist.streams.runs import SyncRuns
 from tap_crowdtwist.sync import changed_members, notices, summary
 from tap_crowdtwist.sync.message_writer import MessageWriter, discard_output, lift_write_limit
 from tap_crowdtwist.sync.run import SyncRun, utc_now
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import FrameType
     from typing import IO
+
+    from singer_sdk.streams import Stream
 
     from tap_crowdtwist.streams.base import CrowdTwistStream
 
@@ -104,6 +107,16 @@ class TapCrowdTwist(Tap):
     def sweeps(self) -> list[MemberStream]:
         """The selected member streams, in the order in which they are read."""
         return [s for s in self.streams.values() if isinstance(s, MemberStream) and s.selected]
+
+    @cached_property
+    def _streams_in_order(self) -> dict[str, Stream]:
+        return runs.last(super().streams)
+
+    @property
+    @override
+    def streams(self) -> dict[str, Stream]:
+        """All streams by name; that of the run last, since its rows are about the others."""
+        return self._streams_in_order
 
     @override
     def discover_streams(self) -> list[CrowdTwistStream]:
@@ -225,7 +238,8 @@ class TapCrowdTwist(Tap):
                 "No stream is selected, so there is nothing to read; check the catalog (a stream "
                 "of files exists only if the setting with their path is set)"
             )
-        if not all(isinstance(s, FileStream) for s in tap.streams.values() if s.selected):
+        keyless = (FileStream, SyncRuns)
+        if not all(isinstance(s, keyless) for s in tap.streams.values() if s.selected):
             tap.run.settings.require_api()
         return tap
 
@@ -248,6 +262,7 @@ class TapCrowdTwist(Tap):
                     self.run.pool.schedule({s.name: s.begin_early for s in self.sweeps})
                 self.sync_all()
             except Exception as error:
+                runs.write_rows(self, self.run, error)
                 # Keep the marks of what is complete, so that the next run resumes this one. A run
                 # that failed before it read anything has nothing to resume.
                 if not isinstance(error, StoppedError) and not summary.has_progressed(self.run):
@@ -286,6 +301,8 @@ class TapCrowdTwist(Tap):
             run.roster = changed_members.changed_roster(
                 run.feeds, states, run.settings, run.fail, run.now()
             )
+            # All failures so far are about the files that say who changed.
+            run.roster_gap = changed_members.LACKS_MEMBERS if run.failures else ""
         except TapError as error:
             run.skip_reason = "who changed is not known"
             run.fail(error)

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
 
-@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("stream", [*STREAMS, "sync_runs"])
 def test_the_catalog_entry_is_as_reviewed(stream: str, snapshot: SnapshotAssertion) -> None:
     assert entry_of(discover(), stream) == snapshot(extension_class=JSONSnapshotExtension)
 
 
 def test_the_catalog_has_every_stream_of_the_api() -> None:
-    assert {entry["tap_stream_id"] for entry in discover()["streams"]} == set(STREAMS)
+    assert {entry["tap_stream_id"] for entry in discover()["streams"]} == {*STREAMS, "sync_runs"}
 
 
 @pytest.mark.parametrize("stream", STREAMS)

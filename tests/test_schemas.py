@@ -35,6 +35,7 @@ KEYS = {
     "receipts": ["user_id", "id"],
     "redemptions": ["id"],
     "rewards": ["id"],
+    "sync_runs": ["run_id", "shard", "stream"],
     "user_activities": ["user_id", "id"],
     "user_activity_history": ["id"],
     "user_badges": ["user_id", "id"],

@@ -29,7 +29,7 @@ with process_untouched():
         config=CONFIG,
         suite_config=SuiteConfig(max_records_limit=None),
         parse_env_config=False,
-        catalog=select(*STREAMS),
+        catalog=select(*STREAMS, "sync_runs"),
     )
 
 

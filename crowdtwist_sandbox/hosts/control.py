@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +12,17 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from crowdtwist_sandbox.accounts import accounts
 from crowdtwist_sandbox.expected_rows import expected_rows
 from crowdtwist_sandbox.world.identity import ID_TYPES, email, member_id
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
     from starlette.requests import Request
 
     from crowdtwist_sandbox.engine import Engine
+    from crowdtwist_sandbox.world.program import Row
 
 _CHUNK = 500  # lines
 _encode = msgspec.json.Encoder().encode
@@ -45,6 +48,16 @@ def _stream(lines: Iterable[bytes], media_type: str) -> Response:
 
 def _bad_request(message: str) -> Response:
     return JSONResponse({"error": "param_error", "message": message}, status_code=400)
+
+
+def _json_lines(request: Request, rows: Callable[[int | None], Iterator[Row]]) -> Response:
+    """Return the rows of the day in the query (default: today) as JSON lines."""
+    text = request.query_params.get("day")
+    try:
+        of_day = rows(None if text is None else int(text))
+    except ValueError as error:
+        return _bad_request(str(error))
+    return _stream(map(_encode, of_day), "application/jsonl")
 
 
 def roster_lines(engine: Engine, id_type: str, form: str) -> Iterator[bytes]:
@@ -99,13 +112,12 @@ class Control:
 
     async def expected_rows(self, request: Request) -> Response:
         """Return expected rows as JSON lines (GET truth/{stream}, with `day`, default today)."""
-        text = request.query_params.get("day")
-        try:
-            day = None if text is None else int(text)
-            rows = expected_rows(self._engine, request.path_params["stream"], day)
-        except ValueError as error:
-            return _bad_request(str(error))
-        return _stream(map(_encode, rows), "application/jsonl")
+        stream = request.path_params["stream"]
+        return _json_lines(request, partial(expected_rows, self._engine, stream))
+
+    async def accounts(self, request: Request) -> Response:
+        """Return the accounts of points as JSON lines (GET accounts, with `day`)."""
+        return _json_lines(request, partial(accounts, self._engine))
 
     async def faults(self, request: Request) -> Response:
         """Return the faults (GET faults) or replace them (POST faults, `{"spec": "late:2=0.1"}`).
@@ -148,6 +160,7 @@ def control_app(engine: Engine) -> Starlette:
             Route("/_sandbox/advance", control.advance, methods=["POST"]),
             Route("/_sandbox/roster", control.roster),
             Route("/_sandbox/truth/{stream}", control.expected_rows),
+            Route("/_sandbox/accounts", control.accounts),
             Route("/_sandbox/faults", control.faults, methods=["GET", "POST"]),
             Route("/_sandbox/counts", control.counts),
             Route("/_sandbox/requests", control.requests),

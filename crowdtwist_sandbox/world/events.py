@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import NamedTuple
+
+COMPLETION, RECEIPT, LATER_RECEIPT, REDEMPTION, EXPIRY = range(5)
+
+Event = tuple[int, int, int, int]
+"""Time, kind (one of the constants above), sequence number and seed; sorts by time."""
+
+
+class Line(Enum):
+    """The kind of a line of the points history; the last three have negative points.
+
+    The public pages show negative points for redemptions only. Staff deduct points in Member Care,
+    which is an activity with a note, and returned purchases cost points too.
+    """
+
+    ACTIVITY = "activity"
+    PURCHASE = "purchase"
+    REDEMPTION = "redemption"
+    DEDUCTION = "deduction"
+    RETURN = "return"
 
 
 class Completion(NamedTuple):
-    """A line of the points history. Negative points are a redemption, as they may not be live."""
+    """A line of the points history; `activity` is set for activities only."""
 
     number: int
     created: int
@@ -14,6 +34,7 @@ class Completion(NamedTuple):
     activity: int | None
     points: int
     seed: int
+    kind: Line
 
 
 class Purchase(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crowdtwist_sandbox.world.deterministic_random import STEP, mix, seed_of
+from crowdtwist_sandbox.world.events import Line
 from crowdtwist_sandbox.world.timestamps import DAY, clock_text, date_of, month_end
 
 if TYPE_CHECKING:
@@ -18,15 +19,21 @@ _SUSPENDED_EVERY = 9
 
 def last_qualified(life: Timeline) -> int | None:
     """Return when the member last earned points, None if that suspended the inactivity rule."""
-    earned = next((line for line in reversed(life.completions) if line.points > 0), None)
-    if earned is None or mix(earned.seed) % _SUSPENDED_EVERY == 0:
+    lines = [line for line in life.completions if line.kind is not Line.REDEMPTION]
+    # Points taken back need no other decision than if they had been earned.
+    if not lines or mix(lines[-1].seed) % _SUSPENDED_EVERY == 0:
         return None
-    return earned.created
+    return next(line.created for line in reversed(lines) if line.points > 0)
 
 
 def inactivity_expiry(qualified: int) -> int:
     """Return when all points of a member expire who last earned some at a given time."""
     return qualified + _INACTIVITY_SECONDS
+
+
+def month_end_clock(key: int, index: int) -> int:
+    """Return the second of a month's last day at which points of a member expire."""
+    return (0, 14_400, 86_399)[seed_of(key, "expiration", index) % 3]
 
 
 def expirations(key: int, index: int, life: Timeline, now: int) -> list[Row]:
@@ -39,7 +46,7 @@ def expirations(key: int, index: int, life: Timeline, now: int) -> list[Row]:
     today = date_of(now // DAY)
     this_month = today.year * 12 + today.month - 1
     seed = seed_of(key, "expiration", index)
-    clock = (0, 14_400, 86_399)[seed % 3]
+    clock = month_end_clock(key, index)
     rows: list[Row] = []
     left = life.redeemable_points
     for month in range(this_month - _PAST_MONTHS, this_month + _MONTHS_AHEAD + 1):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from crowdtwist_sandbox.world import words
 from crowdtwist_sandbox.world.absences import is_away
 from crowdtwist_sandbox.world.deterministic_random import mix, seed_of
+from crowdtwist_sandbox.world.events import Line
 from crowdtwist_sandbox.world.identity import member_id
 from crowdtwist_sandbox.world.listing import Listing
 from crowdtwist_sandbox.world.program import BADGES, Row, activity_count, activity_id
@@ -41,6 +42,13 @@ _AVAILABLE = (
     "show_as_locked_by_tier",
     "extra_data",
 )
+_OWN_ACTIVITIES = {
+    Line.PURCHASE: ("Purchase", 700_000_001),
+    Line.REDEMPTION: ("Rédemption", 700_000_002),
+    Line.DEDUCTION: ("Points deducted by staff", 700_000_003),
+    Line.RETURN: ("Return of a purchase", 700_000_004),
+}
+"""Name and id of the activities that no list of the program has."""
 
 
 def _available(world: Facts, member: Member) -> Listing:
@@ -87,16 +95,15 @@ def history_row(line: Completion) -> tuple[Row, int]:
     seed = mix(line.seed ^ line.number)
     if line.activity is not None:
         name, activity = f"activity {line.activity:03d}", activity_id(line.activity)
-    elif line.points > 0:
-        name, activity = "Purchase", 700_000_001
     else:
-        name, activity = "Rédemption", 700_000_002
+        name, activity = _OWN_ACTIVITIES[line.kind]
+    has_note = line.kind is Line.DEDUCTION or seed % 4 == 0
     built: Row = {
         "user_activity_id": line.number,
         "activity_id": activity,
         "name": name,
         "num_points": line.points,
-        "notes": f"Café <b>№{seed % 100}</b> & more" if seed % 4 == 0 else None,
+        "notes": f"Café <b>№{seed % 100}</b> & more" if has_note else None,
         "date_created": line.created,
         "date_awarded": line.awarded,
         "activity_date": line.awarded,
@@ -110,7 +117,7 @@ def history_row(line: Completion) -> tuple[Row, int]:
 
 
 def _history(_world: Facts, member: Member) -> Listing:
-    """List the points history, newest first; a redemption is a line with negative points."""
+    """List the points history, newest first; redemptions are among its lines."""
     return Listing(member.life.completions[::-1], history_row)
 
 

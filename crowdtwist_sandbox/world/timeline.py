@@ -1,30 +1,36 @@
 """The timeline of a member up to a day: events in order, and the points after each of them.
 
 A later day only adds events. It changes nothing that an earlier day has shown, except purchases (by
-a later receipt for the same order). All events of a member have different times, so that no two
-rows of a listing are equal even without their ids.
+a later receipt for the same order, or a return). All events of a member have different times, so
+that no two rows of a listing are equal even without their ids.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from crowdtwist_sandbox.world.account import Account, Prices
 from crowdtwist_sandbox.world.deterministic_random import STEP, mix, seed_of
-from crowdtwist_sandbox.world.events import Completion, Purchase, Redemption, Timeline
+from crowdtwist_sandbox.world.events import (
+    COMPLETION,
+    EXPIRY,
+    LATER_RECEIPT,
+    RECEIPT,
+    REDEMPTION,
+    Event,
+    Timeline,
+)
+from crowdtwist_sandbox.world.expiration import month_end_clock
 from crowdtwist_sandbox.world.pace import USUAL, Pace
 from crowdtwist_sandbox.world.population import Population, is_heavy
-from crowdtwist_sandbox.world.program import Program, activity_count
-from crowdtwist_sandbox.world.rewards import REWARDS, Rewards
 from crowdtwist_sandbox.world.timestamps import DAY, date_of, month_end
-from crowdtwist_sandbox.world.words import TIERS
+
+if TYPE_CHECKING:
+    from crowdtwist_sandbox.world.program import Program
+    from crowdtwist_sandbox.world.rewards import Rewards
 
 _SECONDS = 86_000  # of a day; the rest is room to move a colliding event
-_COMPLETION, _RECEIPT, _LATER_RECEIPT, _REDEMPTION, _EXPIRY = range(5)
-_SEQUENCE = 1_000_000  # room for the events of one member
-_LATER = 500_000  # added to the sequence number of a later receipt, for its own history line
 _FIRST_DAILY = -2  # daily life starts a little before day 0, so that day 0 has recent purchases
-
-
-_Event = tuple[int, int, int, int]
-"""Time, kind, sequence number and seed; sorting orders events by time."""
 
 
 class TimelineBuilder:
@@ -46,8 +52,7 @@ class TimelineBuilder:
         self._key = key
         self._first_day = first_day
         self._population = population
-        self._program = program
-        self._rewards = rewards
+        self._prices = Prices(program, rewards, first_day)
         self._pace = pace
 
     def timeline(self, index: int, day: int) -> Timeline:
@@ -61,10 +66,12 @@ class TimelineBuilder:
         # Later receipts were added with their purchase, and may lie after the end of the day.
         last = (self._first_day + day + 1) * DAY
         events = [event for event in events if event[0] < last]
-        events.sort()
-        return self._account_points(index, max(joined_at, moved_at), joined_at, moved, events)
+        account = Account(index, joined_at, self._prices)
+        for event in sorted(events):
+            account.book(event)
+        return account.timeline(max(joined_at, moved_at), moved)
 
-    def _past_events(self, index: int, joined: int) -> list[_Event]:
+    def _past_events(self, index: int, joined: int) -> list[Event]:
         """Return the events between the day of joining and the days computed one by one."""
         span = _FIRST_DAILY - joined
         shape = seed_of(self._key, "shape", index)
@@ -76,7 +83,7 @@ class TimelineBuilder:
         else:
             amounts = ((shape >> 8) % 10, (shape >> 16) % 4, (shape >> 24) % 3)
         events = []
-        for kind, amount in zip((_COMPLETION, _RECEIPT, _REDEMPTION), amounts, strict=True):
+        for kind, amount in zip((COMPLETION, RECEIPT, REDEMPTION), amounts, strict=True):
             key = seed_of(shape, "event", kind)
             for number in range(amount):
                 seed = mix(key + number * STEP)
@@ -85,12 +92,12 @@ class TimelineBuilder:
                 events.append((at, kind, kind * 1000 + number, seed))
                 # Ranges of sequence numbers: below 10,000 the past, from there on 20 for each
                 # day, and above 500,000 later receipts. They make the ids of rows.
-                if kind == _RECEIPT:
+                if kind == RECEIPT:
                     _add_later_receipt(events, at, kind * 1000 + number, seed)
         return events
 
     def _add_daily_events(
-        self, index: int, joined: int, day: int, events: list[_Event]
+        self, index: int, joined: int, day: int, events: list[Event]
     ) -> tuple[int, int]:
         """Add each day's events; return the seed and the time of the last move to another city."""
         key = seed_of(self._key, "daily", index)
@@ -114,7 +121,7 @@ class TimelineBuilder:
                 events.append(
                     (
                         midnight + (event_seed >> 20) % _SECONDS,
-                        _COMPLETION,
+                        COMPLETION,
                         base + number,
                         event_seed,
                     )
@@ -122,116 +129,31 @@ class TimelineBuilder:
             if (seed >> 20) % 3 == 0:
                 event_seed = mix(seed + 8)
                 at = midnight + (event_seed >> 20) % _SECONDS
-                events.append((at, _RECEIPT, base + 8, event_seed))
+                events.append((at, RECEIPT, base + 8, event_seed))
                 _add_later_receipt(events, at, base + 8, event_seed)
             if (seed >> 24) % 4 == 0:
                 event_seed = mix(seed + 12)
                 events.append(
-                    (midnight + (event_seed >> 20) % _SECONDS, _REDEMPTION, base + 12, event_seed)
+                    (midnight + (event_seed >> 20) % _SECONDS, REDEMPTION, base + 12, event_seed)
                 )
         return moved, moved_at
 
-    def _expirations(self, index: int, joined: int, day: int) -> list[_Event]:
+    def _expirations(self, index: int, joined: int, day: int) -> list[Event]:
         """Return the expirations of a member's points: month ends, from two years ago on."""
         events = []
         today = date_of(self._first_day + day)
         since = (self._first_day + max(joined, -730)) * DAY
         months = (date_of(self._first_day).year - 3) * 12
         for month in range(months, today.year * 12 + today.month):
-            at = month_end(month // 12, month % 12 + 1)
+            at = month_end(month // 12, month % 12 + 1) + month_end_clock(self._key, index)
             if at > since:
                 seed = mix(seed_of(self._key, "expiry", index) + month * STEP)
-                events.append((at, _EXPIRY, 0, seed))
+                events.append((at, EXPIRY, 0, seed))
         return events
 
-    def _account_points(
-        self,
-        index: int,
-        last_change_at: int,
-        joined_at: int,
-        moved: int,
-        events: list[_Event],
-    ) -> Timeline:
-        """Go through the sorted events, and keep the account of points.
 
-        Args:
-            index: index of the member.
-            last_change_at: time of the last change that is not an event.
-            joined_at: time of joining.
-            moved: seed of the last move.
-            events: all events, in order of time.
-        """
-        completions: list[Completion] = []
-        purchases: dict[int, Purchase] = {}
-        redemptions: list[Redemption] = []
-        expiries: list[tuple[int, int]] = []
-        total = balance = bought = tier = at = 0
-        tier_since = joined_at
-        prefix = (index + 1) * _SEQUENCE
-        for time, kind, sequence, seed in events:
-            at = max(time, at + 1)  # no two events at the same second
-            if kind == _EXPIRY:
-                lapsed = min(balance, seed % 40)
-                balance -= lapsed
-                expiries.append((at, lapsed))
-                continue
-            activity: int | None = None
-            awarded = at
-            if kind == _COMPLETION:
-                # Only activities that existed on that day.
-                activity = (seed >> 8) % activity_count(at // DAY - self._first_day)
-                points = self._program.activity_points(activity)
-                if (seed >> 40) % 10 == 0:  # back-dated: awarded for an earlier day
-                    awarded = at - (1 + (seed >> 44) % 4) * DAY
-            elif kind == _REDEMPTION:
-                reward = (seed >> 8) % REWARDS
-                quantity = 2 if (seed >> 40) % 6 == 0 else 1
-                # No balance is ever negative; a member with too few points pays what is there.
-                cost = min(balance, quantity * self._rewards.price(reward))
-                points = -cost
-                order = Redemption(
-                    prefix + sequence, at, reward, quantity, cost, balance - cost, seed
-                )
-                redemptions.append(order)
-            else:
-                cents = 100 + (seed >> (16 if kind == _RECEIPT else 32)) % 20_000
-                earned = cents // 100
-                # A purchase above 150 points is awarded in part; the rest awaits fulfillment.
-                points = min(earned, 150)
-                old = purchases.get(sequence) or Purchase(sequence, at, at, 0, 0, 0, seed)
-                purchases[sequence] = old._replace(
-                    last=at,
-                    cents=old.cents + cents,
-                    earned=old.earned + earned,
-                    awarded=old.awarded + points,
-                )
-                bought += points
-            if kind == _LATER_RECEIPT:
-                sequence += _LATER  # noqa: PLW2901 - its own line in the history
-            completions.append(Completion(prefix + sequence, at, awarded, activity, points, seed))
-            balance += points
-            total += max(points, 0)
-            while tier + 1 < len(TIERS) and total >= TIERS[tier + 1][1]:
-                tier += 1
-                tier_since = at
-        return Timeline(
-            joined_at,
-            max(last_change_at, at),
-            completions,
-            list(purchases.values()),
-            redemptions,
-            expiries,
-            total,
-            balance,
-            bought,
-            tier,
-            tier_since,
-            moved,
-        )
-
-
-def _add_later_receipt(events: list[_Event], at: int, sequence: int, seed: int) -> None:
+def _add_later_receipt(events: list[Event], at: int, sequence: int, seed: int) -> None:
     """Add another receipt, one to three days later, to one purchase in four."""
     if (seed >> 40) % 4 == 0:
         midnight = at - at % DAY + (1 + (seed >> 44) % 3) * DAY
-        events.append((midnight + (seed >> 30) % _SECONDS, _LATER_RECEIPT, sequence, seed))
+        events.append((midnight + (seed >> 30) % _SECONDS, LATER_RECEIPT, sequence, seed))

@@ -46,15 +46,15 @@ class RequestStats:
 
     Attributes:
         requests: attempts by endpoint name, retries included.
-        retried: attempts that were retries.
-        rate_limited: responses with status 429.
+        retried: those of them that were retries.
+        rate_limited: responses with status 429, by endpoint name.
         mended: responses that could be read although they were not valid JSON.
         has_succeeded: whether any request has returned data.
     """
 
     requests: Counter[str] = field(default_factory=Counter)
-    retried: int = 0
-    rate_limited: int = 0
+    retried: Counter[str] = field(default_factory=Counter)
+    rate_limited: Counter[str] = field(default_factory=Counter)
     mended: int = 0
     has_succeeded: bool = False
 
@@ -230,7 +230,7 @@ class Client:
     def _count(self, endpoint: Endpoint, *, is_retry: bool) -> None:
         with self._lock:
             self.stats.requests[endpoint.name] += 1
-            self.stats.retried += is_retry
+            self.stats.retried[endpoint.name] += is_retry
 
     def _report_defects(self, endpoint: Endpoint, defects: tuple[str, ...]) -> None:
         with self._lock:
@@ -257,7 +257,7 @@ class Client:
         too_long = not retries.may_pause(pause)
         if outcome.action is ResponseAction.SLOW_DOWN:
             # An absurd Retry-After fails this request, but must not make all the others wait.
-            self._rate_limited(departed, None if too_long else outcome.pause)
+            self._rate_limited(endpoint, departed, None if too_long else outcome.pause)
             wait = 0.0 if retries.record_rate_limit(self._rate_limiter.unpaused_time()) else None
         else:
             wait = retries.record_failure(self._rate_limiter.unpaused_time(), pause)
@@ -274,9 +274,9 @@ class Client:
         self._checks.warn_once(endpoint.name, f"{message} (further ones not logged)", *facts)
         self._sleep(wait)
 
-    def _rate_limited(self, departed: float, pause: float | None) -> None:
+    def _rate_limited(self, endpoint: Endpoint, departed: float, pause: float | None) -> None:
         with self._lock:
-            self.stats.rate_limited += 1
+            self.stats.rate_limited[endpoint.name] += 1
         extension = self._rate_limiter.rate_limited(departed, pause)
         # Many workers receive the same pause; only one that extends it noticeably is logged.
         if pause is not None and extension >= _MIN_LOGGED_PAUSE_SECONDS:

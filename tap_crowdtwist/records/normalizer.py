@@ -31,6 +31,10 @@ logger = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
+UNKNOWN = "unknown property"
+MISFIT = "value that does not fit its type"
+"""Problems by which `Normalizer.counts_of` counts."""
+
 
 class _UnknownProperty(NamedTuple):
     """The decisions about an unknown property, made when it first appears.
@@ -100,6 +104,15 @@ class Normalizer:
         self._keeps_raw = self._has_extra and policy.mode == "keep"
         self._converters = columns
 
+    def counts_of(self, problem: str) -> dict[str, int]:
+        """Return how often a problem occurred, by property."""
+        prefix = f"{problem}: "
+        return {
+            counter.removeprefix(prefix): count
+            for counter, count in self.counts.items()
+            if counter.startswith(prefix)
+        }
+
     def __call__(self, row: Row) -> Row | None:
         """Return the record of a row, or None if the row lacks a value for its key."""
         record: Row = self._blank.copy()
@@ -140,9 +153,9 @@ class Normalizer:
         unknown = self._unknown_properties.get(name)
         if unknown is None:
             is_allowed = self._has_extra and self._compiler.is_allowed(name)
-            self._count("unknown property", name, _outcome(is_kept=is_allowed))
+            self._count(UNKNOWN, name, _outcome(is_kept=is_allowed))
             unknown = _UnknownProperty(
-                f"unknown property: {name}", is_allowed, self._compiler.remover(name)
+                f"{UNKNOWN}: {name}", is_allowed, self._compiler.remover(name)
             )
             self._unknown_properties[name] = unknown
         else:
@@ -157,7 +170,7 @@ class Normalizer:
         else:
             outcome = _outcome(is_kept=self._keeps_raw)
             for path in self._conversion_errors:
-                self._count("value that does not fit its type", path, outcome)
+                self._count(MISFIT, path, outcome)
         self._conversion_errors.clear()
         if self._keeps_raw:
             node = self._schema["properties"][name]

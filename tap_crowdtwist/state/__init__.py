@@ -14,12 +14,13 @@ from tap_crowdtwist.state.failed_members import (
     lower_bound,
 )
 from tap_crowdtwist.state.sweep import SweepPlan, SweepState
-from tap_crowdtwist.state.sweep_begin import begin, misses_earlier_rows
+from tap_crowdtwist.state.sweep_begin import ROSTER_CHANGED, begin, misses_earlier_rows
 from tap_crowdtwist.state.sweep_finish import (
     end,
     finish,
     found_members,
     roster_size,
+    swept_at,
     void_if_roster_changed,
 )
 from tap_crowdtwist.state.sweep_storage import forget, save, shorten, stored_sweep
@@ -28,6 +29,7 @@ from tap_crowdtwist.state.table_version import found_before, has_shrunk
 __all__ = [
     "MAX_FAILED_MEMBERS",
     "MAX_STATE_BYTES",
+    "ROSTER_CHANGED",
     "SweepPlan",
     "SweepState",
     "begin",
@@ -45,5 +47,6 @@ __all__ = [
     "save",
     "shorten",
     "stored_sweep",
+    "swept_at",
     "void_if_roster_changed",
 ]

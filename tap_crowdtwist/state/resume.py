@@ -21,6 +21,10 @@ MAX_PAUSE = timedelta(hours=1)
 """Longest pause after which a run resumes the last one: longer than a retry, shorter than a day."""
 
 COMPLETED_AT = "completed_at"
+DOUBT = "doubt"
+"""Why a stream that the run completed may lack rows; only beside `completed_at`."""
+
+_MARKS = (COMPLETED_AT, DOUBT)
 
 
 def is_resumable(state: Mapping[str, Any], now: datetime) -> bool:
@@ -37,14 +41,14 @@ def clear_marks(state: Mapping[str, Any]) -> None:
     merely absent would come back.
     """
     for entry in _entries(state):
-        if COMPLETED_AT in entry:
-            entry[COMPLETED_AT] = None
+        entry.update({mark: None for mark in _MARKS if mark in entry})
 
 
 def remove_marks(state: Mapping[str, Any]) -> None:
     """Remove the marks: the run is complete, and the next one reads every stream."""
     for entry in _entries(state):
-        entry.pop(COMPLETED_AT, None)
+        for mark in _MARKS:
+            entry.pop(mark, None)
 
 
 def _entries(state: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -23,7 +23,8 @@ a test checks that both name the same fields:
     failed count as known.
   * `sums`, `largest`: the digest of the members that it read, and the largest of their numbers (see
     `roster_digest`). Members that it did not read are read from `start_date`.
-  * `version`, `checksum` (of the roster), full tables only: see `table_version`.
+  * `checksum`: of the roster, to notice that a run which resumes this one has another.
+  * `version`, full tables only: see `table_version`.
 
 * `sweep`, if one is under way or members failed:
 
@@ -47,7 +48,8 @@ a test checks that both name the same fields:
 * `whole_since`, full tables only: the start of the last sweep of all members without a failure and
   without a doubt. A row that was last read before it no longer exists, if its member was asked
   since.
-* `completed_at`: this run has completed the stream (see `resume`).
+* `completed_at`, `doubt`: this run has completed the stream, and why it may lack rows all the same,
+  if it may (see `resume`).
 
 Meltano may merge a state into an older one (`--full-refresh`, `--merge-state`), and a merge never
 removes a key: a `sweep` that is over may come back, or its keys may be mixed with those of the next
@@ -93,7 +95,7 @@ class SweepState:
         files: the files that were there when it began (see `files_seen`); None if there are none.
         changed: whether only members that changed are swept.
         version: the table version of its records (see `table_version`); None if they have none.
-        roster_checksum: checksum of the roster, in a sweep of all members for a full table.
+        roster_checksum: checksum of the roster, in a sweep of all members.
         doubt: why it may have missed a row of a member of the roster, or "".
     """
 
@@ -187,11 +189,6 @@ class SweepPlan:
     def has_bookmark(self) -> bool:
         """Whether the sweep moves a bookmark when it is complete."""
         return self.replication_key is not None and not self.changed
-
-    @property
-    def is_whole_table(self) -> bool:
-        """Whether the sweep reads all members of a full table."""
-        return self.replication_key is None and not self.changed
 
     def since(self, bookmark: datetime | None) -> datetime | None:
         """Return the lower bound of a new sweep; None for everything.

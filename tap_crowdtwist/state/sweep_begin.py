@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MAX_CLOCK_SKEW = timedelta(hours=1)
 """Largest difference allowed between the clocks of several machines."""
 
+ROSTER_CHANGED = "the roster changed while the sweep was interrupted"
+"""Why a resumed sweep may have missed members."""
+
 _MAX_SHOWN = 60
 """Characters of a malformed bookmark that an error shows."""
 
@@ -124,7 +127,7 @@ def _start(
         sweep.files = files_seen.files_at_start(state.get("files"), plan.files)
     if not plan.has_bookmark:
         sweep.read_digest = None
-    if plan.is_whole_table:
+    if not plan.changed:
         sweep.roster_checksum = roster.checksum
     new_version = table_version.next_version(state, sweep.started_at)
     sweep.version = _version(state, plan, new_version)
@@ -141,10 +144,10 @@ def _resume(
         sweep.asked = sweep.missing = sweep.not_configured = sweep.failures = 0
     if plan.changed and plan.files is not None:
         sweep.files = files_seen.files_on_resume(state.get("files"), sweep.files, plan.files)
-    if plan.is_whole_table:
+    if not plan.changed:
         # Members that are new in the roster and before the cursor are not read by this sweep.
-        if sweep.roster_checksum != roster.checksum and not sweep.doubt:
-            sweep.doubt = "the roster changed while the sweep was interrupted"
+        if sweep.roster_checksum != roster.checksum:
+            sweep.doubt = ROSTER_CHANGED
         sweep.roster_checksum = roster.checksum
     # If the interrupted run wrote its rows without a version, this one must not have a version
     # either: the target would forget those rows.

@@ -34,13 +34,15 @@ def finish(
     if sweep.failed.overflowed:
         return
     state["completed_at"] = dump_timestamp(now)
+    if sweep.doubt or "doubt" in state:
+        state["doubt"] = sweep.doubt or None
     files_seen.record_complete(state, sweep.files, sweep.started_at, changed=sweep.changed)
     # Bookmark, digest and version describe the last sweep of all members.
     if sweep.changed:
         return
     found = found_members(sweep, roster)
     version = table_version.completed(state, sweep.version, found, versioned=plan.versioned)
-    state["roster"] |= {"members": len(roster), **version}
+    state["roster"] |= {"members": len(roster), **version, "checksum": sweep.roster_checksum}
     if plan.has_bookmark:
         _move_bookmark(state, sweep, plan)
     else:
@@ -55,7 +57,6 @@ def end(state: MutableMapping[str, Any], sweep: SweepState, roster: Roster) -> N
 
 
 def _finish_table(state: MutableMapping[str, Any], sweep: SweepState) -> None:
-    state["roster"]["checksum"] = sweep.roster_checksum
     # `forget` leaves a `sweep` only if members failed.
     has_failed_members = "sweep" in state
     if not has_failed_members and not sweep.doubt:
@@ -108,13 +109,19 @@ def roster_size(state: Mapping[str, Any]) -> int:
     return table_version.roster_number(state, "members") or 0
 
 
-def void_if_roster_changed(state: MutableMapping[str, Any], roster: Roster) -> None:
-    """Leave a stream alone that the run before has completed.
+def swept_at(state: Mapping[str, Any]) -> datetime | None:
+    """Return when the last sweep that reached its end started, if a state tells."""
+    return load_timestamp(roster_entry(state).get("swept_at"))
+
+
+def void_if_roster_changed(state: MutableMapping[str, Any], roster: Roster) -> bool:
+    """Leave a stream alone that the run before has completed; return whether the roster changed.
 
     If that run had another roster, other streams may read members that this one did not, so it
     does not count as whole.
     """
-    names = roster_entry(state).get("checksum")
-    if state.get("whole_since") and names != roster.checksum:
+    has_changed = bool(roster_entry(state).get("checksum") != roster.checksum)
+    if state.get("whole_since") and has_changed:
         # Not removed: a merge of states would bring the old value back.
         state["whole_since"] = None
+    return has_changed

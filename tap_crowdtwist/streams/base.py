@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from tap_crowdtwist.sync.run import SyncRun
 
 
+GIVEN_UP = "the stream was given up after an error"
+"""Reason for which a stream is not complete."""
+
+
 class CrowdTwistStream(Stream):
     """A stream of CrowdTwist.
 
@@ -83,12 +87,17 @@ class CrowdTwistStream(Stream):
         """The counts of this stream."""
         return self.run.all_stats.setdefault(self.name, StreamStats())
 
+    def mark_read(self) -> None:
+        """Record that the stream has been read to its end, and every row of it written."""
+        self.stats.ended_at = self.run.now()
+
     def give_up(self, error: Exception) -> None:
         """End the stream with an error, and let the other streams go on.
 
         Raises:
             Exception: the error, if CrowdTwist has answered no request at all.
         """
+        self.stats.gap = GIVEN_UP
         if not self.run.client.stats.has_succeeded:
             raise error
         self.run.fail(error)

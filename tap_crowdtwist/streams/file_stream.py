@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from tap_crowdtwist.files.naming import FileNaming
     from tap_crowdtwist.records.normalizer import Row
 
+FILES_LEFT_OUT = "files were left out or read in part"
+"""Reason for which a stream is not complete."""
+
 _ROWS_BETWEEN_CHECKS = 1000
 """Rows after which to check the clock and for a stop signal."""
 
@@ -76,16 +79,17 @@ class FileStream(CrowdTwistStream):
         """List the files of this feed, in the order in which they are read.
 
         Args:
-            fail: called with the error about files that are left out; `run.fail` if not given.
+            fail: called with the error about files that are left out; by default the stream is
+                incomplete then.
         """
         files = self.source.files(self.run.now(), self.feed)
         misnamed = [file for file in files if file.correct_name]
         if misnamed:
-            (fail or self.run.fail)(self.source.misnamed_error(misnamed))
+            (fail or self._fail)(self.source.misnamed_error(misnamed))
             files = [file for file in files if not file.correct_name]
         ahead = [file for file in files if file.is_ahead]
         if ahead and self.is_order_sensitive:
-            (fail or self.run.fail)(self.source.ahead_error(ahead))
+            (fail or self._fail)(self.source.ahead_error(ahead))
             return [file for file in files if not file.is_ahead]
         if ahead:
             self.logger.warning(
@@ -96,6 +100,11 @@ class FileStream(CrowdTwistStream):
                 ahead[0].name,
             )
         return files
+
+    def _fail(self, error: SettingError) -> None:
+        """Record that files are not read."""
+        self.stats.gap = FILES_LEFT_OUT
+        self.run.fail(error)
 
     def read(self, file: File) -> Iterator[Row]:
         """Yield the raw rows of a file.
@@ -120,14 +129,16 @@ class FileStream(CrowdTwistStream):
         stats = self.stats
         if self.run.settings.shard.number > 1:
             stats.skip_reason = "files are read by the first shard"
+            self.mark_read()
             return
         with self.get_record_counter() as records, self.get_sync_timer():
             try:
                 for record in self._records(write=write_messages):
                     records.increment()
                     yield record
+                self.mark_read()
             except SettingError as error:
-                self.run.fail(error)
+                self._fail(error)
             finally:
                 if write_messages:
                     self._tap.state_writer.write_state(self.tap_state)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tap_crowdtwist.api.errors import ApiError, FatalApiError
 from tap_crowdtwist.streams import member_request
 from tap_crowdtwist.streams.member_request import MemberRequest, MemberResult
+from tap_crowdtwist.sync.stats import SweepBounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -139,6 +140,11 @@ class ActiveSweep(NamedTuple):
     reader: MemberReader
     job: SweepJob[MemberRequest, MemberResult] | None
     first: int
+
+    @property
+    def bounds(self) -> SweepBounds:
+        """The time span of the sweep."""
+        return SweepBounds(self.sweep.started_at, self.sweep.since, is_resumed=self.first > 0)
 
     def results(self) -> Iterator[tuple[MemberRequest, MemberResult]]:
         """Return the results in the order of the requests."""

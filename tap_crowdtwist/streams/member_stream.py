@@ -11,7 +11,7 @@ from tap_crowdtwist.errors import IncompleteError, SettingError, TapError
 from tap_crowdtwist.streams import member_request
 from tap_crowdtwist.streams.member_reader import ActiveSweep, MemberReader
 from tap_crowdtwist.streams.member_request import RequestKind
-from tap_crowdtwist.streams.resumable_stream import LACKING, ResumableStream
+from tap_crowdtwist.streams.resumable_stream import LACKING, WRONG_ROSTER, ResumableStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -134,10 +134,10 @@ class MemberStream(ResumableStream):
         if stats.skip_reason == LACKING:
             self.logger.warning("%s is skipped: %s", self.name, LACKING)
         if stats.skip_reason:
-            if not run.settings.only_changed:
-                state.void_if_roster_changed(self.stream_state, run.roster)
+            self._mark_skipped()
             return
         active = self.begin()
+        stats.sweep = active.bounds
         with self.measured() as count, run.progress(self.name, stats):
             try:
                 yield from self._records(active, count, write=write_messages)
@@ -146,6 +146,7 @@ class MemberStream(ResumableStream):
                 self._checkpoint(active)
                 self.give_up(error)
             except Exception:
+                stats.gap = WRONG_ROSTER if stats.wrong_roster else stats.gap
                 self._checkpoint(active, forget=stats.wrong_roster)
                 raise
             finally:

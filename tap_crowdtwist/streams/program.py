@@ -10,6 +10,7 @@ from typing_extensions import override
 from tap_crowdtwist.api import endpoints
 from tap_crowdtwist.api.errors import ExhaustedError, NotConfiguredError, RejectedError
 from tap_crowdtwist.streams.base import CrowdTwistStream
+from tap_crowdtwist.streams.vanished_rows import NOT_PROVEN
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -37,6 +38,7 @@ class ProgramStream(CrowdTwistStream):
     ) -> Generator[Row, Any, Any]:
         if self.run.settings.shard.number > 1:
             self.stats.skip_reason = "program streams are read by the first shard"
+            self.mark_read()
             return
         version, client = self._tap.initialized_at, self.run.client
         # Nothing has been read yet: let the other workers start on the first sweep meanwhile.
@@ -48,6 +50,7 @@ class ProgramStream(CrowdTwistStream):
             except NotConfiguredError as error:
                 self.logger.warning("%s has no rows: %s", self.name, error)
                 self.stats.skip_reason = error.sentence
+                self.mark_read()
                 return
             except (ExhaustedError, RejectedError) as error:
                 self.give_up(error)
@@ -57,10 +60,13 @@ class ProgramStream(CrowdTwistStream):
                 count()
                 yield record
             has_rejected = self.stats.rejected_rows > 0
-            is_whole = not has_rejected and client.is_proven(self.endpoint)
+            is_proven = client.is_proven(self.endpoint)
+            is_whole = not has_rejected and is_proven
             # An empty list deletes nothing: it may be a passing fault of the host.
             if rows and is_whole and write_messages:
                 self._write_activate_version_message(version)
+            self.stats.gap = "" if is_proven else NOT_PROVEN
+            self.mark_read()
 
 
 class Activities(ProgramStream):

@@ -11,11 +11,11 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INC
 
 from tap_crowdtwist import state
 from tap_crowdtwist.state import files_seen
-from tap_crowdtwist.state.resume import COMPLETED_AT
+from tap_crowdtwist.state.resume import COMPLETED_AT, DOUBT
 from tap_crowdtwist.streams import stream_maps, vanished_rows
 from tap_crowdtwist.streams.base import CrowdTwistStream
 from tap_crowdtwist.streams.failure_policy import MIN_UNAVAILABLE, FailurePolicy
-from tap_crowdtwist.sync.stats import FORGOTTEN
+from tap_crowdtwist.sync.stats import FORGOTTEN, SweepBounds
 
 if TYPE_CHECKING:
     from tap_crowdtwist.streams.member_reader import ActiveSweep
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 LACKING = "the program lacked this; the next sweep of all members looks again"
 """Reason for which a sweep of changed members does not read a stream."""
+
+
+COMPLETED = "complete since the interrupted run"
+"""Reason for which a resumed run does not read a stream."""
+
+WRONG_ROSTER = "CrowdTwist does not know too many members of the roster"
+FAILED = "members failed"
+"""Reasons for which a stream is not complete."""
 
 
 class ResumableStream(CrowdTwistStream):
@@ -35,7 +43,7 @@ class ResumableStream(CrowdTwistStream):
             return self.run.skip_reason
         if self.run.settings.only_changed and files_seen.is_not_configured(self.stream_state):
             return LACKING
-        return "complete since the interrupted run" if self.is_complete else ""
+        return COMPLETED if self.is_complete else ""
 
     @property
     def is_complete(self) -> bool:
@@ -121,12 +129,40 @@ class ResumableStream(CrowdTwistStream):
         if write and self.forgets_rows:
             self._forget_vanished(sweep)
         state.finish(self.stream_state, sweep, active.plan, run.roster, run.now())
+        self._mark_swept(sweep.doubt)
         if sweep.failed.overflowed:
             run.fail(
                 f"{self.name}: more members failed than the state can list "
                 f"({state.MAX_FAILED_MEMBERS:,} a stream at most), so its bookmark stays and "
                 "the next run reads everybody from there"
             )
+
+    def _mark_swept(self, doubt: str | None) -> None:
+        """Record that the sweep is over, and why rows are missing nevertheless, if any are.
+
+        Args:
+            doubt: why the sweep may have missed a row, if it may.
+        """
+        has_failed_members = bool(self.stream_state.get("sweep", {}).get("failed"))
+        self.stats.gap = FAILED if has_failed_members else doubt or ""
+        if self.stats.gap == vanished_rows.PARTLY_LACKING:
+            self.stats.gap = ""  # the program has no rows for these members
+        self.mark_read()
+
+    def _mark_skipped(self) -> None:
+        """Record why the stream is not read, and what the interrupted run knew about its sweep."""
+        run, stats, own = self.run, self.stats, self.stream_state
+        has_new_roster = not run.settings.only_changed and state.void_if_roster_changed(
+            own, run.roster
+        )
+        if stats.skip_reason == run.skip_reason:
+            stats.gap = run.skip_reason
+            return
+        if stats.skip_reason == COMPLETED:
+            stats.sweep = SweepBounds(state.swept_at(own), None, is_resumed=True)
+            self._mark_swept(state.ROSTER_CHANGED if has_new_roster else own.get(DOUBT))
+            return
+        self.mark_read()
 
     def _skip(self, sweep: state.SweepState) -> None:
         """Skip the stream: no member was read, and the program lacks the resource for some.
@@ -139,10 +175,13 @@ class ResumableStream(CrowdTwistStream):
         self.logger.warning("%s has no rows: %s", self.name, stats.skip_reason)
         if self.forgets_rows:
             stats.vanished_rows = "the stream was skipped"
+        self.mark_read()
         if sweep.changed and sweep.not_configured < MIN_UNAVAILABLE:
             state.end(self.stream_state, sweep, self.run.roster)
+            stats.gap = FAILED if failed.dump() else ""
             return
         if failed.new:
+            stats.gap = FAILED
             self.run.fail(
                 f"{self.name}: members that failed: {len(failed.new)} "
                 f"(last error: {stats.last_error})"
@@ -172,12 +211,12 @@ class ResumableStream(CrowdTwistStream):
             self._write_activate_version_message(sweep.version)
 
     def _doubt(self, sweep: state.SweepState) -> str:
-        stats = self.stats
-        return vanished_rows.doubt(
+        found = vanished_rows.doubt(
             sweep,
-            lacks_rows=stats.rejected_rows > 0,
+            lacks_rows=self.stats.rejected_rows > 0,
             is_proven=self.run.client.is_proven(self.endpoint),
         )
+        return self.run.roster_gap or found
 
     def characters_left(self) -> int:
         """Return how many characters of the state are left for this stream's failed members."""

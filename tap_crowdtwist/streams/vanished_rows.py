@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+REJECTED = "rows without a key were left out"
+NOT_PROVEN = "a list is not certain to be whole"
+PARTLY_LACKING = "some members were told that the program lacks this"
+
+
 def doubt(sweep: state.SweepState, *, lacks_rows: bool, is_proven: bool) -> str:
     """Return why the sweep may have missed a row, or "" if it has certainly brought all.
 
@@ -22,12 +27,13 @@ def doubt(sweep: state.SweepState, *, lacks_rows: bool, is_proven: bool) -> str:
         lacks_rows: whether rows were left out because they have no key.
         is_proven: whether every list of the run is certain to be complete.
     """
+    # The last one first gives way to any other: it alone does not mean that a row is missing.
     return _first(
+        (lacks_rows, REJECTED),
+        (not is_proven, NOT_PROVEN),
         (sweep.doubt != "", sweep.doubt),
-        (lacks_rows, "rows without a key were left out"),
         # The program may be about to lose the resource, or to get it back.
-        (sweep.not_configured > 0, "some members were told that the program lacks this"),
-        (not is_proven, "a list is not certain to be whole"),
+        (sweep.not_configured > 0, PARTLY_LACKING),
     )
 
 

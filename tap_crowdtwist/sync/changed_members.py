@@ -43,6 +43,9 @@ _IN_ORDER = attrgetter("period", "path")
 _MAX_SHOWN = 3
 """Streams that an error names."""
 
+LACKS_MEMBERS = "not all members that changed are known"
+"""Reason for which streams of members are not complete."""
+
 
 class ChangeFiles:
     """The files of Data Push, and of Live Push if that is used, as listed at one time.

@@ -103,7 +103,8 @@ class Progress:
         return (
             f"{self._stream}: {stats.asked:,} of {self._total:,} members, "
             f"{stats.records:,} records, {pace:,.0f} requests a minute, "
-            f"{self._stats.rate_limited:,} rate-limited and {self._stats.retried:,} retried "
+            f"{self._stats.rate_limited.total():,} rate-limited and "
+            f"{self._stats.retried.total():,} retried "
             f"so far, {left}"
         )
 

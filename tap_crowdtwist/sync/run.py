@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from contextlib import suppress
 from datetime import datetime, timezone
 from functools import cached_property
@@ -62,6 +63,8 @@ class SyncRun:
         self.user_agent = user_agent
         self.now = now
         self.clock = clock
+        self.run_id = uuid.uuid4().hex
+        self.begun_at = now()
         self.stop = StopSignal()
         # A result weighs as much as its rows, so long histories cannot fill the memory.
         self.pool = WorkerPool(
@@ -77,6 +80,10 @@ class SyncRun:
         self.missing = MissingMembers()
         self.skip_reason = ""
         """Reason to read no member at all, or ""."""
+        self.roster_gap = ""
+        """Reason for which the roster lacks members that it should have, or ""."""
+        self.error: Exception | None = None
+        """The error that ends the run before all streams are read, if there is one."""
         self.is_resumed = False
         """Whether this run resumes an interrupted one."""
         self._progress = Progress(self.client.stats, clock, lambda: self.client.paused_until)

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 MAX_SHOWN = 10
 """Failed or missing members whose place in the roster is logged."""
 
 FORGOTTEN = "forgotten"
 """Value of `vanished_rows` if the target was told to forget rows that no longer exist."""
+
+
+class SweepBounds(NamedTuple):
+    """The time span of a sweep.
+
+    Attributes:
+        started_at: when it began, maybe in an earlier run.
+        since: its lower bound; None for everything, or if that is not known.
+        is_resumed: whether an earlier run read a part of it, or all.
+    """
+
+    started_at: datetime | None
+    since: datetime | None
+    is_resumed: bool
 
 
 @dataclass
@@ -33,6 +51,10 @@ class StreamStats:
         wrong_roster: whether so many members are missing that the roster must be wrong.
         vanished_rows: if that setting is forget: "forgotten", or why rows that no longer exist
             stay.
+        ended_at: when the stream had been read to its end; None if it has not been.
+        gap: why rows are missing although the stream may have been read to its end, or ""; one of
+            a few fixed texts, without any value.
+        sweep: the sweep of a member stream; None if it has not begun.
     """
 
     records: int = 0
@@ -50,3 +72,6 @@ class StreamStats:
     last_error: str = ""
     wrong_roster: bool = False
     vanished_rows: str = ""
+    ended_at: datetime | None = None
+    gap: str = ""
+    sweep: SweepBounds | None = None

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from tap_crowdtwist.sync.stats import StreamStats
 
 _COLUMNS = ("records", "asked", "missing", "deleted", "failed", "requests")
-_PRIVATE = ("failed_positions", "failed_in_row")
-"""Fields that only decide how a run continues."""
+_PRIVATE = ("failed_positions", "failed_in_row", "ended_at", "gap", "sweep")
+"""Fields that only decide how a run continues, or that only `sync_runs` tells."""
 _OPTIONAL = ("texts", "vanished_rows")
 """Fields that the JSON summary has only where they are not empty."""
 
@@ -41,8 +41,8 @@ def report(run: SyncRun, logger: logging.Logger) -> None:
         "members": len(roster),
         "roster_ids": 0 if run.settings.only_changed else roster.ids_read,
         "requests": requests.requests.total(),
-        "retried": requests.retried,
-        "rate_limited": requests.rate_limited,
+        "retried": requests.retried.total(),
+        "rate_limited": requests.rate_limited.total(),
         "mended": requests.mended,
         "seconds_waiting": round(run.client.waited, 3),
     }

@@ -100,7 +100,8 @@ def lost(rows: Rows, relation: Relation, targets: Rows) -> list[dict[str, Any]]:
 def test_every_stream_is_in_a_picture() -> None:
     drawn = {name for diagram in DIAGRAMS.values() for names in diagram.columns for name in names}
 
-    assert drawn == {stream.name for stream in STREAMS}
+    # The rows of `sync_runs` are about streams, and join no other row.
+    assert drawn == {stream.name for stream in STREAMS} - {"sync_runs"}
 
 
 @pytest.mark.parametrize("relation", RELATIONS, ids=name_of)

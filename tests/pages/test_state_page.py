@@ -96,7 +96,9 @@ def everything_in_the_state(
         "stream", NOW, replication_key, None, timedelta(), files, changed, versioned=True
     )
     entry: dict[str, Any] = {}
-    state.finish(entry, state.begin(entry, plan, roster), plan, roster, NOW)
+    complete = state.begin(entry, plan, roster)
+    complete.doubt = "a list disagreed with its total"
+    state.finish(entry, complete, plan, roster, NOW)
     under_way = state.SweepState(
         NOW,
         NOW,

@@ -110,9 +110,43 @@ def test_points_of_profile_and_history_agree() -> None:
 def test_redemptions_stand_in_the_history_with_negative_points() -> None:
     history = [row for row in member_rows("user_activity_history", 0) if row["user_id"] == HEAVY]
     redeemed = [row for row in member_rows("redemptions", 0) if row["user_id"] == HEAVY]
-    spent = -sum(row["num_points"] for row in history if row["num_points"] < 0)
+    spent = -sum(row["num_points"] for row in history if row["name"] == "Rédemption")
     assert spent == sum(row["total_points_redeemed"] for row in redeemed) > 0
     assert all(row["ending_balance"] >= 0 for row in redeemed)
+
+
+def test_staff_deduct_points_with_a_note_and_without_a_redemption() -> None:
+    orders = {(row["user_id"], row["order_date"]) for row in member_rows("redemptions", 0)}
+    deducted = [
+        row
+        for row in member_rows("user_activity_history", 0)
+        if row["name"] == "Points deducted by staff"
+    ]
+    assert deducted
+    for row in deducted:
+        assert row["num_points"] < 0
+        assert row["notes"]
+        assert (row["user_id"], row["date_created"]) not in orders
+
+
+def test_a_return_takes_points_and_money_from_a_purchase_and_none_is_below_zero() -> None:
+    world = sandbox(members=400)
+    returned = {
+        (row["user_id"], row["date_created"]): -row["num_points"]
+        for row in world.expected_rows("user_activity_history", 4)
+        if row["name"] == "Return of a purchase"
+    }
+    shrunk = {
+        row["user_id"]: (old["purchase_total"] - row["purchase_total"], row["last_date_purchased"])
+        for old, row in pairs_of_purchases(3, 4)
+        if row["purchase_total"] < old["purchase_total"]
+    }
+    assert shrunk
+    for user_id, (money, at) in shrunk.items():
+        assert returned[user_id, at] == round(money)
+    for row in world.expected_rows("purchases", 4):
+        assert row["purchase_total"] >= 0
+        assert row["total_points_earned"] >= row["total_points_awarded"] >= 0
 
 
 @pytest.mark.parametrize("day", [0, 5])
@@ -149,23 +183,29 @@ def test_about_one_member_in_seven_does_something_on_a_day() -> None:
     assert 380 < active < 620
 
 
-def test_a_purchase_of_the_last_days_may_grow() -> None:
-    key = "purchase_id"
-    before = {
-        row[key] + row["purchase_id_type"]: row
-        for row in sandbox(members=400).expected_rows("purchases", 3)
-    }
-    grown = 0
-    for row in sandbox(members=400).expected_rows("purchases", 4):
-        old = before.get(row[key] + row["purchase_id_type"])
-        if old is None or old == row:
-            continue
-        grown += 1
+def pairs_of_purchases(day: int, later: int) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Purchases that changed from a day to a later one, before and after."""
+    world = sandbox(members=400)
+
+    def key(row: dict[str, Any]) -> str:
+        return str(row["purchase_id"] + row["purchase_id_type"])
+
+    before = {key(row): row for row in world.expected_rows("purchases", day)}
+    for row in world.expected_rows("purchases", later):
+        old = before.get(key(row), row)
+        if old != row:
+            yield old, row
+
+
+def test_a_purchase_of_the_last_days_may_grow_or_shrink_with_its_points() -> None:
+    grown = []
+    for old, row in pairs_of_purchases(3, 4):
         assert row["last_date_purchased"][:10] == "2026-03-14"
         assert old["last_date_purchased"][:10] >= "2026-03-11"
-        assert row["purchase_total"] > old["purchase_total"]
-        assert row["total_points_awarded"] > old["total_points_awarded"]
-    assert grown
+        grows = row["purchase_total"] > old["purchase_total"]
+        assert grows == (row["total_points_awarded"] > old["total_points_awarded"])
+        grown.append(grows)
+    assert set(grown) == {True, False}
 
 
 def test_some_awards_are_back_dated_by_up_to_four_days() -> None:

@@ -146,6 +146,14 @@ def sandbox(**options: Any) -> Sandbox:
     return Sandbox(SandboxOptions(**given))
 
 
+def eventful_sandbox(**options: Any) -> Sandbox:
+    """A small sandbox in which everything that moves points happens on day 1 or 2.
+
+    Without drift, which renames `points_expiring` in some rows.
+    """
+    return sandbox(members=60, seed=29, **{"drift": False, **options})
+
+
 class Client:
     """Asks a running sandbox."""
 

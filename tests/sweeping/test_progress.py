@@ -37,7 +37,7 @@ def test_a_line_every_ten_seconds_says_all_there_is_to_know(
     clock: FakeClock, stats: RequestStats, lines: Callable[[], list[str]]
 ) -> None:
     progress, stream_stats = Progress(stats, clock), StreamStats()
-    stats.rate_limited, stats.retried = 3, 4
+    stats.rate_limited["users"], stats.retried["users"] = 3, 4
     with progress.of("purchases", stream_stats, 1000):
         for _ in range(100):
             clock.sleep(INTERVAL_SECONDS / 40)
