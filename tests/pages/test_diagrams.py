@@ -29,7 +29,12 @@ DAY = 1
 DIAGRAMS = {"api": erd.API, "files": erd.FILES}
 RELATIONS = [*erd.API.relations, *erd.FILES.relations]
 SVG = "{http://www.w3.org/2000/svg}"
-WITHOUT_ACTIVITY = {"Purchase", "Rédemption"}
+WITHOUT_ACTIVITY = {
+    "Purchase",
+    "Rédemption",
+    "Points deducted by staff",
+    "Return of a purchase",
+}
 """Names of the lines of the points history that are no activity of the sandbox's program."""
 JOINING_COLUMNS = {
     "user_id",
@@ -169,6 +174,8 @@ def test_rows_of_files_find_the_rows_that_they_name(
     missing = lost(file_rows, relation, api_rows)
 
     if relation.column in {"push_user_activities.activity_id", "live_activities.activity_id"}:
-        assert {row["activity_name"] for row in missing} == WITHOUT_ACTIVITY
+        names = {row["activity_name"] for row in missing}
+        # Staff deduct points and purchases are returned on a few days only.
+        assert {"Purchase", "Rédemption"} <= names <= WITHOUT_ACTIVITY
     else:
         assert missing == []
