@@ -64,7 +64,8 @@ def test_about_and_discovery_need_no_extra(bin_directory: Path, tmp_path: Path) 
     )
     assert sorted(stream["stream"] for stream in catalog["streams"]) == list(schemas.names())
 
-    listed = ["-m", "uv", "pip", "list", "--format=freeze", "--python", bin_directory / "python"]
+    python = str(bin_directory / "python")
+    listed = ["-m", "uv", "pip", "list", "--format=freeze", "--python", python]
     installed = run([sys.executable, *listed], tmp_path)
     names = {line.partition("==")[0].lower() for line in installed.splitlines()}
     assert not names & {"starlette", "uvicorn", "meltano", "duckdb", "pytest"}
