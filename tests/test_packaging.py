@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.packages import build_packages, run
+from support.packages import build_packages, run, uv_settings
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
 from tap_crowdtwist import schemas
@@ -32,10 +32,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bin_directory(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Programs of an environment with nothing but the wheel and what it requires."""
     home = tmp_path_factory.mktemp("installed")
-    run([sys.executable, "-m", "venv", home / "venv"], home)
-    programs = home / "venv" / "bin"
-    run([programs / "python", "-m", "pip", "install", "--quiet", wheel], home)
-    return programs
+    uv = [sys.executable, "-m", "uv"]
+    run([*uv, "venv", "--python", sys.executable, home / "venv"], home)
+    python = home / "venv" / "bin" / "python"
+    # In a third of pip's time; `tests/test_installation.py` installs with pip.
+    run([*uv, "pip", "install", "--python", python, wheel], home, uv_settings(home / "uv"))
+    return python.parent
 
 
 def test_wheel_holds_the_schemas_the_types_and_the_licence_only(wheel: Path) -> None:
@@ -63,7 +65,9 @@ def test_about_and_discovery_need_no_extra(bin_directory: Path, tmp_path: Path) 
     )
     assert sorted(stream["stream"] for stream in catalog["streams"]) == list(schemas.names())
 
-    installed = run([bin_directory / "python", "-m", "pip", "list", "--format=freeze"], tmp_path)
+    python = str(bin_directory / "python")
+    listed = ["-m", "uv", "pip", "list", "--format=freeze", "--python", python]
+    installed = run([sys.executable, *listed], tmp_path)
     names = {line.partition("==")[0].lower() for line in installed.splitlines()}
     assert not names & {"starlette", "uvicorn", "meltano", "duckdb", "pytest"}
 
