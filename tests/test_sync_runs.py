@@ -299,3 +299,29 @@ def test_names_of_properties_that_contain_an_id_are_withheld() -> None:
         {"name": "new_property", "count": 4},
     ]
     assert runs.listed({}) is None
+
+
+def test_a_row_names_whom_the_sweep_asked(tmp_path: Path) -> None:
+    with sandbox(members=12) as running:
+        running.write_data_push(tmp_path)
+        first = run_tap(running, "activities", "users", RUNS, data_push_path=str(tmp_path))
+        running.advance()
+        running.write_data_push(tmp_path)
+        second = run_tap(
+            running,
+            "activities",
+            "users",
+            RUNS,
+            state=first.state,
+            present=PRESENT + DAY,
+            data_push_path=str(tmp_path),
+            sweep_members="changed",
+        )
+    asked = [
+        {stream: row["sweep_members"] for stream, row in rows_of(result).items()}
+        for result in (first, second)
+    ]
+    assert asked == [
+        {"activities": None, "users": "all"},
+        {"activities": None, "users": "changed"},
+    ]

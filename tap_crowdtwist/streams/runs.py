@@ -131,10 +131,12 @@ def _sweep_columns(stream: CrowdTwistStream, stats: StreamStats, run: SyncRun) -
     columns: Row = {
         "sweep_started_at": _timestamp(sweep.started_at),
         "is_resumed": sweep.is_resumed,
+        "sweep_members": None,
         "bound": None,
         "roster_members": None,
     }
     if isinstance(stream, MemberStream):
+        columns["sweep_members"] = "changed" if run.settings.only_changed else "all"
         # A full table without dates is read whole, whatever `start_date` says.
         if stream.is_incremental or stream.endpoint.dates is not None:
             columns["bound"] = _timestamp(sweep.since)
