@@ -117,6 +117,7 @@ class DbtProject:
         }
         own = {
             "DBT_SCHEMA": schema,
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
             "DBT_TARGET_PATH": str(self._directory / "target"),
             "DBT_LOG_PATH": str(self._directory / "logs"),
         }

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["support.warehouse_fixtures"]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 
-MEMBERS = 24
+MEMBERS = 24  # of which one is deleted on the second day
 NAMES = [stream.name for stream in STREAMS]
 SNAPSHOT = "crowdtwist_marts_snapshots.members_snapshot"
 BUILD = ("--select", "path:models/staging", "members_snapshot", "--indirect-selection=cautious")
@@ -41,7 +41,7 @@ def view(stream: str, schema: str = "crowdtwist_marts") -> str:
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with sandbox_of(members=MEMBERS) as running:
+    with sandbox_of(members=MEMBERS, seed=9) as running:
         yield running
 
 

@@ -1,8 +1,5 @@
 -- When the data was read, and whether everything was. A sweep takes hours, so it has a begin and
 -- an end. `sync_runs` has both; without it, the times of reading of the profiles have to do.
-{%- set streams = [
-    'users', 'user_activity_history', 'points_expiration', 'redemptions', 'purchases'
-] %}
 with
 
 -- A sweep that was interrupted began in an earlier run.
@@ -20,7 +17,10 @@ runs as (
         history.incomplete_reason,
         coalesce(history.sweep_members, 'all') as sweep_members
     from {{ ref('stg_crowdtwist__sync_runs') }} as history
-    where history.stream in ('{{ streams | join("', '") }}')
+    where
+        history.stream in (
+            'users', 'user_activity_history', 'points_expiration', 'redemptions', 'purchases'
+        )
 ),
 
 by_age as (
@@ -80,7 +80,8 @@ full_sweeps as (
     group by current_runs.stream, current_runs.shard_number
 ),
 
-readings as (
+-- Read once, since the history is long.
+readings as materialized (
     select
         max(extracted.extracted_at) as ended_at,
         min(case when extracted.stream = 'users' then extracted.extracted_at end) as begun_at

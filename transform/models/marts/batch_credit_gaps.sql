@@ -58,8 +58,8 @@ matches as (
             lines.activity_id = history.activity_id
             and coalesce(lines.user_id, identities.user_id) = history.user_id
             and (
-                history.date_awarded = lines.activity_date
-                or (lines.activity_date is null and history.date_created >= lines.sent_at)
+                lines.activity_date = history.date_awarded
+                or (lines.activity_date is null and lines.sent_at <= history.date_created)
             )
     group by lines.file_name, lines.file_line
 )
