@@ -26,8 +26,8 @@ help: ## Say what there is
 demo: $(VENV)/.demo ## Sync a made-up loyalty program into DuckDB, on three days, and report on it
 	@exec $(BIN)/python -m crowdtwist_sandbox.demo
 
-test: $(VENV)/.dev $(DBT_VENV)/.installed ## Run all but the slow tests; COVERAGE=1 measures and enforces coverage
-	DBT_VENV=$(DBT_VENV) $(PYTEST) -m "not slow" $(if $(COVERAGE),--cov) $(ARGS)
+test: $(VENV)/.dev ## Run all but the slow tests; COVERAGE=1 measures and enforces coverage
+	$(PYTEST) -m "not slow" $(if $(COVERAGE),--cov) $(ARGS)
 
 test-slow: $(VENV)/.dev $(DBT_VENV)/.installed ## Run the slow tests: databases, Meltano, dbt, kills, models, costs
 	DBT_VENV=$(DBT_VENV) $(PYTEST) -m slow $(ARGS)
