@@ -1,2 +1,31 @@
 {# [[[cog from scripts import dbt; cog.out(dbt.staging('sync_runs')) ]]] #}
+{{ crowdtwist.staging(
+    'sync_runs',
+    {
+        'run_id': 'text',
+        'shard': 'text',
+        'stream': 'text',
+        'begun_at': 'timestamp',
+        'ended_at': 'timestamp',
+        'sweep_started_at': 'timestamp',
+        'is_resumed': 'boolean',
+        'sweep_members': 'text',
+        'bound': 'timestamp',
+        'roster_members': 'bigint',
+        'asked': 'bigint',
+        'missing': 'bigint',
+        'deleted': 'bigint',
+        'failed': 'bigint',
+        'records': 'bigint',
+        'rejected_rows': 'bigint',
+        'requests': 'bigint',
+        'retried': 'bigint',
+        'rate_limited': 'bigint',
+        'is_complete': 'boolean',
+        'incomplete_reason': 'text',
+        'skip_reason': 'text',
+        'unknown_properties': 'json',
+        'misfits': 'json',
+    },
+) }}
 {# [[[end]]] #}
