@@ -60,7 +60,7 @@ def _models() -> dict[str, Model]:
     """
     found: dict[str, Model] = {}
     for path in sorted(_MODELS.glob("*.yml")):
-        for model in yaml.safe_load(path.read_text(encoding="utf-8"))["models"]:
+        for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", []):
             found[model["name"]] = model
     if found.keys() != set(_ORDER):
         raise ValueError(f"marts that are not in both lists: {found.keys() ^ set(_ORDER)}")
