@@ -12,6 +12,8 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 COG := $(BIN)/python -m cogapp -I . --verbosity=0
 GENERATED := README.md docs/*.md docs/_static/erd_*.svg meltano.yml plugin.yaml .env.example \
 	transform/models/staging/*
+# Not the macros, whose indentation is that of Jinja
+SQL := transform/models transform/snapshots transform/tests
 # Added to the command line of pytest: make test ARGS="-k roster"
 ARGS ?=
 
@@ -36,12 +38,12 @@ lint: $(VENV)/.dev ## Check style, that of SQL too, and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache --no-logo
-	$(BIN)/sqlfluff lint --processes 0 transform
+	$(BIN)/sqlfluff lint --processes 0 $(SQL)
 
 format: $(VENV)/.dev ## Mend style where that is mechanical
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/sqlfluff fix --quiet transform
+	$(BIN)/sqlfluff fix --quiet $(SQL)
 
 types: $(VENV)/.dev ## Check types
 	$(BIN)/mypy

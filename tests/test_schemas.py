@@ -192,7 +192,8 @@ COLUMNS = {
     },
     "sync_runs": {
         "run_id", "shard", "stream", "begun_at", "ended_at", "sweep_started_at", "is_resumed",
-        "sweep_members", "bound", "roster_members", "asked", "missing", "deleted", "failed", "records",
+        "sweep_members", "bound", "roster_members", "asked", "missing", "deleted", "failed",
+        "records",
         "rejected_rows", "requests", "retried", "rate_limited", "is_complete",
         "incomplete_reason", "skip_reason", "unknown_properties", "misfits",
     },

@@ -117,7 +117,7 @@ class Program:
     def unexplained(self, account: Row) -> int:
         """Return the points of a member that expired before the first sync could see it."""
         return -sum(
-            expiry["points"]
+            int(expiry["points"])
             for expiry in account["expiries"]
             if expiry["expired_at"][:7] < self.known_since
         )

@@ -47,27 +47,9 @@ current_runs as (
 ),
 
 newest as (
-    select
-        current_runs.*,
-        max(current_runs.begun_at) over (partition by current_runs.stream) as newest_begun_at
+    select current_runs.*
     from current_runs
     where current_runs.age = 1
-),
-
--- The night before the newest one, by the shard that was read last.
-nights as (
-    select
-        leading_runs.stream,
-        leading_runs.newest_begun_at,
-        max(earlier_runs.begun_at) as previous_begun_at
-    from newest as leading_runs
-    inner join current_runs as earlier_runs
-        on
-            leading_runs.stream = earlier_runs.stream
-            and leading_runs.shard_number = earlier_runs.shard_number
-            and leading_runs.newest_begun_at > earlier_runs.begun_at
-    where leading_runs.begun_at = leading_runs.newest_begun_at
-    group by leading_runs.stream, leading_runs.newest_begun_at
 ),
 
 full_sweeps as (
@@ -116,18 +98,6 @@ problems as (
         || ': ' || coalesce(newest.incomplete_reason, 'the run gives no reason') as reason
     from newest
     where not newest.is_complete
-    union all
-    -- A shard whose newest run is closer to the night before was not read in the newest one.
-    select
-        newest.stream,
-        newest.shard_number,
-        newest.stream || ', shard ' || newest.shard || ': not read since '
-        || cast({{ crowdtwist.local_day('newest.begun_at') }} as text) as reason
-    from newest
-    inner join nights on newest.stream = nights.stream
-    where
-        {{ dbt.datediff('newest.begun_at', 'nights.newest_begun_at', 'second') }}
-        > {{ dbt.datediff('nights.previous_begun_at', 'newest.begun_at', 'second') }}
     union all
     select
         newest.stream,
