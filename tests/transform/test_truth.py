@@ -1,17 +1,19 @@
 """The marts say what the sandbox knows of its members, after each of three days.
 
 The sandbox keeps the account of each member by itself, one event after the other. The second day's
-run is killed in the middle and resumed; members are deleted between the days.
+run ends in the middle, as if killed, and is resumed; members are deleted between the days.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
+from support.dbt_project import PROJECT, DbtProject
 from support.dbt_warehouses import DuckDB, Postgres, build, comparable
 from support.harness import DAY, PRESENT, TODAY, run_tap
 from support.sandbox_client import eventful_sandbox
@@ -310,6 +312,61 @@ def test_tier_moves_are_those_since_the_first_build(program: Program, marts: lis
         (row["user_id"], row["from_tier"], row["to_tier"]) for row in marts[LAST_DAY]["tier_moves"]
     ]
     assert sorted(found) == sorted(_moves(program))
+
+
+@pytest.mark.parametrize(
+    ("model", "old", "new", "test"),
+    [
+        pytest.param(
+            "points_ledger",
+            "from expiries\n",
+            """from expiries
+union all
+select 'order:' || orders.id, orders.user_id, cast(orders.order_date as date), orders.order_date,
+    null, 'redeemed', -orders.total_points_redeemed, null, null, orders.id
+from {{ ref('stg_crowdtwist__redemptions') }} as orders
+where orders.total_points_redeemed > 0
+""",
+            "every_history_line_is_in_the_ledger_once",
+            id="redemptions-counted-twice",
+        ),
+        pytest.param(
+            "points_ledger",
+            "expirations.points_expired > 0",
+            "expirations.points_expired > 20",
+            "every_expiry_is_in_the_ledger_once",
+            id="expiries-lost",
+        ),
+        pytest.param(
+            "points_expiring",
+            "expiring_points.rule_type,",
+            "'redemption_period' as rule_type,",
+            "expiry_rules_are_never_summed",
+            id="rules-summed",
+        ),
+    ],
+)
+def test_a_fault_in_a_model_fails_a_test_by_name(
+    days: object,
+    warehouses: dict[str, Warehouse],
+    tmp_path: Path,
+    model: str,
+    old: str,
+    new: str,
+    test: str,
+) -> None:
+    assert days
+    warehouse = warehouses["DuckDB"]
+    assert isinstance(warehouse, DuckDB)
+    faulty = shutil.copytree(PROJECT, tmp_path / "transform")
+    path = faulty / "models" / "marts" / f"{model}.sql"
+    sql = path.read_text(encoding="utf-8")
+    assert sql.count(old) == 1
+    path.write_text(sql.replace(old, new), encoding="utf-8")
+    database = shutil.copy(warehouse.path, tmp_path / "warehouse.duckdb")
+    dbt = DbtProject("duckdb", {"DBT_DUCKDB_PATH": str(database)}, tmp_path, faulty)
+    dbt("run", "--select", model)
+    assert test in dbt("test", "--select", model, code=1).failed()
 
 
 def _moves(program: Program) -> list[tuple[int, str, str]]:
