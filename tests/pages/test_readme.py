@@ -62,14 +62,16 @@ def test_links_of_the_readme_to_the_site_lead_to_a_page() -> None:
     assert all(address.startswith("https://") for address in addresses)
 
 
-def test_readme_shows_the_picture_of_the_repository() -> None:
+def test_readme_shows_pictures_of_the_repository() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    ((text, address),) = re.findall(r"!\[(.*?)\]\((.*?)\)", readme)
+    pictures = re.findall(r"!\[(.*?)\]\((.*?)\)", readme)
     raw = REPOSITORY.replace("//github.com/", "//raw.githubusercontent.com/")
 
-    assert len(text) > 40
-    assert address.startswith(f"{raw}main/")
-    assert (ROOT / address.removeprefix(f"{raw}main/")).exists()
+    assert len(pictures) == 2
+    for text, address in pictures:
+        assert len(text) > 40
+        assert address.startswith(f"{raw}main/")
+        assert (ROOT / address.removeprefix(f"{raw}main/")).exists()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
