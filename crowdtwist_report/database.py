@@ -23,7 +23,7 @@ class Cursor(Protocol):
 
 
 class Connection(Protocol):
-    """What the connections of DuckDB and of psycopg have in common."""
+    """The methods that connections of DuckDB and of psycopg share."""
 
     def execute(self, query: Any) -> Cursor:
         """Run a query."""

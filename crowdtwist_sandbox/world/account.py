@@ -30,7 +30,7 @@ _MOST_POINTS = 150  # of a receipt, at once
 
 
 class Prices(NamedTuple):
-    """What activities bring and rewards cost; `first_day` is day 0 as an epoch day."""
+    """Points that activities bring and rewards cost; `first_day` is day 0 as an epoch day."""
 
     program: Program
     rewards: Rewards

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 Row = dict[str, Any]
 
 UNKNOWN = "unknown property"
-MISFIT = "value that does not fit its type"
+UNFIT_VALUE = "value that does not fit its type"
 """Problems by which `Normalizer.counts_of` counts."""
 
 
@@ -170,7 +170,7 @@ class Normalizer:
         else:
             outcome = _outcome(is_kept=self._keeps_raw)
             for path in self._conversion_errors:
-                self._count(MISFIT, path, outcome)
+                self._count(UNFIT_VALUE, path, outcome)
         self._conversion_errors.clear()
         if self._keeps_raw:
             node = self._schema["properties"][name]

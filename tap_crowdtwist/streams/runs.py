@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from tap_crowdtwist.errors import TapError
 from tap_crowdtwist.privacy.policy import is_withheld_name
-from tap_crowdtwist.records.normalizer import MISFIT, UNKNOWN
+from tap_crowdtwist.records.normalizer import UNFIT_VALUE, UNKNOWN
 from tap_crowdtwist.records.timestamps import format_timestamp
 from tap_crowdtwist.streams.base import CrowdTwistStream
 from tap_crowdtwist.streams.member_stream import MemberStream
@@ -102,7 +102,7 @@ class SyncRuns(CrowdTwistStream):
             "incomplete_reason": incomplete_reason,
             "skip_reason": _skip_reason(stream, stats, run),
             "unknown_properties": listed(_counted(stream, UNKNOWN)),
-            "misfits": listed(_counted(stream, MISFIT) + Counter(stats.texts)),
+            "misfits": listed(_counted(stream, UNFIT_VALUE) + Counter(stats.texts)),
         }
 
 
