@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from tap_crowdtwist.api.transport import Response
 
 PACKAGES = (tap_crowdtwist, crowdtwist_receiver)
-OTHERS = "## Messages of Meltano and of loaders"
+OTHERS = "## Messages of Meltano, loaders and dbt"
 NOWHERE = "http://127.0.0.1:1"
 _PLACEHOLDER = re.compile(r"%(?:\(\w+\))?[.\d]*[sdrf]|\{[^{}]*\}")
 _COMPOSED = re.compile(r"Setting `(?P<setting>\w+)`: |No response from CrowdTwist: ")

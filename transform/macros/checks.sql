@@ -38,7 +38,8 @@
 {% macro raise_variable(name, expected) %}
     {%- do exceptions.raise_compiler_error(
         'The variable `' ~ name ~ '` must be ' ~ expected ~ ', but is ' ~ tojson(var(name))
-        ~ ': correct it under `vars` in dbt_project.yml, or in `--vars`'
+        ~ ': correct it in `--vars`, under `vars` in dbt_project.yml, or, with Meltano, in '
+        ~ '`DBT_' ~ (target.type | upper) ~ '_VARS`'
     ) -%}
 {% endmacro %}
 
