@@ -98,7 +98,10 @@ def test_discovery_needs_no_settings_and_writes_a_catalog() -> None:
     result = run_cli("--discover")
     assert result.exit_code == 0
     catalog = json.loads(result.stdout)
-    assert [entry["tap_stream_id"] for entry in catalog["streams"]] == sorted(STREAMS)
+    assert [entry["tap_stream_id"] for entry in catalog["streams"]] == [
+        *sorted(STREAMS),
+        "sync_runs",
+    ]
 
 
 def test_dbt_sources_are_the_tables_and_columns_of_discovery(tmp_path: Path) -> None:
@@ -138,7 +141,7 @@ def test_a_schema_test_run_asks_for_nothing(tmp_path: Path, world: Sandbox) -> N
     config.write_text(json.dumps(config_of(world)), encoding="utf-8")
     result = run_cli("--config", config, "--test=schema")
     assert result.exit_code == 0
-    assert set(result.schemas) == set(STREAMS)
+    assert set(result.schemas) == {*STREAMS, "sync_runs"}
     assert world.requests() == []
 
 

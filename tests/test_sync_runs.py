@@ -255,6 +255,18 @@ def test_a_stream_completed_before_the_interruption_with_another_roster_is_incom
     assert not rows_of(second)[stream]["is_complete"]
 
 
+def test_a_sweep_with_more_failed_members_than_the_state_lists_is_incomplete(
+    world: Sandbox,
+) -> None:
+    with sandbox(faults="invalid_auth@30") as faulty:
+        first = run_tap(faulty, "purchases", RUNS, code=1, max_concurrency=1)
+    state = first.state
+    state["bookmarks"]["purchases"]["sweep"]["overflowed"] = True
+    second = run_tap(world, "purchases", RUNS, state=state, code=1)
+    assert "more members failed than the state can list" in second.last_line
+    assert not rows_of(second)["purchases"]["is_complete"]
+
+
 def test_a_wrong_roster_is_incomplete(world: Sandbox) -> None:
     result = run_tap(world, "users", RUNS, user_ids=list(range(1, 300)), code=1)
     row = rows_of(result)["users"]
@@ -293,11 +305,12 @@ def test_files_alone_need_no_key_and_one_that_is_left_out_is_incomplete(
 
 
 def test_names_of_properties_that_contain_an_id_are_withheld() -> None:
-    counts = {"member_1000123": 1, "a@b.example": 2, "session_token": 3, "new_property": 4}
+    counts = {"member_10001": 1, "a@b.example": 2, "session_token": 3, "new_property_2": 4}
     assert runs.listed(counts) == [
         {"name": "(withheld)", "count": 6},
-        {"name": "new_property", "count": 4},
+        {"name": "new_property_2", "count": 4},
     ]
+    assert runs.listed(counts, withhold=True) == [{"name": "(withheld)", "count": 10}]
     assert runs.listed({}) is None
 
 

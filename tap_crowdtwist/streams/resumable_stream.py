@@ -129,7 +129,7 @@ class ResumableStream(CrowdTwistStream):
         if write and self.forgets_rows:
             self._forget_vanished(sweep)
         state.finish(self.stream_state, sweep, active.plan, run.roster, run.now())
-        self._mark_swept(sweep.doubt)
+        self._mark_swept(FAILED if sweep.failed.overflowed else sweep.doubt)
         if sweep.failed.overflowed:
             run.fail(
                 f"{self.name}: more members failed than the state can list "
@@ -178,7 +178,7 @@ class ResumableStream(CrowdTwistStream):
         self.mark_read()
         if sweep.changed and sweep.not_configured < MIN_UNAVAILABLE:
             state.end(self.stream_state, sweep, self.run.roster)
-            stats.gap = FAILED if failed.dump() else ""
+            stats.gap = FAILED if failed.dump() else self.run.roster_gap
             return
         if failed.new:
             stats.gap = FAILED

@@ -36,8 +36,8 @@ _ENDED = "the run ended with an error"
 _LACKING = "the program lacks the resource"
 _OTHER_SHARD = "the first shard reads it"
 _WITHHELD = "(withheld)"
-_HAS_ID = re.compile(r"[0-9]{5}|@")
-"""A program may use ids or addresses of members as names of properties."""
+_PLAIN_NAME = re.compile(r"[A-Za-z_.\[\]]+[0-9]{0,4}")
+"""A program may use ids or addresses of members as names of properties; those have other forms."""
 
 
 class SyncRuns(CrowdTwistStream):
@@ -82,6 +82,7 @@ class SyncRuns(CrowdTwistStream):
         stats = run.all_stats.get(name, StreamStats())
         requests = run.client.stats
         incomplete_reason = _incomplete_reason(stats, run)
+        is_kept = self._policy.mode == "keep"  # else no record has an unknown property either
         return {
             "run_id": run.run_id,
             "shard": str(run.settings.shard),
@@ -101,7 +102,7 @@ class SyncRuns(CrowdTwistStream):
             "is_complete": incomplete_reason is None,
             "incomplete_reason": incomplete_reason,
             "skip_reason": _skip_reason(stream, stats, run),
-            "unknown_properties": listed(_counted(stream, UNKNOWN)),
+            "unknown_properties": listed(_counted(stream, UNKNOWN), withhold=not is_kept),
             "misfits": listed(_counted(stream, UNFIT_VALUE) + Counter(stats.texts)),
         }
 
@@ -156,11 +157,16 @@ def _counted(stream: CrowdTwistStream, problem: str) -> Counter[str]:
     return Counter(normalizer.counts_of(problem) if normalizer else {})
 
 
-def listed(counts: Mapping[str, int]) -> list[Row] | None:
-    """Return counts by name as a list of objects, sorted; None if there are none."""
+def listed(counts: Mapping[str, int], *, withhold: bool = False) -> list[Row] | None:
+    """Return counts by name as a list of objects, sorted; None if there are none.
+
+    Args:
+        counts: the counts.
+        withhold: whether to withhold all names, and not only those that may be an id or a secret.
+    """
     by_name: Counter[str] = Counter()
     for name, count in counts.items():
-        is_hidden = is_withheld_name(name) or _HAS_ID.search(name) is not None
+        is_hidden = withhold or is_withheld_name(name) or not _PLAIN_NAME.fullmatch(name)
         by_name[_WITHHELD if is_hidden else name] += count
     return [{"name": name, "count": by_name[name]} for name in sorted(by_name)] or None
 

@@ -14,7 +14,7 @@ from support.harness import OFF_BY_DEFAULT, PROGRAM_STREAMS, run_tap
 from support.pages import block, blocks
 
 from tap_crowdtwist import schemas
-from tap_crowdtwist.streams import FILE_STREAMS, STREAMS
+from tap_crowdtwist.streams import API_STREAMS, FILE_STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 pytest_plugins = ["support.warehouse_fixtures"]
 pytestmark = pytest.mark.timeout(280)
 
-TABLES = [stream.name for stream in STREAMS if stream.name not in PROGRAM_STREAMS]
+TABLES = [
+    stream.name for stream in (*API_STREAMS, *FILE_STREAMS) if stream.name not in PROGRAM_STREAMS
+]
 FILES = [stream.name for stream in FILE_STREAMS]
 DEFAULT = [name for name in TABLES if name not in {*OFF_BY_DEFAULT, *FILES}]
 NUMBERED_BY_ID = ("users", "push_users", "push_user_activities", "live_users")

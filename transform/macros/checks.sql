@@ -1,9 +1,9 @@
 {# Raise an error, in one sentence, if a variable of the project has a value that it cannot have. #}
 {% macro check_variables() %}
     {%- set point_value = var('point_value') -%}
-    {%- if not (point_value is none or (crowdtwist.is_number(point_value) and point_value >= 0)) -%}
+    {%- if not (point_value is none or (crowdtwist.is_number(point_value) and 0 <= point_value <= 1000000)) -%}
         {%- do crowdtwist.raise_variable(
-            'point_value', 'a number of 0 or more, the money that one point is worth'
+            'point_value', 'a number from 0 to 1000000, the money that one point is worth'
         ) -%}
     {%- endif -%}
     {%- set rate = var('expected_redemption_rate') -%}
@@ -24,7 +24,7 @@
         ) -%}
     {%- endif -%}
     {%- set start = var('start_date') -%}
-    {%- if not (start is none or modules.re.match('\\d{4}-\\d\\d-\\d\\d', start | string)) -%}
+    {%- if not (start is none or modules.re.match('\\d{4}-\\d\\d-\\d\\d($|T[0-9:.Z+-]*$)', start | string)) -%}
         {%- do crowdtwist.raise_variable('start_date', 'a date, such as 2024-01-31') -%}
     {%- endif -%}
 {% endmacro %}
@@ -44,21 +44,34 @@
 {% endmacro %}
 
 
-{# Raise an error, in one sentence, if no table of the tap is there. #}
+{#
+    Raise an error, in one sentence, if what the models read was not loaded.
+
+    Nothing is checked if none of them is selected: a project that has this one as a package may
+    build its own models alone.
+#}
 {% macro check_sources() %}
-    {%- if execute -%}
-        {%- set found = [] -%}
-        {%- for node in graph.sources.values() if node.package_name == 'crowdtwist' -%}
-            {%- if crowdtwist.loaded_table(node.name) -%}
-                {%- do found.append(node.name) -%}
-            {%- endif -%}
-        {%- endfor -%}
-        {%- if not found -%}
+    {%- set packages = [] -%}
+    {%- for resource in selected_resources -%}
+        {%- do packages.append(resource.split('.')[1]) -%}
+    {%- endfor -%}
+    {%- if execute and 'crowdtwist' in packages -%}
+        {%- set users = crowdtwist.loaded_table('users') -%}
+        {%- set names = [] -%}
+        {%- if users -%}
+            {%- set names = adapter.get_columns_in_relation(users) | map(attribute='name') | list -%}
+        {%- endif -%}
+        {%- if not users -%}
             {%- do exceptions.raise_compiler_error(
                 'The schema `' ~ var('crowdtwist_schema') ~ '` of the database `' ~ target.database
-                ~ '` has no table of tap-crowdtwist: load one first, such as with `meltano run '
+                ~ '` has no table `users`: select this stream and load it, such as with `meltano run '
                 ~ 'tap-crowdtwist target-' ~ target.type ~ '`, or name the right schema in the '
                 ~ 'variable `crowdtwist_schema`'
+            ) -%}
+        {%- elif '_sdc_extracted_at' not in names -%}
+            {%- do exceptions.raise_compiler_error(
+                'The table `users` lacks the column `_sdc_extracted_at`: turn on the metadata columns '
+                ~ 'of the target (`add_record_metadata` or `add_metadata_columns`), and load again'
             ) -%}
         {%- endif -%}
     {%- endif -%}

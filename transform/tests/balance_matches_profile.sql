@@ -1,4 +1,5 @@
 {{ config(severity='warn') }}
+{%- set first_day = (var('start_date') or '0001-01-01') | string | truncate(10, true, '', 0) %}
 
 with
 
@@ -39,6 +40,5 @@ left join late on members.user_id = late.user_id
 where
     members.unexplained <> 0
     and (members.joined_at >= covered.first_month or rules.entries = 0)
-    and members.joined_at
-    >= cast('{{ var("start_date") or "0001-01-01" }}' as timestamp)
+    and members.joined_at >= cast('{{ first_day }}' as date)
     and late.user_id is null

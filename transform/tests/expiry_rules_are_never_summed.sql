@@ -18,10 +18,15 @@ expected as (
             expirations.user_id = newest.user_id
             and expirations.extracted_at = newest.newest_at
     inner join {{ ref('stg_crowdtwist__users') }} as users on expirations.user_id = users.id
+    cross join {{ ref('as_of') }} as as_of
     where
         expirations.points_expiring > 0
         and expirations.expiration_date is not null
         and expirations.deleted_at is null
+        and (
+            expirations.rule_type <> 'redemption_period'
+            or cast(expirations.expiration_date as date) >= as_of.day
+        )
     group by expirations.rule_type
 ),
 

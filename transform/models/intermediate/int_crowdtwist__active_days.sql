@@ -1,4 +1,4 @@
-{{ config(materialized='table', schema='staging') }}
+{{ config(materialized='table') }}
 
 -- The days on which a member did something: activities and redemptions, but not what was deducted.
 select distinct

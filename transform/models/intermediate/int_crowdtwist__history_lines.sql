@@ -1,4 +1,4 @@
-{{ config(materialized='table', schema='staging') }}
+{{ config(materialized='table') }}
 
 -- Every line of the activity history of the current members, and what kind of line it is.
 --

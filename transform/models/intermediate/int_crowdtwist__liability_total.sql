@@ -1,5 +1,3 @@
-{{ config(materialized='view', schema='staging') }}
-
 -- The whole liability in one row, with the rate that all of it comes to.
 with
 

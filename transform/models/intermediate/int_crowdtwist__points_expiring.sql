@@ -1,5 +1,3 @@
-{{ config(materialized='view', schema='staging') }}
-
 -- What the newest reading of each member says about points that are due to expire. Older rows,
 -- such as those of past months, stay in the table and do not count.
 with
@@ -23,8 +21,14 @@ select
         else {{ crowdtwist.local_day('readings.expiration_date') }}
     end as expires_on
 from readings
+cross join {{ ref('as_of') }} as as_of
 where
     readings.extracted_at = readings.newest_at
     and readings.deleted_at is null
     and readings.points_expiring > 0
     and readings.expiration_date is not null
+    -- A member who is no longer read keeps old entries.
+    and (
+        readings.rule_type <> 'redemption_period'
+        or cast(readings.expiration_date as date) >= as_of.day
+    )

@@ -1,5 +1,3 @@
-{{ config(materialized='view', schema='staging') }}
-
 -- The points that each member gave for an order. The order of a household names the share of
 -- each member; any other order is one member's alone.
 with

@@ -77,6 +77,21 @@ readings as materialized (
             'user_activity_history' as stream,
             history.extracted_at
         from {{ ref('stg_crowdtwist__user_activity_history') }} as history
+        union all
+        select
+            'points_expiration' as stream,
+            expirations.extracted_at
+        from {{ ref('stg_crowdtwist__points_expiration') }} as expirations
+        union all
+        select
+            'redemptions' as stream,
+            redemptions.extracted_at
+        from {{ ref('stg_crowdtwist__redemptions') }} as redemptions
+        union all
+        select
+            'purchases' as stream,
+            purchases.extracted_at
+        from {{ ref('stg_crowdtwist__purchases') }} as purchases
     ) as extracted
 ),
 
@@ -97,7 +112,7 @@ problems as (
         newest.stream || case when newest.shards > 1 then ', shard ' || newest.shard else '' end
         || ': ' || coalesce(newest.incomplete_reason, 'the run gives no reason') as reason
     from newest
-    where not newest.is_complete
+    where newest.is_complete is not true
     union all
     select
         newest.stream,

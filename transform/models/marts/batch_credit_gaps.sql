@@ -75,4 +75,10 @@ select
     coalesce(lines.fault, 'not credited') as reason
 from lines
 inner join matches on lines.file_name = matches.file_name and lines.file_line = matches.file_line
-where lines.fault is not null or matches.credits = 0
+where
+    lines.fault is not null
+    or (
+        matches.credits = 0
+        -- With `sensitive_data: drop`, a line may have lost the name of its member.
+        and (lines.user_id is not null or lines.id_value is not null)
+    )

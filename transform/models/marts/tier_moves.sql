@@ -1,5 +1,6 @@
 -- Both sources form one sequence of readings per member. A move is a change from one reading to the
--- next, so a move that both saw counts once: the second reading is no change.
+-- next, so a move that both saw counts once: the second reading is no change. A reading without a
+-- tier says nothing about it.
 with
 
 readings as (
@@ -10,6 +11,7 @@ readings as (
         'snapshot' as source,
         '' as reading
     from {{ ref('members_snapshot') }} as snapshot
+    where snapshot.tier <> 'none'
     union all
     select
         events.id as user_id,
@@ -18,7 +20,6 @@ readings as (
         'live_users' as source,
         events.event_id as reading
     from {{ ref('stg_crowdtwist__live_users') }} as events
-    -- An event without a tier says nothing about it.
     where {{ crowdtwist.tier_title() }} <> 'none'
 ),
 
@@ -36,7 +37,6 @@ changes as (
                 {{ crowdtwist.bytewise('readings.reading') }}
         ) as previous_tier
     from readings
-    -- Deleted members leave the snapshot's rows behind.
     inner join {{ ref('members') }} as members on readings.user_id = members.user_id
 ),
 
@@ -49,9 +49,7 @@ known_floors as (
     -- A tier that nobody has is still the next one of somebody.
     select
         {{ crowdtwist.json_value('users.tier_info', ['next_level', 'title']) }} as tier,
-        cast(
-            {{ crowdtwist.json_value('users.tier_info', ['next_level', 'min_value']) }} as bigint
-        ) as floor
+        {{ crowdtwist.json_integer('users.tier_info', ['next_level', 'min_value']) }} as floor
     from {{ ref('stg_crowdtwist__users') }} as users
 ),
 
