@@ -22,6 +22,7 @@ from support.harness import (
 
 from tap_crowdtwist.api.endpoints import Host
 from tap_crowdtwist.schemas import is_credential_name
+from tap_crowdtwist.state import failed_members
 from tap_crowdtwist.streams import API_STREAMS, runs
 
 if TYPE_CHECKING:
@@ -256,13 +257,13 @@ def test_a_stream_completed_before_the_interruption_with_another_roster_is_incom
 
 
 def test_a_sweep_with_more_failed_members_than_the_state_lists_is_incomplete(
-    world: Sandbox,
+    world: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with sandbox(faults="invalid_auth@30") as faulty:
+    monkeypatch.setattr(failed_members, "MAX_FAILED_MEMBERS", 2)
+    failing = ",".join(f"bad_gateway@{request}" for request in (5, 7, 9, 11))
+    with sandbox(faults=f"{failing},invalid_auth@30") as faulty:
         first = run_tap(faulty, "purchases", RUNS, code=1, max_concurrency=1)
-    state = first.state
-    state["bookmarks"]["purchases"]["sweep"]["overflowed"] = True
-    second = run_tap(world, "purchases", RUNS, state=state, code=1)
+    second = run_tap(world, "purchases", RUNS, state=first.state, code=1)
     assert "more members failed than the state can list" in second.last_line
     assert not rows_of(second)["purchases"]["is_complete"]
 

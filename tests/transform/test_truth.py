@@ -66,7 +66,7 @@ MARTS = (
     "tiers",
 )
 LAST_DAY = 2
-VARIABLES = {"point_value": 0.01, "currency": "EUR"}
+VARIABLES: dict[str, Any] = {"point_value": 0.01, "currency": "EUR"}
 UNTESTED = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
 
 
