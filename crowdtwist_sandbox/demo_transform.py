@@ -94,14 +94,19 @@ class Transform:
         command = [sys.executable, "-m", "crowdtwist_report"]
         command += ["--database", str(warehouse), "--output", str(self.report)]
         with self._project.log.open("ab") as log:
-            done = subprocess.run(  # noqa: S603 - the arguments are ours
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.PIPE,
-                text=True,
-                timeout=_REPORT_SECONDS,
-                check=False,
-            )
+            try:
+                done = subprocess.run(  # noqa: S603 - the arguments are ours
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    timeout=_REPORT_SECONDS,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired:
+                raise MeltanoError(
+                    f"`crowdtwist-report` took more than {_REPORT_SECONDS} s"
+                ) from None
         if done.returncode:
             raise MeltanoError(done.stderr.strip() or "`crowdtwist-report` failed")
