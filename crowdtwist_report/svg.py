@@ -23,8 +23,6 @@ ROLES = (
     "deducted",
     "unexplained",
     "balance",
-    "up",
-    "down",
     *(f"heat{step}" for step in range(6)),
     *(f"on-heat{step}" for step in range(6)),
 )
