@@ -41,9 +41,7 @@ def expiring_section(marts: Marts) -> Section:
         "Points about to expire",
         "These points expire in the month shown unless members act before. A program can have two"
         " rules, and the same point can fall under both, so never add the two together.",
-        _expiring(rows, months_between(first, add_months(first, _MONTHS)))
-        if rows
-        else absent(_NO_EXPIRIES),
+        _expiring(rows, first) if rows else absent(_NO_EXPIRIES),
     )
 
 
@@ -53,59 +51,60 @@ _NO_EXPIRIES = (
 )
 
 
-def _expiring(rows: Sequence[Row], months: Sequence[date]) -> tuple[Block, ...]:
+Totals = dict[str, dict[str, tuple[int, int]]]
+"""For each rule and month: points, and members who lose them."""
+
+
+def _expiring(rows: Sequence[Row], first: date) -> tuple[Block, ...]:
+    later = add_months(first, _MONTHS)
     last = max(row["month"] for row in rows)
-    labels = [month(at) for at in months if at <= last]
-    rules = [rule for rule in _RULES if any(row["rule_type"] == rule for row in rows)]
-    near = [row for row in rows if row["month"] <= months[-1]]
-    later = [row for row in rows if row["month"] > months[-1]]
-    figures = (figure for rule in rules for figure in _figure(rule, labels, near))
-    return (*figures, _table(labels, rules, near, later))
+    months = months_between(first, min(later, add_months(last, 1)))
+    labels = [*map(month, months), *[_LATER] * (last >= later)]
+    totals = _totals(rows, later)
+    blocks: list[Block] = []
+    for rule, own in totals.items():
+        blocks += _figure(rule, labels, own)
+    return (*blocks, _table(labels, totals))
 
 
-def _figure(rule: str, labels: Sequence[str], rows: Sequence[Row]) -> tuple[Block, ...]:
-    shown = [row for row in rows if row["rule_type"] == rule and row["members"] >= MINIMUM]
-    if not shown:
+def _totals(rows: Sequence[Row], later: date) -> Totals:
+    totals: Totals = {}
+    for row in sorted(rows, key=lambda row: list(_RULES).index(row["rule_type"])):
+        label = month(row["month"]) if row["month"] < later else _LATER
+        own = totals.setdefault(row["rule_type"], {})
+        points, members = own.get(label, (0, 0))
+        # The same members can be in several months, so they are not added up.
+        own[label] = (points + row["points"], max(members, row["members"]))
+    return totals
+
+
+def _figure(
+    rule: str, labels: Sequence[str], totals: dict[str, tuple[int, int]]
+) -> tuple[Block, ...]:
+    bars = [
+        (label, "expired", int(points))
+        for label, (points, members) in totals.items()
+        if members >= MINIMUM
+    ]
+    if not bars:
         return ()
     name, meaning = _RULES[rule]
-    points = [(month(row["month"]), "expired", int(row["points"])) for row in shown]
-    most = max(shown, key=lambda row: row["points"])
-    message = (
-        f"{name}. Points that expire by month; most in {month(most['month'])}:"
-        f" {number(most['points'])} points of {number(most['members'])} members."
-    )
-    svgs = charts.stacked_bars(labels, points, ["expired"], message)
+    label, _, most = max(bars, key=lambda bar: bar[2])
+    message = f"{name}. Points that expire by month; most in {label}: {number(most)}."
+    svgs = charts.stacked_bars(labels, bars, ["expired"], message)
     return (Figure(f"{name}: {meaning}", svgs),)
 
 
-def _table(
-    labels: Sequence[str], rules: Sequence[str], near: Sequence[Row], later: Sequence[Row]
-) -> Table:
-    columns = [heading for rule in rules for heading in (_RULES[rule][0], "Members")]
-    found = {(month(row["month"]), row["rule_type"]): row for row in near}
-    nothing = {"points": 0, "members": 0}
-    rows = [
-        [
-            Cell(label),
-            *(cell for rule in rules for cell in _cells(found.get((label, rule), nothing))),
-        ]
-        for label in labels
-    ]
-    if later:
-        cells = (cell for rule in rules for cell in _later_cells(rule, later))
-        rows.append([Cell(_LATER), *cells])
+def _table(labels: Sequence[str], totals: Totals) -> Table:
+    columns = ["Month"]
+    rows = {label: [Cell(label)] for label in labels}
+    for rule, own in totals.items():
+        columns += [_RULES[rule][0], "Members"]
+        for label, cells in rows.items():
+            points, members = own.get(label, (0, 0))
+            is_hidden = 0 < members < MINIMUM
+            known = None if label == _LATER else members
+            cells.append(number_cell(points, is_hidden=is_hidden))
+            cells.append(number_cell(known, is_hidden=is_hidden))
     caption = "Points that expire, and members who lose them, by month and rule"
-    return Table(caption, ("Month", *columns), rows)
-
-
-def _cells(row: Row) -> list[Cell]:
-    is_hidden = 0 < row["members"] < MINIMUM
-    return [number_cell(row[name], is_hidden=is_hidden) for name in ("points", "members")]
-
-
-def _later_cells(rule: str, later: Sequence[Row]) -> list[Cell]:
-    own = [row for row in later if row["rule_type"] == rule]
-    # The same members can be in several months, so how many they are is not known.
-    members = max((row["members"] for row in own), default=0)
-    points = number_cell(sum(row["points"] for row in own), is_hidden=0 < members < MINIMUM)
-    return [points, number_cell(None)]
+    return Table(caption, tuple(columns), list(rows.values()))

@@ -60,7 +60,7 @@ def _liability(marts: Marts, lots: Sequence[Row]) -> tuple[Block, ...]:
         Notes(_assumptions(marts.summary)),
         *_issue_figure(lots),
         _tier_table(marts, lots),
-        *_scenarios(marts),
+        _scenarios(marts),
     )
 
 
@@ -96,21 +96,8 @@ def _issue_figure(lots: Sequence[Row]) -> tuple[Block, ...]:
         f" {number(points[most])}."
     )
     bars = [(month(issued), "balance", points[issued]) for issued in shown]
-    svgs = charts.stacked_bars([month(issued) for issued in shown], bars, ["balance"], message)
+    svgs = charts.stacked_bars(list(map(month, shown)), bars, ["balance"], message)
     return (Figure("Outstanding points by the month in which they were earned", svgs),)
-
-
-def _tier_table(marts: Marts, lots: Sequence[Row]) -> Table:
-    hidden = hidden_tiers(marts.tables["tiers"])
-    columns = ("Outstanding", *_amounts(marts))
-    rows = []
-    for tier in [row["tier"] for row in marts.tables["tiers"]]:
-        own = [row for row in lots if row["tier"] == tier]
-        cells = [HIDDEN] * len(columns) if tier in hidden else _sums(own, marts, columns)
-        if own or tier in hidden:
-            rows.append([Cell(tier_title(tier)), *cells])
-    rows.append([Cell("Total"), *_sums(lots, marts, columns)])
-    return Table("Outstanding points by tier", ("Tier", *columns), rows, marked=len(rows) - 1)
 
 
 _COLUMNS = {
@@ -121,37 +108,46 @@ _COLUMNS = {
 }
 
 
-def _amounts(marts: Marts) -> list[str]:
-    """Return the headings of what a table says of outstanding points."""
-    is_valued = marts.summary["point_value"] is not None
-    return ["Expected to be redeemed", "Breakage", *["Amount"] * is_valued]
+def _tier_table(marts: Marts, lots: Sequence[Row]) -> Table:
+    hidden = hidden_tiers(marts.tables["tiers"])
+    columns = _columns(marts)
+    rows = []
+    # Each tier has a row: if a hidden one had none, its partner could be computed.
+    for tier in marts.tables["tiers"]:
+        own = [row for row in lots if row["tier"] == tier["tier"]]
+        cells = [HIDDEN] * len(columns) if tier["tier"] in hidden else _sums(own, marts, columns)
+        rows.append([Cell(tier_title(tier["tier"])), *cells])
+    rows.append([Cell("Total"), *_sums(lots, marts, columns)])
+    return Table("Outstanding points by tier", ("Tier", *columns), rows, marked=len(rows) - 1)
+
+
+def _columns(marts: Marts) -> list[str]:
+    """Return the headings of the tables: without a value of a point, there is no amount."""
+    count = len(_COLUMNS) - (marts.summary["point_value"] is None)
+    return list(_COLUMNS)[:count]
 
 
 def _sums(rows: Sequence[Row], marts: Marts, headings: Sequence[str]) -> list[Cell]:
+    currencies = {"Amount": marts.summary["currency"]}
     cells = []
     for heading in headings:
         values = [row[_COLUMNS[heading]] for row in rows]
-        total = number(None if None in values else sum(values))
-        currency = marts.summary["currency"] if heading == "Amount" else None
-        cells.append(Cell(money(total, currency)))
+        total = None if None in values else sum(values)
+        cells.append(Cell(money(number(total), currencies.get(heading))))
     return cells
 
 
-def _scenarios(marts: Marts) -> tuple[Block, ...]:
-    scenarios = marts.tables["liability_scenarios"]
-    used = {percent(row["expected_redemption_rate"]) for row in scenarios if row["is_used"]}
-    columns = _amounts(marts)
-    rows: list[list[Cell]] = []
-    marked = None
-    for row in scenarios:
+def _scenarios(marts: Marts) -> Table:
+    columns = _columns(marts)[1:]
+    rows: dict[str, list[Cell]] = {}
+    used = percent(marts.summary["expected_redemption_rate"])
+    for row in marts.tables["liability_scenarios"]:
         rate = percent(row["expected_redemption_rate"])
-        if row["is_used"]:
-            marked, name = len(rows), f"{rate} (used here)"
-        elif rate in used:
-            continue
-        else:
-            name = rate
-        rows.append([Cell(name), *_sums([row], marts, columns)])
+        # The rate used can be rounded to one of the others, which it replaces.
+        if row["is_used"] or rate != used:
+            rows[rate] = [Cell(rate), *_sums([row], marts, columns)]
+    if used in rows:
+        rows[used][0] = Cell(f"{used} (used here)")
     caption = "What other assumptions would give"
-    table = Table(caption, ("Redeemed in the end", *columns), rows, marked)
-    return (table,) if rows else ()
+    marked = [*rows, used].index(used)
+    return Table(caption, ("Redeemed in the end", *columns), list(rows.values()), marked)

@@ -115,7 +115,7 @@ def _check_columns(found: Mapping[str, set[str]], schema: str, build: str) -> No
                 f"`{mart}` is missing: the last build did not finish. Run `{build}` again, or grant"
                 " the user SELECT on it."
             )
-        missing = [name for name in columns.split() if name not in found[mart]]
+        missing = sorted(set(columns.split()) - found[mart])
         if missing:
             raise ReportError(
                 f"The marts were built by another version: `{mart}` lacks `{missing[0]}`."

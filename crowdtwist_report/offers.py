@@ -49,11 +49,12 @@ def _blocks(rows: Sequence[Row], kind: str, count: str) -> tuple[Block, ...]:
     hidden = hidden_cells({place: rows[place]["members"] for place in places}, [places])
     shown = [rows[place] for place in places if place not in hidden]
     largest = sorted(shown, key=lambda row: -row["points"])[:TOP]
-    return (*_table(largest, kind, count), *rows_left_out(len(hidden)))
+    table = (_table(largest, kind, count),) if largest else ()
+    return (*table, *rows_left_out(len(hidden)))
 
 
-def _table(rows: Sequence[Row], kind: str, count: str) -> tuple[Block, ...]:
-    most = max((row["points"] for row in rows), default=0) or 1
+def _table(rows: Sequence[Row], kind: str, count: str) -> Table:
+    most = rows[0]["points"] or 1
     cells = [
         [
             Cell(title(row[kind]), float(row["points"] / most)),
@@ -62,4 +63,4 @@ def _table(rows: Sequence[Row], kind: str, count: str) -> tuple[Block, ...]:
         for row in rows
     ]
     columns = (kind.capitalize(), "Points", count.capitalize(), "Members")
-    return (Table(f"Points by {kind}; the bars compare them", columns, cells),) if rows else ()
+    return Table(f"Points by {kind}; the bars compare them", columns, cells)

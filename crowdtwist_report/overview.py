@@ -30,7 +30,9 @@ def glance_section(marts: Marts) -> Section:
 
 def _member_tiles(marts: Marts) -> tuple[Tile, ...]:
     summary = marts.summary
-    members, active, amount = (summary[name] for name in ("members", "active_members", "amount"))
+    members = summary["members"]
+    active = summary["active_members"]
+    amount = summary["amount"]
     share, note = percent(active / members), f"{number(active)} of {number(members)}"
     if hidden_cells({"active": active, "others": members - active}, []):
         share, note = "hidden", _TOO_FEW
@@ -51,8 +53,8 @@ _TOO_FEW = "too few members to show"
 
 
 def _year_tiles(months: Sequence[Row]) -> tuple[Tile, ...]:
-    hidden = {movement for at, movement in hidden_movements(months) if at == "year"}
     year = year_of(months)
+    hidden = {movement for _, movement in hidden_movements(year)}
     period = f"{month(year[0]['from'])} \N{EN DASH} {month(year[-1]['month'])}"
     points = {
         name: abs(sum(row[name] for row in year)) for name in ("earned", "redeemed", "expired")

@@ -85,20 +85,18 @@ def label_of(row: Row) -> str:
 def hidden_movements(months: Sequence[Row]) -> set[tuple[Any, str]]:
     """Return which movements of which months must not be shown.
 
-    The movements of a month add up to the change of its balance, those of the year too, and the
-    months of a movement to that of the year, which is called `year`.
+    The movements of a month add up to the change of its balance. The months of a movement do not
+    add up to a number that is shown: a total with a hidden month is hidden, too.
     """
-    year = [row["month"] for row in year_of(months)]
     members: dict[tuple[Any, str], int] = {}
-    totals = []
-    for movement, (_, column) in MOVEMENTS.items():
-        members |= {(row["month"], movement): row[column] for row in months}
-        line = [(at, movement) for at in year]
-        members["year", movement] = max(members[cell] for cell in line)
-        totals.append([*line, ("year", movement)])
-    periods = [*(row["month"] for row in months), "year"]
-    sums = [[(period, movement) for movement in MOVEMENTS] for period in periods]
-    return hidden_cells(members, sums, totals)
+    sums = []
+    for row in months:
+        line = {
+            (row["month"], movement): row[column] for movement, (_, column) in MOVEMENTS.items()
+        }
+        members |= line
+        sums.append(list(line))
+    return hidden_cells(members, sums)
 
 
 def roll_forward_section(marts: Marts) -> Section:
@@ -160,31 +158,29 @@ def _movement_figure(
     if not points:
         return ()
     shown = {name for _, name, _ in points}
-    legend = tuple((name, MOVEMENTS[name][0]) for name in MOVEMENTS if name in shown)
+    legend = {name: heading for name, (heading, _) in MOVEMENTS.items() if name in shown}
     message = (
-        f"Points by month, {period}: {', '.join(heading.lower() for _, heading in legend)}."
+        f"Points by month, {period}: {', '.join(legend.values()).lower()}."
         f" The table below has the numbers of the last {YEAR} months."
     )
-    labels = [label_of(row) for row in months]
-    svgs = charts.stacked_bars(labels, points, [name for name, _ in legend], message)
+    labels = list(map(label_of, months))
+    svgs = charts.stacked_bars(labels, points, list(legend), message)
     caption = "Movements of points by month; what is about too few members is left out"
-    return (Figure(caption, svgs, legend),)
+    return (Figure(caption, svgs, tuple(legend.items())),)
 
 
 def _movement_table(months: Sequence[Row], hidden: set[tuple[Any, str]]) -> Table:
-    present = [name for name in MOVEMENTS if any(row[name] for row in months)]
-    headings = [MOVEMENTS[name][0] for name in present]
     rows = []
     for row in reversed(months):
         cells = [Cell(label_of(row)), number_cell(row["opening"])]
-        for name in present:
+        for name in MOVEMENTS:
             is_hidden = (row["month"], name) in hidden
             cells.append(number_cell(row[name], is_hidden=is_hidden))
         cells.append(number_cell(row["closing"]))
         rows.append(cells)
     return Table(
         "Opening balance, movements and closing balance, newest month first",
-        ("Month", "Opening", *headings, "Closing"),
+        ("Month", "Opening", *(heading for heading, _ in MOVEMENTS.values()), "Closing"),
         rows,
     )
 

@@ -14,11 +14,7 @@ MINIMUM = 5
 Cell = TypeVar("Cell")
 
 
-def hidden_cells(
-    members: Mapping[Cell, int],
-    sums: Sequence[Sequence[Cell]],
-    totals: Sequence[Sequence[Cell]] = (),
-) -> set[Cell]:
+def hidden_cells(members: Mapping[Cell, int], sums: Sequence[Sequence[Cell]]) -> set[Cell]:
     """Return the cells to hide.
 
     A cell with 1 to 4 members is hidden. In a line of cells whose total the page shows, one hidden
@@ -28,25 +24,22 @@ def hidden_cells(
     Args:
         members: number of members in each cell.
         sums: lines of cells that add up to a number that the page shows.
-        totals: lines of cells of which one is the total of the others. If it is hidden, nothing
-            says what the hidden ones are together, so any two are enough.
     """
     hidden = {cell for cell, count in members.items() if 0 < count < MINIMUM}
-    lines = [(line, MINIMUM) for line in sums] + [(line, 0) for line in totals]
     while True:
-        more = {cell for line in lines for cell in _complement(members, *line, hidden)}
+        more = {cell for line in sums for cell in _complement(members, line, hidden)}
         if not more:
             return hidden
         hidden |= more
 
 
 def _complement(
-    members: Mapping[Cell, int], line: Sequence[Cell], minimum: int, hidden: AbstractSet[Cell]
+    members: Mapping[Cell, int], line: Sequence[Cell], hidden: AbstractSet[Cell]
 ) -> Sequence[Cell]:
     """Return what else to hide in a line: nothing, or its smallest cell, an empty one at last."""
     inside = [members[cell] for cell in line if cell in hidden]
     # The largest, not the sum, since the same members can be in several cells.
-    if not inside or (len(inside) > 1 and max(inside) >= minimum):
+    if not inside or (len(inside) > 1 and max(inside) >= MINIMUM):
         return ()
     others = [cell for cell in line if cell not in hidden]
     return sorted(others, key=lambda cell: (not members[cell], members[cell]))[:1]

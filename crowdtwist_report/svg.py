@@ -62,10 +62,8 @@ def _clean(element: ET.Element) -> None:
     classes = [_class_of(element, attribute) for attribute in ("fill", "stroke")]
     if any(classes):
         element.attrib["class"] = " ".join(name for name in classes if name)
-    for child in list(element):
+    for child in element:
         _clean(child)
-        if _is_invisible(child):
-            element.remove(child)
 
 
 def _class_of(element: ET.Element, attribute: str) -> str | None:
@@ -74,11 +72,3 @@ def _class_of(element: ET.Element, attribute: str) -> str | None:
         return None
     del element.attrib[attribute]
     return f"{attribute}-{role}"
-
-
-def _is_invisible(element: ET.Element) -> bool:
-    """Return whether an element paints nothing: a helper of the renderer, or an empty group."""
-    if element.tag == "g":
-        return not len(element)
-    is_painted = "class" in element.attrib or element.attrib.get("stroke", "none") != "none"
-    return element.tag in {"path", "rect", "line"} and not is_painted

@@ -32,12 +32,6 @@ def test_an_empty_cell_is_hidden_where_no_other_is_left() -> None:
     assert hidden_cells({"a": 4, "b": 0, "c": 9}, ["ab"]) == {"a", "b"}
 
 
-def test_beside_a_hidden_total_any_other_cell_is_enough() -> None:
-    members = {"a": 3, "b": 0, "c": 0, "total": 3}
-
-    assert hidden_cells(members, [], [list(members)]) == {"a", "total"}
-
-
 def test_what_a_column_hides_is_not_given_away_by_a_row() -> None:
     members = {"a1": 2, "a2": 9, "b1": 6, "b2": 30}
 
