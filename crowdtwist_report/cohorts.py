@@ -32,7 +32,7 @@ def cohorts_section(marts: Marts) -> Section:
         "Who stays active after joining",
         "Each row is the members who joined at the same time; read it from left to right to see"
         " which percentage of them was active in the month of joining, one month later, and so on.",
-        _cohorts(rows) or absent(_NO_COHORTS),
+        _cohorts(rows),
     )
 
 
@@ -51,7 +51,7 @@ def _cohorts(rows: Sequence[Row]) -> tuple[Block, ...]:
         (name, since, _share(*cell)) for name in shown for since, cell in cohorts[name].items()
     ]
     if not shares:
-        return ()
+        return absent(_NO_COHORTS)
     caption = f"Active members in percent, by {period} of joining and months since"
     svgs = charts.heat_map(shares, _NARROW_MONTHS, f"{caption}, in {len(shown)} rows.")
     note = f"A dot stands for fewer than {MINIMUM} active members."

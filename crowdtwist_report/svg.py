@@ -31,6 +31,8 @@ _ROLE_OF = {color: role for role, color in _COLORS.items()}
 _NAMESPACE = re.compile(r"\{[^}]*\}")
 # Roles and names of the parts would repeat in every chart; the label of the whole chart is read.
 _DROPPED = ("aria-", "role", "class", "font-family", "pointer-events", "version", "opacity")
+# Without a color they are helpers of the renderer, which must not be painted.
+_SHAPES = {"path", "rect", "line"}
 
 
 def color(role: str) -> str:
@@ -62,8 +64,10 @@ def _clean(element: ET.Element) -> None:
     classes = [_class_of(element, attribute) for attribute in ("fill", "stroke")]
     if any(classes):
         element.attrib["class"] = " ".join(name for name in classes if name)
-    for child in element:
+    for child in list(element):
         _clean(child)
+        if child.tag in _SHAPES and "class" not in child.attrib:
+            element.remove(child)
 
 
 def _class_of(element: ET.Element, attribute: str) -> str | None:
