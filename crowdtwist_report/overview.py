@@ -35,7 +35,7 @@ def _member_tiles(marts: Marts) -> tuple[Tile, ...]:
     amount = summary["amount"]
     share, note = percent(active / members), f"{number(active)} of {number(members)}"
     if hidden_cells({"active": active, "others": members - active}, []):
-        share, note = "hidden", _TOO_FEW
+        share, note = "hidden", "too few members to show"
     outstanding = sum(row["outstanding"] for row in marts.tables["points_liability"])
     per_member = f"{number(outstanding / members)} per member"
     tiles = (
@@ -47,9 +47,6 @@ def _member_tiles(marts: Marts) -> tuple[Tile, ...]:
         return tiles
     value = money(short_number(amount), summary["currency"])
     return (*tiles, Tile("Estimated liability", value, "under the assumptions below"))
-
-
-_TOO_FEW = "too few members to show"
 
 
 def _year_tiles(months: Sequence[Row]) -> tuple[Tile, ...]:
@@ -66,7 +63,7 @@ def _year_tiles(months: Sequence[Row]) -> tuple[Tile, ...]:
         if is_earned_shown and name != "earned":
             note = f"{percent(total / points['earned'])} of those earned"
         if name in hidden:
-            value, note = "hidden", _TOO_FEW
+            value, note = "hidden", "because some of its months are"
         tiles.append(Tile(f"Points {name}", value, note))
     return tuple(tiles)
 

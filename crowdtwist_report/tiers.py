@@ -99,7 +99,10 @@ _NO_MOVES = (
     "No move is known yet. CrowdTwist only tells the present tier, so moves show from the second"
     " build on, or from the stream `live_users` of Live Push."
 )
-_ABOUT_MOVES = f"Moves of the last {_MOVE_MONTHS} months. A member who moves twice counts twice."
+_ABOUT_MOVES = (
+    f"Moves between tiers are those of the last {_MOVE_MONTHS} months. A member who moves twice"
+    " counts twice."
+)
 
 
 def _move_table(rows: Sequence[Row]) -> tuple[Block, ...]:

@@ -117,7 +117,10 @@ def test_a_tier_of_few_members_is_hidden_and_so_is_one_from_which_it_could_be_co
 
 
 def test_a_movement_of_few_members_takes_another_of_its_month_with_it() -> None:
-    section = roll_forward_section(MadeUpMarts().read())
+    marts = MadeUpMarts()
+    marts.tables["program_monthly"][19]["deducting_members"] = 3
+
+    section = roll_forward_section(marts.read())
 
     rows = {row[0]: row for row in texts(table_of(section))}
     hidden = {

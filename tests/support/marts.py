@@ -135,7 +135,7 @@ def _monthly(random: Random) -> Iterator[Row]:
             "active_members": 260 * size,
             "earning_members": 240 * size,
             "redeeming_members": 60 * size,
-            "deducting_members": 3 if size == 20 else 7 * size,
+            "deducting_members": 3 if size == 8 else 7 * size,
             "expiring_members": 40 * size if size > 12 else 0,
             "unexplained_members": 800 if size == 1 else 0,
             "opening": opening,
