@@ -301,6 +301,31 @@ def test_expiries_of_the_thirteenth_month_are_shown_and_those_after_it_together(
     assert rows[12:] == [["Nov 2027", "7,000", "30"], ["Later", "14,000", "\N{EN DASH}"]]
 
 
+def test_a_rule_that_only_few_members_fall_under_has_no_chart() -> None:
+    marts = MadeUpMarts()
+    for row in marts.tables["points_expiring"]:
+        row["members"] = 4 if row["rule_type"] == "inactivity" else 40
+
+    figures = [
+        block for block in expiring_section(marts.read()).blocks if isinstance(block, Figure)
+    ]
+
+    assert ["redemption period" in figure.caption for figure in figures] == [True]
+
+
+def test_without_a_rate_there_is_none_that_is_used() -> None:
+    marts = MadeUpMarts()
+    marts.summary["expected_redemption_rate"] = None
+    scenarios = marts.tables["liability_scenarios"]
+    marts.tables["liability_scenarios"] = [row for row in scenarios if not row["is_used"]]
+
+    section = liability_section(marts.read())
+
+    assert "Set `expected_redemption_rate`." in str(section.blocks[0])
+    assert [row[0] for row in texts(table_of(section, 1))][:2] == ["50%", "60%"]
+    assert "used here" not in str(section)
+
+
 def test_both_charts_of_expiries_have_the_same_months() -> None:
     section = expiring_section(MadeUpMarts().read())
 
