@@ -68,11 +68,12 @@ def test_no_such_file(refused: Any) -> None:
     )
 
 
-def test_not_a_duckdb_file(refused: Any, tmp_path: Path) -> None:
-    (tmp_path / "clock.csv").write_text("id\n" * 5000, encoding="utf-8")
+@pytest.mark.parametrize("name", ["text.csv", "clock.duckdb"])
+def test_not_a_duckdb_file(refused: Any, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("id\n" * 5000, encoding="utf-8")
 
-    assert refused("--database", "clock.csv") == (
-        "clock.csv: is not a DuckDB file. Name the one that target-duckdb loads with --database."
+    assert refused("--database", name) == (
+        f"{name}: is not a DuckDB file. Name the one that target-duckdb loads with --database."
     )
 
 

@@ -327,7 +327,15 @@ def test_without_a_rate_there_is_none_that_is_used() -> None:
 
 
 def test_both_charts_of_expiries_have_the_same_months() -> None:
-    section = expiring_section(MadeUpMarts().read())
+    marts = MadeUpMarts()
+    expiries = marts.tables["points_expiring"]
+    marts.tables["points_expiring"] = [
+        row
+        for row in expiries
+        if (row["month"] < month_before(-3)) == (row["rule_type"] == "inactivity")
+    ]
+
+    section = expiring_section(marts.read())
 
     figures = [block for block in section.blocks if isinstance(block, Figure)]
     axes = [re.findall(r">([A-Z][a-z]{2} 20\d\d)</text>", figure.svgs[0]) for figure in figures]
