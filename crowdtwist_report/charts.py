@@ -37,6 +37,7 @@ _FONT_SIZE = 12
 _MARGINS = {"left": 46, "right": 28, "top": 10, "bottom": 26}
 _HEAT_MARGINS = {"left": 72, "right": 2, "top": 24, "bottom": 2}
 _HEAT_ROW = 24
+_WIDEST_BAR = 40
 _HEAT_LIMITS = (0.1, 0.2, 0.35, 0.5, 0.7)
 _SHORT = "replace(format(datum.value, '~s'), 'G', 'B')"
 
@@ -46,18 +47,23 @@ Share = tuple[str, int, float | None]
 """Label of the row, number of the column, share from 0 to 1; None if it is hidden."""
 
 
-def stacked_bars(points: Sequence[Point], series: Sequence[str], label: str) -> tuple[str, str]:
+def stacked_bars(
+    labels: Sequence[str], points: Sequence[Point], series: Sequence[str], label: str
+) -> tuple[str, str]:
     """Draw bars of several series, stacked from zero upward and downward.
 
     Args:
-        points: in the order of the labels.
+        labels: all labels of the axis, also of places without a bar.
+        points: values of the bars.
         series: names of the series, which are roles of colors.
         label: the message of the chart in words.
     """
     colors = alt.Scale(domain=list(series), range=[color(name) for name in series])
 
     def build(frame: _Frame) -> _Chart:
-        bar = _plot(points, frame, 220).mark_bar()
+        space = (frame.width - _MARGINS["left"] - _MARGINS["right"]) / len(labels)
+        width = min(space * 0.9, _WIDEST_BAR)
+        bar = _plot(labels, points, frame, 220).mark_bar(size=width)
         return bar.encode(color=alt.Color("series:N", legend=None, scale=colors))
 
     return _draw(build, label)
@@ -68,7 +74,7 @@ def line(points: Sequence[Point], series: str, label: str) -> tuple[str, str]:
 
     def build(frame: _Frame) -> _Chart:
         edge = alt.OverlayMarkDef(color=color(series), strokeWidth=2)
-        plot = _plot(points, frame, 150)
+        plot = _plot([label for label, _, _ in points], points, frame, 150)
         return plot.mark_area(color=color(series), fillOpacity=0.14, line=edge)
 
     return _draw(build, label)
@@ -97,8 +103,7 @@ def _draw(build: Callable[[_Frame], _Chart], label: str) -> tuple[str, str]:
     return wide, narrow
 
 
-def _plot(points: Sequence[Point], frame: _Frame, height: int) -> _Chart:
-    labels = list(dict.fromkeys(label for label, _, _ in points))
+def _plot(labels: Sequence[str], points: Sequence[Point], frame: _Frame, height: int) -> _Chart:
     # Every n-th label, counted from the last one, which is read first.
     step = -(-len(labels) // frame.labels)
     shown = labels[::-1][::step]

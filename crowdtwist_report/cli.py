@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from crowdtwist_report.database import connect, display_name, is_postgres
+from crowdtwist_report.database import is_postgres, open_database
 from crowdtwist_report.errors import ReportError
 from crowdtwist_report.marts import read_marts
 from crowdtwist_report.page import render_page
@@ -44,14 +44,30 @@ def _command(database: str, output: Path, schema: str, title: str, max_age_days:
     target = "postgres" if is_postgres(database) else "duckdb"
     build = f"meltano run dbt-{target}:build"
     load = f"meltano run tap-crowdtwist target-{target} dbt-{target}:build"
-    with closing(connect(database)) as connection:
+    if output.resolve() == Path(database).resolve():
+        raise ReportError("--output: is the file of --database, which it would replace.")
+    with open_database(database) as connection:
         marts = read_marts(connection, schema, build)
     _check_age(marts.summary["day"], max_age_days, load)
     try:
-        output.write_text(render_page(marts, title), encoding="utf-8", newline="\n")
+        _write(output.resolve(), render_page(marts, title).encode())
     except OSError as error:
         raise ReportError(f"--output: cannot write {output} ({error.strerror}).") from None
-    click.echo(f"{output}: the report of {display_name(database)}")
+    click.echo(f"{output}: written")
+
+
+def _write(output: Path, page: bytes) -> None:
+    if output.exists() and not output.is_file():
+        output.write_bytes(page)  # a device or a pipe
+        return
+    # Beside the file first, so that an earlier report stays if the disk is full.
+    part = output.with_name(f"{output.name}.part")
+    try:
+        part.write_bytes(page)
+        part.replace(output)
+    finally:
+        with suppress(OSError):
+            part.unlink()
 
 
 def _check_age(day: date, max_age_days: int, load: str) -> None:
@@ -75,6 +91,8 @@ def main() -> int:
         return _fail(error.format_message())
     except ReportError as error:
         return _fail(str(error))
+    except click.Abort:
+        return _fail("stopped before the report was written.")
     return 0
 
 

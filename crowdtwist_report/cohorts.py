@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from crowdtwist_report import charts
 from crowdtwist_report.content import Figure, Notes, Section, absent
-from crowdtwist_report.formatting import month, percent
+from crowdtwist_report.formatting import month
 from crowdtwist_report.suppression import MINIMUM, hidden_cells
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _ROWS = 24
 _MONTHS = 13
 _NARROW_MONTHS = (0, 1, 2, 3, 6, 9, 12)
-_EARLY_MONTHS = 3
 # Smaller cohorts would be hidden for the most part.
 _TYPICAL_SIZE = 40
 
@@ -33,7 +32,7 @@ def cohorts_section(marts: Marts) -> Section:
         "Who stays active after joining",
         "Each row is the members who joined at the same time; read it from left to right to see"
         " which percentage of them was active in the month of joining, one month later, and so on.",
-        _cohorts(rows) or absent(_NO_COHORTS),
+        _cohorts(rows),
     )
 
 
@@ -52,11 +51,10 @@ def _cohorts(rows: Sequence[Row]) -> tuple[Block, ...]:
         (name, since, _share(*cell)) for name in shown for since, cell in cohorts[name].items()
     ]
     if not shares:
-        return ()
-    average = _average(shares)
+        return absent(_NO_COHORTS)
     caption = f"Active members in percent, by {period} of joining and months since"
-    svgs = charts.heat_map(shares, _NARROW_MONTHS, f"{caption}.{average}")
-    note = f"A dot stands for fewer than {MINIMUM} active members.{average}"
+    svgs = charts.heat_map(shares, _NARROW_MONTHS, f"{caption}, in {len(shown)} rows.")
+    note = f"A dot stands for fewer than {MINIMUM} active members."
     return (Figure(caption, svgs), Notes((note,)))
 
 
@@ -96,12 +94,3 @@ _PERIODS: dict[str, Callable[[date], str]] = {"month": month, "quarter": _quarte
 
 def _share(members: int, active: int) -> float | None:
     return None if 0 < active < MINIMUM else active / members
-
-
-def _average(shares: Sequence[charts.Share]) -> str:
-    """Return a sentence about the months after joining that matter most, if they have passed."""
-    later = [share for _, since, share in shares if since == _EARLY_MONTHS and share is not None]
-    if not later:
-        return ""
-    mean = percent(sum(later) / len(later))
-    return f" On average over the rows, {mean} were active {_EARLY_MONTHS} months after joining."

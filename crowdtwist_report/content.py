@@ -138,6 +138,12 @@ class Section:
     blocks: tuple[Block, ...]
 
 
+def rows_left_out(count: int) -> tuple[Block, ...]:
+    """Return a remark about the rows that a table must not show, if there are any."""
+    text = f"Rows left out: {count}, which are about too few members or would give such a row away."
+    return (Notes((text,)),) if count else ()
+
+
 def absent(text: str) -> tuple[Block, ...]:
     """Return the only block of a section without data."""
     return (Notes((text,), is_absent=True),)

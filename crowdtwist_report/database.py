@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
 import psycopg
 
 from crowdtwist_report.errors import ReportError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _CONNECT_SECONDS = 10
 _POSTGRES = ("postgresql://", "postgres://")
+_NO_URL = (
+    "--database: is not a PostgreSQL URL. Write postgresql://user:password@host:5432/name, with"
+    " special characters percent-encoded."
+)
 
 
 class Cursor(Protocol):
@@ -37,21 +44,30 @@ def is_postgres(address: str) -> bool:
     return address.startswith(_POSTGRES)
 
 
-def display_name(address: str) -> str:
-    """Return an address without user, password and options."""
-    if not is_postgres(address):
-        return address
-    parts = urlsplit(address)
-    return f"{parts.hostname or 'localhost'}{parts.path}"
-
-
-def connect(address: str) -> Connection:
+@contextmanager
+def open_database(address: str) -> Iterator[Connection]:
     """Open a DuckDB file or a PostgreSQL database, to read only.
 
     Raises:
-        ReportError: it cannot be opened. The message never holds a password.
+        ReportError: it cannot be opened or read. The message never holds a part of a URL.
     """
-    return _connect_postgres(address) if is_postgres(address) else _connect_duckdb(Path(address))
+    with closing(_connect(address)) as connection:
+        try:
+            yield connection
+        except (duckdb.Error, psycopg.Error) as error:
+            reason = str(error).partition("\n")[0].rstrip(".")
+            raise ReportError(
+                f"The marts cannot be read ({reason}). Build them again, or grant the user SELECT."
+            ) from None
+
+
+def _connect(address: str) -> Connection:
+    if is_postgres(address):
+        return _connect_postgres(address)
+    # No name of a file, so it is not shown: it can hold a password.
+    if "://" in address or "password=" in address:
+        raise ReportError(_NO_URL)
+    return _connect_duckdb(Path(address))
 
 
 def _connect_duckdb(path: Path) -> Connection:
@@ -67,7 +83,7 @@ def _connect_duckdb(path: Path) -> Connection:
 
 
 def _explain_duckdb(message: str) -> str:
-    if "lock" in message:
+    if "Could not set lock" in message:
         return "another process is using it. Wait until that run has ended, then run this again."
     # DuckDB 2 takes a text file for a table, which it would read into a database in memory.
     if "not a valid DuckDB database" in message or "in-memory" in message:
@@ -80,15 +96,12 @@ def _connect_postgres(url: str) -> Connection:
     try:
         connection = psycopg.connect(url, connect_timeout=_CONNECT_SECONDS, autocommit=True)
     except psycopg.ProgrammingError:
-        # The message of a malformed URL can quote any part of it, the password included.
+        raise ReportError(_NO_URL) from None
+    except psycopg.Error:
+        # Its message can quote any part of the URL, the password included.
         raise ReportError(
-            "--database: is not a PostgreSQL URL. Write postgresql://user:password@host:5432/name,"
-            " with special characters percent-encoded."
-        ) from None
-    except psycopg.OperationalError:
-        raise ReportError(
-            f"--database: no connection to {display_name(url)}. Check host, port, user, password"
-            " and name of the database."
+            "--database: no connection to the database. Check host, port, user, password and name"
+            " of the database, and write special characters percent-encoded."
         ) from None
     connection.read_only = True
     return connection

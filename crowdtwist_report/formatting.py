@@ -9,16 +9,18 @@ if TYPE_CHECKING:
     from datetime import date, datetime
     from decimal import Decimal
 
+NO_TIER = "none"
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _MINUS = "\N{MINUS SIGN}"
 _ABSENT = "\N{EN DASH}"
 _LONGEST_TITLE = 80
-_UNPRINTABLE = {"Cc", "Cs", "Cn", "Zl", "Zp"}
+_SMALLEST_SHARE = 0.005
+_UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
 
 
 def number(value: float | Decimal | None) -> str:
     """Return a whole number with separators of thousands."""
-    return _ABSENT if value is None else f"{value:,.0f}".replace("-", _MINUS)
+    return _ABSENT if value is None else f"{round(value):,}".replace("-", _MINUS)
 
 
 def short_number(value: float | Decimal) -> str:
@@ -30,14 +32,14 @@ def short_number(value: float | Decimal) -> str:
 
 def percent(value: float | Decimal | None) -> str:
     """Return a share as a percentage without decimals."""
-    return _ABSENT if value is None else f"{float(value) * 100:.0f}%"
-
-
-def money(value: Decimal | None, currency: str | None) -> str:
-    """Return an amount, with the currency in front if one is set."""
     if value is None:
         return _ABSENT
-    return f"{title(currency)} {number(value)}" if currency else number(value)
+    return "under 1%" if 0 < value < _SMALLEST_SHARE else f"{float(value) * 100:.0f}%"
+
+
+def money(amount: str, currency: str | None) -> str:
+    """Return an amount with the currency in front, if one is set."""
+    return f"{title(currency)} {amount}" if currency else amount
 
 
 def plain_decimal(value: Decimal) -> str:
@@ -67,3 +69,8 @@ def title(text: str | None) -> str:
     if len(line) > _LONGEST_TITLE:
         return f"{line[:_LONGEST_TITLE].rstrip()}\N{HORIZONTAL ELLIPSIS}"
     return line or "(without a title)"
+
+
+def tier_title(tier: str) -> str:
+    """Return the title of a tier, which the marts call `none` for members without one."""
+    return "No tier" if tier == NO_TIER else title(tier)

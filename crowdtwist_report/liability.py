@@ -13,16 +13,21 @@ from crowdtwist_report.content import (
     Section,
     Table,
     absent,
-    number_cells,
 )
-from crowdtwist_report.formatting import money, month, number, percent, plain_decimal, title
+from crowdtwist_report.formatting import (
+    money,
+    month,
+    number,
+    percent,
+    plain_decimal,
+    tier_title,
+)
 from crowdtwist_report.grouping import column, group_totals
 from crowdtwist_report.suppression import hidden_cells
 from crowdtwist_report.tiers import hidden_tiers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from decimal import Decimal
 
     from crowdtwist_report.content import Block
     from crowdtwist_report.marts import Marts, Row
@@ -33,7 +38,6 @@ _SOURCES = {
     "cohort": "measured from points of the same year of issue",
     "program": "measured from the whole program",
 }
-_SUMMED = ("outstanding", "expected_redeemed", "breakage")
 
 
 def liability_section(marts: Marts) -> Section:
@@ -56,23 +60,23 @@ def _liability(marts: Marts, lots: Sequence[Row]) -> tuple[Block, ...]:
         Notes(_assumptions(marts.summary)),
         *_issue_figure(lots),
         _tier_table(marts, lots),
-        *_scenarios(marts),
+        _scenarios(marts),
     )
 
 
 def _assumptions(summary: Row) -> tuple[str, ...]:
     rate, value = summary["expected_redemption_rate"], summary["point_value"]
-    source = _SOURCES.get(summary["rate_source"], "measured")
     redemption = (
         "How many points will be redeemed is not known, because none have left a balance yet. Set"
         " `expected_redemption_rate`."
         if rate is None
-        else f"Of outstanding points, {percent(rate)} are expected to be redeemed ({source})."
+        else f"Of outstanding points, {percent(rate)} are expected to be redeemed"
+        f" ({_SOURCES[summary['rate_source']]})."
     )
     worth = (
         "No value of a point is set, so there are no amounts. Set `point_value`, and `currency`."
         if value is None
-        else f"A redeemed point costs {title(summary['currency'] or '')} {plain_decimal(value)}."
+        else f"A redeemed point costs {money(plain_decimal(value), summary['currency'])}."
     )
     order = "The oldest points of a member are taken to be spent first."
     return redemption, worth, order
@@ -92,49 +96,58 @@ def _issue_figure(lots: Sequence[Row]) -> tuple[Block, ...]:
         f" {number(points[most])}."
     )
     bars = [(month(issued), "balance", points[issued]) for issued in shown]
-    svgs = charts.stacked_bars(bars, ["balance"], message)
+    svgs = charts.stacked_bars(list(map(month, shown)), bars, ["balance"], message)
     return (Figure("Outstanding points by the month in which they were earned", svgs),)
+
+
+_COLUMNS = {
+    "Outstanding": "outstanding",
+    "Expected to be redeemed": "expected_redeemed",
+    "Breakage": "breakage",
+    "Amount": "amount",
+}
 
 
 def _tier_table(marts: Marts, lots: Sequence[Row]) -> Table:
     hidden = hidden_tiers(marts.tables["tiers"])
-    currency = marts.summary["currency"]
-    tiers = [row["tier"] for row in marts.tables["tiers"]]
+    columns = _columns(marts)
     rows = []
-    for tier in [*tiers, None]:
-        own = [row for row in lots if tier in (row["tier"], None)]
-        if own:
-            name = Cell("All tiers" if tier is None else title(tier))
-            cells = [HIDDEN] * 4 if tier in hidden else _sums(own, currency)
-            rows.append([name, *cells])
-    columns = ("Tier", "Outstanding", "Expected to be redeemed", "Breakage", "Amount")
-    return Table("Outstanding points by tier", columns, rows, marked=len(rows) - 1)
+    # Each tier has a row: if a hidden one had none, its partner could be computed.
+    for tier in marts.tables["tiers"]:
+        own = [row for row in lots if row["tier"] == tier["tier"]]
+        cells = [HIDDEN] * len(columns) if tier["tier"] in hidden else _sums(own, marts, columns)
+        rows.append([Cell(tier_title(tier["tier"])), *cells])
+    rows.append([Cell("Total"), *_sums(lots, marts, columns)])
+    return Table("Outstanding points by tier", ("Tier", *columns), rows, marked=len(rows) - 1)
 
 
-def _sums(rows: Sequence[Row], currency: str | None) -> list[Cell]:
-    def total(name: str) -> Decimal | None:
-        values = [row[name] for row in rows]
-        return None if None in values else sum(values)
-
-    return [
-        *(Cell(number(total(name))) for name in _SUMMED),
-        Cell(money(total("amount"), currency)),
-    ]
+def _columns(marts: Marts) -> list[str]:
+    """Return the headings of the tables: without a value of a point, there is no amount."""
+    count = len(_COLUMNS) - (marts.summary["point_value"] is None)
+    return list(_COLUMNS)[:count]
 
 
-def _scenarios(marts: Marts) -> tuple[Block, ...]:
-    scenarios = marts.tables["liability_scenarios"]
-    if not scenarios:
-        return ()
-    currency = marts.summary["currency"]
-    rows: list[list[Cell]] = []
-    used = None
-    for row in scenarios:
+def _sums(rows: Sequence[Row], marts: Marts, headings: Sequence[str]) -> list[Cell]:
+    currencies = {"Amount": marts.summary["currency"]}
+    cells = []
+    for heading in headings:
+        values = [row[_COLUMNS[heading]] for row in rows]
+        total = None if None in values else sum(values)
+        cells.append(Cell(money(number(total), currencies.get(heading))))
+    return cells
+
+
+def _scenarios(marts: Marts) -> Table:
+    columns = _columns(marts)[1:]
+    rows: dict[str, list[Cell]] = {}
+    used = percent(marts.summary["expected_redemption_rate"])
+    for row in marts.tables["liability_scenarios"]:
         rate = percent(row["expected_redemption_rate"])
-        if row["is_used"]:
-            used = len(rows)
-            rate += " (used here)"
-        cells = number_cells(row, ("expected_redeemed", "breakage"))
-        rows.append([Cell(rate), *cells, Cell(money(row["amount"], currency))])
-    columns = ("Redeemed in the end", "Expected to be redeemed", "Breakage", "Amount")
-    return (Table("What other assumptions would give", columns, rows, marked=used),)
+        # The rate used can be rounded to one of the others, which it replaces.
+        if row["is_used"] or rate != used:
+            rows[rate] = [Cell(rate), *_sums([row], marts, columns)]
+    if used in rows:
+        rows[used][0] = Cell(f"{used} (used here)")
+    caption = "What other assumptions would give"
+    marked = [*rows, used].index(used)
+    return Table(caption, ("Redeemed in the end", *columns), list(rows.values()), marked)

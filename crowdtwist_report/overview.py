@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from crowdtwist_report.content import Cell, Notes, Section, Table, Tile, Tiles, absent
-from crowdtwist_report.formatting import month, number, percent, short_number, title
-from crowdtwist_report.points import YEAR, label_of, months_of
-from crowdtwist_report.tiers import hidden_statuses
+from crowdtwist_report.formatting import money, month, number, percent, short_number
+from crowdtwist_report.points import YEAR, hidden_movements, months_of, year_of
+from crowdtwist_report.suppression import MINIMUM, hidden_cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,66 +15,57 @@ if TYPE_CHECKING:
     from crowdtwist_report.content import Block
     from crowdtwist_report.marts import Marts, Row
 
-_HASH = re.compile(r"_*[0-9a-f]{32}$")
-_GENERIC_TESTS = {
-    "not_null": "No value is missing",
-    "unique": "No row occurs twice",
-    "accepted_values": "Every value is one of those known",
-    "relationships": "Every row refers to one that exists",
-}
-
 
 def glance_section(marts: Marts) -> Section:
     """Return the section with the most important numbers."""
-    year = months_of(marts)[-YEAR:]
+    months = months_of(marts)
     return Section(
         "glance",
         "The program at a glance",
         f"The size of the program and what moved in the last {YEAR} months. A member is active who"
         f" did something in the {marts.summary['activity_days']} days before this report.",
-        tuple(Tiles(tiles) for tiles in (_member_tiles(marts.summary), _year_tiles(year)) if tiles),
+        (Tiles(_member_tiles(marts)), *([Tiles(_year_tiles(months))] if months else [])),
     )
 
 
-def _member_tiles(summary: Row) -> tuple[Tile, ...]:
+def _member_tiles(marts: Marts) -> tuple[Tile, ...]:
+    summary = marts.summary
     members = summary["members"]
     active = summary["active_members"]
+    amount = summary["amount"]
     share, note = percent(active / members), f"{number(active)} of {number(members)}"
-    if hidden_statuses([summary]):
+    if hidden_cells({"active": active, "others": members - active}, []):
         share, note = "hidden", "too few members to show"
-    per_member = summary["balance"] / members
+    outstanding = sum(row["outstanding"] for row in marts.tables["points_liability"])
+    per_member = f"{number(outstanding / members)} per member"
     tiles = (
         Tile("Members", short_number(members), "in the program today"),
         Tile("Active members", share, note),
-        Tile(
-            "Points outstanding",
-            short_number(summary["balance"]),
-            f"{number(per_member)} per member",
-        ),
+        Tile("Points outstanding", short_number(outstanding), per_member),
     )
-    if summary["amount"] is None:
+    if amount is None:
         return tiles
-    currency = title(summary["currency"]) if summary["currency"] else ""
-    value = f"{currency} {short_number(summary['amount'])}".strip()
+    value = money(short_number(amount), summary["currency"])
     return (*tiles, Tile("Estimated liability", value, "under the assumptions below"))
 
 
 def _year_tiles(months: Sequence[Row]) -> tuple[Tile, ...]:
-    if not months:
-        return ()
-    earned, redeemed, expired = (
-        abs(sum(row[name] for row in months)) for name in ("earned", "redeemed", "expired")
-    )
-    period = f"{month(months[0]['from'])} \N{EN DASH} {label_of(months[-1])}"
-    return (
-        Tile("Points earned", short_number(earned), period),
-        Tile("Points redeemed", short_number(redeemed), _share_of_earned(redeemed, earned)),
-        Tile("Points expired", short_number(expired), _share_of_earned(expired, earned)),
-    )
-
-
-def _share_of_earned(points: int, earned: int) -> str:
-    return f"{percent(points / earned)} of those earned" if earned else "none were earned"
+    year = year_of(months)
+    hidden = {movement for _, movement in hidden_movements(year)}
+    period = f"{month(year[0]['from'])} \N{EN DASH} {month(year[-1]['month'])}"
+    points = {
+        name: abs(sum(row[name] for row in year)) for name in ("earned", "redeemed", "expired")
+    }
+    is_earned_shown = points["earned"] and "earned" not in hidden
+    tiles = []
+    for name, total in points.items():
+        value, note = short_number(total), period
+        if is_earned_shown and name != "earned":
+            note = f"{percent(total / points['earned'])} of those earned"
+        if name in hidden:
+            value, note = "hidden", "because some of its months are"
+        tiles.append(Tile(f"Points {name}", value, note))
+    return tuple(tiles)
 
 
 def checks_section(marts: Marts) -> Section:
@@ -87,8 +77,16 @@ def checks_section(marts: Marts) -> Section:
         "Each time the numbers are built, they are tested against each other and against what the"
         " program itself says. What did not agree is listed here, for those who look after the"
         " data.",
-        _checks(failed, len(marts.failures)),
+        (*_checks(failed, len(marts.failures)), *_completeness(marts.summary)),
     )
+
+
+def _completeness(summary: Row) -> tuple[Block, ...]:
+    text = (
+        "Nothing says whether all members were read. Each run tells it in the stream `sync_runs`,"
+        " if that stream is selected."
+    )
+    return (Notes((text,)),) if summary["is_complete"] is None else ()
 
 
 def _checks(failed: dict[str, int], total: int) -> tuple[Block, ...]:
@@ -99,19 +97,18 @@ def _checks(failed: dict[str, int], total: int) -> tuple[Block, ...]:
         )
     if not failed:
         return (Notes((f"All of the {number(total)} stored tests passed.",)),)
-    rows = [[Cell(sentence_of(name)), Cell(number(count))] for name, count in failed.items()]
+    rows = [[Cell(sentence_of(name)), _count_of(count)] for name, count in failed.items()]
     return (
         Notes((f"{number(len(failed))} of {number(total)} stored tests found exceptions.",)),
         Table("Tests with exceptions", ("What should be true", "Exceptions"), rows),
     )
 
 
+def _count_of(exceptions: int) -> Cell:
+    """Return a number of exceptions, which can be members."""
+    return Cell(f"fewer than {MINIMUM}" if exceptions < MINIMUM else number(exceptions))
+
+
 def sentence_of(test: str) -> str:
     """Return the name of a test as a sentence."""
-    name = _HASH.sub("", test)
-    name = re.sub(r"^(assert|test|source)_", "", name)
-    for prefix, sentence in _GENERIC_TESTS.items():
-        if name.startswith(f"{prefix}_"):
-            return f"{sentence}: {name.removeprefix(prefix).replace('_', ' ').strip()}"
-    words = name.replace("_", " ").strip()
-    return f"{words[:1].upper()}{words[1:]}"
+    return test.replace("_", " ").capitalize()

@@ -58,8 +58,7 @@ def render_page(marts: Marts, heading: str) -> str:
         style=Markup(style),  # noqa: S704 - our own
         style_hash=f"sha256-{digest}",
         day=day(marts.summary["day"]),
-        is_complete=marts.summary["is_complete"],
-        as_of=as_of_sentence(marts.summary),
+        completeness=completeness_of(marts.summary),
         sections=[make(marts) for make in _SECTIONS],
         minimum=MINIMUM,
         timezone=marts.summary["timezone"],
@@ -67,16 +66,16 @@ def render_page(marts: Marts, heading: str) -> str:
     )
 
 
-def as_of_sentence(summary: Row) -> str:
-    """Return a sentence about when the data was read, and whether all of it was."""
+_COMPLETENESS = {
+    True: ("good", "Complete", "All of them were read."),
+    False: ("bad", "Incomplete", "Not all of them were read: {}."),
+    None: ("quiet", "Completeness not known", "Whether all of them were read is not known."),
+}
+
+
+def completeness_of(summary: Row) -> tuple[str, str, str]:
+    """Return whether all members were read: class and text of a badge, and some sentences."""
     begun, ended = (instant(summary[name]) for name in ("begun_at", "ended_at"))
-    sentence = f"Members were read from {begun} to {ended}"
-    if summary["is_complete"] is None:
-        return (
-            f"{sentence}. Whether all of them were read is not known; select the stream"
-            " `sync_runs` to know."
-        )
-    if summary["is_complete"]:
-        return f"{sentence}; all of them were read."
+    css_class, badge, sentence = _COMPLETENESS[summary["is_complete"]]
     reason = title(summary["incomplete_reason"] or "the reason is not known").rstrip(".")
-    return f"{sentence}; not all of them were read: {reason}."
+    return css_class, badge, f"Members were read from {begun} to {ended}. {sentence.format(reason)}"

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 MINIMUM = 5
-"""Fewest members that a number may be about. None at all is no person, so 0 is shown."""
+"""Fewest members that a number may be about. None at all is no person, so 0 may be shown."""
 
 Cell = TypeVar("Cell")
 
@@ -18,8 +18,8 @@ def hidden_cells(members: Mapping[Cell, int], sums: Sequence[Sequence[Cell]]) ->
     """Return the cells to hide.
 
     A cell with 1 to 4 members is hidden. In a line of cells whose total the page shows, one hidden
-    cell could be computed from the others. So at least two are hidden there, with 5 members or more
-    together: the smallest others. That can open another line, hence the loop.
+    cell could be computed from the others. So at least two are hidden there, one of them with 5
+    members or more: the smallest others. That can open another line, hence the loop.
 
     Args:
         members: number of members in each cell.
@@ -36,10 +36,10 @@ def hidden_cells(members: Mapping[Cell, int], sums: Sequence[Sequence[Cell]]) ->
 def _complement(
     members: Mapping[Cell, int], line: Sequence[Cell], hidden: AbstractSet[Cell]
 ) -> Sequence[Cell]:
-    """Return what else to hide in a line: nothing, or its smallest cell that is not empty."""
-    inside = [cell for cell in line if cell in hidden]
-    is_safe = len(inside) > 1 and sum(members[cell] for cell in inside) >= MINIMUM
-    if is_safe or not inside:
+    """Return what else to hide in a line: nothing, or its smallest cell, an empty one at last."""
+    inside = [members[cell] for cell in line if cell in hidden]
+    # The largest, not the sum, since the same members can be in several cells.
+    if not inside or (len(inside) > 1 and max(inside) >= MINIMUM):
         return ()
-    others = [cell for cell in line if cell not in hidden and members[cell]]
-    return sorted(others, key=lambda cell: members[cell])[:1]
+    others = [cell for cell in line if cell not in hidden]
+    return sorted(others, key=lambda cell: (not members[cell], members[cell]))[:1]

@@ -23,8 +23,6 @@ ROLES = (
     "deducted",
     "unexplained",
     "balance",
-    "up",
-    "down",
     *(f"heat{step}" for step in range(6)),
     *(f"on-heat{step}" for step in range(6)),
 )
@@ -33,6 +31,8 @@ _ROLE_OF = {color: role for role, color in _COLORS.items()}
 _NAMESPACE = re.compile(r"\{[^}]*\}")
 # Roles and names of the parts would repeat in every chart; the label of the whole chart is read.
 _DROPPED = ("aria-", "role", "class", "font-family", "pointer-events", "version", "opacity")
+# Without a color they are helpers of the renderer, which must not be painted.
+_SHAPES = {"path", "rect", "line"}
 
 
 def color(role: str) -> str:
@@ -66,7 +66,7 @@ def _clean(element: ET.Element) -> None:
         element.attrib["class"] = " ".join(name for name in classes if name)
     for child in list(element):
         _clean(child)
-        if _is_invisible(child):
+        if child.tag in _SHAPES and "class" not in child.attrib:
             element.remove(child)
 
 
@@ -76,11 +76,3 @@ def _class_of(element: ET.Element, attribute: str) -> str | None:
         return None
     del element.attrib[attribute]
     return f"{attribute}-{role}"
-
-
-def _is_invisible(element: ET.Element) -> bool:
-    """Return whether an element paints nothing: a helper of the renderer, or an empty group."""
-    if element.tag == "g":
-        return not len(element)
-    is_painted = "class" in element.attrib or element.attrib.get("stroke", "none") != "none"
-    return element.tag in {"path", "rect", "line"} and not is_painted

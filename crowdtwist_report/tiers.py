@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crowdtwist_report import charts
 from crowdtwist_report.content import (
     HIDDEN,
     Cell,
-    Figure,
     Notes,
     Section,
     Table,
     absent,
     number_cell,
     number_cells,
+    rows_left_out,
 )
-from crowdtwist_report.formatting import month, number, percent, title
-from crowdtwist_report.grouping import column, group_totals
-from crowdtwist_report.suppression import hidden_cells
+from crowdtwist_report.formatting import NO_TIER, percent, tier_title
+from crowdtwist_report.months import add_months
+from crowdtwist_report.suppression import MINIMUM, hidden_cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date
 
     from crowdtwist_report.content import Block
     from crowdtwist_report.marts import Marts, Row
@@ -53,7 +51,8 @@ def hidden_tiers(tiers: Sequence[Row]) -> set[str]:
 def tiers_section(marts: Marts) -> Section:
     """Return the section with the tiers and the moves between them."""
     tiers = marts.tables["tiers"]
-    blocks = (_tier_table(tiers), *_moves(marts)) if tiers else absent(_NO_TIERS)
+    has_tiers = any(row["tier"] != NO_TIER for row in tiers)
+    blocks = (_tier_table(tiers), *_moves(marts)) if has_tiers else absent(_NO_TIERS)
     return Section(
         "tiers",
         "Tiers, and moves between them",
@@ -72,76 +71,53 @@ def _tier_table(tiers: Sequence[Row]) -> Table:
     total = sum(row["members"] for row in tiers)
 
     def row_of(position: int, row: Row) -> list[Cell]:
-        name = title(row["tier"])
+        name = tier_title(row["tier"])
         floor = number_cell(row["floor"])
         if row["tier"] in hidden:
-            return [Cell(name), floor, *[HIDDEN] * 6]
+            return [Cell(name), floor, *[HIDDEN] * 5]
         share = row["members"] / total
         cells = [Cell(name, share), floor, number_cell(row["members"]), Cell(percent(share))]
         for status in STATUSES:
             is_hidden = (position, status) in statuses
             cells += number_cells(row, [status], is_hidden=is_hidden)
-        return [*cells, number_cell(row["balance"])]
+        return cells
 
-    columns = (
-        "Tier",
-        "From",
-        "Members",
-        "Share",
-        "Active",
-        "Dormant",
-        "Never active",
-        "Points held",
-    )
+    columns = ("Tier", "From", "Members", "Share", "Active", "Dormant", "Never active")
     rows = [row_of(position, row) for position, row in enumerate(tiers)]
     return Table("Members of each tier; “From” is the score it begins at", columns, rows)
 
 
 def _moves(marts: Marts) -> tuple[Block, ...]:
-    moves = [row for row in marts.tables["tier_moves_monthly"] if row["members"]]
+    moves = marts.tables["tier_moves_monthly"]
     if not moves:
         return (Notes((_NO_MOVES,), is_absent=True),)
-    months = sorted({row["month"] for row in moves})[-_MOVE_MONTHS:]
-    recent = [row for row in moves if row["month"] in months]
-    figures = _move_figure(months, recent)
-    return (*figures, _move_table(recent), Notes((_ABOUT_MOVES,)))
+    before = add_months(marts.summary["day"], -_MOVE_MONTHS)
+    return _move_table([row for row in moves if row["month"] > before])
 
 
 _NO_MOVES = (
     "No move is known yet. CrowdTwist only tells the present tier, so moves show from the second"
     " build on, or from the stream `live_users` of Live Push."
 )
-_ABOUT_MOVES = "A member who moves twice in a month counts twice in moves, once in members."
+_ABOUT_MOVES = (
+    f"Moves between tiers are those of the last {_MOVE_MONTHS} months. A member who moves twice"
+    " counts twice."
+)
 
 
-def _move_figure(months: Sequence[date], moves: Sequence[Row]) -> tuple[Block, ...]:
-    groups = group_totals(moves, ("direction", "month"), ("moves", "members"))
-    hidden = hidden_cells(column(groups, "members"), [])
-    points: list[charts.Point] = []
-    totals = {"up": 0, "down": 0}
-    for at in months:
-        for direction, sign in (("up", 1), ("down", -1)):
-            key = (direction, at)
-            shown = groups.get(key, {"moves": 0})["moves"] * (key not in hidden)
-            points.append((month(at), direction, sign * int(shown)))
-            totals[direction] += shown
-    if not sum(totals.values()):
-        return ()
-    up, down = (number(total) for total in totals.values())
-    message = f"Moves between tiers by month: {up} up and {down} down in all that is shown."
-    svgs = charts.stacked_bars(points, list(totals), message)
-    legend = (("up", "Moved up"), ("down", "Moved down"))
-    return (Figure("Moves up and down by month", svgs, legend),)
-
-
-def _move_table(moves: Sequence[Row]) -> Table:
-    names = ("moves", "members")
-    groups = group_totals(moves, ("from_tier", "to_tier"), names)
-    hidden = hidden_cells(column(groups, "members"), [list(groups)])
-    largest = sorted(groups, key=lambda pair: (pair in hidden, -groups[pair]["moves"], pair))
-    rows = []
-    for pair in largest[:_MOVE_ROWS]:
-        name = " \N{RIGHTWARDS ARROW} ".join(map(title, pair))
-        rows.append([Cell(name), *number_cells(groups[pair], names, is_hidden=pair in hidden)])
-    caption = f"Moves of the last {_MOVE_MONTHS} months, most frequent first"
-    return Table(caption, ("Move", "Moves", "Members"), rows)
+def _move_table(rows: Sequence[Row]) -> tuple[Block, ...]:
+    moves: dict[tuple[str, str], int] = {}
+    members: dict[tuple[str, str], int] = {}
+    for row in rows:
+        pair = (row["from_tier"], row["to_tier"])
+        moves[pair] = moves.get(pair, 0) + row["moves"]
+        # The same members can move in several months.
+        members[pair] = max(members.get(pair, 0), row["members"])
+    shown = [pair for pair in moves if members[pair] >= MINIMUM]
+    cells = [
+        [Cell(" \N{RIGHTWARDS ARROW} ".join(map(tier_title, pair))), number_cell(moves[pair])]
+        for pair in sorted(shown, key=lambda pair: (-moves[pair], pair))[:_MOVE_ROWS]
+    ]
+    table = Table("Moves between tiers, most frequent first", ("Move", "Moves"), cells)
+    left_out = rows_left_out(len(moves) - len(shown))
+    return (*[table] * bool(cells), Notes((_ABOUT_MOVES,)), *left_out)

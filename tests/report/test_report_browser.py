@@ -178,7 +178,7 @@ def test_it_prints_in_dark_ink_on_white_with_whole_charts(browser: Browser, pict
 
     assert paper["ground"] == paper["root"] == "rgba(0, 0, 0, 0)"
     assert paper["ink"] == "rgb(29, 28, 26)"
-    assert paper["breaks"] == ["avoid"] * 7
+    assert paper["breaks"] == ["avoid"] * 6
     assert (pictures / "report.pdf").read_bytes().startswith(b"%PDF")
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import signal
+import socket
 import subprocess
 import sys
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -13,10 +18,10 @@ from support.marts import MadeUpMarts
 
 from crowdtwist_report import cli
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 Options = dict[str, Any]
+
+_NO_CONNECTION = "--database: no connection to the database. Check host, port, user, password"
+_NO_URL = "--database: is not a PostgreSQL URL. Write postgresql://user:password@host:5432/name"
 
 _HOLD = """
 import duckdb, sys
@@ -63,11 +68,12 @@ def test_no_such_file(refused: Any) -> None:
     )
 
 
-def test_not_a_duckdb_file(refused: Any, tmp_path: Path) -> None:
-    (tmp_path / "text.csv").write_text("id\n" * 5000, encoding="utf-8")
+@pytest.mark.parametrize("name", ["text.csv", "clock.duckdb"])
+def test_not_a_duckdb_file(refused: Any, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("id\n" * 5000, encoding="utf-8")
 
-    assert refused("--database", "text.csv") == (
-        "text.csv: is not a DuckDB file. Name the one that target-duckdb loads with --database."
+    assert refused("--database", name) == (
+        f"{name}: is not a DuckDB file. Name the one that target-duckdb loads with --database."
     )
 
 
@@ -87,8 +93,8 @@ def test_a_file_that_another_process_holds(refused: Any) -> None:
 
 def test_a_schema_without_the_marts(refused: Any, database: Path) -> None:
     assert refused("--database", database, "--schema", "crowdtwist") == (
-        "The schema `crowdtwist` has no marts. Run `meltano run dbt-duckdb:build`, or name their"
-        " schema with --schema."
+        "The schema `crowdtwist` has no marts. Run `meltano run dbt-duckdb:build`, name their"
+        " schema with --schema, or grant the user SELECT on them."
     )
 
 
@@ -109,30 +115,41 @@ def test_marts_of_an_older_version(refused: Any, tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("members", "message"),
-    [
-        (
-            0,
-            (
-                "The marts have no members. Select the stream `users`, run the tap, and then run"
-                " `meltano run dbt-duckdb:build`."
-            ),
-        ),
-        (
-            4,
-            (
-                "The marts have fewer than 5 members, so every number would be about single"
-                " persons. Load more of the roster."
-            ),
-        ),
-    ],
-)
-def test_too_few_members(refused: Any, tmp_path: Path, members: int, message: str) -> None:
+@pytest.mark.parametrize("members", [0, 4])
+def test_too_few_members(refused: Any, tmp_path: Path, members: int) -> None:
     marts = MadeUpMarts()
     marts.summary["members"] = members
 
-    assert refused("--database", marts.save(tmp_path / "few.duckdb")) == message
+    assert refused("--database", marts.save(tmp_path / "few.duckdb")) == (
+        "The marts have fewer than 5 members, too few for a report. Select the stream `users`, run"
+        " the tap, and then run `meltano run dbt-duckdb:build`."
+    )
+
+
+def test_a_mart_that_the_last_build_did_not_reach(refused: Any, tmp_path: Path) -> None:
+    path = MadeUpMarts().save(tmp_path / "half.duckdb")
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("drop table crowdtwist_marts.tiers")
+
+    assert refused("--database", path) == (
+        "`tiers` is missing: the last build did not finish. Run `meltano run dbt-duckdb:build`"
+        " again, or grant the user SELECT on it."
+    )
+
+
+def test_a_mart_that_cannot_be_read(refused: Any, tmp_path: Path) -> None:
+    path = MadeUpMarts().save(tmp_path / "broken.duckdb")
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("alter table crowdtwist_marts.tiers rename to old_tiers")
+        connection.execute(
+            "create view crowdtwist_marts.tiers as"
+            " select * replace (error('no such day') as floor) from crowdtwist_marts.old_tiers"
+        )
+
+    assert refused("--database", path) == (
+        "The marts cannot be read (Invalid Input Error: no such day). Build them again, or grant"
+        " the user SELECT."
+    )
 
 
 def test_data_that_is_too_old(refused: Any, tmp_path: Path) -> None:
@@ -160,30 +177,77 @@ def test_an_option_that_does_not_exist(refused: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "message"),
+    ("url", "expected"),
     [
+        ("postgresql://loader:s3cret-word@127.0.0.1:1/warehouse", _NO_CONNECTION),
+        ("postgresql://loader:/s3cret-word@127.0.0.1:1/warehouse", _NO_CONNECTION),
         (
-            "postgresql://loader:s3cret-word@127.0.0.1:1/warehouse",
-            (
-                "--database: no connection to 127.0.0.1/warehouse. Check host, port, user, password"
-                " and name of the database."
-            ),
+            "postgresql://loader:s3cret-word\N{FULLWIDTH QUESTION MARK}@127.0.0.1:1/x",
+            _NO_CONNECTION,
         ),
-        (
-            "postgresql://loader:s3cret-word@host?s3cret-word=1",
-            (
-                "--database: is not a PostgreSQL URL. Write postgresql://user:password@host:5432/name,"
-                " with special characters percent-encoded."
-            ),
-        ),
+        ("postgresql://loader:[s3cret-word@127.0.0.1:1/warehouse", _NO_CONNECTION),
+        ("postgresql://loader:s3cret-word@host?s3cret-word=1", _NO_URL),
+        ("postgresql+psycopg2://loader:s3cret-word@host/warehouse", _NO_URL),
+        ("POSTGRESQL://loader:s3cret-word@host/warehouse", _NO_URL),
+        ("host=127.0.0.1 password=s3cret-word", _NO_URL),
     ],
 )
-def test_a_url_without_a_server_does_not_show_its_password(
-    refused: Any, monkeypatch: pytest.MonkeyPatch, url: str, message: str
+def test_a_url_that_leads_to_no_database_is_not_shown(
+    refused: Any, monkeypatch: pytest.MonkeyPatch, url: str, expected: str
 ) -> None:
     monkeypatch.setenv(cli.DATABASE, url)
 
-    assert refused() == message
+    message = refused()
+
+    assert message.startswith(expected)
+    assert "s3cret-word" not in message
+
+
+def test_control_c_is_no_traceback() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"postgresql://127.0.0.1:{server.getsockname()[1]}/warehouse"
+        command = [sys.executable, "-m", "crowdtwist_report", "--database", url]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            connection, _ = server.accept()
+            process.send_signal(signal.SIGINT)
+            _, message = process.communicate(timeout=60)
+            connection.close()
+
+    # Click begins a new line after the terminal's ^C.
+    assert message.strip() == "crowdtwist-report: stopped before the report was written."
+    assert process.returncode == 1
+
+
+def test_a_full_disk_leaves_the_earlier_report(
+    refused: Any, database: Path, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.html"
+    report.write_text("yesterday", encoding="utf-8")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        message = refused("--database", database)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert message == "--output: cannot write report.html (File too large)."
+    assert [path.read_text(encoding="utf-8") for path in tmp_path.iterdir()] == ["yesterday"]
+
+
+def test_the_warehouse_is_not_replaced_by_the_report(refused: Any, tmp_path: Path) -> None:
+    path = MadeUpMarts().save(tmp_path / "warehouse.duckdb")
+    content = path.read_bytes()
+
+    assert refused("--database", path, "--output", "warehouse.duckdb") == (
+        "--output: is the file of --database, which it would replace."
+    )
+    assert path.read_bytes() == content
+
+
+def test_a_report_can_go_to_a_device(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, "--database", database, "--output", os.devnull) == 0
+
+    assert Path(os.devnull).is_char_device()
 
 
 def test_help_lists_the_options(

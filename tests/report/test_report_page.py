@@ -87,7 +87,7 @@ def test_ids_are_unique_and_links_lead_to_one(elements: Elements) -> None:
 def test_charts_say_their_message_in_words(elements: Elements) -> None:
     labels = [found["aria-label"] for _, found in elements.tags if found.get("role") == "img"]
 
-    assert len(labels) == 14
+    assert len(labels) == 12
     assert all(re.search(r"\d", label or "") for label in labels)
 
 

@@ -24,8 +24,12 @@ def test_the_smallest_other_cell_is_hidden_where_a_total_would_give_one_away() -
     assert hidden_cells({"a": 3, "b": 80, "c": 7}, ["abc"]) == {"a", "c"}
 
 
-def test_two_hidden_cells_of_few_members_together_take_a_third_with_them() -> None:
-    assert hidden_cells({"a": 1, "b": 2, "c": 60, "d": 50}, ["abcd"]) == {"a", "b", "d"}
+def test_two_hidden_cells_of_perhaps_the_same_few_members_take_a_third_with_them() -> None:
+    assert hidden_cells({"a": 3, "b": 3, "c": 60, "d": 50}, ["abcd"]) == {"a", "b", "d"}
+
+
+def test_an_empty_cell_is_hidden_where_no_other_is_left() -> None:
+    assert hidden_cells({"a": 4, "b": 0, "c": 9}, ["ab"]) == {"a", "b"}
 
 
 def test_what_a_column_hides_is_not_given_away_by_a_row() -> None:
@@ -47,10 +51,9 @@ def test_no_hidden_cell_can_be_computed_from_totals_of_rows_and_columns(
     hidden = hidden_cells(members, lines)
 
     assert {cell for cell, count in members.items() if 0 < count < MINIMUM} <= hidden
-    assert all(members[cell] for cell in hidden)
     for line in lines:
         inside = [cell for cell in line if cell in hidden]
-        others = [cell for cell in line if members[cell] and cell not in hidden]
+        others = [cell for cell in line if cell not in hidden]
         if inside and others:
             assert len(inside) > 1
-            assert sum(members[cell] for cell in inside) >= MINIMUM
+            assert max(members[cell] for cell in inside) >= MINIMUM
