@@ -5,12 +5,13 @@ All of it is written once, in the YAML files beside the models.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from scripts.markdown import fill, table
+from scripts.markdown import fill
 
 _MODELS = Path(__file__).resolve().parents[1] / "transform" / "models" / "marts"
 _ORDER = (
@@ -39,12 +40,17 @@ Model = dict[str, Any]
 
 
 def overview() -> str:
-    """Render a table with a line per mart: its grain, and a question that it answers."""
-    rows = (
-        (f"[`{name}`](#{name})", model["config"]["meta"]["grain"], _meta(model, "questions")[0])
+    """Render a list with an item per mart: its grain, and a question that it answers."""
+    items = [
+        f"[`{name}`](#{name}), one row per {_grain(model)}: {_meta(model, 'questions')[0]}"
         for name, model in _models().items()
-    )
-    return table(("Mart", "One row is", "A question that it answers"), rows)
+    ]
+    return "\n".join([*_bullets(items), ""])
+
+
+def _grain(model: Model) -> str:
+    grain: str = model["config"]["meta"]["grain"]
+    return re.sub(r"^(a|an|the whole) ", "", grain)
 
 
 def marts() -> str:
