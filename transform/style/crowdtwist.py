@@ -13,11 +13,6 @@ if TYPE_CHECKING:
 _STATEMENT = "select 1 as number"
 
 
-def check_variables() -> str:
-    """Return nothing: the macro only checks."""
-    return ""
-
-
 def staging(*_arguments: Any, **_named: Any) -> str:
     """Return a statement."""
     return _STATEMENT
@@ -26,11 +21,6 @@ def staging(*_arguments: Any, **_named: Any) -> str:
 def loaded_table(stream: str) -> str:
     """Return the table of a stream."""
     return stream
-
-
-def roll_forward(_period: str) -> str:
-    """Return the last CTE and a statement."""
-    return f"closings as ({_STATEMENT})\n\nselect closings.number from closings"
 
 
 def __getattr__(name: str) -> Callable[..., str]:
