@@ -31,8 +31,8 @@ demo: $(VENV)/.demo ## Sync a made-up loyalty program into DuckDB, on three days
 test: $(VENV)/.dev ## Run all but the slow tests; COVERAGE=1 measures and enforces coverage
 	$(PYTEST) -m "not slow" $(if $(COVERAGE),--cov) $(ARGS)
 
-test-slow: $(VENV)/.dev $(DBT_VENV)/.installed ## Run the slow tests: databases, Meltano, dbt, kills, models, costs
-	DBT_VENV=$(DBT_VENV) $(PYTEST) -m slow $(ARGS)
+test-slow: $(VENV)/.dev $(AIRFLOW_VENV)/.installed $(DBT_VENV)/.installed ## Run the slow tests: databases, Meltano, dbt, Airflow, kills, models, costs
+	AIRFLOW_VENV=$(AIRFLOW_VENV) DBT_VENV=$(DBT_VENV) $(PYTEST) -m slow $(ARGS)
 
 lint: $(VENV)/.dev ## Check style, that of SQL too, and the direction of imports
 	$(BIN)/ruff check .
