@@ -1,0 +1,185 @@
+"""Minutes of load with kills and a full disk: what was acknowledged is there, and memory is flat.
+
+`RECEIVER_SOAK_SECONDS` shortens it for developers.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import time
+from collections import Counter, defaultdict
+from contextlib import closing
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+from support.receiver import LINE, NAME
+from support.receiver_load import MARK, Load
+from support.receiver_supervisor import Supervisor, cpu_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+SECONDS = float(os.environ.get("RECEIVER_SOAK_SECONDS", "300"))
+HALF = SECONDS / 2
+RATE = 500
+CONNECTIONS = 16
+KILL_INTERVAL = 10
+MAX_GROWTH_BYTES = 8 * 1024 * 1024
+_NUMBER = re.compile(rb'"%s": ?"(\d+)"' % MARK.encode())
+
+
+class Step(NamedTuple):
+    """What is done at a time, in seconds since the beginning of its half."""
+
+    at: float
+    action: Callable[[], object]
+
+
+def kills(supervisor: Supervisor) -> Iterator[Step]:
+    """Kill it every ten seconds: without warning, politely, and twice in a row, by turns.
+
+    The second of two kills comes while the events that piled up are sent.
+    """
+    for number in range(1, int(HALF / KILL_INTERVAL)):
+        at = number * KILL_INTERVAL
+        if number % 3 == 2:
+            yield Step(at, lambda: supervisor.signal(signal.SIGTERM))
+        else:
+            yield Step(at, lambda: supervisor.signal(signal.SIGKILL))
+        if number % 3 == 0:
+            yield Step(at + 2, lambda: supervisor.signal(signal.SIGKILL))
+
+
+def full_disk(supervisor: Supervisor, *times: float) -> Iterator[Step]:
+    """Fill the disk for four seconds, at first in the middle of a line."""
+    for at in times:
+        yield Step(at, supervisor.tear_files)
+        yield Step(at + 1, supervisor.fill_disk)
+        yield Step(at + 4, supervisor.free_disk)
+
+
+def play(
+    load: Load, supervisor: Supervisor, steps: Iterable[Step], is_over: Callable[[], bool]
+) -> None:
+    """Post, do the steps and keep the receiver running, until all steps are done and it is over."""
+    plan = sorted(steps, key=attrgetter("at"))
+    begun = time.monotonic()
+
+    def tick() -> bool:
+        while plan and plan[0].at <= time.monotonic() - begun:
+            plan.pop(0).action()
+        supervisor.keep_running()
+        load.address = ("127.0.0.1", supervisor.port)
+        return not plan and is_over()
+
+    load.run(tick)
+
+
+def metrics(port: int) -> dict[str, float]:
+    """The sum of each metric over its labels, and the responses by status."""
+    response = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=30)
+    assert response.status_code == 200
+    sums: dict[str, float] = defaultdict(float)
+    for family in text_string_to_metric_families(response.text):
+        for sample in family.samples:
+            name = sample.name.removeprefix("crowdtwist_receiver_")
+            sums[name] += sample.value
+            if name == "responses_total":
+                sums[sample.labels["status"]] += sample.value
+    return sums
+
+
+def numbers(paths: Iterable[Path], load: Load) -> Iterator[int]:
+    """The numbers of the events in complete lines, each of which must be exactly as it was sent."""
+    for path in paths:
+        with path.open("rb") as lines:
+            for line in lines:
+                if line.endswith(b"\n"):
+                    text, number = LINE.fullmatch(line), _NUMBER.search(line)
+                    assert text, line
+                    assert number, line
+                    assert text[2] == load.event(int(number[1]))
+                    yield int(number[1])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS * 3 + 120)
+@pytest.mark.skipif(sys.platform != "linux", reason="limits another process")
+def test_nothing_acknowledged_is_lost_and_memory_is_flat(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    directory = tmp_path / "live"
+    load = Load(int(SECONDS * RATE), RATE, CONNECTIONS)
+    resident: list[int] = []
+    started = time.monotonic()
+    half_over = started + HALF
+    log = tmp_path / "log"
+    options = ("--metrics-allow", "127.0.0.1/32")
+    with Supervisor(directory, log, *options) as supervisor, closing(load):
+        many_lives = [*kills(supervisor), *full_disk(supervisor, *range(8, int(HALF) - 4, 25))]
+        play(load, supervisor, many_lives, lambda: time.monotonic() >= half_over)
+        supervisor.signal(signal.SIGKILL)
+        load.run(load.is_disconnected)
+        earlier_files, earlier_statuses = set(directory.iterdir()), Counter(load.statuses)
+
+        spells = [HALF * share for share in (0.05, 0.4, 0.7)]
+        one_life = [
+            *full_disk(supervisor, *spells),
+            Step(HALF * 0.25, lambda: resident.append(supervisor.resident_bytes())),
+        ]
+        lives = supervisor.lives
+        play(load, supervisor, one_life, load.is_done)
+        resident.append(supervisor.resident_bytes())
+        seconds = time.monotonic() - started
+        life_seconds = time.monotonic() - supervisor.began
+        counted = metrics(supervisor.port)
+        assert supervisor.lives == lives + 1
+        assert supervisor.stop() == 0
+
+    files = sorted(directory.iterdir())
+    assert all(NAME.fullmatch(path.name) for path in files)
+    in_life = Counter(numbers((path for path in files if path not in earlier_files), load))
+    stored = Counter(numbers(earlier_files, load)) + in_life
+    answers = load.statuses - earlier_statuses
+    torn = [path for path in files if not path.read_bytes().endswith(b"\n")]
+    for name, value in {
+        "events": len(stored),
+        "stored more than once": stored.total() - len(stored),
+        "responses": dict(load.statuses),
+        "requests without response": load.lost,
+        "bytes of events": load.sizes,
+        "seconds": round(seconds),
+        "seconds of the last life": round(life_seconds),
+        "lives": supervisor.lives,
+        "failed starts": supervisor.failed_starts,
+        "torn files": len(torn),
+        "resident bytes": resident,
+        "CPU seconds": cpu_seconds(),
+    }.items():
+        record_property(name, value)
+
+    assert [n for n, acked in enumerate(load.acknowledged) if acked and n not in stored] == []
+    assert all(load.acknowledged)  # in the end each event was stored
+    assert set(load.statuses) == {200, 503}
+    assert len(stored) / seconds > RATE / 2
+    assert resident[-1] - resident[0] < MAX_GROWTH_BYTES
+    # The tests of all this mean something only if it happened.
+    assert torn
+    assert supervisor.failed_starts > 0
+    assert load.lost > 0
+
+    assert counted["events_stored_total"] == counted["200"] == answers[200]
+    assert counted["503"] == answers[503]
+    assert answers[200] <= in_life.total() <= answers[200] + answers[503]
+    assert counted["disk_errors_total"] >= len(spells)
+    assert counted["failing"] == counted["events_waiting"] == counted["bytes_waiting"] == 0
+    assert "Traceback" not in log.read_text(encoding="utf-8")
+    for path in files:
+        path.unlink()  # hundreds of megabytes
