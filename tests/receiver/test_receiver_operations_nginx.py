@@ -30,8 +30,8 @@ pytestmark = pytest.mark.skipif(
 
 ROOM = Path(__file__).resolve().parents[2] / "orchestrate" / "receiver"
 SITE = (ROOM / "nginx.conf").read_text(encoding="utf-8")
-_, _, _OPTIONS = (ROOM / "receiver.env").read_text(encoding="utf-8").rpartition("OPTIONS=")
-OPTIONS = shlex.split(shlex.split(_OPTIONS)[0])
+ENVIRONMENT = (ROOM / "receiver.env").read_text(encoding="utf-8")
+OPTIONS = shlex.split(shlex.split(ENVIRONMENT.rpartition("OPTIONS=")[2])[0])
 _, HARD = resource.getrlimit(resource.RLIMIT_FSIZE)
 MIB = 1024 * 1024
 PROFILE = {"id": 1000003, "username": "ada", "redeemablePoints": 27}
@@ -135,7 +135,7 @@ def test_only_the_paths_of_events_are_reachable(tmp_path: Path, front: Any) -> N
         for path in [*paths, "/live/..%2fmetrics", "/x/..;/metrics", "/live%2f..%2fhealth"]:
             with site.connect() as connection:  # by hand: a client would resolve the dots
                 connection.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
-                answer = b"".join(iter(lambda: connection.recv(65536), b""))  # noqa: B023
+                answer = b"".join(iter(lambda: connection.recv(65536), b""))
             assert answer.startswith(b"HTTP/1.1 404 "), path
             assert b"events_stored" not in answer, path
         assert site.request("GET", "/live").status_code == 405
@@ -196,7 +196,7 @@ def test_while_no_receiver_runs_it_is_told_to_send_again(tmp_path: Path, front: 
     gone = free_port()
     site = front(gone)
     answer = site.post(PROFILE)
-    assert (answer.status_code, answer.json()) == (503, {"error": "no receiver responds"})
+    assert (answer.status_code, answer.text) == (503, "no receiver responds")
     assert answer.headers["retry-after"] == "5"
     statuses: list[int] = []
     client = Thread(target=lambda: statuses.extend(site.post_until_stored(PROFILE)))
