@@ -31,7 +31,7 @@ HALF = SECONDS / 2
 RATE = 500
 CONNECTIONS = 16
 KILL_INTERVAL = 10
-MAX_GROWTH_BYTES = 8 * 1024 * 1024
+MAX_GROWTH_BYTES = 4 * 1024 * 1024
 _NUMBER = re.compile(rb'"%s": ?"(\d+)"' % MARK.encode())
 
 
