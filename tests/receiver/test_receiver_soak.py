@@ -31,6 +31,9 @@ HALF = SECONDS / 2
 RATE = 500
 CONNECTIONS = 16
 KILL_INTERVAL = 10
+SPELLS_OF_LAST_LIFE = (0.05, 0.4, 0.7)
+"""When the disk is full, as shares of that half."""
+
 MAX_GROWTH_BYTES = 4 * 1024 * 1024
 _NUMBER = re.compile(rb'"%s": ?"(\d+)"' % MARK.encode())
 
@@ -109,77 +112,92 @@ def numbers(paths: Iterable[Path], load: Load) -> Iterator[int]:
                     yield int(number[1])
 
 
+class Outcome(NamedTuple):
+    """What a soak leaves beside the files.
+
+    Attributes:
+        seconds: how long it took.
+        earlier: files of the lives before the last one.
+        answers: responses of the last life by status.
+        counted: metrics of the last life.
+        resident: bytes of memory, early and at the end of the last life.
+    """
+
+    seconds: float
+    earlier: set[Path]
+    answers: Counter[int]
+    counted: dict[str, float]
+    resident: list[int]
+
+
+def soak(directory: Path, load: Load, supervisor: Supervisor) -> Outcome:
+    """Kill the receiver often for half of the time, then let it live."""
+    begun = time.monotonic()
+    kills_and_spells = [*kills(supervisor), *full_disk(supervisor, *range(8, int(HALF) - 4, 25))]
+    play(load, supervisor, kills_and_spells, lambda: time.monotonic() - begun >= HALF)
+    supervisor.signal(signal.SIGKILL)
+    load.run(load.is_disconnected)
+    earlier, before = set(directory.iterdir()), Counter(load.statuses)
+
+    lives, resident = supervisor.lives, []
+    measure = Step(HALF / 4, lambda: resident.append(supervisor.resident_bytes()))
+    spells = [HALF * share for share in SPELLS_OF_LAST_LIFE]
+    play(load, supervisor, [measure, *full_disk(supervisor, *spells)], load.is_done)
+    resident.append(supervisor.resident_bytes())
+    seconds = time.monotonic() - begun
+    counted = metrics(supervisor.port)
+    assert supervisor.lives == lives + 1
+    assert supervisor.stop() == 0
+    return Outcome(seconds, earlier, load.statuses - before, counted, resident)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(SECONDS * 3 + 120)
 @pytest.mark.skipif(sys.platform != "linux", reason="limits another process")
 def test_nothing_acknowledged_is_lost_and_memory_is_flat(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    directory = tmp_path / "live"
+    directory, log = tmp_path / "live", tmp_path / "log"
     load = Load(int(SECONDS * RATE), RATE, CONNECTIONS)
-    resident: list[int] = []
-    started = time.monotonic()
-    half_over = started + HALF
-    log = tmp_path / "log"
     options = ("--metrics-allow", "127.0.0.1/32")
     with Supervisor(directory, log, *options) as supervisor, closing(load):
-        many_lives = [*kills(supervisor), *full_disk(supervisor, *range(8, int(HALF) - 4, 25))]
-        play(load, supervisor, many_lives, lambda: time.monotonic() >= half_over)
-        supervisor.signal(signal.SIGKILL)
-        load.run(load.is_disconnected)
-        earlier_files, earlier_statuses = set(directory.iterdir()), Counter(load.statuses)
-
-        spells = [HALF * share for share in (0.05, 0.4, 0.7)]
-        one_life = [
-            *full_disk(supervisor, *spells),
-            Step(HALF * 0.25, lambda: resident.append(supervisor.resident_bytes())),
-        ]
-        lives = supervisor.lives
-        play(load, supervisor, one_life, load.is_done)
-        resident.append(supervisor.resident_bytes())
-        seconds = time.monotonic() - started
-        life_seconds = time.monotonic() - supervisor.began
-        counted = metrics(supervisor.port)
-        assert supervisor.lives == lives + 1
-        assert supervisor.stop() == 0
-
-    files = sorted(directory.iterdir())
+        outcome = soak(directory, load, supervisor)
+    files = set(directory.iterdir())
     assert all(NAME.fullmatch(path.name) for path in files)
-    in_life = Counter(numbers((path for path in files if path not in earlier_files), load))
-    stored = Counter(numbers(earlier_files, load)) + in_life
-    answers = load.statuses - earlier_statuses
+    in_last_life = Counter(numbers(files - outcome.earlier, load))
+    stored = Counter(numbers(outcome.earlier, load)) + in_last_life
     torn = [path for path in files if not path.read_bytes().endswith(b"\n")]
+    for path in files:
+        path.unlink()  # hundreds of megabytes
     for name, value in {
         "events": len(stored),
         "stored more than once": stored.total() - len(stored),
         "responses": dict(load.statuses),
         "requests without response": load.lost,
         "bytes of events": load.sizes,
-        "seconds": round(seconds),
-        "seconds of the last life": round(life_seconds),
+        "seconds": outcome.seconds,
         "lives": supervisor.lives,
         "failed starts": supervisor.failed_starts,
         "torn files": len(torn),
-        "resident bytes": resident,
+        "resident bytes": outcome.resident,
         "CPU seconds": cpu_seconds(),
     }.items():
         record_property(name, value)
 
     assert [n for n, acked in enumerate(load.acknowledged) if acked and n not in stored] == []
-    assert all(load.acknowledged)  # in the end each event was stored
+    assert all(load.acknowledged)  # in the end, each event was stored
     assert set(load.statuses) == {200, 503}
-    assert len(stored) / seconds > RATE / 2
-    assert resident[-1] - resident[0] < MAX_GROWTH_BYTES
-    # The tests of all this mean something only if it happened.
+    assert len(stored) / outcome.seconds > RATE / 2
+    assert outcome.resident[-1] - outcome.resident[0] < MAX_GROWTH_BYTES
+    assert "Traceback" not in log.read_text(encoding="utf-8")
+    # What it withstood did happen.
     assert torn
     assert supervisor.failed_starts > 0
     assert load.lost > 0
 
+    counted, answers = outcome.counted, outcome.answers
     assert counted["events_stored_total"] == counted["200"] == answers[200]
     assert counted["503"] == answers[503]
-    assert answers[200] <= in_life.total() <= answers[200] + answers[503]
-    assert counted["disk_errors_total"] >= len(spells)
+    assert answers[200] <= in_last_life.total() <= answers[200] + answers[503]
+    assert counted["disk_errors_total"] >= len(SPELLS_OF_LAST_LIFE)
     assert counted["failing"] == counted["events_waiting"] == counted["bytes_waiting"] == 0
-    assert "Traceback" not in log.read_text(encoding="utf-8")
-    for path in files:
-        path.unlink()  # hundreds of megabytes
