@@ -9,19 +9,23 @@ from typing import TYPE_CHECKING
 from crowdtwist_receiver.body import ClientDisconnected
 from crowdtwist_receiver.events import parse_events
 from crowdtwist_receiver.feeds import PATHS, USERS, detect_feed
-from crowdtwist_receiver.responses import JsonResponse, RequestRejected, json_response
+from crowdtwist_receiver.responses import HttpResponse, RequestRejected, json_response
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from crowdtwist_receiver.addresses import Addresses
     from crowdtwist_receiver.auth import Credentials
     from crowdtwist_receiver.body import BodyReader
     from crowdtwist_receiver.events import Event, Events
     from crowdtwist_receiver.hook import Hook
     from crowdtwist_receiver.journal import Journal
+    from crowdtwist_receiver.metrics import Metrics
     from crowdtwist_receiver.responses import Receive, Scope, Send
     from crowdtwist_receiver.stats import ReceiverStats
 
 _HEALTH = "/health"
+_METRICS = "/metrics"
 _FEEDS: dict[str, str | None] = {**PATHS, "/live": None}
 """Feed of each path that takes events; None for any feed."""
 
@@ -38,6 +42,7 @@ class Receiver:
         journal: stores events.
         stats: counts.
         hook: returns third-party ids.
+        metrics: responds to `/metrics`; None if nobody may read it.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class Receiver:
         journal: Journal,
         stats: ReceiverStats,
         hook: Hook | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._addresses = addresses
         self._credentials = credentials
@@ -55,13 +61,17 @@ class Receiver:
         self._journal = journal
         self._stats = stats
         self._hook = hook
+        # What these respond is not counted: they are requested all the time.
+        self._reports: dict[str, Callable[[Scope], HttpResponse]] = {_HEALTH: self._health}
+        if metrics is not None:
+            self._reports[_METRICS] = metrics.response
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         # Clients may drop the body of a post that is redirected, so extra slashes are ignored.
         path = "/" + "/".join(filter(None, scope["path"].split("/")))
-        if path == _HEALTH and scope["method"] in ("GET", "HEAD"):
-            await self._health().send(send)
+        if path in self._reports and scope["method"] in ("GET", "HEAD"):
+            await self._reports[path](scope).send(send)
             return
         close = False
         reason = ""
@@ -81,16 +91,16 @@ class Receiver:
         self._stats.count_response(response.status, reason)
         await response.send(send, close=close)
 
-    async def _handle(self, path: str, scope: Scope, receive: Receive) -> JsonResponse:
+    async def _handle(self, path: str, scope: Scope, receive: Receive) -> HttpResponse:
         """Store the events of a post, and return the response.
 
         Raises:
             RequestRejected: the request has another response than 200.
             ClientDisconnected: the client has closed the connection.
         """
-        if path not in _FEEDS and path != _HEALTH:
+        if path not in _FEEDS and path not in self._reports:
             raise RequestRejected(404, "no such path")
-        if path == _HEALTH or scope["method"] != "POST":
+        if path in self._reports or scope["method"] != "POST":
             raise RequestRejected(405, "method not allowed")
         if not self._addresses.accept(scope):
             raise RequestRejected(403, "address not allowed")
@@ -110,7 +120,7 @@ class Receiver:
             raise RequestRejected(400, str(error)) from None
         return await self._take(_FEEDS[path], parsed)
 
-    async def _take(self, feed: str | None, parsed: Events) -> JsonResponse:
+    async def _take(self, feed: str | None, parsed: Events) -> HttpResponse:
         """Store the events of a body, and return the response to them."""
         events = parsed.events
         if not events:
@@ -142,7 +152,7 @@ class Receiver:
         )
         self._stats.events.update(feeds)
 
-    def _health(self) -> JsonResponse:
+    def _health(self, _: Scope) -> HttpResponse:
         """Report whether events are being stored; needs no authentication."""
         journal = self._journal
         last = journal.last_commit

@@ -22,7 +22,9 @@ from crowdtwist_receiver.body import BodyReader
 from crowdtwist_receiver.disk import prepare_directory
 from crowdtwist_receiver.hook import Hook, load_hook
 from crowdtwist_receiver.journal import Journal
+from crowdtwist_receiver.metrics import Metrics
 from crowdtwist_receiver.options import ReceiverOptions
+from crowdtwist_receiver.retention import remove_every_hour
 from crowdtwist_receiver.serving import Server, open_socket
 from crowdtwist_receiver.stats import ReceiverStats, log
 
@@ -97,6 +99,13 @@ def _parser() -> argparse.ArgumentParser:
         "network of proxies whose X-Forwarded-For is trusted; repeatable",
         **networks,
     )
+    add(
+        "--metrics-allow",
+        _network,
+        "network that may read /metrics; repeatable. Without it, nobody may",
+        **networks,
+    )
+    add("--keep-days", int, "remove captures that many days after their hour")
     parser.add_argument(
         "--no-authentication",
         action="store_true",
@@ -151,7 +160,11 @@ async def _serve(
     stats = ReceiverStats()
     journal = Journal(options.directory, options.max_queue, stats)
     addresses = Addresses(options.allow, options.trusted_proxy)
-    receiver = Receiver(addresses, credentials, bodies, journal, stats, hook)
+    metrics = None
+    if options.metrics_allow:
+        readers = Addresses(options.metrics_allow, options.trusted_proxy)
+        metrics = Metrics(readers, journal, stats)
+    receiver = Receiver(addresses, credentials, bodies, journal, stats, hook, metrics)
     server = Server(receiver, options, stats.report_if_due, bodies.stop)
     loop = asyncio.get_running_loop()
     stop_signals = [signal.SIGINT, signal.SIGTERM]
@@ -162,11 +175,17 @@ async def _serve(
     if options.max_seconds is not None:
         loop.call_later(options.max_seconds, server.stop)
     journal.start()
+    tasks = []
+    if options.keep_days is not None:
+        remover = remove_every_hour(options.directory, options.keep_days, stats)
+        tasks.append(loop.create_task(remover))
     # The journal closes after the server, so that requests in flight are still stored.
     try:
         _announce(options, sock)
         await server.serve(sockets=[sock])
     finally:
+        for task in tasks:
+            task.cancel()
         journal.close()
         stats.report()
         for number in stop_signals:

@@ -22,6 +22,8 @@ PATHS = {
 }
 """Path of each feed."""
 
+FEEDS = tuple(PATHS.values())
+
 # Names of properties are compared in lower case, without underscores.
 _MARKS = {"useractivityid": ACTIVITIES, "orderid": REDEMPTIONS, "tierinfo": USERS}
 """Names that only the events of one feed have."""

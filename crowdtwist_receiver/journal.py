@@ -35,6 +35,11 @@ _RETRY_INTERVAL_SECONDS = 1
 _HOUR_LENGTH = len("20261120T10")
 
 
+def feed_of(stem: str) -> str:
+    """Return the feed of a file's stem, such as `live_users` of `live_users-20261120T10`."""
+    return stem[: -_HOUR_LENGTH - 1]
+
+
 class _Entry(NamedTuple):
     """Lines that are acknowledged together, each with the stem of its file's name."""
 
@@ -68,16 +73,19 @@ class Journal:
         self.events = 0
         self.is_failing = False
         self.last_commit: float | None = None
+        self.last_sync: dict[str, float] = {}
+        """When a file of each feed was last synced, as a Unix timestamp."""
         self._directory = directory
         self._capacity = capacity
         self._stats = stats
         self._open_file = open_file
         self._retry_interval = retry_interval
         self._instance = secrets.token_hex(4)
-        # `_queue`, `_queued_bytes` and `_closing` are guarded by `_wake`. `_files`, `_instance` and
-        # `_syncs` belong to the writer thread, `events` to the event loop.
+        # `_queue`, `_batch`, `_queued_bytes` and `_closing` are guarded by `_wake`. `_files`,
+        # `_instance` and `_syncs` belong to the writer thread, `events` to the event loop.
         self._files: dict[str, DiskFile] = {}
         self._queue: list[_Entry] = []
+        self._batch: list[_Entry] = []
         self._queued_bytes = 0
         self._syncs = 0
         self._closing = False
@@ -125,6 +133,16 @@ class Journal:
                 self._wake.notify()
         return entry.stored
 
+    def waiting(self) -> dict[str, list[int]]:
+        """Return the sizes in bytes of the lines that wait to be stored, by feed."""
+        with self._wake:
+            entries = [*self._queue, *self._batch]
+        sizes: dict[str, list[int]] = defaultdict(list)
+        for entry in entries:
+            for stem, line in entry.lines:
+                sizes[feed_of(stem)].append(len(line))
+        return sizes
+
     def _run(self) -> None:
         while True:
             with self._wake:
@@ -136,6 +154,7 @@ class Journal:
                 # Group commit: all that was queued during the last sync shares the next one. Under
                 # load the batches grow, and the number of syncs per second stays the same.
                 batch, self._queue = self._queue, []
+                self._batch = batch
             # The lock is free during the commit, so that requests can be queued.
             if batch:
                 self._commit(batch)
@@ -166,7 +185,10 @@ class Journal:
         else:
             self._close_past_hours(lines.keys())
             self.last_commit = time.monotonic()
+            now = time.time()
+            self.last_sync |= {feed_of(stem): now for stem in lines}
         with self._wake:
+            self._batch = []
             self._queued_bytes -= sum(entry.size for entry in batch)
             self.is_failing = failed
         syncs, self._syncs = self._syncs, 0

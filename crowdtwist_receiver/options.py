@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MIB = 2**20
 _PORT_COUNT = 65536
+_MAX_DAYS = 36_500
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class ReceiverOptions:
         no_authentication: accept events without credentials, from allowed networks.
         allow: networks that may post; empty for all. Applies in addition to authentication.
         trusted_proxy: networks of proxies whose `X-Forwarded-For` is trusted.
+        metrics_allow: networks that may read `/metrics`; empty for none.
+        keep_days: days after which captures are removed; None for never.
         max_seconds: stop after that many seconds; None for never.
     """
 
@@ -59,6 +62,8 @@ class ReceiverOptions:
     no_authentication: bool = False
     allow: Sequence[Network] = ()
     trusted_proxy: Sequence[Network] = ()
+    metrics_allow: Sequence[Network] = ()
+    keep_days: int | None = None
     max_seconds: float | None = None
 
     def __post_init__(self) -> None:
@@ -81,7 +86,12 @@ class ReceiverOptions:
             "--no-authentication: requires --allow.": is_open and not self.allow,
             "--allow: must not contain a loopback address with --no-authentication, because a local"
             " proxy would let every client in.": is_open and has_loopback(self.allow),
-            "--trusted-proxy: requires --allow.": self.trusted_proxy and not self.allow,
+            "--trusted-proxy: requires --allow or --metrics-allow.": (
+                self.trusted_proxy and not self.allow and not self.metrics_allow
+            ),
+            "--keep-days: must be from 1 to 36500.": (
+                self.keep_days is not None and not 1 <= self.keep_days <= _MAX_DAYS
+            ),
             "--max-seconds: must not be negative.": not (self.max_seconds or 0) >= 0,
         }
         for message, is_present in faults.items():

@@ -14,8 +14,8 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 _CLOSE = (b"connection", b"close")
 
 
-class JsonResponse(NamedTuple):
-    """A status, a JSON body and all headers."""
+class HttpResponse(NamedTuple):
+    """A status, a body and all headers."""
 
     status: int
     body: bytes
@@ -28,12 +28,17 @@ class JsonResponse(NamedTuple):
         await send({"type": "http.response.body", "body": self.body})
 
 
-def json_response(status: int, content: Mapping[str, Any], **headers: bytes) -> JsonResponse:
-    """Build a response; underscores in header names stand for hyphens."""
+def json_response(status: int, content: Mapping[str, Any], **headers: bytes) -> HttpResponse:
+    """Build a response of JSON; underscores in header names stand for hyphens."""
     body = json.dumps(content, separators=(",", ":")).encode()
+    return http_response(status, body, b"application/json", **headers)
+
+
+def http_response(status: int, body: bytes, content_type: bytes, **headers: bytes) -> HttpResponse:
+    """Build a response; underscores in header names stand for hyphens."""
     more = tuple((name.replace("_", "-").encode(), value) for name, value in headers.items())
     length = (b"content-length", str(len(body)).encode())
-    return JsonResponse(status, body, ((b"content-type", b"application/json"), length, *more))
+    return HttpResponse(status, body, ((b"content-type", content_type), length, *more))
 
 
 class RequestRejected(Exception):  # noqa: N818 - an outcome, not an error

@@ -1,4 +1,4 @@
-"""Counts of the receiver, logged once a minute, and its log lines."""
+"""Counts of the receiver, of which those of each minute are logged, and its log lines."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def log(message: str) -> None:
 
 
 class ReceiverStats:
-    """Counts since the last report.
+    """Counts since the start.
 
     Attributes:
         responses: responses by status and, if the request was rejected, reason.
         events: stored events by feed, and the number of repaired bodies.
-        disk: commits, failed commits and syncs.
+        disk: commits, failed commits, syncs and removed captures.
 
     Args:
         clock: monotonic clock, in seconds.
@@ -39,6 +39,7 @@ class ReceiverStats:
         self.disk: Counter[str] = Counter()
         self._clock = clock
         self._since = clock()
+        self._reported: dict[str, Counter[str]] = {}
 
     def count_response(self, status: int, reason: str = "") -> None:
         """Count a response; the reason must hold nothing of the request."""
@@ -50,19 +51,18 @@ class ReceiverStats:
             self.report()
 
     def report(self) -> None:
-        """Log the counts since the last report, and reset them."""
+        """Log the counts since the last report."""
         now = self._clock()
+        totals = {
+            "stored": self.events.copy(),
+            "responses": self.responses.copy(),
+            "disk": self.disk.copy(),
+        }
         sections = [
-            f"{name}: {', '.join(f'{count} x {label}' for label, count in sorted(counts.items()))}"
-            for name, counts in (
-                ("stored", self.events),
-                ("responses", self.responses),
-                ("disk", self.disk),
-            )
-            if counts
+            f"{name}: {', '.join(f'{count} x {label}' for label, count in sorted(new.items()))}"
+            for name, counts in totals.items()
+            if (new := counts - self._reported.get(name, Counter()))
         ]
         log(f"last {now - self._since:.0f} s: {'; '.join(sections) or 'no activity'}")
-        self.events.clear()
-        self.responses.clear()
-        self.disk.clear()
+        self._reported = totals
         self._since = now

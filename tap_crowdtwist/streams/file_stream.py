@@ -147,8 +147,7 @@ class FileStream(CrowdTwistStream):
         run, state = self.run, self.stream_state
         is_incremental = self.replication_method == REPLICATION_INCREMENTAL
         files = self.files()
-        if not files:
-            self._check_no_files(state.get("replication_key_value"))
+        self._check_files(files, state.get("replication_key_value"))
         if not is_incremental:
             state.clear()
         history = FileHistory.load(state.get("files"), self.history_size)
@@ -173,13 +172,19 @@ class FileStream(CrowdTwistStream):
                 self._tap.state_writer.write_state(self.tap_state)
                 checkpoint = run.clock()
 
-    def _check_no_files(self, last: str | None) -> None:
-        """Warn that there are no files.
+    def _check_files(self, files: list[File], last: str | None) -> None:
+        """Warn if there are no files.
+
+        Args:
+            files: the files of this feed.
+            last: the bookmark of earlier runs.
 
         Raises:
             SettingError: earlier runs have read some, so the path is wrong or the folder was
                 emptied.
         """
+        if files:
+            return
         if last and self.has_lasting_files:
             raise SettingError(
                 self.naming.setting,

@@ -26,6 +26,8 @@ MAX_RECENT_EVENTS = 100_000
 _GROWING_PERIOD = 2 * HOUR
 """Time for which a file may be appended to, from the beginning of its hour."""
 
+_HOUR_LENGTH = len("2026-11-20T10")
+
 _NO_ID = frozenset({"", "0", "-1"})
 """Values that stand for no id."""
 
@@ -75,6 +77,33 @@ class LivePushStream(FileStream):
             row["received_at"] = event.received_at
             row["event_id"] = self._event_id(row, content)
             yield from self.rows(row)
+
+    @override
+    def _check_files(self, files: list[File], last: str | None) -> None:
+        """Warn too if captures may have been removed before they were read.
+
+        Removal begins with the oldest. So all new captures are there as long as one is left of the
+        newest hour that was read, of any feed: the hours of a rare feed are far apart.
+        """
+        super()._check_files(files, last)
+        bookmarks = self.tap_state.get("bookmarks", {})
+        read = [
+            str(bookmarks[name]["replication_key_value"])[:_HOUR_LENGTH]
+            for name in self._tap.streams
+            if name.startswith("live_") and "replication_key_value" in bookmarks.get(name, {})
+        ]
+        if not read or any(_hour(file) <= max(read) for file in files):
+            return
+        left = [_hour(file) for file in self.source.files(self.run.now())]
+        if left and min(left) > max(read):
+            self.logger.warning(
+                "%s: captures may have been removed before they were read: the newest that earlier "
+                "runs read is of %s (UTC), the oldest that is left of %s; keep captures for longer "
+                "than the time between two runs",
+                self.name,
+                max(read),
+                min(left),
+            )
 
     def rows(self, event: Row) -> Iterator[Row]:
         """Yield the raw rows of an event, whose properties are already renamed."""
@@ -135,6 +164,10 @@ class LivePushStream(FileStream):
         if len(self._recent) > MAX_RECENT_EVENTS:
             del self._recent[next(iter(self._recent))]
         return True
+
+
+def _hour(file: File) -> str:
+    return f"{file.timestamp:%Y-%m-%dT%H}"
 
 
 def _pop_entries(event: Row) -> list[tuple[str, int, Row]]:

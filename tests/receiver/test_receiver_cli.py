@@ -88,7 +88,7 @@ def refused(capsys: pytest.CaptureFixture[str], *options: str) -> str:
         (["--api-key", "x"], "Unrecognized arguments: --api-key x."),
         (["--allow", "10.0.0.1/8"], "Argument --allow: " + NETWORK),
         (["--trusted-proxy", "localhost"], "Argument --trusted-proxy: " + NETWORK),
-        (["--trusted-proxy", "10.0.0.1"], "--trusted-proxy: requires --allow."),
+        (["--trusted-proxy", "10.0.0.1"], "--trusted-proxy: requires --allow or --metrics-allow."),
         (
             ["--no-authentication"],
             "--no-authentication: requires --allow.",

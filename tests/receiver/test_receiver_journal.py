@@ -177,6 +177,23 @@ def test_what_comes_while_the_disk_is_busy_is_synced_at_once(tmp_path: Path) -> 
     assert complete(tmp_path) == [*range(1, 40, 2), "first", *range(0, 40, 2)]
 
 
+def test_what_waits_is_known_by_feed_until_it_is_synced(tmp_path: Path) -> None:
+    async def use(bench: Bench) -> None:
+        waiting = await bench.busy()
+        waiting.append(bench.journal.store([(USERS, line(1)), (ACTIVITIES, line(22))]))
+        assert bench.journal.waiting() == {
+            "live_users": [len(line(1)), len(line("first"))],
+            "live_activities": [len(line(22))],
+        }
+        assert bench.journal.last_sync == {}
+        bench.disk.free.set()
+        await asyncio.gather(*waiting)
+        assert bench.journal.waiting() == {}
+        assert set(bench.journal.last_sync) == {"live_users", "live_activities"}
+
+    with_journal(tmp_path, use)
+
+
 FAULTS: dict[str, tuple[list[Any], list[Any]]] = {
     "nothing written": ([FULL], []),
     "half a line written": ([5], []),
