@@ -22,7 +22,13 @@ _CAPTURE = re.compile(rf"(?:{'|'.join(FEEDS)})-(\d{{8}}T\d\d)-[0-9a-f]{{8}}\.jso
 
 
 async def remove_every_hour(directory: Path, keep_days: int, stats: ReceiverStats) -> None:
-    """Remove old captures now and once an hour, until cancelled."""
+    """Remove old captures now and once an hour, until cancelled.
+
+    Args:
+        directory: the directory of the captures.
+        keep_days: number of days, from 1 to 36,500.
+        stats: counts what was removed.
+    """
     while True:
         # In a thread, so that a slow disk does not hold up requests.
         removed = await asyncio.to_thread(
@@ -36,7 +42,8 @@ def remove_old_captures(directory: Path, keep_days: int, now: datetime) -> int:
     """Remove the captures whose hour, and whose last write, are more than some days ago.
 
     Both must be old: the clock of a receiver may have been wrong when it named a file. Files of
-    other names stay. What was done is logged, and so is the first error.
+    other names stay. One line is logged of what was removed, and one of each reason why a file
+    could not be.
 
     Args:
         directory: the directory of the captures.
