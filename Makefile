@@ -4,7 +4,11 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# A fresh environment has the pip of its Python, which may be older than dependency groups.
+PIP_WITH_GROUPS := 'pip>=25.1'
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+# All extras of pyproject.toml; tests and types need what each of them installs.
+EXTRAS := sandbox,receiver,report,s3,gcs,sftp,demo
 AIRFLOW_VENV ?= .venv-airflow
 DBT_VENV ?= .venv-dbt
 WORKERS ?= auto
@@ -19,7 +23,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow test-airflow bench audit lint-workflows lint format types docs docs-check site recording build check clean
+.PHONY: help demo test test-slow test-airflow bench audit lint-workflows sbom lint format types docs docs-check site recording build check clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
@@ -79,7 +83,17 @@ lint-workflows: $(VENV)/.dev ## Check the GitHub workflows
 	$(BIN)/zizmor --offline --no-progress --persona=pedantic .
 
 build: $(VENV)/.dev ## Build the sdist and the wheel into dist/
+	rm -f dist/tap_crowdtwist-*
 	$(BIN)/python -m build --outdir dist
+
+# Of an environment with the wheel and what it requires, and nothing else. It must have a serial number
+# (so no --output-reproducible), or else actions/attest does not take it for an SBOM.
+sbom: build ## List what the wheel installs, as a CycloneDX SBOM in build/sbom/
+	$(BIN)/python -m venv --clear --without-pip build/sbom/venv
+	$(BIN)/python -m pip --python build/sbom/venv/bin/python install --quiet dist/tap_crowdtwist-*.whl
+	$(BIN)/pipx run --spec cyclonedx-bom==7.5.0 cyclonedx-py environment \
+		--validate --pyproject pyproject.toml \
+		--output-file build/sbom/tap-crowdtwist.cdx.json build/sbom/venv
 
 check: lint types docs-check site test test-slow ## Everything that has to pass
 
@@ -97,11 +111,12 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@echo "Installing everything that development needs into $(VENV)"
-	@$(PIP) --editable '.[sandbox,receiver,report,dev]'
+	@$(PIP) $(PIP_WITH_GROUPS)
+	@$(PIP) --group dev --editable '.[$(EXTRAS)]'
 	@touch $(VENV)/.demo $@
 
 $(VENV)/.site: $(VENV)/.dev
-	@$(PIP) --editable '.[docs]'
+	@$(PIP) --group docs
 	@touch $@
 
 $(BIN)/python:

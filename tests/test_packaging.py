@@ -6,11 +6,13 @@ import json
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.packages import build_packages, run, uv_settings
+from support.pages import block
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
 from tap_crowdtwist import schemas
@@ -18,6 +20,7 @@ from tap_crowdtwist.config.file_settings import FEED_PATHS
 
 pytestmark = pytest.mark.timeout(240)
 
+VERSION = version("tap-crowdtwist")
 PACKAGES = {"tap_crowdtwist", "crowdtwist_receiver", "crowdtwist_report", "crowdtwist_sandbox"}
 
 
@@ -29,14 +32,22 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bin_directory(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def uv_cache(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What uv needs to know, with one cache for all that these tests install."""
+    return uv_settings(tmp_path_factory.mktemp("uv"))
+
+
+@pytest.fixture(scope="module")
+def bin_directory(
+    wheel: Path, uv_cache: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """Programs of an environment with nothing but the wheel and what it requires."""
     home = tmp_path_factory.mktemp("installed")
     uv = [sys.executable, "-m", "uv"]
     run([*uv, "venv", "--python", sys.executable, home / "venv"], home)
     python = home / "venv" / "bin" / "python"
     # In a third of pip's time; `tests/test_installation.py` installs with pip.
-    run([*uv, "pip", "install", "--python", python, wheel], home, uv_settings(home / "uv"))
+    run([*uv, "pip", "install", "--python", python, wheel], home, uv_cache)
     return python.parent
 
 
@@ -56,7 +67,7 @@ def test_about_and_discovery_need_no_extra(bin_directory: Path, tmp_path: Path) 
         run([bin_directory / "tap-crowdtwist", "--about", "--format=json"], tmp_path)
     )
     assert about["name"] == "tap-crowdtwist"
-    assert about["version"] == "0.1.0"
+    assert about["version"] == VERSION
 
     feeds = dict.fromkeys(FEED_PATHS, "nowhere")
     config = write_config(tmp_path, api_key="unused", client_id="512", **feeds)
@@ -116,6 +127,45 @@ def test_tap_syncs_without_the_sources(bin_directory: Path, tmp_path: Path) -> N
     records = [message for message in messages if message["type"] == "RECORD"]
     assert {m["record"]["id"] for m in records if m["stream"] == "users"} == members
     assert messages[-1]["type"] == "STATE"
+
+
+@pytest.fixture
+def uv_tools(wheel: Path, uv_cache: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """Variables with which uv installs tools into this directory, and takes the wheel for ours."""
+    constraint = tmp_path / "constraints.txt"
+    constraint.write_text(f"tap-crowdtwist @ {wheel.as_uri()}\n", encoding="utf-8")
+    return uv_cache | {
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "UV_CONSTRAINT": str(constraint),
+        "UV_PYTHON": sys.executable,
+        "UV_TOOL_DIR": str(tmp_path / "tools"),
+        "UV_TOOL_BIN_DIR": str(tmp_path / "bin"),
+    }
+
+
+def test_uvx_runs_the_wheel_that_make_builds(
+    wheel: Path, uv_tools: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "dist").symlink_to(wheel.parent)
+    del uv_tools["UV_CONSTRAINT"]
+
+    commands = block("Run the wheel without installing it", "console")
+    said = run(["sh", "-eu", "-c", commands], tmp_path, uv_tools)
+
+    assert said.startswith(f"tap-crowdtwist v{VERSION}, ")
+
+
+def test_uv_runs_and_installs_the_tap_by_its_name_and_an_extra(
+    wheel: Path, uv_tools: dict[str, str], tmp_path: Path
+) -> None:
+    said = run(["sh", "-eu", "-c", block("From PyPI", "console")], tmp_path, uv_tools)
+
+    assert said.startswith(f"tap-crowdtwist v{VERSION}, ")
+    assert (tmp_path / "bin" / "tap-crowdtwist").exists()
+    home = tmp_path / "tools" / "tap-crowdtwist"
+    (origin,) = home.glob("lib/*/site-packages/tap_crowdtwist-*.dist-info/direct_url.json")
+    assert json.loads(origin.read_text(encoding="utf-8"))["url"] == wheel.as_uri()
+    run([home / "bin" / "python", "-c", "import paramiko"], tmp_path)
 
 
 def write_config(directory: Path, **settings: Any) -> Path:

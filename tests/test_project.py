@@ -23,11 +23,16 @@ HUB_FIELDS = {
 """What an extractor may have in the hub (schemas/plugin_definitions of meltano/hub)."""
 
 MAY_WRITE = {
-    "release": {"attest": {"id-token", "attestations"}, "publish": {"id-token"}},
+    "release": {
+        "attest": {"id-token", "attestations"},
+        "publish": {"id-token"},
+        "github": {"contents"},
+    },
     "site": {"publish": {"id-token", "pages"}},
 }
 """Rights to write, by workflow and job; no other job has any."""
 
+EXTRAS_TABLE = "project.optional-dependencies"
 HUB_SETTING_FIELDS = {"name", "label", "kind", "description", "options", "sensitive", "value"}
 
 
@@ -58,6 +63,11 @@ def extractor() -> dict[str, Any]:
 def jobs(workflow: Path) -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load(workflow.read_text(encoding="utf-8"))["jobs"]
     return found
+
+
+def steps_with(action: str, job: dict[str, Any]) -> list[dict[str, str]]:
+    """Return the inputs of the steps of a job that use an action, which may be without a name."""
+    return [step["with"] for step in job["steps"] if step.get("uses", "").startswith(f"{action}@")]
 
 
 def test_the_wheel_is_tested_on_each_python_that_is_claimed(pythons: list[str]) -> None:
@@ -100,15 +110,53 @@ def test_jobs_have_no_more_rights_than_they_need_and_end(workflow: Path) -> None
 def test_nothing_that_publishes_runs_code_of_the_checkout() -> None:
     release = jobs(ROOT / ".github" / "workflows" / "release.yml")
 
-    for name in ("attest", "publish"):
-        actions = [step["uses"].partition("@")[0] for step in release[name]["steps"]]
-        assert len(actions) == 2, name
-        assert actions[0] == "actions/download-artifact", name
+    actions = {
+        name: [step.get("uses", "").partition("@")[0] for step in release[name]["steps"]]
+        for name in ("attest", "publish", "github")
+    }
+    download, attest = "actions/download-artifact", "actions/attest"
+    assert actions["attest"] == [download, download, attest, attest]
+    assert actions["publish"] == [download, "pypa/gh-action-pypi-publish"]
+    assert actions["github"] == [download, download, ""]
+    assert release["github"]["steps"][-1]["run"].startswith("gh release create ")
     assert release["publish"]["environment"]["name"] == "pypi"
     site = jobs(ROOT / ".github" / "workflows" / "site.yml")["publish"]
     (step,) = site["steps"]
     assert step["uses"].startswith("actions/deploy-pages@")
     assert site["environment"]["name"] == "github-pages"
+
+
+def test_a_release_has_an_sbom_which_is_attested_and_not_sent_to_pypi() -> None:
+    release = jobs(ROOT / ".github" / "workflows" / "release.yml")
+    uploads = steps_with("actions/upload-artifact", release["build"])
+    paths = {upload["name"]: upload["path"] for upload in uploads}
+    assert paths == {"packages": "dist/", "sbom": "build/sbom/tap-crowdtwist.cdx.json"}
+    assert f"--output-file {paths['sbom']} " in read("Makefile")
+
+    origin, contents = steps_with("actions/attest", release["attest"])
+    assert origin["subject-path"].split() == ["dist/*", "sbom/*"]
+    assert contents == {"subject-path": "dist/*", "sbom-path": "sbom/tap-crowdtwist.cdx.json"}
+
+    (published,) = steps_with("actions/download-artifact", release["publish"])
+    assert published == {"name": "packages", "path": "dist/"}
+    assert release["github"]["steps"][-1]["run"].split()[-2:] == ["dist/*", "sbom/*"]
+
+
+def test_development_installs_every_extra_and_groups_that_no_user_can_name() -> None:
+    declared = read("pyproject.toml")
+    tables = {name: _keys_of(declared, name) for name in ("dependency-groups", EXTRAS_TABLE)}
+    assert tables["dependency-groups"] == ["dev", "docs"]
+    assert not {"dev", "docs"} & set(tables[EXTRAS_TABLE])
+
+    everything = ",".join(tables[EXTRAS_TABLE])
+    assert f"\nEXTRAS := {everything}\n" in read("Makefile")
+    assert f"[{everything}]" in read(".github/workflows/test.yml")
+
+
+def _keys_of(declaration: str, table: str) -> list[str]:
+    """Return the keys of a table of TOML whose values are lists, without Python 3.11's tomllib."""
+    section = declaration.partition(f"\n[{table}]\n")[2].partition("\n[")[0]
+    return re.findall(r"(?m)^(\w+) = \[", section)
 
 
 def test_the_site_is_published_from_where_it_is_built_and_from_main_only() -> None:
@@ -129,7 +177,8 @@ def test_workflows_call_targets_that_exist() -> None:
     targets = {word for command in commands for word in command.split() if "=" not in word}
 
     assert targets >= {"lint", "types", "docs-check", "site", "test", "test-airflow", "audit"}
-    missing = [name for name in targets if not re.search(rf"(?m)^{name}:", makefile)]
+    rules = [name.replace(".venv/", "$(VENV)/") for name in targets]
+    missing = [name for name in rules if f"\n{name}:" not in makefile]
     assert missing == []
 
 
@@ -180,7 +229,7 @@ def test_make_targets_and_files_that_a_guide_names_exist(name: str) -> None:
 
     for target in re.findall(r"make ([a-z-]+)", text):
         assert re.search(rf"(?m)^{target}:", makefile), target
-    rooms = r"tap_crowdtwist|crowdtwist_sandbox|docs|scripts|tests|\.ci"
+    rooms = r"tap_crowdtwist|crowdtwist_\w+|docs|scripts|tests|orchestrate|transform|\.ci"
     for path in re.findall(rf"`((?:{rooms})/.*?)`", text):
         assert list(ROOT.glob(path.rstrip("/"))), path
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from tap_crowdtwist.api.errors import MemberMissingError, NotConfiguredError, UnavailableError
 from tap_crowdtwist.errors import IncompleteError, SettingError
@@ -13,7 +13,7 @@ from tap_crowdtwist.sync.stats import MAX_SHOWN
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
-    from logging import Logger
+    from logging import Logger, LoggerAdapter
 
     from tap_crowdtwist.api.errors import ApiError
     from tap_crowdtwist.config.settings import Settings
@@ -56,7 +56,7 @@ class FailurePolicy:
     missing: MissingMembers
     user_ids: UserIdLookup
     characters_left: Callable[[], int]
-    logger: Logger
+    logger: Logger | LoggerAdapter[Any]  # the latter from SDK 0.55 on
 
     def record_result(
         self, request: MemberRequest, result: MemberResult, sweep: SweepState

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_crowdtwist.api.errors import ApiError, FatalApiError
 from tap_crowdtwist.streams import member_request
@@ -13,7 +13,7 @@ from tap_crowdtwist.sync.stats import SweepBounds
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
-    from logging import Logger
+    from logging import Logger, LoggerAdapter
 
     from tap_crowdtwist.records.normalizer import Row
     from tap_crowdtwist.state import SweepPlan, SweepState
@@ -37,7 +37,7 @@ class MemberReader:
     run: SyncRun
     sweep: SweepState
     read: Callable[[MemberRequest, SweepState], list[Row]]
-    logger: Logger
+    logger: Logger | LoggerAdapter[Any]  # the latter from SDK 0.55 on
 
     def start(self) -> SweepJob[MemberRequest, MemberResult]:
         """Let the workers start on the sweep."""

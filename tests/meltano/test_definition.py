@@ -7,12 +7,16 @@ import re
 import subprocess
 import sys
 from fnmatch import fnmatch
+from importlib import resources
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 from meltano.core.setting_definition import SettingDefinition
+from packaging.specifiers import SpecifierSet
 from support.harness import DEFAULT_STREAMS
 from support.pages import DOCS, block
 
@@ -28,6 +32,15 @@ KINDS = {
     "array": "array",
     "object": "object",
 }
+FIELDS_OF_THE_HUB = {
+    "domain_url",
+    "keywords",
+    "maintenance_status",
+    "quality",
+    "settings_preamble",
+    "supported_python_versions",
+}
+"""What plugin.yaml says to Meltano's hub and a project does not say of a plugin."""
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +78,34 @@ def test_generated_parts_are_current() -> None:
     )
 
     assert result.returncode == 0, result.stdout
+
+
+def errors_of(project: dict[str, Any]) -> list[str]:
+    """Compare a project with the schema that the installed Meltano ships."""
+    path = resources.files("meltano") / "schemas" / "meltano.schema.json"
+    schema = json.loads(path.read_text(encoding="utf-8"))
+    found = Draft202012Validator(schema).iter_errors(project)
+    return [f"{error.json_path}: {error.message}" for error in found]
+
+
+def test_meltano_yml_follows_the_schema_that_meltano_ships(project: Any) -> None:
+    assert errors_of(project) == []
+
+
+def test_plugin_yaml_follows_that_schema_in_all_but_what_it_says_to_the_hub() -> None:
+    plugin = yaml.safe_load((ROOT / "plugin.yaml").read_text(encoding="utf-8"))
+    extractor = {name: plugin[name] for name in plugin.keys() - FIELDS_OF_THE_HUB}
+
+    assert errors_of({"plugins": {"extractors": [extractor]}}) == []
+
+
+def test_the_project_requires_the_versions_of_meltano_that_are_tested(project: Any) -> None:
+    required = project["requires_meltano"]
+    declared = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+    assert re.findall(r'"meltano\b(.*)"', declared) == [required]
+    assert SpecifierSet(required).contains(version("meltano"))
+    assert f"'meltano{required}'" in (DOCS / "airflow.md").read_text(encoding="utf-8")
 
 
 def test_extractor_has_every_setting_with_its_kind_default_and_sensitivity(
