@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 DAG = "crowdtwist"
 KEY = "k3y-0f-a-program/that+must~never=show"
-MEMBERS = 80
+MEMBERS = 64
 RATE = 1200
 SHARDS = 8
 STREAMS = ["users", "user_activity_history", "purchases", "redemptions", "points_expiration"]

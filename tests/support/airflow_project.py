@@ -205,12 +205,11 @@ class Airflow:
 
     def kill_worker(self, worker: Path) -> None:
         """Kill a worker and all that it started, as a machine that fails."""
-        mark = f"HOME={worker}".encode()
-        for process in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):
-                if mark in (process / "environ").read_bytes().split(b"\0"):
-                    os.kill(int(process.name), signal.SIGKILL)
-        self._processes.pop(worker.name).wait(10)
+        process = self._processes.pop(worker.name)
+        for pid in [process.pid, *_descendants(process.pid)]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait(10)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """Ask the API; gives what it answers."""
@@ -268,3 +267,16 @@ class Airflow:
             and (place < 0 or f"map_index={place}" in path.parts)
         ]
         return "\n".join(path.read_text(encoding="utf-8") for path in found)
+
+
+def _descendants(pid: int) -> list[int]:
+    """The ids of the processes that a process started, and that those started."""
+    children: dict[int, list[int]] = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            status = (process / "stat").read_text(encoding="utf-8").rpartition(")")[2]
+            children.setdefault(int(status.split()[1]), []).append(int(process.name))
+    found = list(children.get(pid, ()))
+    for child in found:  # grows on the way
+        found += children.get(child, ())
+    return found

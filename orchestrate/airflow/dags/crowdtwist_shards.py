@@ -59,7 +59,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     roster_sql: Text | None = None
     roster_conn_id: Text | None = None
     members_sql: Text | None = None
-    shards: Number = 4
+    shards: Number = 16
     requests_per_minute: Number = 5000
     streams: Annotated[list[Text], Meta(min_length=1)] | None = None
     transform: Text | None = None
