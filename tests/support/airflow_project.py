@@ -1,4 +1,4 @@
-"""A real Airflow for the tests: scheduler, DAG processor and API server, in a home of its own.
+"""A real Airflow for the tests: its servers and Celery workers, each with a home of its own.
 
 It lives in a virtual environment of its own, which `make test-airflow` makes and names in
 AIRFLOW_VENV; it does not go beside the SDK.
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
@@ -33,7 +33,14 @@ DAGS = CHECKOUT / "orchestrate" / "airflow" / "dags"
 VENV = os.environ.get("AIRFLOW_VENV", "")
 _HOST = "127.0.0.1"
 _PARTS = ("api-server", "dag-processor", "scheduler")
-_NOT_OURS = ("AIRFLOW", "TAP_", "TARGET_", "MELTANO_", "PG", "COV", "PYTHON", "VIRTUAL_ENV")
+SLOTS = 2
+"""Tasks of a worker at the same time."""
+
+HEARTBEAT_TIMEOUT_SECONDS = 25
+
+_NOT_OURS = (
+    *("AIRFLOW", "AWS_", "COV", "MELTANO_", "PG", "PYTHON", "TAP_", "TARGET_", "VIRTUAL_ENV"),
+)
 
 
 def shards() -> Any:
@@ -58,15 +65,27 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float = 120) -> A
 
 
 class Airflow:
-    """An Airflow with the LocalExecutor, from `with Airflow(…) as airflow:` until the block ends.
+    """An Airflow on the Celery executor, from `with Airflow(…) as airflow:` until the block ends.
 
     Args:
         home: a directory for its logs and settings.
         database: the URL of an empty PostgreSQL database.
+        broker: the URL of a Redis.
+        workers: directories, each the home of a worker. They share nothing else than what they
+            reach over the network.
         environment: what the workers' environment holds besides.
+        dags: the DAGs folder.
     """
 
-    def __init__(self, home: Path, database: str, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        home: Path,
+        database: str,
+        broker: str,
+        workers: Sequence[Path],
+        environment: Mapping[str, str],
+        dags: Path,
+    ) -> None:
         with socket.socket() as free:
             free.bind((_HOST, 0))
             port = free.getsockname()[1]
@@ -80,29 +99,33 @@ class Airflow:
             "api__secret_key": secrets.token_urlsafe(32),
             "api__workers": "1",
             "api_auth__jwt_secret": secrets.token_urlsafe(64),
-            "core__dags_folder": str(DAGS),
+            "core__dags_folder": str(dags),
             "core__default_task_retry_delay": "2",
             "core__execution_api_server_url": f"{self._url}/execution/",
-            "core__executor": "LocalExecutor",
+            "celery__broker_url": broker,
+            "celery__result_backend": f"db+{database}",
+            "core__executor": "CeleryExecutor",
             "core__fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             "core__load_examples": "False",
-            "core__parallelism": "6",
+            "core__parallelism": "8",
             "core__simple_auth_manager_all_admins": "True",
             "dag_processor__parsing_processes": "1",
             "database__sql_alchemy_conn": database,
             "database__sql_alchemy_max_overflow": "2",
             "database__sql_alchemy_pool_size": "2",
             "scheduler__scheduler_heartbeat_sec": "1",
+            # A worker that is gone is noticed after this time, by default after five minutes.
+            "scheduler__task_instance_heartbeat_timeout": f"{HEARTBEAT_TIMEOUT_SECONDS}",
+            "scheduler__task_instance_heartbeat_timeout_detection_interval": "2",
             "usage_data_collection__enabled": "False",
         }
+        self.workers = workers
         self._environment = {
             **around,
             **{f"AIRFLOW__{name.upper()}": value for name, value in settings.items()},
-            **environment,
-            "AIRFLOW_HOME": str(home),
-            "HOME": str(home),
             "NO_COLOR": "1",
         }
+        self._workers_environment = environment
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._stack = ExitStack()
         self._session = requests.Session()
@@ -110,9 +133,19 @@ class Airflow:
 
     def __enter__(self) -> Self:
         try:
-            self._command("db", "migrate").wait(120)
+            self._command(self.home, "db", "migrate").wait(120)
             for part in _PARTS:
-                self._processes[part] = self._command(part)
+                self._processes[part] = self._command(self.home, part)
+            for worker in self.workers:
+                self._processes[worker.name] = self._command(
+                    worker,
+                    "celery",
+                    "worker",
+                    f"--celery-hostname={worker.name}",
+                    f"--concurrency={SLOTS}",
+                    "--skip-serve-logs",
+                    **self._workers_environment,
+                )
             wait_for(self._is_up, "Airflow", 90)
             token = self._session.get(f"{self._url}/auth/token", timeout=10).json()["access_token"]
             self._session.headers["Authorization"] = f"Bearer {token}"
@@ -129,12 +162,17 @@ class Airflow:
     ) -> None:
         self._stop()
 
-    def _command(self, *arguments: str) -> subprocess.Popen[bytes]:
-        log = self._stack.enter_context((self.home / f"{arguments[0]}.log").open("wb"))
+    def _command(self, home: Path, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+        log = self._stack.enter_context((home / f"{arguments[0]}.log").open("wb"))
         return subprocess.Popen(
             [str(Path(VENV).absolute() / "bin" / "airflow"), *arguments],
-            cwd=self.home,
-            env=self._environment,
+            cwd=home,
+            env={
+                **self._environment,
+                **environment,
+                "AIRFLOW_HOME": str(home),
+                "HOME": str(home),
+            },
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -143,7 +181,7 @@ class Airflow:
 
     def _is_up(self) -> bool:
         for part, process in self._processes.items():
-            assert process.poll() is None, (self.home / f"{part}.log").read_text(encoding="utf-8")
+            assert process.poll() is None, part
         with suppress(requests.ConnectionError):
             health = self._session.get(f"{self._url}/api/v2/monitor/health", timeout=10).json()
             return all(
@@ -165,6 +203,14 @@ class Airflow:
         self._session.close()
         self._stack.close()
 
+    def kill_worker(self, worker: Path) -> None:
+        """Kill a worker and all that it started, as a machine that fails."""
+        process = self._processes.pop(worker.name)
+        for pid in [process.pid, *_descendants(process.pid)]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait(10)
+
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """Ask the API; gives what it answers."""
         url = f"{self._url}/api/v2/{path}"
@@ -179,6 +225,12 @@ class Airflow:
     def add_connection(self, conn_id: str, **properties: Any) -> None:
         """Add a Connection."""
         self.call("POST", "connections", {"connection_id": conn_id, **properties})
+
+    def change_connection(self, conn_id: str, **properties: Any) -> None:
+        """Replace some properties of a Connection."""
+        body = {"connection_id": conn_id, **properties}
+        path = f"connections/{conn_id}?" + "&".join(f"update_mask={name}" for name in properties)
+        self.call("PATCH", path, body)
 
     def trigger(self, dag: str, run: str, **params: Any) -> None:
         """Start a run of a DAG."""
@@ -209,8 +261,22 @@ class Airflow:
         """What a task instance logged in an attempt, an event a line."""
         found = [
             path
-            for path in (self.home / "logs").glob(f"**/run_id={run}/task_id={task}/**/*.log")
+            for worker in self.workers
+            for path in (worker / "logs").glob(f"**/run_id={run}/task_id={task}/**/*.log")
             if path.name == f"attempt={attempt}.log"
             and (place < 0 or f"map_index={place}" in path.parts)
         ]
         return "\n".join(path.read_text(encoding="utf-8") for path in found)
+
+
+def _descendants(pid: int) -> list[int]:
+    """The ids of the processes that a process started, and that those started."""
+    children: dict[int, list[int]] = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            status = (process / "stat").read_text(encoding="utf-8").rpartition(")")[2]
+            children.setdefault(int(status.split()[1]), []).append(int(process.name))
+    found = list(children.get(pid, ()))
+    for child in found:  # grows on the way
+        found += children.get(child, ())
+    return found

@@ -31,7 +31,17 @@ from contextlib import closing
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Connection, Param, TriggerRule, Variable, dag, get_current_context, task
+from airflow.sdk import (
+    Asset,
+    AssetAlias,
+    Connection,
+    Param,
+    TriggerRule,
+    Variable,
+    dag,
+    get_current_context,
+    task,
+)
 from airflow.sdk.exceptions import (
     AirflowException,
     AirflowFailException,
@@ -50,10 +60,22 @@ from crowdtwist_shards import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from airflow.sdk.execution_time.context import OutletEventAccessors
+
 logger = logging.getLogger("crowdtwist")  # Airflow imports the module under a generated name
 
 VARIABLE = "crowdtwist"
 CONNECTION = "crowdtwist_default"
+
+AT_ONCE = 4
+"""Number of shards that run at the same time; each of them gets this part of the rate.
+
+A constant, because Airflow reads it before the Variable. More shards than this leave less of the
+rate unused at the end, when some are over and the last ones are still running.
+"""
+
+READ = AssetAlias(VARIABLE)
+"""Stands for the Assets of the streams that a run read; their names are known at its end."""
 
 
 @task(retries=2)
@@ -70,10 +92,14 @@ def roster() -> list[dict[str, Any]]:
         except ValueError as error:
             raise AirflowFailException(f"Variable {VARIABLE}: {error}") from None
         logger.info("Wrote a roster of %d ids", number)
-    return settings.parts()
+    return settings.parts(AT_ONCE)
 
 
-@task(retries=5, map_index_template="{{ task.op_kwargs['part']['shard'] }}")
+@task(
+    retries=5,
+    max_active_tis_per_dagrun=AT_ONCE,
+    map_index_template="{{ task.op_kwargs['part']['shard'] }}",
+)
 def sweep(part: dict[str, Any]) -> dict[str, Any]:
     """Run Meltano for one shard, and return its numbers."""
     settings, shard = read_settings(), part["shard"]
@@ -90,9 +116,17 @@ def sweep(part: dict[str, Any]) -> dict[str, Any]:
     return run.result(shard)
 
 
-@task(trigger_rule=TriggerRule.ALL_DONE)
-def complete(parts: list[dict[str, Any]] | None, swept: Iterable[dict[str, Any]] | None) -> None:
-    """Fail, with the numbers, if anything is missing."""
+@task(trigger_rule=TriggerRule.ALL_DONE, outlets=[READ])
+def complete(
+    parts: list[dict[str, Any]] | None,
+    swept: Iterable[dict[str, Any]] | None,
+    *,
+    outlet_events: OutletEventAccessors,
+) -> None:
+    """Fail, with the numbers, if anything is missing; else update the Assets of the streams.
+
+    The Asset of a stream is `crowdtwist_<stream>`. Airflow drops the events of a task that fails.
+    """
     if not parts:
         raise AirflowFailException(
             "There is no roster, so nothing was read; see the log of the task `roster`"
@@ -105,6 +139,8 @@ def complete(parts: list[dict[str, Any]] | None, swept: Iterable[dict[str, Any]]
         raise AirflowFailException(f"Incomplete: {'; '.join(problems)}")
     members = sum(result["members"] for result in results)
     logger.info("Complete: %d members in %d shards", members, len(results))
+    for stream in sorted({stream for result in results for stream in result["streams"]}):
+        outlet_events[READ].add(Asset(f"{VARIABLE}_{stream}"))
 
 
 @task(retries=0)  # a test that failed would fail again

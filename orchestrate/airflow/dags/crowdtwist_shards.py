@@ -59,7 +59,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     roster_sql: Text | None = None
     roster_conn_id: Text | None = None
     members_sql: Text | None = None
-    shards: Number = 4
+    shards: Number = 16
     requests_per_minute: Number = 5000
     streams: Annotated[list[Text], Meta(min_length=1)] | None = None
     transform: Text | None = None
@@ -85,9 +85,14 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         overrides = {name: value for name, value in chosen.items() if value is not None}
         return msgspec.convert(given | overrides, cls)
 
-    def parts(self) -> list[dict[str, Any]]:
-        """Return the tap's settings of each shard; their rates are never more than the whole."""
-        rate = self.requests_per_minute // self.shards
+    def parts(self, at_once: int) -> list[dict[str, Any]]:
+        """Return the tap's settings of each shard.
+
+        Args:
+            at_once: how many shards run at the same time, at the most. The rates of so many are
+                never more than the whole.
+        """
+        rate = self.requests_per_minute // min(self.shards, at_once)
         return [
             {"shard": f"{number}/{self.shards}", "requests_per_minute": rate}
             for number in range(1, self.shards + 1)
@@ -218,7 +223,8 @@ class Run:
 
     def result(self, shard: str) -> dict[str, Any]:
         """Return the outcome for an XCom: small, and without secrets."""
-        users = self.summary["streams"].get("users", {})
+        streams = self.summary["streams"]
+        users = streams.get("users", {})
         lacking = sum(users.get(name, 0) for name in ("missing", "deleted", "failed"))
         return {
             "shard": shard,
@@ -226,6 +232,7 @@ class Run:
             "roster_ids": self.summary["roster_ids"],
             "profiles": users.get("asked", 0) - lacking,
             "problem": self.last_error.removeprefix(_INCOMPLETE),
+            "streams": list(streams),
         }
 
 
@@ -285,7 +292,7 @@ def run_blocks(
     """Run `meltano run` with these arguments, and log each line of its log as it comes."""
     command = [settings.meltano, f"--environment={settings.environment}", "--log-format=json"]
     command += ["--log-level=info", "run", *blocks]
-    project = Path(settings.project)
+    project = Path(settings.project).expanduser()
     with _own_system_directory(project, environment) as own_environment:
         return follow(command, project, own_environment, log)
 
