@@ -36,7 +36,7 @@ test: $(VENV)/.dev ## Run all but the slow tests; COVERAGE=1 measures and enforc
 	$(PYTEST) -m "not slow" $(if $(COVERAGE),--cov) $(ARGS)
 
 test-slow: $(VENV)/.dev $(AIRFLOW_VENV)/.installed $(DBT_VENV)/.installed ## Run the slow tests: databases, Meltano, dbt, Airflow, kills, models, costs
-	AIRFLOW_VENV=$(AIRFLOW_VENV) DBT_VENV=$(DBT_VENV) $(PYTEST) -m slow $(ARGS)
+	AIRFLOW_VENV=$(AIRFLOW_VENV) DBT_VENV=$(DBT_VENV) $(PYTEST) --no-loadscope-reorder -m slow $(ARGS)
 
 lint: $(VENV)/.dev ## Check style, that of SQL too, and the direction of imports
 	$(BIN)/ruff check .

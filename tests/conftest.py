@@ -26,6 +26,11 @@ for _name in [name for name in os.environ if name.startswith(("TAP_", "TARGET_",
     del os.environ[_name]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start what takes minutes first, so that no worker is left with it at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(scope="session")
 def _world() -> Iterator[Sandbox]:
     with sandbox() as running:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.skipif(not VENV, reason="AIRFLOW_VENV is not set: run `make test-airflow`"),
     pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.timeout(600),
 ]
 

@@ -152,6 +152,7 @@ def soak(directory: Path, load: Load, supervisor: Supervisor) -> Outcome:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(SECONDS * 3 + 120)
 @pytest.mark.skipif(sys.platform != "linux", reason="limits another process")
 def test_nothing_acknowledged_is_lost_and_memory_is_flat(tmp_path: Path) -> None:

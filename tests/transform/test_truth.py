@@ -30,7 +30,7 @@ Marts: TypeAlias = "dict[str, list[Row]]"
 """The rows of each mart."""
 
 pytest_plugins = ["support.warehouse_fixtures"]
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(280)]
 
 MARTS = (
     "activity_performance",
