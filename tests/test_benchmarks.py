@@ -22,12 +22,13 @@ from support.harness import (
     sandbox,
 )
 
-from benchmarks import report
+from benchmarks import report, shards
 from benchmarks.environments import Environments
 from benchmarks.measure import Output, Program, Usage
 from benchmarks.server import CompleteRequestLog, RequestStats, Server, request_stats
 from benchmarks.setups import BARE, DLT, NAMES, TAP, TEXTBOOK, TUNED, Runner, Setup
 from benchmarks.setups import Result as Run
+from tap_crowdtwist.members.roster import Shard
 from tap_crowdtwist.streams import API_STREAMS
 from tap_crowdtwist.streams.undated_lists import SAMPLE_SIZE
 
@@ -243,6 +244,27 @@ def test_a_program_is_stopped_after_some_records(tmp_path: Path) -> None:
     usage = Program([sys.executable, "-c", writes], tmp_path).stop_after(1, "a", 30)
     assert usage.code == -signal.SIGTERM
     assert usage.wall < 30
+
+
+def test_shards_of_a_chosen_roster_have_the_sizes_asked_for(world: Sandbox) -> None:
+    known = world.roster()
+    roster = shards.choose(known, len(known) // 3, 4)
+    held = [sum(Shard(n, 4).holds(int(member)) for member in roster) for n in (1, 2, 3, 4)]
+
+    assert held == shards.sizes(len(known) // 3, 4)
+    assert held[3] == pytest.approx(3 * held[0], abs=1)
+    with pytest.raises(ValueError, match="members, not"):
+        shards.choose(known, 2 * len(known), 4)
+
+
+def test_a_lane_that_is_free_takes_the_next_shard() -> None:
+    def wait(seconds: float) -> list[str]:
+        return [sys.executable, "-c", f"import time; time.sleep({seconds})"]
+
+    long, short, *_ = sorted(shards.run_in_lanes([wait(3), *[wait(0.1)] * 3], 2), reverse=True)
+
+    assert 3 < long < 30
+    assert short < long
 
 
 def test_the_sandbox_ends_with_the_one_who_started_it() -> None:

@@ -339,7 +339,7 @@ def test_a_setting_that_the_tap_refuses_needs_a_person(world: Sandbox) -> None:
 
 def test_shards_of_one_roster_add_up_to_it(world: Sandbox) -> None:
     members = [*world.roster(), *world.roster()[:3]]
-    parts = CODE.Settings(shards=2, requests_per_minute=200_000).parts()
+    parts = CODE.Settings(shards=2, requests_per_minute=200_000).parts(at_once=4)
     runs = [run_tap(world, user_ids=members, **part) for part in parts]
     results = [run.result(part["shard"]) for run, part in zip(runs, parts, strict=True)]
 
