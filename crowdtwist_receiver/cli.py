@@ -24,7 +24,7 @@ from crowdtwist_receiver.hook import Hook, load_hook
 from crowdtwist_receiver.journal import Journal
 from crowdtwist_receiver.metrics import Metrics
 from crowdtwist_receiver.options import ReceiverOptions
-from crowdtwist_receiver.retention import remove_every_hour
+from crowdtwist_receiver.retention import remove_every_hour, remove_old_captures
 from crowdtwist_receiver.serving import Server, open_socket
 from crowdtwist_receiver.stats import ReceiverStats, log
 
@@ -137,27 +137,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         hook = None
         if options.third_party_id_hook is not None:
             hook = Hook(load_hook(options.third_party_id_hook), options.hook_timeout)
+        stats = ReceiverStats()
+        # Before the directory is tried: old captures may be what fills the disk.
+        if options.keep_days is not None and options.directory.is_dir():
+            remove_old_captures(options.directory, options.keep_days, stats)
         prepare_directory(options.directory)
         sock = open_socket(options.host, options.port)
     except ValueError as error:
         log(str(error))
         return 1
     try:
-        uvloop.run(_serve(options, credentials, hook, sock))
+        uvloop.run(_serve(options, credentials, hook, sock, stats))
     finally:
         sock.close()
     return 0
 
 
 async def _serve(
-    options: ReceiverOptions, credentials: Credentials | None, hook: Hook | None, sock: socket
+    options: ReceiverOptions,
+    credentials: Credentials | None,
+    hook: Hook | None,
+    sock: socket,
+    stats: ReceiverStats,
 ) -> None:
     bodies = BodyReader(
         max_bytes=options.max_body,
         timeout=options.body_timeout,
         max_incomplete=options.max_bodies,
     )
-    stats = ReceiverStats()
     journal = Journal(options.directory, options.max_queue, stats)
     addresses = Addresses(options.allow, options.trusted_proxy)
     metrics = None

@@ -45,7 +45,10 @@ class Metrics:
         if not self._addresses.accept(scope):
             return json_response(403, {"error": "address not allowed"})
         accepted = dict(scope["headers"]).get(b"accept", b"").decode("latin-1")
-        encode, content_type = choose_encoder(accepted)
+        try:
+            encode, content_type = choose_encoder(accepted)
+        except (TypeError, ValueError):  # it cannot read every version number
+            encode, content_type = choose_encoder("")
         return http_response(200, encode(self._registry), content_type.encode())
 
 
@@ -71,8 +74,8 @@ class _ReceiverCollector(Collector):
         waiting = journal.waiting()
 
         yield _counter("events_stored", "Events on disk.", "feed", _by_feed(stats.events))
-        yield _counter("responses", "Responses to posts.", "status", responses)
-        yield _counter("requests_rejected", "Posts that were rejected.", "reason", rejected)
+        yield _counter("responses", "Responses, but for /health and /metrics.", "status", responses)
+        yield _counter("requests_rejected", "Requests that were rejected.", "reason", rejected)
         yield _gauge(
             "events_waiting",
             "Events that wait to be written.",

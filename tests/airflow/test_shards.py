@@ -162,6 +162,7 @@ def test_what_the_variable_leaves_out_has_a_default() -> None:
         ('{"streams": []}', r"\$.streams"),
         ('{"streams": [1]}', r"\$.streams"),
         ('{"project": null}', r"\$.project"),
+        ('{"project": "~no-such-user/x"}', "`project` or `meltano` begins with ~ and an unknown"),
         ('{"roster": ["a.csv", "b.csv"]}', r"\$.roster"),
         ('{"roster": ""}', r"\$.roster"),
         ('{"roster_sql": "SELECT 1"}', "`roster_sql` needs `roster_conn_id`"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from support.receiver import BY_KEY, receiving, stored
 from crowdtwist_receiver.cli import main
 from crowdtwist_receiver.feeds import FEEDS
 from crowdtwist_receiver.retention import remove_old_captures
+from crowdtwist_receiver.stats import ReceiverStats
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +33,13 @@ def capture(
     return path
 
 
+def remove(directory: Path, keep_days: int) -> int:
+    """Remove what is old at `NOW`; return how many files that were."""
+    stats = ReceiverStats()
+    remove_old_captures(directory, keep_days, stats, NOW)
+    return stats.disk["removed captures"]
+
+
 def touch(path: Path, at: datetime) -> None:
     os.utime(path, (at.timestamp(), at.timestamp()))
 
@@ -42,7 +51,7 @@ def test_captures_are_removed_that_are_that_old(tmp_path: Path) -> None:
     first_kept = capture(tmp_path, hour - 2 * DAY - timedelta(hours=1), written=NOW - 2 * DAY)
     new = capture(tmp_path, NOW)
 
-    removed = remove_old_captures(tmp_path, 2, NOW)
+    removed = remove(tmp_path, 2)
 
     assert removed == len(old) + 1
     assert not any(path.exists() for path in (*old, last_removed))
@@ -56,6 +65,7 @@ def test_other_files_stay_whatever_their_age(tmp_path: Path) -> None:
         "live_users-20250101T10-0123abcd.jsonl.gz",
         "live_users-20250101T10-0123abcd.jsonl.part",
         "live_users-20251399T10-0123abcd.jsonl",
+        "live_users-99991231T23-0123abcd.jsonl",
         "live_users-20250101-0123abcd.jsonl",
         "users-20250101T10-0123abcd.jsonl",
         "notes.txt",
@@ -67,15 +77,15 @@ def test_other_files_stay_whatever_their_age(tmp_path: Path) -> None:
     inside.mkdir()
     kept = capture(inside, old)
 
-    assert remove_old_captures(tmp_path, 1, NOW) == 0
+    assert remove(tmp_path, 1) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*names, "archive"])
     assert kept.exists()
 
 
-def test_a_file_stays_that_a_receiver_with_a_wrong_clock_has_just_named(tmp_path: Path) -> None:
+def test_a_file_that_was_written_lately_stays_whatever_hour_it_is_named_by(tmp_path: Path) -> None:
     path = capture(tmp_path, NOW - 3000 * DAY, written=NOW - MINUTE)
 
-    assert remove_old_captures(tmp_path, 1, NOW) == 0
+    assert remove(tmp_path, 1) == 0
     assert path.exists()
 
 
@@ -88,10 +98,10 @@ def test_a_file_that_cannot_be_removed_is_reported_once_and_stops_nothing(
         touch(path, NOW - 400 * DAY)
     old = capture(tmp_path, NOW - 5 * DAY)
 
-    assert remove_old_captures(tmp_path, 1, NOW) == 1
+    assert remove(tmp_path, 1) == 1
     assert not old.exists()
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "crowdtwist-receiver: removed 1 captures of more than 1 days ago"
+    assert lines[0] == "crowdtwist-receiver: removed captures of more than 1 days ago: 1"
     assert lines[1].startswith("crowdtwist-receiver: cannot remove old captures (2 x ")
     assert len(lines) == 2
 
@@ -99,7 +109,7 @@ def test_a_file_that_cannot_be_removed_is_reported_once_and_stops_nothing(
 def test_a_missing_directory_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert remove_old_captures(tmp_path / "gone", 1, NOW) == 0
+    assert remove(tmp_path / "gone", 1) == 0
     assert "cannot remove old captures (1 x No such file or directory)" in capsys.readouterr().err
 
 
@@ -117,10 +127,27 @@ def test_a_receiver_removes_them_at_its_start_if_asked_to(
 
     assert recent.exists()
     assert old.exists() is (not options)
-    assert ("removed 1 captures of more than 30 days ago" in err) is bool(options)
+    assert ("removed captures of more than 30 days ago: 1" in err) is bool(options)
     assert ("1 x removed captures" in err) is bool(options)
     old.unlink(missing_ok=True)
     assert [line.event for line in stored(tmp_path)] == [{"id": 1}]
+
+
+def test_old_captures_are_removed_before_a_full_disk_ends_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = capture(tmp_path, datetime.now(timezone.utc) - 32 * DAY)
+    for name, secret in BY_KEY.items():
+        monkeypatch.setenv(name, secret)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        code = main(["--directory", str(tmp_path), "--keep-days", "30", "--port", "0"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert code == 1
+    assert not old.exists()
 
 
 @pytest.mark.parametrize(
@@ -132,7 +159,7 @@ def test_a_receiver_removes_them_at_its_start_if_asked_to(
         ("week", "Argument --keep-days: invalid int value: 'week'."),
     ],
 )
-def test_an_odd_number_of_days_is_refused(
+def test_an_invalid_number_of_days_is_refused(
     tmp_path: Path,
     value: str,
     sentence: str,

@@ -158,10 +158,12 @@ def test_promtool_accepts_them_and_no_secret_is_there(
         requests.post(running.url + "/live", json={"id": 1}, auth=(USER, PASSWORD), timeout=10)
         text = text_of(running)
         open_metrics = text_of(running, Accept="application/openmetrics-text; version=1.0.0")
+        odd = text_of(running, Accept="application/openmetrics-text; version=abc")
         head = requests.head(running.url + "/metrics", timeout=10)
 
     subprocess.run(["promtool", "check", "metrics"], input=text, text=True, check=True, timeout=30)
     assert "process_resident_memory_bytes" in text
+    assert PREFIX in odd
     assert open_metrics.rstrip().endswith("# EOF")
     assert (head.status_code, head.text) == (200, "")
     for secret in (KEY, USER, PASSWORD, str(tmp_path)):

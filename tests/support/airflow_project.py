@@ -33,7 +33,7 @@ DAGS = CHECKOUT / "orchestrate" / "airflow" / "dags"
 VENV = os.environ.get("AIRFLOW_VENV", "")
 _HOST = "127.0.0.1"
 _PARTS = ("api-server", "dag-processor", "scheduler")
-SLOTS = 2
+SLOTS = 4
 """Tasks of a worker at the same time."""
 
 HEARTBEAT_TIMEOUT_SECONDS = 25
@@ -117,6 +117,9 @@ class Airflow:
             # A worker that is gone is noticed after this time, by default after five minutes.
             "scheduler__task_instance_heartbeat_timeout": f"{HEARTBEAT_TIMEOUT_SECONDS}",
             "scheduler__task_instance_heartbeat_timeout_detection_interval": "2",
+            # A task that the worker had taken but not begun; by default ten minutes.
+            "scheduler__task_queued_timeout": "60",
+            "scheduler__task_queued_timeout_check_interval": "5",
             "usage_data_collection__enabled": "False",
         }
         self.workers = workers

@@ -69,11 +69,6 @@ class RedisServer:
     ) -> None:
         self._stop()
 
-    def dump(self) -> bytes:
-        """All that it holds, as it writes it to disk."""
-        assert self.ask("SAVE") == b"+OK\r\n"
-        return (self._home / "dump.rdb").read_bytes()
-
     def ask(self, command: str) -> bytes:
         """Send a command; return what it answers, or nothing if it is not there."""
         try:

@@ -71,6 +71,11 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         ):
             if getattr(self, query) and not getattr(self, connection):
                 raise ValueError(f"`{query}` needs `{connection}`, the Connection to run it on")
+        try:
+            expand(self.project)
+            expand(self.meltano)
+        except RuntimeError:
+            raise ValueError("`project` or `meltano` begins with ~ and an unknown user") from None
         if self.shards > self.requests_per_minute:
             raise ValueError("`requests_per_minute` has to be at least `shards`")
 
@@ -97,6 +102,15 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             {"shard": f"{number}/{self.shards}", "requests_per_minute": rate}
             for number in range(1, self.shards + 1)
         ]
+
+
+def expand(path: str) -> Path:
+    """Return a path, in which a ~ in front is the home of whoever runs the worker.
+
+    Raises:
+        RuntimeError: it is that of a user who is unknown.
+    """
+    return Path(path).expanduser()
 
 
 def variables(prefix: str, settings: Mapping[str, Any]) -> dict[str, str]:
@@ -290,9 +304,13 @@ def run_blocks(
     log: Callable[[int, str], None],
 ) -> Run:
     """Run `meltano run` with these arguments, and log each line of its log as it comes."""
-    command = [settings.meltano, f"--environment={settings.environment}", "--log-format=json"]
+    command = [
+        str(expand(settings.meltano)),
+        f"--environment={settings.environment}",
+        "--log-format=json",
+    ]
     command += ["--log-level=info", "run", *blocks]
-    project = Path(settings.project).expanduser()
+    project = expand(settings.project)
     with _own_system_directory(project, environment) as own_environment:
         return follow(command, project, own_environment, log)
 
