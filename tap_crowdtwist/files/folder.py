@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -120,8 +121,8 @@ class FileSource:
 
     def open(self, file: File) -> IO[bytes]:
         """Open a file for reading bytes."""
-        opened: IO[bytes] = self._files.open(file.path, "rb")
-        return opened
+        # fsspec's files of object stores lack the rest of what a file can do, such as readline(size).
+        return io.BufferedReader(self._files.open(file.path, "rb"))
 
     def ahead_error(self, files: Collection[File]) -> SettingError:
         """Return an error about files that were not read because their date is in the future."""
