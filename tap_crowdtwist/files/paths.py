@@ -7,6 +7,7 @@ import re
 from functools import singledispatch
 
 from tap_crowdtwist.errors import TapError
+from tap_crowdtwist.files.cloud_errors import cloud_reason
 
 CHECK_ACCESS = "check that it exists and can be read"
 SEND_AGAIN = "fetch the file again, or have it sent again"
@@ -54,40 +55,49 @@ def without_query(path: str) -> str:
 
 def is_system_error(error: Exception) -> bool:
     """Return whether an error comes from the file system rather than from the file's content."""
-    return isinstance(error, TimeoutError) or bool(getattr(error, "strerror", None))
+    # gzip and bzip2 raise an OSError without such a text for content that is damaged.
+    return (
+        isinstance(error, TimeoutError)
+        or bool(getattr(error, "strerror", None))
+        or bool(cloud_reason(error))
+    )
 
 
-@singledispatch
 def describe_error(error: Exception) -> str:
     """Return why a file cannot be read, without its path and without its content.
 
     The messages of most errors may quote the path or the content of the file.
     """
+    return cloud_reason(error) or _describe(error)
+
+
+@singledispatch
+def _describe(error: Exception) -> str:
     return type(error).__name__
 
 
-@describe_error.register(TapError)
-@describe_error.register(csv.Error)
+@_describe.register(TapError)
+@_describe.register(csv.Error)
 def _(error: Exception) -> str:
     return str(error)
 
 
-@describe_error.register
+@_describe.register
 def _(error: OSError) -> str:
     return error.strerror or type(error).__name__
 
 
-@describe_error.register
+@_describe.register
 def _(_: TimeoutError) -> str:
     return "no answer in time"
 
 
-@describe_error.register
+@_describe.register
 def _(error: ImportError) -> str:
     return next((text for part, text in _NEEDED_BY_URLS.items() if part in str(error)), str(error))
 
 
-@describe_error.register
+@_describe.register
 def _(error: ValueError) -> str:
     # fsspec raises it with "Protocol not known", whatever the case of its first letter.
     is_of_protocol = "rotocol" in str(error)

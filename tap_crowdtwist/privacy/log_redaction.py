@@ -99,8 +99,14 @@ class RedactingFormatter(logging.Formatter):
         return self._redactor(self._inner.format(record))
 
 
+_UNSAFE_AT_DEBUG = ("aiobotocore", "botocore")
+"""Loggers of packages that log whole requests at DEBUG, credentials in their headers included."""
+
+
 def guard_logging(redactor: Redactor = REDACTOR) -> None:
-    """Make every handler of every logger mask secrets."""
+    """Make every handler of every logger mask secrets, and keep those of others out of the log."""
+    for name in _UNSAFE_AT_DEBUG:
+        logging.getLogger(name).setLevel(logging.INFO)
     # Formatters are wrapped, not filters added: only the formatter sees the final text.
     loggers = [logging.getLogger(), *map(logging.getLogger, logging.root.manager.loggerDict)]
     handlers = set(chain.from_iterable(logger.handlers for logger in loggers))
