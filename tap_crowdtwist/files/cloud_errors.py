@@ -1,7 +1,7 @@
 """Reasons for which S3 and GCS did not give a file, from the errors of s3fs and gcsfs.
 
-Most of these errors have no message, or one that quotes a path or what the server said. The packages
-are optional, so their errors are recognized by the names of their classes.
+Most of these errors have no message, or one that quotes a path or what the server said. The
+packages are optional, so their errors are recognized by the names of their classes.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ _NO_ANSWER = "no answer in time"
 _NO_GCS_CREDENTIALS = "no valid Google credentials were found; check GOOGLE_APPLICATION_CREDENTIALS"
 
 _BY_CLASS = {
-    "NoCredentialsError": "no AWS credentials were found; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
-    "AWS_SECRET_ACCESS_KEY",
+    "NoCredentialsError": "no AWS credentials were found; set AWS_PROFILE, or "
+    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     "PartialCredentialsError": "the AWS credentials are incomplete; check AWS_ACCESS_KEY_ID and "
     "AWS_SECRET_ACCESS_KEY, or the profile",
     "ProfileNotFound": "there is no such AWS profile; check AWS_PROFILE and AWS_CONFIG_FILE",
