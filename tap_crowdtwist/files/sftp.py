@@ -20,11 +20,11 @@ from contextlib import suppress
 from typing import Any
 
 import paramiko
-from fsspec.implementations.sftp import SFTPFileSystem
 from typing_extensions import override
 
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.files.paths import describe_error, display_name
+from tap_crowdtwist.files.sftp_transfer import SftpTransfer
 
 SETTING = "sftp_known_hosts"
 OWN_FILES = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")
@@ -126,7 +126,7 @@ class KnownHosts(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]  # parami
         self.check(hostname, key)
 
 
-class KnownHostsFileSystem(SFTPFileSystem):  # type: ignore[misc]  # fsspec is untyped
+class KnownHostsFileSystem(SftpTransfer):
     """fsspec's SFTP file system, restricted to known hosts.
 
     Args:

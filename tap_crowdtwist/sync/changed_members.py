@@ -99,11 +99,15 @@ class ChangeFiles:
         """
         members = MembersInFiles(self._form)
         if self._live is not None:
-            members.add_captures(sorted(live, key=_IN_ORDER), self._live.open)
+            captures = sorted(live, key=_IN_ORDER)
+            with self._live.reading(captures):
+                members.add_captures(captures, self._live.open)
         days = sorted(push, key=_IN_ORDER)
-        for day, files in groupby(days, key=lambda file: file.period):
-            nearby = [file for file in self.push if abs(file.period - day) == 1]
-            members.add_tables(files, nearby, self._push.open)
+        # No order is announced: which files of other days are needed is seen only later.
+        with self._push.reading():
+            for day, files in groupby(days, key=lambda file: file.period):
+                nearby = [file for file in self.push if abs(file.period - day) == 1]
+                members.add_tables(files, nearby, self._push.open)
         return members
 
 
