@@ -12,7 +12,7 @@ from fsspec.core import has_magic
 from fsspec.implementations.local import LocalFileSystem
 
 from tap_crowdtwist.errors import SettingError
-from tap_crowdtwist.files.filesystems import url_to_fs
+from tap_crowdtwist.files.filesystems import NO_SETTINGS, RemoteAccess, url_to_fs
 from tap_crowdtwist.files.listing import content_identity, list_files
 from tap_crowdtwist.files.paths import base_name, describe_error, redact_url
 from tap_crowdtwist.files.read_ahead import ReadAhead
@@ -69,7 +69,7 @@ class FileSource:
         path: a folder (searched with its subfolders), a glob, a file, or a URL of one.
         naming: how its files are named.
         growing: whether files are appended to, so that a change shows in their size alone.
-        known_hosts: a file with keys of SFTP hosts, in addition to the user's own.
+        access: how remote systems are accessed.
     """
 
     def __init__(
@@ -78,14 +78,14 @@ class FileSource:
         naming: FileNaming,
         *,
         growing: bool = False,
-        known_hosts: str | None = None,
+        access: RemoteAccess = NO_SETTINGS,
     ) -> None:
         self.naming = naming
         self._path = path
         self._growing = growing
         self._ahead: ReadAhead | None = None
         with self._naming_path("open"):
-            self._files, self._root = url_to_fs(path, known_hosts)
+            self._files, self._root = url_to_fs(path, access)
 
     def files(self, now: datetime, feed: str | None = None) -> list[File]:
         """Return the files of this kind, in the order of their periods and names.

@@ -72,7 +72,7 @@ class FileStream(CrowdTwistStream):
             self.config[self.naming.setting],
             self.naming,
             growing=self.is_growing,
-            known_hosts=self.run.settings.sftp_known_hosts,
+            access=self.run.settings.remote_access,
         )
 
     def files(self, fail: Callable[[SettingError], None] | None = None) -> list[File]:

@@ -57,9 +57,9 @@ class ChangeFiles:
     """
 
     def __init__(self, settings: Settings, now: datetime) -> None:
-        known_hosts = settings.sftp_known_hosts
+        access = settings.remote_access
         self._form = settings.data_push_format
-        self._push = FileSource(str(settings.data_push_path), DATA_PUSH, known_hosts=known_hosts)
+        self._push = FileSource(str(settings.data_push_path), DATA_PUSH, access=access)
         files = self._push.files(now)
         misnamed = [file for file in files if file.correct_name]
         ahead = [file for file in files if file.is_ahead]
@@ -74,7 +74,7 @@ class ChangeFiles:
         self.live: list[File] = []
         if settings.live_push_path:
             path = settings.live_push_path
-            self._live = FileSource(path, LIVE_PUSH, growing=True, known_hosts=known_hosts)
+            self._live = FileSource(path, LIVE_PUSH, growing=True, access=access)
             self.live = self._live.files(now)
 
     @cached_property
