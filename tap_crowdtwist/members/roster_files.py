@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.errors import SettingError
-from tap_crowdtwist.files.filesystems import open_files
+from tap_crowdtwist.files.filesystems import NO_SETTINGS, RemoteAccess, open_files
 from tap_crowdtwist.files.packing import PackingError, check_regular, open_unpacked
 from tap_crowdtwist.files.paths import describe_error, display_name
 from tap_crowdtwist.members.roster_columns import FILES_WITH_FIELDS, values_with_lines
@@ -57,7 +57,7 @@ def located_in_setting(user_ids: Iterable[Any], id_type: str) -> Iterator[tuple[
 
 
 def located_in_files(
-    path: str, id_type: str, column: str | None = None, known_hosts: str | None = None
+    path: str, id_type: str, column: str | None = None, access: RemoteAccess = NO_SETTINGS
 ) -> Iterator[tuple[str, Member]]:
     """Yield the ids of all files that a path, glob or URL names, in the order of their names.
 
@@ -67,14 +67,14 @@ def located_in_files(
         path: a path, a glob or an fsspec URL.
         id_type: the type of the ids.
         column: the CSV column or JSON property that holds them.
-        known_hosts: a file with keys of SFTP hosts, in addition to the user's own.
+        access: how remote systems are accessed.
 
     Raises:
         SettingError: there is no such file, it cannot be read, it holds no id, or a line of it
             is not an id.
     """
     try:
-        files = open_files(path, known_hosts, mode="rb")
+        files = open_files(path, access, mode="rb")
     except SettingError:
         raise
     except Exception as error:  # noqa: BLE001 - each filesystem has its own

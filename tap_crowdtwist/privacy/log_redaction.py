@@ -21,7 +21,8 @@ _MIN_CHARACTERS_IN_RECORDS = 16
 
 _NAMED_SECRET = re.compile(
     r"""(?ix)
-    (?P<name> (?<![a-z]) (?: api_key | hmac_public_key | hmac_private_key | hash_key )
+    (?P<name> (?<![a-z]) (?: api_key | hmac_public_key | hmac_private_key | hash_key
+              | sftp_password | sftp_key_passphrase )
               (?: ["'] | %22 )? \s* (?: [=:] | %3[AD] ) \s* ["']?
             | (?: CTApiKey | CTApiV2Auth ) (?: \s | %20 | \+ )+
             | /users/ (?= [^/?\s"']+ \? [^\s"']* \b id_type= ) )

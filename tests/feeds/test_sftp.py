@@ -38,7 +38,8 @@ from support.sftp_server import HOST, KEY_TYPES, SftpServer, make_key
 
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.files import filesystems, sftp
-from tap_crowdtwist.files.sftp import KnownHosts, KnownHostsFileSystem
+from tap_crowdtwist.files.sftp import KnownHostsFileSystem
+from tap_crowdtwist.files.sftp_known_hosts import KnownHosts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
