@@ -64,7 +64,7 @@ class Reader:
         self._server = server
         self._monkeypatch = monkeypatch
 
-    def become(self, key: Key | None = None, **variables: str) -> dict[str, str]:
+    def become(self, key: Key | None = None, /, **variables: str) -> dict[str, str]:
         """Set the variables of a key and others, and no others; returns them all."""
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             self._monkeypatch.delenv(name)
@@ -111,12 +111,12 @@ class S3Server:
 
     def __enter__(self) -> Self:
         server = make_server(HOST, 0, self._answer, threaded=True, request_handler=_Silent)
-        server.daemon_threads = True
         self._stack.callback(server.server_close)
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         self._stack.callback(thread.join)
         self._stack.callback(server.shutdown)
+        self._stack.callback(self._reset)
         self.url = f"http://{HOST}:{server.server_port}"
         self.s3 = self._client("s3")
         self._iam = self._client("iam")
@@ -188,6 +188,11 @@ class S3Server:
         names = [request.operation for request in self.requests]
         self.requests.clear()
         return names
+
+    def _reset(self) -> None:
+        """Forget all objects and users: moto keeps them for the process."""
+        owner = {"Authorization": OWNER.id}
+        requests.post(f"{self.url}/moto-api/reset", headers=owner, timeout=30).raise_for_status()
 
     def _client(self, service: str) -> Any:
         client = boto3.client(
