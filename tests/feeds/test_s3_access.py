@@ -311,6 +311,7 @@ def test_an_endpoint_that_is_no_url_is_told_of(server: S3Server, reader: Reader)
     refused(read(PLACE, code=1), "the S3 endpoint is not a URL; check AWS_ENDPOINT_URL")
 
 
+@pytest.mark.slow
 def test_a_silent_endpoint_is_given_up_after_the_attempts_that_the_page_names(
     server: S3Server, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
