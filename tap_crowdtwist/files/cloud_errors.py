@@ -8,7 +8,6 @@ from __future__ import annotations
 
 _NO_CONNECTION = "cannot connect to the server; check the network and, if it is set, the endpoint"
 _NO_ANSWER = "no answer in time"
-_NO_GCS_CREDENTIALS = "no valid Google credentials were found; check GOOGLE_APPLICATION_CREDENTIALS"
 
 _BY_CLASS = {
     "NoCredentialsError": "no AWS credentials were found; set AWS_PROFILE, or "
@@ -20,12 +19,10 @@ _BY_CLASS = {
     "ReadTimeoutError": _NO_ANSWER,
     "ConnectTimeoutError": _NO_ANSWER,
     "EndpointConnectionError": _NO_CONNECTION,
-    "ConnectionClosedError": _NO_CONNECTION,
+    "HTTPClientError": "the connection was lost",
     "ClientConnectorError": _NO_CONNECTION,
-    "DefaultCredentialsError": _NO_GCS_CREDENTIALS,
-    "RefreshError": _NO_GCS_CREDENTIALS,
 }
-"""Reasons by the name of a class of botocore, aiohttp or google-auth."""
+"""Reasons by the name of a class of botocore or aiohttp."""
 
 _BY_BEGINNING = {
     "Invalid endpoint": "the S3 endpoint is not a URL; check AWS_ENDPOINT_URL",
@@ -46,8 +43,8 @@ def cloud_reason(error: Exception) -> str:
         return f"access denied ({code})" if code else "access denied"
     if isinstance(error, FileNotFoundError) and not error.strerror:
         return "it does not exist"
-    if "HttpError" in names and (status := getattr(error, "code", None)):  # gcsfs
-        return f"the server answered {status}"
+    if "HttpError" in names:  # gcsfs
+        return f"the server answered {getattr(error, 'code', 'an error')}"
     text = str(error)
     return next((reason for part, reason in _BY_BEGINNING.items() if text.startswith(part)), "")
 

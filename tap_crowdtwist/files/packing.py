@@ -122,10 +122,8 @@ def open_zipped_csv(raw: IO[bytes], inner: ExitStack) -> IO[bytes]:
             "uses an unsupported compression method; have it sent as an ordinary zip file"
         ) from None
     except Exception as error:  # noqa: BLE001 - zipfile does not document all that it raises
-        # zipfile takes any error while it looks for the directory of a zip for a sign of damage.
-        cause = error.__context__ if isinstance(error.__context__, OSError) else error
-        if is_system_error(cause):
-            raise PackingError(f"cannot be read: {describe_error(cause)}; {CHECK_ACCESS}") from None
+        if is_system_error(error):
+            raise PackingError(f"cannot be read: {describe_error(error)}; {CHECK_ACCESS}") from None
         raise PackingError(f"is not a complete zip file; {SEND_AGAIN}") from None
 
 

@@ -55,12 +55,7 @@ def without_query(path: str) -> str:
 
 def is_system_error(error: Exception) -> bool:
     """Return whether an error comes from the file system rather than from the file's content."""
-    # gzip and bzip2 raise an OSError without such a text for content that is damaged.
-    return (
-        isinstance(error, TimeoutError)
-        or bool(getattr(error, "strerror", None))
-        or bool(cloud_reason(error))
-    )
+    return isinstance(error, TimeoutError) or bool(getattr(error, "strerror", None))
 
 
 def describe_error(error: Exception) -> str:

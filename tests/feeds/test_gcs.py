@@ -8,11 +8,14 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from gcsfs.retry import validate_response  # type: ignore[import-untyped]
 from support.harness import Result, config_of, run_process, select
 from support.live_events import Captures
 from support.object_stores import GcsServer
 from support.pages import block
 from support.push_files import ANYWHERE, check_failure, ids, name_of, profiles, zipped
+
+from tap_crowdtwist.files.paths import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,3 +106,15 @@ def test_a_place_that_is_not_there(run: Run, settings: dict[str, str], said: str
     result = run("push_users", **settings)
     assert result.exit_code == 1
     check_failure(result, "Setting `data_push_path`: ", said)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(401, "the server answered 401"), (403, "access denied"), (404, "it does not exist")],
+)
+def test_what_gcs_refuses_is_told_without_its_answer(status: int, said: str) -> None:
+    # As gcsfs makes errors of answers, since the emulator refuses nobody.
+    with pytest.raises(Exception) as raised:  # noqa: PT011 - each status has another class
+        validate_response(status, b"canary", "b/canary/o")
+    assert isinstance(raised.value, Exception)
+    assert describe_error(raised.value) == said

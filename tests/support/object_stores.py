@@ -212,9 +212,9 @@ class S3Server:
         if not is_owner:
             self.requests.append(Request(_operation(environ), path))
             if path in self.failing:
-                return _error(start, "500 Internal Server Error", "InternalError")
+                return _error(environ, start, "500 Internal Server Error", "InternalError")
             if not signature and path.split("/")[1] not in self._public:
-                return _error(start, "403 Forbidden", "AccessDenied")
+                return _error(environ, start, "403 Forbidden", "AccessDenied")
         # How many requests moto answers before it checks who sends them.
         unchecked = float("inf") if is_owner or not signature else 0
         with self._lock:
@@ -237,8 +237,10 @@ class _Silent(WSGIRequestHandler):
         pass
 
 
-def _error(start: Any, status: str, code: str) -> list[bytes]:
+def _error(environ: Mapping[str, Any], start: Any, status: str, code: str) -> list[bytes]:
     start(status, [("Content-Type", "application/xml")])
+    if environ["REQUEST_METHOD"] == "HEAD":  # whose answers have no body
+        return []
     return [f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>m</Message></Error>".encode()]
 
 
