@@ -40,10 +40,10 @@ def run(server: GcsServer, tmp_path: Path) -> Run:
     assert "STORAGE_EMULATOR_HOST" in variables
     variables["STORAGE_EMULATOR_HOST"] = server.url
 
-    def run(stream: str, state: Any = None, **settings: Any) -> Result:
+    def run(*streams: str, state: Any = None, **settings: Any) -> Result:
         files = {
             "config": settings,
-            "catalog": select(stream, paths=ANYWHERE),
+            "catalog": select(*streams, paths=ANYWHERE),
             "state": state or {},
         }
         args = []
@@ -55,20 +55,26 @@ def run(server: GcsServer, tmp_path: Path) -> Run:
     return run
 
 
-def test_a_second_run_over_pushed_files_reads_only_what_is_new(server: GcsServer, run: Run) -> None:
-    for day, sub in ((1, ""), (2, "Łódź a+b%20/")):
+def test_a_second_run_reads_only_what_is_new(server: GcsServer, run: Run, tmp_path: Path) -> None:
+    for day, sub in ((1, ""), (2, "Łódź a+b%20/"), (3, "")):
         server.put(f"in/{sub}{name_of('PROFILE', day)}", zipped(profiles(day)))
     server.put("in/2026/", b" ")  # consoles make it empty, which the emulator cannot take
-    first = run("push_users", data_push_path="gs://brand/in")
-    assert ids(first) == [1, 2], first.stderr
+    captures, now = Captures(tmp_path), datetime.now(timezone.utc)
+    path = captures.path("live_users", now)
+    captures.add("live_users", {"id": 1}, at=now)
+    server.put(f"live/{path.name}", path.read_bytes())
+    places = {"data_push_path": "gs://brand/in", "live_push_path": "gcs://brand/live/*"}
+    first = run("push_users", "live_users", **places)
+    assert (ids(first), ids(first, "live_users")) == ([1, 2, 3], [1]), first.stderr
     assert "WARNING" not in first.stderr
-    assert first.stderr.count("GET: b/{}/o,") == 1  # a listing for all folders
-    server.put(f"in/{name_of('PROFILE', 3)}", zipped(profiles(3)))
-    second = run("push_users", first.state, data_push_path="gs://brand/in/*.zip")
-    assert ids(second) == [3], second.stderr
-    server.put(f"in/{name_of('PROFILE', 3)}", zipped(profiles(4)))
-    third = run("push_users", second.state, data_push_path="gcs://brand/in")
-    assert ids(third) == [4], third.stderr
+    assert first.stderr.count("GET: b/{}/o,") == 2  # a listing for each stream, with all folders
+
+    server.put(f"in/{name_of('PROFILE', 3)}", zipped(profiles(8)))
+    server.put(f"in/{name_of('PROFILE', 4)}", zipped(profiles(4)))
+    captures.add("live_users", {"id": 2}, at=now)
+    server.put(f"live/{path.name}", path.read_bytes())
+    second = run("push_users", "live_users", state=first.state, **places)
+    assert (ids(second), ids(second, "live_users")) == ([8, 4], [2]), second.stderr
 
 
 def test_a_roster_is_read(world: Sandbox, server: GcsServer, run: Run) -> None:
@@ -79,33 +85,10 @@ def test_a_roster_is_read(world: Sandbox, server: GcsServer, run: Run) -> None:
     assert ids(result, "users") == [int(member)], result.stderr
 
 
-def test_of_a_capture_that_grew_only_the_new_events_are_read(
-    server: GcsServer, run: Run, tmp_path: Path
-) -> None:
-    captures = Captures(tmp_path)
-    now = datetime.now(timezone.utc)
-    path = captures.path("live_users", now)
-    key = f"live/{path.name}"
-    captures.add("live_users", {"id": 1}, at=now)
-    server.put(key, path.read_bytes())
-    first = run("live_users", live_push_path="gs://brand/live")
-    captures.add("live_users", {"id": 2}, at=now)
-    server.put(key, path.read_bytes())
-    second = run("live_users", first.state, live_push_path="gs://brand/live")
-    assert (ids(first, "live_users"), ids(second, "live_users")) == ([1], [2])
-
-
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        ({"data_push_path": "gs://brand/none"}, "there is no folder or file 'gs://brand/none'"),
-        ({"data_push_path": "gs://none/in"}, "there is no folder or file 'gs://none/in'"),
-    ],
-)
-def test_a_place_that_is_not_there(run: Run, settings: dict[str, str], said: str) -> None:
-    result = run("push_users", **settings)
+def test_a_bucket_that_is_not_there_is_told_of(run: Run) -> None:
+    result = run("push_users", data_push_path="gs://none/in")
     assert result.exit_code == 1
-    check_failure(result, "Setting `data_push_path`: ", said)
+    check_failure(result, "Setting `data_push_path`: there is no folder or file 'gs://none/in'")
 
 
 @pytest.mark.parametrize(

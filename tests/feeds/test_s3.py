@@ -30,15 +30,22 @@ def server() -> Iterator[S3Server]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def _reader(server: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    """Somebody who may list and read the bucket, with the same connections for all tests."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        somebody = Reader(server, monkeypatch)
+        somebody.become(server.allowed("s3:ListBucket", "s3:GetObject"))
+        yield somebody
+        somebody.forget()
+
+
 @pytest.fixture
-def reader(server: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Reader]:
-    """Somebody who may list and read the bucket."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    somebody = Reader(server, monkeypatch)
-    somebody.become(server.allowed("s3:ListBucket", "s3:GetObject"))
+def reader(server: S3Server, _reader: Reader) -> Reader:
+    """That somebody, who has asked nothing yet."""
     server.requests.clear()
-    yield somebody
-    somebody.forget()
+    return _reader
 
 
 @pytest.fixture
@@ -105,7 +112,7 @@ def test_several_rosters_are_read(world: Sandbox, server: S3Server, reader: Read
 # Data Push
 
 
-@pytest.mark.parametrize("pattern", ["", "/", "/*.zip", "/2_*_PROFILE_*"])
+@pytest.mark.parametrize("pattern", ["/", "/2_*_PROFILE_*"])
 def test_a_second_run_reads_only_what_is_new(server: S3Server, folder: str, pattern: str) -> None:
     place = url(folder) + pattern
     first = read(place)
@@ -155,12 +162,14 @@ def big_zip() -> bytes:
     return packed.getvalue()
 
 
-@pytest.mark.parametrize("sub", ["a b", "Łódź", "a+b", "100%", "%20", "a&b=c", "a'b\"c", "~(x)"])
-def test_keys_may_have_any_characters(server: S3Server, reader: Reader, sub: str) -> None:
+def test_keys_may_have_any_characters(server: S3Server, reader: Reader) -> None:
     del reader
-    put(server, f"odd/{sub}", 1, 1)
-    for place in (f"odd/{sub}", f"odd/{sub}/{name_of('PROFILE', 1)}", f"odd/{sub}/*.zip"):
-        assert ids(read(url(place))) == [1], place
+    names = ["a b", "Łódź", "a+b", "100%", "%20", "a&b=c", "a'b\"c", "~(x)"]
+    keys = [put(server, f"odd/{name}", day, day) for day, name in enumerate(names, start=1)]
+    assert ids(read(url("odd"))) == list(range(1, len(names) + 1))
+    for day, key in enumerate(keys, start=1):
+        assert ids(read(url(key))) == [day], key
+    assert ids(read(url("odd/a+b/*.zip"))) == [3]
 
 
 def test_the_line_that_is_not_text_is_found(server: S3Server, reader: Reader) -> None:
