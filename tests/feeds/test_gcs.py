@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from gcsfs.retry import validate_response  # type: ignore[import-untyped]
+from support.gcs_server import GcsServer
 from support.harness import Result, config_of, run_process, select
 from support.live_events import Captures
-from support.object_stores import GcsServer
 from support.pages import block
 from support.push_files import ANYWHERE, check_failure, ids, name_of, profiles, zipped
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from support.harness import run_tap
 from support.live_events import NOW, Captures
-from support.object_stores import PART_BYTES, Reader, S3Server
 from support.push_files import BATCH, ids, name_of, profiles, read, zipped
+from support.s3_server import PART_BYTES, Reader, S3Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Real APIs of object stores, on loopback: S3 by moto, and GCS by gcp-storage-emulator.
+"""A real S3 API of one's own, on loopback: moto's.
 
 moto checks signatures and policies as AWS does: https://docs.getmoto.org/en/latest/docs/iam.html.
 """
@@ -14,7 +14,6 @@ from urllib.parse import parse_qs
 
 import boto3  # type: ignore[import-untyped]
 import requests
-from gcp_storage_emulator.server import create_server  # type: ignore[import-untyped]
 from moto import settings as moto_settings
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from s3fs import S3FileSystem  # type: ignore[import-untyped]
@@ -253,30 +252,3 @@ def _operation(environ: Mapping[str, Any]) -> str:
         return "ListObjectsV2"
     suffix = next((name for name in ("location", "acl", "uploads") if name in query), "")
     return f"{environ['REQUEST_METHOD'].capitalize()}{of}{suffix.capitalize()}"
-
-
-class GcsServer:
-    """An emulator of GCS on loopback with one bucket, until the block ends; it checks nobody."""
-
-    def __init__(self, bucket: str = "brand") -> None:
-        self.bucket = bucket
-
-    def __enter__(self) -> Self:
-        self._server = create_server(HOST, 0, in_memory=True, default_bucket=self.bucket)
-        self._server.start()
-        self.url = f"http://{HOST}:{self._server._api._httpd.server_port}"  # noqa: SLF001 - a free one
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._server.stop()
-
-    def put(self, key: str, content: bytes) -> None:
-        """Put an object into the bucket."""
-        where = f"{self.url}/upload/storage/v1/b/{self.bucket}/o"
-        query = {"uploadType": "media", "name": key}
-        requests.post(where, params=query, data=content, timeout=30).raise_for_status()
