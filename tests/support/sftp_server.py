@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 HOST = "127.0.0.1"
-KEY_TYPES = ("ed25519", "rsa")
+KEY_TYPES = ("ed25519", "rsa", "ecdsa")
 """What the server has host keys of; most clients ask for the first."""
 
 _SECONDS = 30
@@ -37,10 +38,10 @@ def binary(name: str) -> str:
     )
 
 
-def make_key(path: Path, kind: str) -> str:
+def make_key(path: Path, kind: str, passphrase: str = "", *options: str) -> str:
     """Make a pair of keys; returns the public one as a line of known hosts has it."""
     subprocess.run(
-        [binary("ssh-keygen"), "-q", "-t", kind, "-N", "", "-C", "", "-f", path],
+        [binary("ssh-keygen"), "-q", "-t", kind, "-N", passphrase, "-C", "", *options, "-f", path],
         check=True,
         timeout=_SECONDS,
     )
@@ -58,11 +59,13 @@ class SftpServer:
     Args:
         home: where it keeps its keys.
         subsystem: the command that speaks SFTP.
+        options: further lines of its configuration.
     """
 
-    def __init__(self, home: Path, subsystem: str = "internal-sftp") -> None:
+    def __init__(self, home: Path, subsystem: str = "internal-sftp", *options: str) -> None:
         self._home = home
         self._subsystem = subsystem
+        self._options = options
         self._process: subprocess.Popen[str] | None = None
         self._listener: threading.Thread | None = None
         self.port = 0
@@ -84,9 +87,10 @@ class SftpServer:
         return f"{protocol}://{user}{HOST}:{self.port}{path}"
 
     def __enter__(self) -> Self:
-        with socket.socket() as free:
-            free.bind((HOST, 0))
-            self.port = free.getsockname()[1]
+        if not self.port:
+            with socket.socket() as free:
+                free.bind((HOST, 0))
+                self.port = free.getsockname()[1]
         config = self._home / "sshd_config"
         lines = [
             f"ListenAddress {HOST}:{self.port}",
@@ -98,6 +102,7 @@ class SftpServer:
             "StrictModes no",
             f"Subsystem sftp {self._subsystem}",
             "UsePAM no",
+            *self._options,
         ]
         config.write_text("\n".join(lines), encoding="utf-8")
         if os.geteuid() == 0:
@@ -107,6 +112,7 @@ class SftpServer:
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             encoding="utf-8",
+            start_new_session=True,
         )
         try:
             self._wait(self._process)
@@ -122,6 +128,11 @@ class SftpServer:
         traceback: TracebackType | None,
     ) -> None:
         self._stop()
+
+    def restart(self) -> None:
+        """Break all connections, and listen again on the same port."""
+        self._stop()
+        self.__enter__()
 
     def _wait(self, process: subprocess.Popen[str]) -> None:
         """Wait until it says that it listens; read on, so that it never waits for us."""
@@ -146,12 +157,9 @@ class SftpServer:
     def _stop(self) -> None:
         if self._process is None:
             return
-        self._process.terminate()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        # Its connections are processes of the same group.
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
         self._process = None
         if self._listener is not None:
             self._listener.join(10)
