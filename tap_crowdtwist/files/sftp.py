@@ -163,6 +163,8 @@ class KnownHostsFileSystem(SftpTransfer):
             self.close()
             if known.has_accepted and isinstance(error, paramiko.SSHException):
                 raise TapError(f"the SFTP host rejected the login: {login.advice}") from None
+            if isinstance(error, EOFError):
+                raise TapError("the SFTP host closed the connection before the login") from None
             raise
 
     def _start_proxy(self, command: list[str]) -> socket.socket:

@@ -74,13 +74,13 @@ def find_login(host: str, url: Mapping[str, Any], access: RemoteAccess) -> Login
             options["pkey"] = read_key(access.sftp_key_file, access.sftp_key_passphrase)
     else:
         options |= _found_keys(config) | {"passphrase": access.sftp_key_passphrase}
-    return Login(
-        config["hostname"],
-        int(config.get("port", DEFAULT_PORT)),
-        options,
-        _proxy(config),
-        _advice(url, access),
-    )
+    try:
+        port, proxy = int(config.get("port", DEFAULT_PORT)), _proxy(config)
+    except ValueError:
+        raise TapError(
+            f"cannot use {CONFIG}: Port is not a number, or ProxyCommand has unequal quotes"
+        ) from None
+    return Login(config["hostname"], port, options, proxy, _advice(url, access))
 
 
 def read_key(path: str, passphrase: str | None) -> paramiko.PKey:
@@ -128,7 +128,7 @@ def _load(path: str, passphrase: str | None) -> paramiko.PKey | None:
     for kind in _KEY_TYPES:
         try:
             return kind.from_private_key_file(path, passphrase)
-        except (OSError, paramiko.PasswordRequiredException):
+        except (OSError, paramiko.PasswordRequiredException):  # noqa: PERF203 - three rounds
             raise
         except Exception:  # noqa: BLE001, S112 - of another type, or anything for no key
             continue

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
     from crowdtwist_sandbox import Sandbox
 
+pytest_plugins = ["support.sftp_fixtures"]
+
 SETTING = "Setting `sftp_known_hosts`: "
 HOST_KEY = f"{SETTING}the key of the SFTP host '[{HOST}]:"
 UNKNOWN = "is not known: it is neither in ~/.ssh/known_hosts nor in a file that this setting names"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import paramiko
 from typing_extensions import Self, override
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
 
 HOST = "127.0.0.1"
@@ -114,7 +114,7 @@ class _Files(paramiko.SFTPServerInterface):  # type: ignore[misc]  # paramiko is
     @override
     def stat(self, path: str) -> Any:
         try:
-            return paramiko.SFTPAttributes.from_stat(os.stat(path))
+            return paramiko.SFTPAttributes.from_stat(Path(path).stat())
         except OSError as error:
             return paramiko.SFTPServer.convert_errno(error.errno)
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 KEY_TYPES = ("ed25519", "rsa", "ecdsa")
 """What the server has host keys of; most clients ask for the first."""
+
+_SIZES = {"rsa": ("-b", "2048")}
+"""Options for the size of a key; larger RSA keys take seconds to make."""
 
 _SECONDS = 30
 
@@ -38,10 +42,22 @@ def binary(name: str) -> str:
     )
 
 
-def make_key(path: Path, kind: str, passphrase: str = "", *options: str) -> str:
+def make_key(path: Path, kind: str) -> str:
     """Make a pair of keys; returns the public one as a line of known hosts has it."""
     subprocess.run(
-        [binary("ssh-keygen"), "-q", "-t", kind, "-N", passphrase, "-C", "", *options, "-f", path],
+        [
+            binary("ssh-keygen"),
+            "-q",
+            "-t",
+            kind,
+            "-N",
+            "",
+            "-C",
+            "",
+            *_SIZES.get(kind, ()),
+            "-f",
+            path,
+        ],
         check=True,
         timeout=_SECONDS,
     )
@@ -112,7 +128,6 @@ class SftpServer:
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             encoding="utf-8",
-            start_new_session=True,
         )
         try:
             self._wait(self._process)
@@ -128,6 +143,18 @@ class SftpServer:
         traceback: TracebackType | None,
     ) -> None:
         self._stop()
+
+    @staticmethod
+    def _connections(pid: int) -> list[int]:
+        """Return the processes of its connections, which outlive it."""
+        found = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", f"{pid}"],
+            check=False,
+            capture_output=True,
+            encoding="ascii",
+            timeout=_SECONDS,
+        )
+        return [int(child) for child in found.stdout.split()]
 
     def restart(self) -> None:
         """Break all connections, and listen again on the same port."""
@@ -157,9 +184,16 @@ class SftpServer:
     def _stop(self) -> None:
         if self._process is None:
             return
-        # Its connections are processes of the same group.
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        connections = self._connections(self._process.pid)
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for pid in connections:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._process = None
         if self._listener is not None:
             self._listener.join(10)

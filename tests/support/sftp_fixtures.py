@@ -10,8 +10,8 @@ from fsspec.implementations.cached import (
     SimpleCacheFileSystem,
     WholeFileCacheFileSystem,
 )
-from support.sftp_server import SftpServer
 
+from support.sftp_server import SftpServer
 from tap_crowdtwist.files.sftp import KnownHostsFileSystem
 
 if TYPE_CHECKING:
