@@ -39,6 +39,9 @@ class KnownHosts(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]  # parami
 
     paramiko calls this policy for every host, because it is given no list of keys of its own.
 
+    Attributes:
+        has_accepted: whether a host has presented a key that is known.
+
     Args:
         path: a file in addition to the user's and the machine's; it must contain a key.
 
@@ -47,6 +50,7 @@ class KnownHosts(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]  # parami
     """
 
     def __init__(self, path: str | None = None) -> None:
+        self.has_accepted = False
         self._lines: list[re.Match[str]] = []
         for own in OWN_FILES:
             with suppress(OSError):
@@ -118,6 +122,7 @@ class KnownHosts(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]  # parami
     @override
     def missing_host_key(self, client: Any, hostname: str, key: paramiko.PKey) -> None:
         self.check(hostname, key)
+        self.has_accepted = True
 
 
 def _read(path: str) -> list[re.Match[str]]:

@@ -61,7 +61,7 @@ class SftpTransfer(SFTPFileSystem):  # type: ignore[misc]  # fsspec is untyped
 
         Requests are small, so that would cost a round trip for each file.
         """
-        with suppress(AttributeError):  # the pipe of a ProxyCommand
+        with suppress(OSError):  # the pipe of a ProxyCommand
             connection = self.client.get_transport().sock
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
