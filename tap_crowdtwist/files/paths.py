@@ -67,42 +67,40 @@ def access_problem(verb: str, error: Exception) -> str:
     return f"cannot be {verb}: {describe_error(error)}{advice}"
 
 
+@singledispatch
 def describe_error(error: Exception) -> str:
     """Return why a file cannot be read, without its path and without its content.
 
     The messages of most errors may quote the path or the content of the file.
     """
-    return cloud_reason(error) or _describe(error)
+    return cloud_reason(error) or type(error).__name__
 
 
-@singledispatch
-def _describe(error: Exception) -> str:
-    return type(error).__name__
-
-
-@_describe.register(TapError)
-@_describe.register(csv.Error)
+@describe_error.register(TapError)
+@describe_error.register(csv.Error)
 def _(error: Exception) -> str:
     return str(error)
 
 
-@_describe.register
+@describe_error.register
 def _(error: OSError) -> str:
-    return error.strerror or type(error).__name__
+    return cloud_reason(error) or error.strerror or type(error).__name__
 
 
-@_describe.register
+@describe_error.register
 def _(_: TimeoutError) -> str:
     return "no answer in time"
 
 
-@_describe.register
+@describe_error.register
 def _(error: ImportError) -> str:
     return next((text for part, text in _NEEDED_BY_URLS.items() if part in str(error)), str(error))
 
 
-@_describe.register
+@describe_error.register
 def _(error: ValueError) -> str:
     # fsspec raises it with "Protocol not known", whatever the case of its first letter.
     is_of_protocol = "rotocol" in str(error)
-    return "fsspec does not support its protocol" if is_of_protocol else type(error).__name__
+    if is_of_protocol:
+        return "fsspec does not support its protocol"
+    return cloud_reason(error) or type(error).__name__

@@ -83,7 +83,7 @@ def test_a_place_that_is_not_there(server: S3Server, reader: Reader, url: str, s
         ("s3://brand/roster/none.txt", "there is no file 'none.txt'"),
         ("s3://brand/roster/none-*.txt", "no file matches 'none-*.txt'"),
         ("s3://no-bucket/members.txt", "there is no file 'members.txt'"),
-        ("s3://brand/roster/", "'roster' holds no ids"),
+        ("s3://brand/roster/", "there is no file 'roster'"),
     ],
 )
 def test_a_roster_that_is_not_there(
