@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 _TIMEOUT_SECONDS = 3600
-_ACTIVITY = (
+ACTIVITY_COLUMNS = (
     "id,activity_id,user_activity_id,activity_name,num_points,notes,third_party_id,email_address,"
     "mobile_phone_number,date_created"
 )
@@ -83,13 +83,19 @@ def write_zip(path: Path, header: str, rows: Iterable[str]) -> None:
         lines.writelines(f"{row}\n" for row in rows)
 
 
-def run_tap(folder: Path, config: Path, *streams: str, state: Path | None = None) -> Usage:
+def run_tap(
+    folder: Path,
+    config: Path,
+    *streams: str,
+    state: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Usage:
     """Run the tap on some streams, with its output to `stdout` in the folder."""
     command = [sys.executable, "-m", "tap_crowdtwist", "--config", str(config)]
     catalog = folder / "catalog.json"
     catalog.write_text(json.dumps(catalog_of(command, *streams)), encoding="utf-8")
     command += ["--catalog", str(catalog), *(["--state", str(state)] if state else [])]
-    return Program(command, folder).run(_TIMEOUT_SECONDS)
+    return Program(command, folder, env or {}).run(_TIMEOUT_SECONDS)
 
 
 def reading(rows: int, stream: str, feed: str, header: str, row: Any) -> tuple[Usage, int]:
@@ -116,7 +122,7 @@ def table_of_reading(rows: int) -> str:
     """Return the table about reading."""
     lines = []
     for stream, feed, header, row in (
-        ("push_user_activities", "USER_ACTIVITY", _ACTIVITY, activity),
+        ("push_user_activities", "USER_ACTIVITY", ACTIVITY_COLUMNS, activity),
         ("push_users", "PROFILE", _PROFILE, profile),
     ):
         for count in (rows // 10, rows):

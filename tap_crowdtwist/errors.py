@@ -11,6 +11,7 @@ Every exception class of the tap, and what it means for the run:
                                 that stream is given up, the others go on, and the exit code is 1
           FileError             a file is broken: its stream is given up at that line
         IncompleteError         the run ends, but rows are missing; exit code 1
+        CopyError               a remote file cannot be copied: becomes a FileError
         PackingError            a file cannot be unpacked: becomes a SettingError or a FileError
         StoppedError            a signal asked to stop: ends the run; exit code 128 + its number
       ApiError                  a request failed; the run goes on as the subclass says. In a stream

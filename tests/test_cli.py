@@ -90,6 +90,8 @@ def test_about_names_every_setting_in_every_format() -> None:
         "hash_key",
         "hmac_public_key",
         "hmac_private_key",
+        "sftp_key_passphrase",
+        "sftp_password",
     }
     assert all(name in about.stdout for name in settings for about in (text, markdown))
 

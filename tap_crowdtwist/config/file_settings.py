@@ -73,4 +73,32 @@ FILE_SETTINGS = (
         "addition to `~/.ssh/known_hosts`. Hosts whose key is in neither file are rejected, in any "
         "setting with a URL.",
     ),
+    th.Property(
+        "sftp_user",
+        th.StringType,
+        title="SFTP user",
+        description="User name on SFTP hosts, unless a URL has one, as in sftp://user@host/in. If "
+        "not set: `User` of `~/.ssh/config`, or else your own name on this machine.",
+    ),
+    th.Property(
+        "sftp_password",
+        th.StringType,
+        secret=True,
+        title="SFTP password",
+        description="Password on SFTP hosts. Keys are tried first.",
+    ),
+    th.Property(
+        "sftp_key_file",
+        th.StringType,
+        title="SFTP key file",
+        description="File with the private key for SFTP hosts. If not set: `IdentityFile` of "
+        "`~/.ssh/config`, the SSH agent, and the usual files in `~/.ssh`.",
+    ),
+    th.Property(
+        "sftp_key_passphrase",
+        th.StringType,
+        secret=True,
+        title="SFTP key passphrase",
+        description="Passphrase of the private key for SFTP hosts, if it has one.",
+    ),
 )

@@ -13,6 +13,7 @@ from tap_crowdtwist.api.transport import LOOPBACK
 from tap_crowdtwist.config.file_settings import FEED_PATHS
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.files.csv_format import CsvFormat
+from tap_crowdtwist.files.filesystems import RemoteAccess
 from tap_crowdtwist.members.missing_members import path_of_shard
 from tap_crowdtwist.members.roster import Shard
 from tap_crowdtwist.privacy.policy import Policy
@@ -79,7 +80,7 @@ class Settings:
     data_push_columns: str
     data_push_format: CsvFormat
     data_push_daily: tuple[str, ...]
-    sftp_known_hosts: str | None
+    remote_access: RemoteAccess
 
     @property
     def has_api(self) -> bool:
@@ -139,7 +140,7 @@ class Settings:
             data_push_columns=config["data_push_columns"],
             data_push_format=_csv_format(config),
             data_push_daily=tuple(config["data_push_daily"] or ()),
-            sftp_known_hosts=config["sftp_known_hosts"],
+            remote_access=RemoteAccess.of(config),
         )
 
 
@@ -154,9 +155,8 @@ def wants_only_files(config: Mapping[str, Any]) -> bool:
     has_key = bool((config.get("api_key") or "").strip())
     means_api = any(config.get(name) for name in _OF_API)
     chooses_api = any(config.get(name) == choice for name, choice in _CHOICES_OF_API.items())
-    if has_key or means_api or chooses_api:
-        return False
-    return any(config.get(name) for name in FEED_PATHS)
+    has_files = any(config.get(name) for name in FEED_PATHS)
+    return has_files and not (has_key or means_api or chooses_api)
 
 
 def _raise_missing_key() -> NoReturn:

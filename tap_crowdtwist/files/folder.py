@@ -9,14 +9,16 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
 from fsspec.core import has_magic
+from fsspec.implementations.local import LocalFileSystem
 
 from tap_crowdtwist.errors import SettingError
-from tap_crowdtwist.files.filesystems import url_to_fs
+from tap_crowdtwist.files.filesystems import NO_SETTINGS, RemoteAccess, url_to_fs
 from tap_crowdtwist.files.listing import content_identity, list_files
 from tap_crowdtwist.files.paths import base_name, describe_error, redact_url
+from tap_crowdtwist.files.read_ahead import ReadAhead
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from tap_crowdtwist.files.naming import FileNaming, ParsedName
@@ -67,7 +69,7 @@ class FileSource:
         path: a folder (searched with its subfolders), a glob, a file, or a URL of one.
         naming: how its files are named.
         growing: whether files are appended to, so that a change shows in their size alone.
-        known_hosts: a file with keys of SFTP hosts, in addition to the user's own.
+        access: how remote systems are accessed.
     """
 
     def __init__(
@@ -76,13 +78,14 @@ class FileSource:
         naming: FileNaming,
         *,
         growing: bool = False,
-        known_hosts: str | None = None,
+        access: RemoteAccess = NO_SETTINGS,
     ) -> None:
         self.naming = naming
         self._path = path
         self._growing = growing
+        self._ahead: ReadAhead | None = None
         with self._naming_path("open"):
-            self._files, self._root = url_to_fs(path, known_hosts)
+            self._files, self._root = url_to_fs(path, access)
 
     def files(self, now: datetime, feed: str | None = None) -> list[File]:
         """Return the files of this kind, in the order of their periods and names.
@@ -118,8 +121,47 @@ class FileSource:
         ]
         return sorted(files, key=lambda file: (file.period, file.name, file.path))
 
+    @contextmanager
+    def reading(self, files: Sequence[File] = ()) -> Iterator[None]:
+        """Copy remote files before they are opened, and each one's successor ahead, in the context.
+
+        Args:
+            files: the files in the order in which they will be opened; others may be opened too.
+
+        Raises:
+            SettingError: there is no directory for the copies.
+        """
+        if isinstance(self._files, LocalFileSystem):
+            yield
+            return
+        try:
+            ahead = ReadAhead(self._files, files, growing=self._growing)
+        except OSError as error:
+            raise self._setting_error(
+                "is not on this machine, and no directory for temporary files can be used for "
+                f"copies ({describe_error(error)}); set the environment variable TMPDIR to one"
+            ) from None
+        with ahead:
+            self._ahead = ahead
+            try:
+                yield
+            finally:
+                self._ahead = None
+
+    def wait_for(self, file: File, on_wait: Callable[[], None]) -> None:
+        """Wait until a file can be opened at once, within `reading`; do not raise if it cannot.
+
+        Args:
+            file: the file.
+            on_wait: called some times a second; an error that it raises ends the waiting.
+        """
+        if self._ahead is not None:
+            self._ahead.wait_for(file, on_wait)
+
     def open(self, file: File) -> IO[bytes]:
-        """Open a file for reading bytes."""
+        """Open a file for reading bytes; within `reading`, a remote one's copy."""
+        if self._ahead is not None:
+            return self._ahead.open(file)
         opened: IO[bytes] = self._files.open(file.path, "rb")
         return opened
 

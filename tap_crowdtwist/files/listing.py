@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile
 
 from fsspec import AbstractFileSystem
+from fsspec.asyn import AsyncFileSystem
 from fsspec.core import has_magic
 from fsspec.implementations.local import LocalFileSystem
 
@@ -53,12 +54,19 @@ def list_files(system: Any, root: str) -> dict[str, Mapping[str, Any]]:
     # The generic `find` walks folder by folder and ignores folders that it cannot list, so missing
     # permissions would look like missing files. Object stores have a `find` of their own that lists
     # all in one request and raises.
-    if type(system).find is AbstractFileSystem.find:
+    if not _has_own_find(type(system)):
         return dict(_walk(system, root))
     files = system.find(root, detail=True)
     if not files and not system.exists(root):
         raise FileNotFoundError
     return {path: at for path, at in files.items() if not _HIDDEN.search(path.removeprefix(root))}
+
+
+def _has_own_find(kind: Any) -> bool:
+    """Return whether a class of file systems has more than the generic `find`."""
+    # Some have only the asynchronous form of it, from which fsspec makes the other.
+    own = getattr(kind, "_find", AsyncFileSystem._find)  # noqa: SLF001 - has no public name
+    return kind.find is not AbstractFileSystem.find or own is not AsyncFileSystem._find  # noqa: SLF001
 
 
 def _walk(system: Any, folder: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

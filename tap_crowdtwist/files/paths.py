@@ -7,6 +7,7 @@ import re
 from functools import singledispatch
 
 from tap_crowdtwist.errors import TapError
+from tap_crowdtwist.files.cloud_errors import cloud_reason
 
 CHECK_ACCESS = "check that it exists and can be read"
 SEND_AGAIN = "fetch the file again, or have it sent again"
@@ -57,13 +58,22 @@ def is_system_error(error: Exception) -> bool:
     return isinstance(error, TimeoutError) or bool(getattr(error, "strerror", None))
 
 
+def access_problem(verb: str, error: Exception) -> str:
+    """Return the rest of a sentence about a file that could not be opened or read, with advice.
+
+    An error of the tap itself says what to do already.
+    """
+    advice = "" if isinstance(error, TapError) else f"; {CHECK_ACCESS}"
+    return f"cannot be {verb}: {describe_error(error)}{advice}"
+
+
 @singledispatch
 def describe_error(error: Exception) -> str:
     """Return why a file cannot be read, without its path and without its content.
 
     The messages of most errors may quote the path or the content of the file.
     """
-    return type(error).__name__
+    return cloud_reason(error) or type(error).__name__
 
 
 @describe_error.register(TapError)
@@ -74,7 +84,7 @@ def _(error: Exception) -> str:
 
 @describe_error.register
 def _(error: OSError) -> str:
-    return error.strerror or type(error).__name__
+    return cloud_reason(error) or error.strerror or type(error).__name__
 
 
 @describe_error.register
@@ -91,4 +101,6 @@ def _(error: ImportError) -> str:
 def _(error: ValueError) -> str:
     # fsspec raises it with "Protocol not known", whatever the case of its first letter.
     is_of_protocol = "rotocol" in str(error)
-    return "fsspec does not support its protocol" if is_of_protocol else type(error).__name__
+    if is_of_protocol:
+        return "fsspec does not support its protocol"
+    return cloud_reason(error) or type(error).__name__

@@ -1,157 +1,140 @@
 """SFTP connections to hosts with a known key, and to no other.
 
-The known keys are those in the user's known_hosts, the machine's, and the file of the setting
-`sftp_known_hosts`. The files are read as OpenSSH does (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT), with
-three differences that are all stricter: patterns (`*.host.test`) match no host, a key marked
-`@revoked` is rejected for every host, and `@cert-authority` lines are ignored.
-
-paramiko's own parser of such files is not used: it keeps one key per host and type, and fails at
-lines with a marker.
+A connection that was lost is opened again, once in each operation: hosts restart, and close
+connections that were idle for long. A file whose copy was cut off is copied again from its start.
 """
 
 from __future__ import annotations
 
-import hmac
-import os
-import re
+import logging
+import socket
+import subprocess
 import threading
-from base64 import b64decode
-from contextlib import suppress
-from typing import Any
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import paramiko
-from fsspec.implementations.sftp import SFTPFileSystem
 from typing_extensions import override
 
-from tap_crowdtwist.errors import SettingError
-from tap_crowdtwist.files.paths import describe_error, display_name
+from tap_crowdtwist.errors import TapError
+from tap_crowdtwist.files.filesystems import RemoteAccess
+from tap_crowdtwist.files.paths import describe_error
+from tap_crowdtwist.files.sftp_known_hosts import KnownHosts, key_type
+from tap_crowdtwist.files.sftp_login import CONFIG, find_login
+from tap_crowdtwist.files.sftp_transfer import SftpTransfer
 
-SETTING = "sftp_known_hosts"
-OWN_FILES = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")
-"""Read if they exist, as OpenSSH does."""
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+logger = logging.getLogger(__name__)
+
+_Result = TypeVar("_Result")
 
 TIMEOUT_SECONDS = 60.0
 """Time without an answer after which a host is given up; paramiko would wait for ever."""
 
-_DEFAULT_PORT = 22
-_LINE = re.compile(
-    r"\s*(?:(?P<marker>@\S+)\s+)?(?P<hosts>[^\s#@]\S*)\s+(?P<type>\S+)\s+(?P<key>AAAA\S+)"
-)
-"""A line with a key: in base64 a key begins with AAAA, the first three bytes of its length."""
+_KEEP_ALIVE_SECONDS = 30
+"""Seconds between packets on an idle connection, which firewalls would forget otherwise."""
+
+_OF_LOGIN = ("port", "username", "password")
+"""Parts of a URL that say how to log in."""
 
 
-class KnownHosts(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]  # paramiko is untyped
-    """The host keys in files of known hosts.
-
-    paramiko calls this policy for every host, because it is given no list of keys of its own.
-
-    Args:
-        path: a file in addition to the user's and the machine's; it must contain a key.
-
-    Raises:
-        SettingError: that file cannot be read, or contains no key.
-    """
-
-    def __init__(self, path: str | None = None) -> None:
-        self._lines: list[re.Match[str]] = []
-        for own in OWN_FILES:
-            with suppress(OSError):
-                self._lines += _read(own)
-        if path is None:
-            return
-        try:
-            lines = _read(path)
-        except FileNotFoundError:
-            raise SettingError(SETTING, f"there is no file {display_name(path)}") from None
-        except OSError as error:
-            raise SettingError(
-                SETTING, f"cannot read {display_name(path)}: {describe_error(error)}"
-            ) from None
-        if not lines:
-            raise SettingError(
-                SETTING,
-                f"{display_name(path)} contains no host key; it needs lines such as `ssh-keyscan "
-                "-H host` prints",
-            )
-        self._lines += lines
-
-    def keys_of(self, name: str) -> set[tuple[str, str]]:
-        """Return the type and base64 of each known key of a host, revoked ones included."""
-        return {
-            (line["type"], line["key"])
-            for line in self._lines
-            if line["marker"] is None
-            and any(_matches(entry, name.lower()) for entry in line["hosts"].split(","))
-        }
-
-    def check(self, name: str, key: paramiko.PKey) -> None:
-        """Raise if a key is unknown or marked as revoked.
-
-        Args:
-            name: the host as files name it: `[host]:port` if the port is not 22.
-            key: the key that it presented.
-
-        Raises:
-            SettingError: the key is unknown or revoked.
-        """
-        presented = (key.get_name(), key.get_base64())
-        details = f"({presented[0]} {key.fingerprint})"
-        # A revoked key is rejected before the known ones are compared, as it may be among them.
-        revoked = {line["key"] for line in self._lines if line["marker"] == "@revoked"}
-        if presented[1] in revoked:
-            raise SettingError(
-                SETTING,
-                f"the key of the SFTP host {name!r} {details} is marked @revoked, so nothing is "
-                "read from it; ask whoever runs the host for its new key",
-            )
-        known = self.keys_of(name)
-        if presented in known:
-            return
-        if known:
-            raise SettingError(
-                SETTING,
-                f"the key of the SFTP host {name!r} {details} is not the known one, which may mean "
-                "an attack or a new server; only if whoever runs the host confirms this "
-                f"fingerprint, delete the old key and run: {_keyscan(name)}",
-            )
-        raise SettingError(
-            SETTING,
-            f"the key of the SFTP host {name!r} {details} is not known: it is neither in "
-            f"{OWN_FILES[0]} nor in a file that this setting names; after verifying this "
-            f"fingerprint with whoever runs the host, run: {_keyscan(name)}",
-        )
-
-    @override
-    def missing_host_key(self, client: Any, hostname: str, key: paramiko.PKey) -> None:
-        self.check(hostname, key)
+def _is_no_error(record: logging.LogRecord) -> bool:
+    return record.levelno < logging.ERROR
 
 
-class KnownHostsFileSystem(SFTPFileSystem):  # type: ignore[misc]  # fsspec is untyped
+# It logs tracebacks of errors that it raises as well.
+logging.getLogger("paramiko.transport").addFilter(_is_no_error)
+
+
+@describe_error.register(paramiko.SSHException)
+def _(error: Exception) -> str:
+    if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
+        return "the SFTP host supports no algorithm that paramiko supports"
+    return "the connection to the SFTP host was lost"
+
+
+class KnownHostsFileSystem(SftpTransfer):
     """fsspec's SFTP file system, restricted to known hosts.
 
     Args:
         host: the host's name.
-        known_hosts: a file with keys of hosts, in addition to the user's own.
-        options: those of fsspec's SFTP; `host_key_policy` is ignored.
+        options: the fields of `RemoteAccess`, and those of fsspec's SFTP; `host_key_policy` is
+            ignored.
 
     Raises:
-        SettingError: the host is unknown, or presents another key.
+        SettingError: the host is unknown, or presents another key; or the key file is of no use.
+        TapError: the host does not accept the login.
     """
 
-    def __init__(self, host: str, known_hosts: str | None = None, **options: Any) -> None:
+    def __init__(self, host: str, **options: Any) -> None:
         # A convention of fsspec: an instance that is shared through its cache is set up once.
         if self._cached:
             return
-        self._known_hosts = known_hosts
+        names = [field.name for field in fields(RemoteAccess)]
+        self._access = RemoteAccess(**{name: options.pop(name, None) for name in names})
+        self._proxy: subprocess.Popen[bytes] | None = None
         options.pop("host_key_policy", None)  # fsspec takes it from the environment too
         super().__init__(host, **options)
 
     @override
+    def info(self, path: str, **options: Any) -> dict[str, Any]:
+        inner = super().info
+        return self._again_if_lost(lambda: inner(path, **options))
+
+    @override
+    def ls(self, path: str, detail: bool = False, **options: Any) -> list[Any]:
+        inner = super().ls
+        return self._again_if_lost(lambda: inner(path, detail, **options))
+
+    @override
+    def get_file(self, rpath: str, lpath: str, *args: Any, **options: Any) -> None:
+        inner = super().get_file
+        self._again_if_lost(lambda: inner(rpath, lpath, *args, **options))
+
+    @override
+    def _open(self, path: str, *args: Any, **options: Any) -> Any:
+        inner = super()._open
+        return self._again_if_lost(lambda: inner(path, *args, **options))
+
+    def close(self) -> None:
+        """Close the connection; the next operation opens another one."""
+        self.client.close()
+        if self._proxy is not None:
+            self._proxy.terminate()
+            self._proxy.wait()
+            self._proxy = None
+
+    def _again_if_lost(self, operation: Callable[[], _Result]) -> _Result:
+        """Return the result of an operation, on another connection if this one is lost.
+
+        Raises:
+            Exception: that of the operation or of the second connection.
+        """
+        with self._asking:
+            try:
+                return operation()
+            except Exception as error:
+                if not self._is_lost(error):
+                    raise
+            logger.info("The connection to the SFTP host was lost; it is opened again")
+            self.close()
+            self._connect()
+            return operation()
+
+    def _is_lost(self, error: Exception) -> bool:
+        # paramiko wakes whoever waits for an answer before it marks the connection as closed.
+        is_sign = isinstance(error, (EOFError, TimeoutError, paramiko.SSHException))
+        return is_sign or self.ftp.get_channel().closed
+
+    @override
     def _connect(self) -> None:
-        port = self.ssh_kwargs.get("port", _DEFAULT_PORT)
-        name = self.host if port == _DEFAULT_PORT else f"[{self.host}]:{port}"
-        known = KnownHosts(self._known_hosts)
-        types = {kind for kind, _ in known.keys_of(name)}
+        # Files first: one that is of no use needs no connection.
+        known = KnownHosts(self._access.known_hosts)
+        login = find_login(self.host, self.ssh_kwargs, self._access)
+        types = {kind for kind, _ in known.keys_of(login.name)}
 
         # A host may have keys of several types. If it presented one of a type that is not in the
         # files, it would seem unknown, so known types are requested first.
@@ -159,22 +142,47 @@ class KnownHostsFileSystem(SFTPFileSystem):  # type: ignore[misc]  # fsspec is u
             transport = paramiko.Transport(*args, **options)
             security = transport.get_security_options()
             security.key_types = sorted(
-                security.key_types, key=lambda algorithm: _type(algorithm) not in types
+                security.key_types, key=lambda algorithm: key_type(algorithm) not in types
             )
             return transport
 
+        options = {name: it for name, it in self.ssh_kwargs.items() if name not in _OF_LOGIN}
+        options |= {"timeout": TIMEOUT_SECONDS, "channel_timeout": TIMEOUT_SECONDS}
+        options |= {"transport_factory": make_transport, **login.options}
         self.client = paramiko.SSHClient()
         self.client.set_missing_host_key_policy(known)
-        timeouts = {"timeout": TIMEOUT_SECONDS, "channel_timeout": TIMEOUT_SECONDS}
         try:
-            self.client.connect(
-                self.host, **{**timeouts, **self.ssh_kwargs}, transport_factory=make_transport
-            )
+            if login.proxy:
+                options["sock"] = self._start_proxy(login.proxy)
+            self.client.connect(login.host, login.port, **options)
             self.ftp = self._open_sftp()
             self.ftp.get_channel().settimeout(TIMEOUT_SECONDS)
-        except BaseException:
-            self.client.close()
+            self.client.get_transport().set_keepalive(_KEEP_ALIVE_SECONDS)
+            self.send_at_once()
+        except BaseException as error:
+            self.close()
+            if known.has_accepted and isinstance(error, paramiko.SSHException):
+                raise TapError(f"the SFTP host rejected the login: {login.advice}") from None
+            if isinstance(error, EOFError):
+                raise TapError("the SFTP host closed the connection before the login") from None
             raise
+
+    def _start_proxy(self, command: list[str]) -> socket.socket:
+        """Start a command that connects to the host, and return our end of the connection."""
+        # Not paramiko's class for this, which uses a whole processor when the command has ended.
+        ours, theirs = socket.socketpair()
+        try:
+            self._proxy = subprocess.Popen(  # noqa: S603 - the user's own command
+                command, stdin=theirs.fileno(), stdout=theirs.fileno()
+            )
+        except OSError as error:
+            ours.close()
+            raise TapError(
+                f"ProxyCommand in {CONFIG} cannot be run: {describe_error(error)}"
+            ) from None
+        finally:
+            theirs.close()
+        return ours
 
     def _open_sftp(self) -> paramiko.SFTPClient:
         """Start SFTP on the connection.
@@ -201,31 +209,3 @@ class KnownHostsFileSystem(SFTPFileSystem):  # type: ignore[misc]  # fsspec is u
             raise
         finally:
             timer.cancel()
-
-
-def _read(path: str) -> list[re.Match[str]]:
-    """Return the lines of a file that contain a key."""
-    full = os.path.expanduser(path)  # noqa: PTH111 - Path's fails if the user has no home
-    with open(full, encoding="utf-8", errors="replace") as lines:  # noqa: PTH123 - likewise
-        return [match for line in lines if (match := _LINE.match(line))]
-
-
-def _matches(entry: str, name: str) -> bool:
-    """Return whether an entry, which may be hashed (`|1|salt|hash`), is a host's name."""
-    if not entry.startswith("|1|"):
-        return entry.lower() == name
-    try:
-        _, _, salt, hashed = entry.split("|")
-        return hmac.digest(b64decode(salt), name.encode(), "sha1") == b64decode(hashed)
-    except ValueError:
-        return False
-
-
-def _type(algorithm: str) -> str:
-    """Return the key type of a signature algorithm; RSA keys have several algorithms."""
-    return "ssh-rsa" if algorithm.startswith("rsa-") else algorithm
-
-
-def _keyscan(name: str) -> str:
-    host, _, port = name.removeprefix("[").partition("]:")
-    return f"ssh-keyscan {f'-p {port} ' if port else ''}-H {host} >> ~/.ssh/known_hosts"

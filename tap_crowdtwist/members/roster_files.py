@@ -11,12 +11,17 @@ import io
 import re
 from collections import Counter
 from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from fsspec.implementations.local import LocalFileSystem
+
 from tap_crowdtwist.errors import SettingError
-from tap_crowdtwist.files.filesystems import open_files
+from tap_crowdtwist.files.filesystems import NO_SETTINGS, RemoteAccess, open_files
 from tap_crowdtwist.files.packing import PackingError, check_regular, open_unpacked
 from tap_crowdtwist.files.paths import describe_error, display_name
+from tap_crowdtwist.files.read_ahead import ReplacedError
 from tap_crowdtwist.members.roster_columns import FILES_WITH_FIELDS, values_with_lines
 from tap_crowdtwist.records.member_id import SEPARATORS, bare, parse_id
 
@@ -34,6 +39,7 @@ _EXPECTED = {
 _PROBLEMS: tuple[tuple[type[Exception], str], ...] = (
     (PackingError, "{name} {error}"),
     (FileNotFoundError, "there is no file {name}"),
+    (ReplacedError, "{name} changed while it was read; read it again when it is complete"),
     (UnicodeError, "{name} is not UTF-8 text"),
     (Exception, "cannot read {name}: {reason}"),
 )
@@ -57,7 +63,7 @@ def located_in_setting(user_ids: Iterable[Any], id_type: str) -> Iterator[tuple[
 
 
 def located_in_files(
-    path: str, id_type: str, column: str | None = None, known_hosts: str | None = None
+    path: str, id_type: str, column: str | None = None, access: RemoteAccess = NO_SETTINGS
 ) -> Iterator[tuple[str, Member]]:
     """Yield the ids of all files that a path, glob or URL names, in the order of their names.
 
@@ -67,14 +73,14 @@ def located_in_files(
         path: a path, a glob or an fsspec URL.
         id_type: the type of the ids.
         column: the CSV column or JSON property that holds them.
-        known_hosts: a file with keys of SFTP hosts, in addition to the user's own.
+        access: how remote systems are accessed.
 
     Raises:
         SettingError: there is no such file, it cannot be read, it holds no id, or a line of it
             is not an id.
     """
     try:
-        files = open_files(path, known_hosts, mode="rb")
+        files = open_files(path, access, mode="rb")
     except SettingError:
         raise
     except Exception as error:  # noqa: BLE001 - each filesystem has its own
@@ -91,7 +97,8 @@ def _from_file(file: Any, id_type: str, column: str | None) -> Iterator[tuple[st
     name = display_name(file.path)
     try:
         check_regular(file.fs, file.path)
-        with file as raw, ExitStack() as inner:
+        with ExitStack() as inner:
+            raw = _opened(file, inner)
             unpacked_name, content = open_unpacked(file.path, raw, inner)
             # "-sig": Excel puts a byte order mark first. newline "": line ends are left to csv.
             lines = io.TextIOWrapper(content, encoding="utf-8-sig", newline="")
@@ -106,6 +113,16 @@ def _from_file(file: Any, id_type: str, column: str | None) -> Iterator[tuple[st
         raise SettingError(
             _SETTING, problem.format(name=name, error=error, reason=reason)
         ) from None
+
+
+def _opened(file: Any, inner: ExitStack) -> Any:
+    """Open a file; a remote one is copied first, since reading in parts costs round trips."""
+    if isinstance(file.fs, LocalFileSystem):
+        return inner.enter_context(file)
+    folder = inner.enter_context(TemporaryDirectory(prefix="tap-crowdtwist-"))
+    copy = Path(folder, "roster")
+    file.fs.get_file(file.path, str(copy))
+    return inner.enter_context(copy.open("rb"))
 
 
 def _checked(

@@ -21,7 +21,8 @@ _MIN_CHARACTERS_IN_RECORDS = 16
 
 _NAMED_SECRET = re.compile(
     r"""(?ix)
-    (?P<name> (?<![a-z]) (?: api_key | hmac_public_key | hmac_private_key | hash_key )
+    (?P<name> (?<![a-z]) (?: api_key | hmac_public_key | hmac_private_key | hash_key
+              | sftp_password | sftp_key_passphrase )
               (?: ["'] | %22 )? \s* (?: [=:] | %3[AD] ) \s* ["']?
             | (?: CTApiKey | CTApiV2Auth ) (?: \s | %20 | \+ )+
             | /users/ (?= [^/?\s"']+ \? [^\s"']* \b id_type= ) )
@@ -99,8 +100,14 @@ class RedactingFormatter(logging.Formatter):
         return self._redactor(self._inner.format(record))
 
 
+_UNSAFE_AT_DEBUG = ("aiobotocore", "botocore")
+"""Loggers of packages that log whole requests at DEBUG, credentials in their headers included."""
+
+
 def guard_logging(redactor: Redactor = REDACTOR) -> None:
-    """Make every handler of every logger mask secrets."""
+    """Make every handler of every logger mask secrets, and keep those of others out of the log."""
+    for name in _UNSAFE_AT_DEBUG:
+        logging.getLogger(name).setLevel(logging.INFO)
     # Formatters are wrapped, not filters added: only the formatter sees the final text.
     loggers = [logging.getLogger(), *map(logging.getLogger, logging.root.manager.loggerDict)]
     handlers = set(chain.from_iterable(logger.handlers for logger in loggers))

@@ -19,7 +19,7 @@ from tap_crowdtwist.files.history import FileHistory
 from tap_crowdtwist.streams.base import CrowdTwistStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.singerlib import Catalog
@@ -72,7 +72,7 @@ class FileStream(CrowdTwistStream):
             self.config[self.naming.setting],
             self.naming,
             growing=self.is_growing,
-            known_hosts=self.run.settings.sftp_known_hosts,
+            access=self.run.settings.remote_access,
         )
 
     def files(self, fail: Callable[[SettingError], None] | None = None) -> list[File]:
@@ -144,7 +144,7 @@ class FileStream(CrowdTwistStream):
                     self._tap.state_writer.write_state(self.tap_state)
 
     def _records(self, *, write: bool) -> Iterator[Row]:
-        run, state = self.run, self.stream_state
+        state = self.stream_state
         is_incremental = self.replication_method == REPLICATION_INCREMENTAL
         files = self.files()
         self._check_files(files, state.get("replication_key_value"))
@@ -153,8 +153,17 @@ class FileStream(CrowdTwistStream):
         history = FileHistory.load(state.get("files"), self.history_size)
         due = history.begin(files, in_order=self.is_order_sensitive)
         self.logger.info("%s: reading %d of %d files", self.name, len(due), len(files))
+        with self.source.reading(due):
+            yield from self._records_of(due, history, write=write)
+
+    def _records_of(
+        self, due: Sequence[File], history: FileHistory, *, write: bool
+    ) -> Iterator[Row]:
+        """Yield the records of files, and update the state after each file."""
+        run, state = self.run, self.stream_state
         checkpoint = last_progress = run.clock()
         for number, file in enumerate(due, start=1):
+            self.source.wait_for(file, run.on_wait)
             for count, record in enumerate(self._write(self.read(file), run.now(), write=write)):
                 yield record
                 if count % _ROWS_BETWEEN_CHECKS == 0:

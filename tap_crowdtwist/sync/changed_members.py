@@ -57,9 +57,9 @@ class ChangeFiles:
     """
 
     def __init__(self, settings: Settings, now: datetime) -> None:
-        known_hosts = settings.sftp_known_hosts
+        access = settings.remote_access
         self._form = settings.data_push_format
-        self._push = FileSource(str(settings.data_push_path), DATA_PUSH, known_hosts=known_hosts)
+        self._push = FileSource(str(settings.data_push_path), DATA_PUSH, access=access)
         files = self._push.files(now)
         misnamed = [file for file in files if file.correct_name]
         ahead = [file for file in files if file.is_ahead]
@@ -74,7 +74,7 @@ class ChangeFiles:
         self.live: list[File] = []
         if settings.live_push_path:
             path = settings.live_push_path
-            self._live = FileSource(path, LIVE_PUSH, growing=True, known_hosts=known_hosts)
+            self._live = FileSource(path, LIVE_PUSH, growing=True, access=access)
             self.live = self._live.files(now)
 
     @cached_property
@@ -99,11 +99,15 @@ class ChangeFiles:
         """
         members = MembersInFiles(self._form)
         if self._live is not None:
-            members.add_captures(sorted(live, key=_IN_ORDER), self._live.open)
+            captures = sorted(live, key=_IN_ORDER)
+            with self._live.reading(captures):
+                members.add_captures(captures, self._live.open)
         days = sorted(push, key=_IN_ORDER)
-        for day, files in groupby(days, key=lambda file: file.period):
-            nearby = [file for file in self.push if abs(file.period - day) == 1]
-            members.add_tables(files, nearby, self._push.open)
+        # No order is announced: which files of other days are needed is seen only later.
+        with self._push.reading():
+            for day, files in groupby(days, key=lambda file: file.period):
+                nearby = [file for file in self.push if abs(file.period - day) == 1]
+                members.add_tables(files, nearby, self._push.open)
         return members
 
 

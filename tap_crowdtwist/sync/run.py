@@ -208,7 +208,7 @@ def _located_members(settings: Settings) -> Iterator[tuple[str, Member]]:
     yield from located_in_setting(settings.user_ids, id_type)
     if settings.user_ids_path is not None:
         path, column = settings.user_ids_path, settings.user_ids_column
-        yield from located_in_files(path, id_type, column, settings.sftp_known_hosts)
+        yield from located_in_files(path, id_type, column, settings.remote_access)
 
 
 def roster_lines_of(members: Collection[Member], settings: Settings) -> list[str]:

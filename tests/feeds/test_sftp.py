@@ -12,11 +12,6 @@ from typing import TYPE_CHECKING, Any
 import fsspec
 import paramiko
 import pytest
-from fsspec.implementations.cached import (
-    CachingFileSystem,
-    SimpleCacheFileSystem,
-    WholeFileCacheFileSystem,
-)
 from fsspec.implementations.sftp import SFTPFileSystem
 from fsspec.registry import register_implementation
 from hypothesis import given, settings
@@ -38,13 +33,16 @@ from support.sftp_server import HOST, KEY_TYPES, SftpServer, make_key
 
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.files import filesystems, sftp
-from tap_crowdtwist.files.sftp import KnownHosts, KnownHostsFileSystem
+from tap_crowdtwist.files.sftp import KnownHostsFileSystem
+from tap_crowdtwist.files.sftp_known_hosts import KnownHosts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from crowdtwist_sandbox import Sandbox
+
+pytest_plugins = ["support.sftp_fixtures"]
 
 SETTING = "Setting `sftp_known_hosts`: "
 HOST_KEY = f"{SETTING}the key of the SFTP host '[{HOST}]:"
@@ -52,39 +50,6 @@ UNKNOWN = "is not known: it is neither in ~/.ssh/known_hosts nor in a file that 
 CHANGED = "is not the known one, which may mean an attack or a new server"
 REVOKED_KEY = "is marked @revoked"
 CANARY = "canary-7391"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SftpServer]:
-    with SftpServer(tmp_path_factory.mktemp("sshd")) as running:
-        yield running
-
-
-@pytest.fixture
-def home(tmp_path: Path, server: SftpServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The `.ssh` of a user whom the server lets in and who knows no host; no connection is open."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    (tmp_path / ".ssh").mkdir()
-    (tmp_path / ".ssh" / "id_ed25519").write_bytes(server.user_key.read_bytes())
-    yield tmp_path / ".ssh"
-    for system in list(KnownHostsFileSystem._cache.values()):  # noqa: SLF001 - has no public name
-        system.client.close()
-    for kind in (
-        KnownHostsFileSystem,
-        CachingFileSystem,
-        SimpleCacheFileSystem,
-        WholeFileCacheFileSystem,
-    ):
-        kind.clear_instance_cache()
-
-
-@pytest.fixture
-def known(home: Path, server: SftpServer) -> Path:
-    """The file by which the user knows the server."""
-    path = home / "known_hosts"
-    path.write_text(server.known(), encoding="ascii")
-    return path
 
 
 @pytest.fixture

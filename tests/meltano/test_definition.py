@@ -149,7 +149,14 @@ def one_type(schema: dict[str, Any]) -> str:
 def test_secrets_are_the_ones_known() -> None:
     secrets = {name for name, schema in parts.all_settings().items() if schema.get("secret")}
 
-    assert secrets == {"api_key", "hash_key", "hmac_public_key", "hmac_private_key"}
+    assert secrets == {
+        "api_key",
+        "hash_key",
+        "hmac_public_key",
+        "hmac_private_key",
+        "sftp_key_passphrase",
+        "sftp_password",
+    }
 
 
 def test_extractor_has_the_capabilities_of_the_tap(about: Any, extractor: Any) -> None:

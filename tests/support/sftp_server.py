@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -16,8 +18,11 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 HOST = "127.0.0.1"
-KEY_TYPES = ("ed25519", "rsa")
+KEY_TYPES = ("ed25519", "rsa", "ecdsa")
 """What the server has host keys of; most clients ask for the first."""
+
+_SIZES = {"rsa": ("-b", "2048")}
+"""Options for the size of a key; larger RSA keys take seconds to make."""
 
 _SECONDS = 30
 
@@ -40,7 +45,19 @@ def binary(name: str) -> str:
 def make_key(path: Path, kind: str) -> str:
     """Make a pair of keys; returns the public one as a line of known hosts has it."""
     subprocess.run(
-        [binary("ssh-keygen"), "-q", "-t", kind, "-N", "", "-C", "", "-f", path],
+        [
+            binary("ssh-keygen"),
+            "-q",
+            "-t",
+            kind,
+            "-N",
+            "",
+            "-C",
+            "",
+            *_SIZES.get(kind, ()),
+            "-f",
+            path,
+        ],
         check=True,
         timeout=_SECONDS,
     )
@@ -58,11 +75,13 @@ class SftpServer:
     Args:
         home: where it keeps its keys.
         subsystem: the command that speaks SFTP.
+        options: further lines of its configuration.
     """
 
-    def __init__(self, home: Path, subsystem: str = "internal-sftp") -> None:
+    def __init__(self, home: Path, subsystem: str = "internal-sftp", *options: str) -> None:
         self._home = home
         self._subsystem = subsystem
+        self._options = options
         self._process: subprocess.Popen[str] | None = None
         self._listener: threading.Thread | None = None
         self.port = 0
@@ -84,9 +103,10 @@ class SftpServer:
         return f"{protocol}://{user}{HOST}:{self.port}{path}"
 
     def __enter__(self) -> Self:
-        with socket.socket() as free:
-            free.bind((HOST, 0))
-            self.port = free.getsockname()[1]
+        if not self.port:
+            with socket.socket() as free:
+                free.bind((HOST, 0))
+                self.port = free.getsockname()[1]
         config = self._home / "sshd_config"
         lines = [
             f"ListenAddress {HOST}:{self.port}",
@@ -98,6 +118,7 @@ class SftpServer:
             "StrictModes no",
             f"Subsystem sftp {self._subsystem}",
             "UsePAM no",
+            *self._options,
         ]
         config.write_text("\n".join(lines), encoding="utf-8")
         if os.geteuid() == 0:
@@ -123,6 +144,23 @@ class SftpServer:
     ) -> None:
         self._stop()
 
+    @staticmethod
+    def _connections(pid: int) -> list[int]:
+        """Return the processes of its connections, which outlive it."""
+        found = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", f"{pid}"],
+            check=False,
+            capture_output=True,
+            encoding="ascii",
+            timeout=_SECONDS,
+        )
+        return [int(child) for child in found.stdout.split()]
+
+    def restart(self) -> None:
+        """Break all connections, and listen again on the same port."""
+        self._stop()
+        self.__enter__()
+
     def _wait(self, process: subprocess.Popen[str]) -> None:
         """Wait until it says that it listens; read on, so that it never waits for us."""
         said: list[str] = []
@@ -146,12 +184,16 @@ class SftpServer:
     def _stop(self) -> None:
         if self._process is None:
             return
+        connections = self._connections(self._process.pid)
         self._process.terminate()
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        for pid in connections:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._process = None
         if self._listener is not None:
             self._listener.join(10)

@@ -93,6 +93,8 @@ def test_what_is_too_short_to_tell_apart_is_not_masked(secret: str) -> None:
         ("{'hmac_private_key': 'abc'}", f"{{'hmac_private_key': '{MASK}'}}"),
         ("TAP_CROWDTWIST_HMAC_PUBLIC_KEY=abc", f"TAP_CROWDTWIST_HMAC_PUBLIC_KEY={MASK}"),
         ("hash_key: abc", f"hash_key: {MASK}"),
+        ("TAP_CROWDTWIST_SFTP_PASSWORD=abc", f"TAP_CROWDTWIST_SFTP_PASSWORD={MASK}"),
+        ("{'sftp_key_passphrase': 'abc'}", f"{{'sftp_key_passphrase': '{MASK}'}}"),
         ("X-CT-Authorization: CTApiKey abc", f"X-CT-Authorization: CTApiKey {MASK}"),
         ("CTApiV2Auth public:c2lnbmVk==", f"CTApiV2Auth {MASK}"),
     ],

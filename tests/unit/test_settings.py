@@ -225,7 +225,14 @@ def test_every_setting_has_a_title_and_a_description() -> None:
 
 
 def test_secrets_are_the_keys() -> None:
-    assert set(SECRETS) == {"api_key", "hmac_public_key", "hmac_private_key", "hash_key"}
+    assert set(SECRETS) == {
+        "api_key",
+        "hmac_public_key",
+        "hmac_private_key",
+        "hash_key",
+        "sftp_password",
+        "sftp_key_passphrase",
+    }
 
 
 # In the environment
