@@ -13,7 +13,6 @@ import pytest
 from support.airflow_cluster import DAG, KEY, MEMBERS, RATE, SHARDS, STREAMS, Cluster
 from support.airflow_project import VENV, Airflow, wait_for
 from support.airflow_shards import MEMBER, Shard, loaded_rows, true_rows
-from support.object_stores import SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -225,12 +224,13 @@ def updated_assets(airflow: Airflow, run: str) -> set[str]:
 
 
 def test_the_key_shows_nowhere(cluster: Cluster, run: FirstRun) -> None:
+    secrets = in_all_forms(KEY, cluster.s3_key.secret)
     homes = [cluster.airflow.home, *cluster.airflow.workers]
     shown = [
         path
         for home in homes
         for path in home.rglob("*")
-        if path.is_file() and any(secret in path.read_bytes() for secret in secrets())
+        if path.is_file() and any(secret in path.read_bytes() for secret in secrets)
     ]
     assert shown == [], run.name
     query = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
@@ -240,12 +240,12 @@ def test_the_key_shows_nowhere(cluster: Cluster, run: FirstRun) -> None:
         for table in tables:
             held = cluster.metadata.query(f'SELECT t::text FROM "{table}" t', database)  # noqa: S608
             text = "\n".join(held).encode()
-            assert not any(s in text or s.hex().encode() in text for s in secrets()), table
+            assert not any(s in text or s.hex().encode() in text for s in secrets), table
 
 
-def secrets() -> list[bytes]:
-    """Both secrets as they are, in a URL and in JSON."""
-    forms = [(text, quote(text, safe=""), json.dumps(text)[1:-1]) for text in (KEY, SECRET)]
+def in_all_forms(*secrets: str) -> list[bytes]:
+    """The secrets as they are, in a URL and in JSON."""
+    forms = [(text, quote(text, safe=""), json.dumps(text)[1:-1]) for text in secrets]
     return [form.encode() for each in forms for form in each]
 
 

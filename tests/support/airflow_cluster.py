@@ -15,13 +15,14 @@ from crowdtwist_sandbox.demo_project import MeltanoProject
 from support import pages
 from support.airflow_project import DAGS, Airflow
 from support.airflow_shards import create_tables
-from support.object_stores import S3Server
 from support.postgres_server import PostgresServer
 from support.redis_server import RedisServer
+from support.s3_server import REGION, S3Server
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from support.s3_server import Key
     from typing_extensions import Self
 
 DAG = "crowdtwist"
@@ -45,12 +46,14 @@ class Cluster:
         warehouse: another PostgreSQL.
         redis: the broker.
         s3: it has the roster and the files of Data Push.
+        s3_key: the key with which the workers use it.
 
     Args:
         home: a directory for all of their files.
     """
 
     airflow: Airflow
+    s3_key: Key
 
     def __init__(self, home: Path) -> None:
         self._home = home
@@ -65,7 +68,7 @@ class Cluster:
             for server in (self.sandbox, self.metadata, self.warehouse, self.redis, self.s3):
                 self._stack.enter_context(server)
             self._fill_databases()
-            self.s3.create_bucket("brand")
+            self.s3_key = self.s3.allowed("s3:*")
             self.push_files()
             workers = [self._home / "one", self._home / "two"]
             with ThreadPoolExecutor() as background:
@@ -92,7 +95,7 @@ class Cluster:
         folder = self._home / "push"
         folder.mkdir(exist_ok=True)
         for path in self.sandbox.write_data_push(folder):
-            self.s3.put("brand", f"push/{path.name}", path)
+            self.s3.put(f"push/{path.name}", path.read_bytes())
 
     def _fill_databases(self) -> None:
         for name in ("airflow", "meltano"):
@@ -127,7 +130,13 @@ class Cluster:
         consumer = pages.block("Start another DAG", "python")
         (dags / "after_crowdtwist.py").write_text(consumer, encoding="utf-8")
         url = f"postgresql+psycopg2://airflow:airflow@127.0.0.1:{self.metadata.port}/airflow"
-        environment = self._state | self.s3.environment
+        bucket = {
+            **self.s3_key.environment,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ENDPOINT_URL": self.s3.url,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        environment = self._state | bucket
         return Airflow(home, url, self.redis.url, workers, environment, dags)
 
     def _configure(self) -> None:
