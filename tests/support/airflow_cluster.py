@@ -22,8 +22,9 @@ from support.s3_server import REGION, S3Server
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from support.s3_server import Key
     from typing_extensions import Self
+
+    from support.s3_server import Key
 
 DAG = "crowdtwist"
 KEY = "k3y-0f-a-program/that+must~never=show"

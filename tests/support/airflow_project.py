@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
@@ -36,7 +36,7 @@ _PARTS = ("api-server", "dag-processor", "scheduler")
 SLOTS = 4
 """Tasks of a worker at the same time."""
 
-HEARTBEAT_TIMEOUT_SECONDS = 25
+HEARTBEAT_TIMEOUT_SECONDS = 40
 
 _NOT_OURS = (
     *("AIRFLOW", "AWS_", "COV", "MELTANO_", "PG", "PYTHON", "TAP_", "TARGET_", "VIRTUAL_ENV"),
@@ -209,9 +209,12 @@ class Airflow:
     def kill_worker(self, worker: Path) -> None:
         """Kill a worker and all that it started, as a machine that fails."""
         process = self._processes.pop(worker.name)
-        for pid in [process.pid, *_descendants(process.pid)]:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        # First stopped, so that none starts another meanwhile.
+        stopped: set[int] = set()
+        while new := {process.pid, *_descendants(process.pid)} - stopped:
+            stopped |= new
+            _signal(new, signal.SIGSTOP)
+        _signal(stopped, signal.SIGKILL)
         process.wait(10)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
@@ -270,6 +273,12 @@ class Airflow:
             and (place < 0 or f"map_index={place}" in path.parts)
         ]
         return "\n".join(path.read_text(encoding="utf-8") for path in found)
+
+
+def _signal(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def _descendants(pid: int) -> list[int]:
