@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from tap_crowdtwist.errors import FileError
 from tap_crowdtwist.files.naming import BATCH_ACTIVITY
-from tap_crowdtwist.files.paths import CHECK_ACCESS, describe_error
+from tap_crowdtwist.files.paths import access_problem
 from tap_crowdtwist.records import values
 
 if TYPE_CHECKING:
@@ -74,8 +74,7 @@ def read_credits(
                 if text:
                     yield number, parse_credit(text)
     except Exception as error:  # noqa: BLE001 - each file system has its own
-        problem = f"cannot be read: {describe_error(error)}; {CHECK_ACCESS}"
-        raise FileError(BATCH_ACTIVITY.setting, file.name, problem) from None
+        raise FileError(BATCH_ACTIVITY.setting, file.name, access_problem("read", error)) from None
 
 
 def parse_credit(line: bytes) -> dict[str, Any]:

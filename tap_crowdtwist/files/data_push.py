@@ -27,7 +27,7 @@ from tap_crowdtwist.files.csv_format import (
 )
 from tap_crowdtwist.files.naming import DATA_PUSH
 from tap_crowdtwist.files.packing import PackingError, open_zipped_csv
-from tap_crowdtwist.files.paths import CHECK_ACCESS, SEND_AGAIN, describe_error, is_system_error
+from tap_crowdtwist.files.paths import SEND_AGAIN, access_problem, is_system_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -154,9 +154,7 @@ class CsvTable:
         except Exception as error:  # noqa: BLE001 - each file system and each codec has its own
             # In a zip, an error that is not the system's comes from the decompressor.
             if self.is_plain or is_system_error(error):
-                raise self.error(
-                    line, f"cannot be read: {describe_error(error)}; {CHECK_ACCESS}"
-                ) from None
+                raise self.error(line, access_problem("read", error)) from None
             raise self.error(
                 line, f"is where the file is damaged or incomplete; {SEND_AGAIN}"
             ) from None
@@ -166,9 +164,7 @@ class CsvTable:
         try:
             raw = self._stack.enter_context(self._open_file(self.file))
         except Exception as error:  # noqa: BLE001 - each file system has its own
-            raise self.error(
-                None, f"cannot be opened: {describe_error(error)}; {CHECK_ACCESS}"
-            ) from None
+            raise self.error(None, access_problem("opened", error)) from None
         if self.is_plain:
             return raw
         try:

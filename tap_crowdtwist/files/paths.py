@@ -57,6 +57,15 @@ def is_system_error(error: Exception) -> bool:
     return isinstance(error, TimeoutError) or bool(getattr(error, "strerror", None))
 
 
+def access_problem(verb: str, error: Exception) -> str:
+    """Return the rest of a sentence about a file that could not be opened or read, with advice.
+
+    An error of the tap itself says what to do already.
+    """
+    advice = "" if isinstance(error, TapError) else f"; {CHECK_ACCESS}"
+    return f"cannot be {verb}: {describe_error(error)}{advice}"
+
+
 @singledispatch
 def describe_error(error: Exception) -> str:
     """Return why a file cannot be read, without its path and without its content.

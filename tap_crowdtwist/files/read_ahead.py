@@ -36,7 +36,7 @@ _STOP_SECONDS = 1.0
 
 
 class CopyError(TapError):
-    """A file cannot be copied; the message continues a sentence that begins with its name."""
+    """A file cannot be copied; the message says why, and what to do."""
 
 
 class ReplacedError(OSError):
@@ -183,7 +183,7 @@ class _Copy:
                 return
             expected = size
         raise CopyError(
-            f"changed while it was read, {ATTEMPTS} times; wait until it is written completely"
+            f"it changed while it was copied, {ATTEMPTS} times; wait until it is written completely"
         )
 
 
@@ -192,8 +192,8 @@ _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 def _without_space() -> CopyError:
     return CopyError(
-        "cannot be copied: the directory for temporary files is full; set the environment variable "
-        "TMPDIR to one with room for two files"
+        "the directory for its temporary copy is full; set the environment variable TMPDIR to one "
+        "with room for two files"
     )
 
 
@@ -207,4 +207,4 @@ class _StopCallback(Callback):  # type: ignore[misc]  # fsspec is untyped
     @override
     def relative_update(self, inc: int = 1) -> None:
         if self._stopped.is_set():
-            raise CopyError("was not copied to its end")
+            raise CopyError("the run has stopped")
