@@ -52,6 +52,9 @@ class CopyError(TapError):
 class ReplacedError(OSError):
     """A file was written to while it was copied."""
 
+    def __init__(self) -> None:
+        super().__init__(errno.EBUSY, "it was written to meanwhile")
+
 
 class ReadAhead:
     """The copies of some files of one remote file system, until the block ends.

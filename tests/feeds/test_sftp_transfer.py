@@ -173,11 +173,11 @@ def test_a_copy_that_was_given_up_does_not_disturb_what_follows(host: Host, tmp_
 def test_a_lost_connection_costs_no_row(host: Host, tmp_path: Path) -> None:
     days = range(1, 6)
     for day in days:
-        notes = SOURCE.randbytes(50_000).hex()
-        put(tmp_path / "in", name_of("PROFILE", day), profiles(day, first_name=notes))
+        notes = SOURCE.randbytes(350_000).hex()
+        put(tmp_path / "in", name_of("PROFILE", day), profiles(day, last_name=notes))
     with Latency(host.server.port, 0.001) as proxy:
         host.know(proxy.port)
-        proxy.break_at = 750_000  # in the fourth file of some 200 kB each
+        proxy.break_at = 1_400_000  # in the fourth file of some 400 kB each
         broken = read(f"{host.url(proxy.port)}{tmp_path / 'in'}", code=1)
     read_days = ids(broken)
     assert 2 <= len(read_days) < len(days)
