@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that cuts connections after some bytes."""
+"""A TCP proxy on loopback that cuts connections after some bytes, or calls a function then."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import Self
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 HOST = "127.0.0.1"
@@ -22,6 +23,7 @@ class CuttingProxy:
         port: where it listens.
         cuts: for each connection in turn, the number of bytes from the server after which to cut
             it; those for which there is no number are left alone.
+        calls: functions to call instead of a cut, in turn; the connection then stays.
         connections: the number of connections so far.
 
     Args:
@@ -31,6 +33,7 @@ class CuttingProxy:
     def __init__(self, target: int) -> None:
         self._target = target
         self.cuts: list[int] = []
+        self.calls: list[Callable[[], object]] = []
         self.connections = 0
         self._listener = socket.create_server((HOST, 0))
         self.port: int = self._listener.getsockname()[1]
@@ -81,9 +84,14 @@ class CuttingProxy:
     def _pass_on(self, source: socket.socket, target: socket.socket, limit: int | None) -> None:
         passed = 0
         with suppress(OSError):
-            while (limit is None or passed < limit) and (piece := source.recv(1 << 16)):
-                target.sendall(piece)
+            while piece := source.recv(1 << 16):
                 passed += len(piece)
+                if limit is not None and passed > limit:
+                    if not self.calls:
+                        break
+                    self.calls.pop(0)()
+                    limit = None
+                target.sendall(piece)
         for each in (source, target):
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)

@@ -146,7 +146,7 @@ class SftpServer:
 
     @staticmethod
     def _connections(pid: int) -> list[int]:
-        """Return the processes of its connections, which outlive it."""
+        """Return the processes of its connections."""
         found = subprocess.run(
             ["ps", "-o", "pid=", "--ppid", f"{pid}"],
             check=False,
@@ -157,9 +157,13 @@ class SftpServer:
         return [int(child) for child in found.stdout.split()]
 
     def restart(self) -> None:
-        """Break all connections, and listen again on the same port."""
-        self._stop()
+        """Replace the process that listens by another one on the same port; break all connections.
+
+        When they break, the new process listens already.
+        """
+        connections = self._end_listener()
         self.__enter__()
+        self._break(connections)
 
     def _wait(self, process: subprocess.Popen[str]) -> None:
         """Wait until it says that it listens; read on, so that it never waits for us."""
@@ -184,6 +188,13 @@ class SftpServer:
     def _stop(self) -> None:
         if self._process is None:
             return
+        self._break(self._end_listener())
+        if self._listener is not None:
+            self._listener.join(10)
+
+    def _end_listener(self) -> list[int]:
+        """End the process that listens; return those of its connections, which outlive it."""
+        assert self._process is not None
         connections = self._connections(self._process.pid)
         self._process.terminate()
         try:
@@ -191,9 +202,11 @@ class SftpServer:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._process = None
+        return connections
+
+    @staticmethod
+    def _break(connections: list[int]) -> None:
         for pid in connections:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        self._process = None
-        if self._listener is not None:
-            self._listener.join(10)
