@@ -33,6 +33,11 @@ def home(tmp_path: Path, server: SftpServer, monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh" / "id_ed25519").write_bytes(server.user_key.read_bytes())
     yield tmp_path / ".ssh"
+    forget_connections()
+
+
+def forget_connections() -> None:
+    """Close all connections, and let nobody share them."""
     for system in list(KnownHostsFileSystem._cache.values()):  # noqa: SLF001 - has no public name
         system.close()
     for kind in (

@@ -53,7 +53,7 @@ def make_key(path: Path, kind: str) -> str:
             "-N",
             "",
             "-C",
-            "",
+            "test",
             *_SIZES.get(kind, ()),
             "-f",
             path,
