@@ -5,14 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from fsspec.implementations.cached import (
-    CachingFileSystem,
-    SimpleCacheFileSystem,
-    WholeFileCacheFileSystem,
-)
 
-from support.sftp_server import SftpServer
-from tap_crowdtwist.files.sftp import KnownHostsFileSystem
+from support.sftp_server import SftpServer, forget_connections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,19 +28,6 @@ def home(tmp_path: Path, server: SftpServer, monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / ".ssh" / "id_ed25519").write_bytes(server.user_key.read_bytes())
     yield tmp_path / ".ssh"
     forget_connections()
-
-
-def forget_connections() -> None:
-    """Close all connections, and let nobody share them."""
-    for system in list(KnownHostsFileSystem._cache.values()):  # noqa: SLF001 - has no public name
-        system.close()
-    for kind in (
-        KnownHostsFileSystem,
-        CachingFileSystem,
-        SimpleCacheFileSystem,
-        WholeFileCacheFileSystem,
-    ):
-        kind.clear_instance_cache()
 
 
 @pytest.fixture
