@@ -110,9 +110,17 @@ class Host:
     def with_latency(self, round_trip: float) -> Iterator[str]:
         """Yield the beginning of the URLs by which it is reached with some latency, in seconds."""
         with Latency(self.server.port, round_trip) as proxy:
-            known = f"[{HOST}]:{proxy.port} {self.server.host_keys['ed25519']}\n"
-            (self.home / ".ssh" / "known_hosts").write_text(known, encoding="ascii")
-            yield f"sftp://{HOST}:{proxy.port}"
+            self.know(proxy.port)
+            yield self.url(proxy.port)
+
+    def know(self, port: int) -> None:
+        """Make the server known at a port, and at no other."""
+        known = f"[{HOST}]:{port} {self.server.host_keys['ed25519']}\n"
+        (self.home / ".ssh" / "known_hosts").write_text(known, encoding="ascii")
+
+    def url(self, port: int) -> str:
+        """Return the beginning of its URLs at a port."""
+        return f"sftp://{HOST}:{port}"
 
 
 def read_all(folder: Path, path: str, host: Host) -> Reading:

@@ -25,6 +25,8 @@ Every exception class of the tap, and what it means for the run:
       NoResponseError           an attempt got no complete response: retried, then an ApiError
       EndlessError              a listing never ends: becomes an ExhaustedError
       BudgetSpentError          the conformance check has used up its requests: it stops probing
+      OSError
+        ReplacedError           a file was written to while it was copied: it is copied again
       ValueError
         ConversionError         a value does not fit its column: null there, kept raw beside it
 """

@@ -12,7 +12,7 @@ from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from fsspec.callbacks import Callback
 from typing_extensions import Self, override
@@ -22,8 +22,6 @@ from tap_crowdtwist.errors import TapError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
-
-    from tap_crowdtwist.files.folder import File
 
 ATTEMPTS = 3
 """Times that a file is copied which is written to meanwhile."""
@@ -35,12 +33,27 @@ _STOP_SECONDS = 1.0
 """Seconds to wait for a copy that was told to stop; it notices when the next bytes arrive."""
 
 
+class ListedFile(Protocol):
+    """A file as it was listed; hashable."""
+
+    @property
+    def path(self) -> str:
+        """Its path in the file system."""
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes, or 0 if that is unknown."""
+
+
 class CopyError(TapError):
     """A file cannot be copied; the message says why, and what to do."""
 
 
 class ReplacedError(OSError):
     """A file was written to while it was copied."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.EBUSY, "it was written to meanwhile")
 
 
 class ReadAhead:
@@ -55,7 +68,7 @@ class ReadAhead:
         OSError: there is no usable directory for temporary files.
     """
 
-    def __init__(self, system: Any, files: Sequence[File], *, growing: bool) -> None:
+    def __init__(self, system: Any, files: Sequence[ListedFile], *, growing: bool) -> None:
         self._system = system
         self._growing = growing
         self._next = dict(pairwise(files))
@@ -77,7 +90,7 @@ class ReadAhead:
         self._drop(self._current, self._ahead)
         self._folder.cleanup()
 
-    def wait_for(self, file: File, on_wait: Callable[[], None]) -> None:
+    def wait_for(self, file: ListedFile, on_wait: Callable[[], None]) -> None:
         """Wait until a file is copied or has failed to be; the error comes when it is opened.
 
         Args:
@@ -88,7 +101,7 @@ class ReadAhead:
         while not copy.is_over(_POLL_SECONDS):
             on_wait()
 
-    def open(self, file: File) -> IO[bytes]:
+    def open(self, file: ListedFile) -> IO[bytes]:
         """Open the copy of a file, and begin with that of the next one.
 
         Raises:
@@ -103,7 +116,7 @@ class ReadAhead:
             self._ahead = self._start(following)
         return opened
 
-    def _copy_of(self, file: File) -> _Copy:
+    def _copy_of(self, file: ListedFile) -> _Copy:
         """Return the copy of a file that is to be read now, and forget those before."""
         if self._current is None or self._current.file != file:
             ahead, self._ahead = self._ahead, None
@@ -114,7 +127,7 @@ class ReadAhead:
             self._current = ahead or self._start(file)
         return self._current
 
-    def _start(self, file: File) -> _Copy:
+    def _start(self, file: ListedFile) -> _Copy:
         self._made += 1
         target = Path(self._folder.name, str(self._made))
         return _Copy(self._system, file, target, growing=self._growing)
@@ -128,7 +141,7 @@ class ReadAhead:
 class _Copy:
     """The copy of one file, made in a thread of its own that does not outlast the process."""
 
-    def __init__(self, system: Any, file: File, target: Path, *, growing: bool) -> None:
+    def __init__(self, system: Any, file: ListedFile, target: Path, *, growing: bool) -> None:
         self.file = file
         self._system = system
         self._target = target

@@ -1,7 +1,7 @@
 """Listing and copying over SFTP in few round trips: many requests wait for their answers at once.
 
 fsspec copies with paramiko's `prefetch`, which is not used: its thread writes a traceback to stderr
-when the connection breaks, never ends when a read fails, and knows no bound unless it is told one.
+when the connection breaks, waits for ever when a read fails, and asks for all of the file at once.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 HOST = "127.0.0.1"
-_CHUNK_BYTES = 1 << 18
+_CHUNK_BYTES = 1 << 16
 
 
 class Latency:
@@ -31,7 +31,9 @@ class Latency:
     Attributes:
         port: where the proxy listens.
         bytes_passed: bytes that have been sent on to the client.
-        break_at: number of bytes to the client after which every connection is closed, if not None.
+        break_at: number of bytes to the client after which every connection is closed and no other
+            accepted, if not None.
+        stall_at: number of bytes to the client after which nothing passes, if not None.
     """
 
     def __init__(self, port: int, round_trip: float) -> None:
@@ -44,6 +46,8 @@ class Latency:
         self.port: int = self._listener.getsockname()[1]
         self.bytes_passed = 0
         self.break_at: int | None = None
+        self.stall_at: int | None = None
+        self._ended = threading.Event()
 
     def __enter__(self) -> Self:
         self._start(self._accept)
@@ -55,16 +59,17 @@ class Latency:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._ended.set()
+        self._break()
+        for thread in self._threads:
+            thread.join(10)
+
+    def _break(self) -> None:
+        """Close every connection, and accept no other."""
         # Closing alone would not wake a thread that waits in `accept`.
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self.break_all()
-        for thread in self._threads:
-            thread.join(10)
-
-    def break_all(self) -> None:
-        """Close every connection."""
         with self._lock:
             for each in self._sockets:
                 with suppress(OSError):
@@ -106,19 +111,25 @@ class Latency:
         target: socket.socket,
     ) -> None:
         with suppress(OSError):
+            is_to_client = source.getpeername()[1] == self._server_port
             while True:
                 due, chunk = chunks.get()
                 time.sleep(max(0.0, due - time.monotonic()))
                 if not chunk:
                     break
                 target.sendall(chunk)
-                if source.getpeername()[1] == self._server_port:
-                    self.bytes_passed += len(chunk)
-                    if self.break_at is not None and self.bytes_passed >= self.break_at:
-                        self.break_all()
+                if is_to_client:
+                    self._count(len(chunk))
         for each in (source, target):
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
+
+    def _count(self, sent: int) -> None:
+        self.bytes_passed += sent
+        if self.break_at is not None and self.bytes_passed >= self.break_at:
+            self._break()
+        if self.stall_at is not None and self.bytes_passed >= self.stall_at:
+            self._ended.wait()
 
     def _start(self, call: object, *args: object) -> threading.Thread:
         thread = threading.Thread(target=call, args=args, daemon=True)  # type: ignore[arg-type]
