@@ -23,7 +23,7 @@ from tap_crowdtwist.files.paths import describe_error, display_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_crowdtwist.files.filesystems import RemoteAccess
+    from tap_crowdtwist.files.remote_access import RemoteAccess
 
 CONFIG = "~/.ssh/config"
 DEFAULT_PORT = 22
