@@ -78,27 +78,29 @@ FILE_SETTINGS = (
         th.StringType,
         title="SFTP user",
         description="User name on SFTP hosts, unless a URL has one, as in sftp://user@host/in. If "
-        "not set: `User` of `~/.ssh/config`, or else your own name on this machine.",
+        "not set: `User` of `~/.ssh/config`, or else the name of the user who runs the tap.",
     ),
     th.Property(
         "sftp_password",
         th.StringType,
         secret=True,
         title="SFTP password",
-        description="Password on SFTP hosts. Keys are tried first.",
+        description="Password on SFTP hosts. If it is set, no keys are tried but that of "
+        "`sftp_key_file`.",
     ),
     th.Property(
         "sftp_key_file",
         th.StringType,
         title="SFTP key file",
-        description="File with the private key for SFTP hosts. If not set: `IdentityFile` of "
-        "`~/.ssh/config`, the SSH agent, and the usual files in `~/.ssh`.",
+        description="File with the private key for SFTP hosts. If neither it nor `sftp_password` "
+        "is set: `IdentityFile` of `~/.ssh/config`, the SSH agent, and the usual files in "
+        "`~/.ssh`.",
     ),
     th.Property(
         "sftp_key_passphrase",
         th.StringType,
         secret=True,
         title="SFTP key passphrase",
-        description="Passphrase of the private key for SFTP hosts, if it has one.",
+        description="Passphrase of the private key for SFTP hosts, if the key has one.",
     ),
 )

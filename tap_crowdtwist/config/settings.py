@@ -13,7 +13,7 @@ from tap_crowdtwist.api.transport import LOOPBACK
 from tap_crowdtwist.config.file_settings import FEED_PATHS
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.files.csv_format import CsvFormat
-from tap_crowdtwist.files.filesystems import RemoteAccess
+from tap_crowdtwist.files.remote_access import RemoteAccess
 from tap_crowdtwist.members.missing_members import path_of_shard
 from tap_crowdtwist.members.roster import Shard
 from tap_crowdtwist.privacy.policy import Policy

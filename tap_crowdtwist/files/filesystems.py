@@ -8,51 +8,17 @@ system by the name of the protocol alone. paramiko is imported only when an SFTP
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import Any
 
 import fsspec
 from fsspec.registry import register_implementation, registry
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from tap_crowdtwist.files.remote_access import NO_SETTINGS, RemoteAccess
 
 _PROTOCOLS = ("sftp", "ssh")
 _CLASS = "tap_crowdtwist.files.sftp.KnownHostsFileSystem"
 _MISSING_PARAMIKO = 'SFTP requires "paramiko" to be installed'
-
-
-@dataclass(frozen=True)
-class RemoteAccess:
-    """How remote systems are accessed, as the settings say; None is for what they do not say.
-
-    Attributes:
-        known_hosts: a file with keys of SFTP hosts, in addition to the user's own.
-        sftp_user: the user of SFTP URLs without one.
-        sftp_password: the password of SFTP URLs without one.
-        sftp_key_file: a file with a private key.
-        sftp_key_passphrase: the passphrase of private keys.
-    """
-
-    known_hosts: str | None = None
-    sftp_user: str | None = None
-    sftp_password: str | None = field(default=None, repr=False)
-    sftp_key_file: str | None = None
-    sftp_key_passphrase: str | None = field(default=None, repr=False)
-
-    @classmethod
-    def of(cls, config: Mapping[str, Any]) -> RemoteAccess:
-        """Return the access that a configuration describes."""
-        return cls(
-            known_hosts=config["sftp_known_hosts"],
-            sftp_user=config["sftp_user"] or None,
-            sftp_password=config["sftp_password"] or None,
-            sftp_key_file=config["sftp_key_file"] or None,
-            sftp_key_passphrase=config["sftp_key_passphrase"] or None,
-        )
-
-
-NO_SETTINGS = RemoteAccess()
 
 
 def url_to_fs(url: str, access: RemoteAccess = NO_SETTINGS) -> tuple[Any, str]:

@@ -12,10 +12,11 @@ from fsspec.core import has_magic
 from fsspec.implementations.local import LocalFileSystem
 
 from tap_crowdtwist.errors import SettingError
-from tap_crowdtwist.files.filesystems import NO_SETTINGS, RemoteAccess, url_to_fs
+from tap_crowdtwist.files.filesystems import url_to_fs
 from tap_crowdtwist.files.listing import content_identity, list_files
 from tap_crowdtwist.files.paths import base_name, describe_error, redact_url
 from tap_crowdtwist.files.read_ahead import ReadAhead
+from tap_crowdtwist.files.remote_access import NO_SETTINGS, RemoteAccess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

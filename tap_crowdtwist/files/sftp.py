@@ -17,8 +17,8 @@ import paramiko
 from typing_extensions import override
 
 from tap_crowdtwist.errors import TapError
-from tap_crowdtwist.files.filesystems import RemoteAccess
 from tap_crowdtwist.files.paths import describe_error
+from tap_crowdtwist.files.remote_access import RemoteAccess
 from tap_crowdtwist.files.sftp_known_hosts import KnownHosts, key_type
 from tap_crowdtwist.files.sftp_login import CONFIG, find_login
 from tap_crowdtwist.files.sftp_transfer import SftpTransfer

@@ -9,9 +9,13 @@ from __future__ import annotations
 import getpass
 import os
 import shlex
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import paramiko
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tap_crowdtwist.errors import SettingError, TapError
 from tap_crowdtwist.files.paths import describe_error, display_name
@@ -19,7 +23,7 @@ from tap_crowdtwist.files.paths import describe_error, display_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_crowdtwist.files.filesystems import RemoteAccess
+    from tap_crowdtwist.files.remote_access import RemoteAccess
 
 CONFIG = "~/.ssh/config"
 DEFAULT_PORT = 22
@@ -91,9 +95,8 @@ def read_key(path: str, passphrase: str | None) -> paramiko.PKey:
     """
     full = os.path.expanduser(path)  # noqa: PTH111 - Path's fails if the user has no home
     try:
-        key = _load(full, passphrase)
-        if key is None and passphrase and _load(full, None) is None:
-            passphrase = None  # it is no key, whatever the passphrase
+        # Without the passphrase it says whether it needs one.
+        key = _load(full, passphrase) or (_load(full, None) if passphrase else None)
     except FileNotFoundError:
         raise SettingError("sftp_key_file", f"there is no file {display_name(path)}") from None
     except OSError as error:
@@ -132,6 +135,24 @@ def _load(path: str, passphrase: str | None) -> paramiko.PKey | None:
             raise
         except Exception:  # noqa: BLE001, S112 - of another type, or anything for no key
             continue
+    return _load_otherwise(path, passphrase)
+
+
+def _load_otherwise(path: str, passphrase: str | None) -> paramiko.PKey | None:
+    """Return a key that paramiko itself cannot read.
+
+    It fails at many ECDSA and RSA keys without a comment, and at keys in the format PKCS #8.
+    """
+    content = Path(path).read_bytes()
+    secret = passphrase.encode() if passphrase else None
+    key = None
+    for load in (serialization.load_ssh_private_key, serialization.load_pem_private_key):
+        with suppress(Exception):  # of the other format, or anything for what is no key
+            key = key or load(content, secret)
+    if isinstance(key, rsa.RSAPrivateKey):
+        return paramiko.RSAKey(key=key)
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return paramiko.ECDSAKey(vals=(key, key.public_key()))
     return None
 
 

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 from fsspec.implementations.local import LocalFileSystem
 
 from tap_crowdtwist.errors import SettingError
-from tap_crowdtwist.files.filesystems import NO_SETTINGS, RemoteAccess, open_files
+from tap_crowdtwist.files.filesystems import open_files
 from tap_crowdtwist.files.packing import PackingError, check_regular, open_unpacked
 from tap_crowdtwist.files.paths import describe_error, display_name
 from tap_crowdtwist.files.read_ahead import ReplacedError
+from tap_crowdtwist.files.remote_access import NO_SETTINGS, RemoteAccess
 from tap_crowdtwist.members.roster_columns import FILES_WITH_FIELDS, values_with_lines
 from tap_crowdtwist.records.member_id import SEPARATORS, bare, parse_id
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.cutting_proxy import CuttingProxy
 from support.harness import Result, run_tap, select
-from support.live_events import Captures
+from support.live_events import NOW, Captures
 from support.push_files import (
     ANYWHERE,
     FAR,
@@ -191,7 +191,7 @@ def test_a_server_that_allows_one_session_is_read(
     with SftpServer(tmp_path / "sshd", "internal-sftp", "MaxSessions 1") as server:
         known.write_text(server.known(), encoding="ascii")
         known.with_name("id_ed25519").write_bytes(server.user_key.read_bytes())
-        paths = {
+        paths: dict[str, Any] = {
             "data_push_path": server.url(folder),
             "live_push_path": server.url(tmp_path / "live"),
             "user_ids_path": server.url(tmp_path / "rosters" / "*.csv"),
@@ -360,7 +360,7 @@ def test_captures_are_read_on_from_where_the_last_run_ended(
     captures = Captures(tmp_path / "live")
     captures.root.mkdir()
     captures.add("live_segments", event(1), event(2), rest='{"rec')
-    settings = {"live_push_path": through(proxy, captures.root)}
+    settings: dict[str, Any] = {"live_push_path": through(proxy, captures.root), "present": NOW}
     proxy.cuts = [30_000]
     first = captures.read("live_segments", **settings)
     assert AGAIN in first.stderr
@@ -373,5 +373,6 @@ def test_captures_are_read_on_from_where_the_last_run_ended(
     second = captures.read("live_segments", state=first.state, **settings, code=1)
     failed(second, "`live_push_path`: ")
     assert not second.records
+    proxy.cuts = []
     third = captures.read("live_segments", state=second.state, **settings)
     assert [row["user_id"] for row in third.records["live_segments"]] == [3, 4]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import shlex
@@ -12,12 +13,14 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.canaries import PASSPHRASE, PASSWORD
 from support.harness import run_process, select
 from support.push_files import ANYWHERE, check_failure, ids, put_days, read
 from support.sftp_password_server import SftpPasswordServer
-from support.sftp_server import HOST, KEY_TYPES, SftpServer, binary, make_key
+from support.sftp_server import HOST, KEY_TYPES, SftpServer, binary, forget_connections, make_key
 
 from tap_crowdtwist.files.sftp import KnownHostsFileSystem
+from tap_crowdtwist.files.sftp_login import read_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +30,6 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["support.sftp_fixtures"]
 
-PASSWORD = 'cAn4ry pass/word@&"7391'
-PASSPHRASE = 'cAn4ry phrase/+%"7391'
 USER = "reader"
 ROWS = [1, 101, 1, 102]
 
@@ -68,15 +69,17 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def copy_key(source: Path, target: Path, passphrase: str, *options: str) -> None:
     """Copy a private key without a passphrase to a file with one, or in another format."""
     shutil.copy(source, target)
-    command = [binary("ssh-keygen"), "-q", "-p", "-P", "", "-N", passphrase, *options, "-f", target]
-    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    command = [binary("ssh-keygen"), "-q", "-p", "-P", "", "-N", passphrase, *options]
+    subprocess.run([*command, "-f", target], check=True, capture_output=True, timeout=30)
 
 
 @pytest.fixture(scope="module")
 def server(keys: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SftpServer]:
     """A server that lets in whoever has one of the keys, or its own."""
-    with SftpServer(tmp_path_factory.mktemp("sshd"), "internal-sftp", "MaxAuthTries 4") as running:
-        accepted = [path.read_text() for path in sorted(keys.glob("*.pub"))]
+    make_key(keys / "authority", "ed25519")
+    options = ("MaxAuthTries 4", f"TrustedUserCAKeys {keys / 'authority.pub'}")
+    with SftpServer(tmp_path_factory.mktemp("sshd"), "internal-sftp", *options) as running:
+        accepted = [(keys / f"{kind}.pub").read_text() for kind in KEY_TYPES]
         with running.user_key.with_suffix(".pub").open("a") as authorized:
             authorized.writelines(accepted)
         yield running
@@ -106,7 +109,7 @@ def test_the_key_file_of_the_setting_is_used(
 ) -> None:
     url = server.url(folder)
     assert ids(read(url, sftp_key_file=str(keys / name))) == ROWS
-    locked = {"sftp_key_file": str(keys / f"{name} locked")}
+    locked: dict[str, Any] = {"sftp_key_file": str(keys / f"{name} locked")}
     result = read(url, **locked, sftp_key_passphrase=PASSPHRASE)
     assert ids(result) == ROWS
     shows_no_secret(result)
@@ -120,11 +123,41 @@ def test_the_key_file_of_the_setting_is_used(
     )
 
 
+@pytest.mark.usefixtures("nothing")
+def test_a_key_file_that_paramiko_itself_cannot_read(
+    keys: Path, server: SftpServer, folder: Path, tmp_path: Path
+) -> None:
+    """It fails at most of these ECDSA keys without a comment, and at PKCS #8."""
+    for number in range(4):
+        path = tmp_path / f"{number}"
+        command = [binary("ssh-keygen"), "-q", "-t", "ecdsa", "-N", "", "-C", "", "-f", str(path)]
+        subprocess.run(command, check=True, timeout=30)
+        for passphrase in (None, PASSPHRASE):
+            assert read_key(str(path), passphrase).get_name() == "ecdsa-sha2-nistp256"
+    copy_key(keys / "rsa", tmp_path / "key", PASSPHRASE, "-m", "PKCS8")
+    settings: dict[str, Any] = {"sftp_key_file": str(tmp_path / "key")}
+    settings["sftp_key_passphrase"] = PASSPHRASE
+    assert ids(read(server.url(folder), **settings)) == ROWS
+
+
+def test_a_certificate_beside_the_key_file_is_used(
+    nothing: Path, keys: Path, server: SftpServer, folder: Path
+) -> None:
+    path = nothing / "key"
+    make_key(path, "ed25519")
+    settings: dict[str, Any] = {"sftp_key_file": str(path)}
+    rejected(read(server.url(folder), code=1, **settings), "rejected the login")
+    command = [binary("ssh-keygen"), "-q", "-s", str(keys / "authority"), "-I", "test"]
+    command += ["-n", getpass.getuser(), f"{path}.pub"]
+    subprocess.run(command, check=True, timeout=30)
+    assert ids(read(server.url(folder), **settings)) == ROWS
+
+
 def test_a_passphrase_that_is_not_needed_does_no_harm(
     nothing: Path, keys: Path, server: SftpServer, folder: Path
 ) -> None:
     (nothing / "key").write_bytes((keys / "rsa").read_bytes())
-    settings = {"sftp_key_file": "~/.ssh/key", "sftp_key_passphrase": PASSPHRASE}
+    settings: dict[str, Any] = {"sftp_key_file": "~/.ssh/key", "sftp_key_passphrase": PASSPHRASE}
     assert ids(read(server.url(folder), **settings)) == ROWS
 
 
@@ -148,7 +181,7 @@ def test_a_key_file_that_is_of_no_use(
     elif content is not None:
         path.write_bytes(content)
     for passphrase in (None, PASSPHRASE):
-        settings = {"sftp_key_file": str(path), "sftp_key_passphrase": passphrase}
+        settings: dict[str, Any] = {"sftp_key_file": str(path), "sftp_key_passphrase": passphrase}
         result = read(server.url(folder), code=1, **settings)
         rejected(result, "Setting `sftp_key_file`: ", said)
 
@@ -204,7 +237,7 @@ def test_a_key_of_the_agent_is_used(
     add_keys(keys / "ecdsa")
     assert ids(read(server.url(folder))) == ROWS
     # Keys that the host does not know use up its attempts, unless the settings say which to use.
-    KnownHostsFileSystem.clear_instance_cache()
+    forget_connections()
     subprocess.run([binary("ssh-add"), "-q", "-D"], check=True, timeout=30, capture_output=True)
     for number in range(5):
         make_key(tmp_path / f"wrong{number}", "ed25519")
@@ -222,7 +255,7 @@ def test_a_key_of_the_agent_is_used(
 def test_the_ssh_config_says_where_to_connect_as_whom_and_with_which_key(
     nothing: Path, keys: Path, server: SftpServer, folder: Path
 ) -> None:
-    user = subprocess.run(["id", "-un"], check=True, capture_output=True, encoding="utf-8").stdout
+    user = getpass.getuser()
     config = nothing / "config"
     lines = [
         "Host other",
@@ -230,7 +263,7 @@ def test_the_ssh_config_says_where_to_connect_as_whom_and_with_which_key(
         "Host crowd*",
         f"  HostName {HOST}",
         f"  Port {server.port}",
-        f"  User {user.strip()}",
+        f"  User {user}",
         "  IdentityFile ~/.ssh/there-is-none",
         "  IdentityFile ~/.ssh/key",
     ]
@@ -239,15 +272,16 @@ def test_the_ssh_config_says_where_to_connect_as_whom_and_with_which_key(
     url = f"sftp://crowdtwist{folder}"
     assert ids(read(url)) == ROWS
     # Its key is known by the name of HostName. URL and settings come first.
-    for given, settings in (
+    others: list[tuple[str, dict[str, Any]]] = [
         (f"sftp://crowdtwist:1{folder}", {}),
         (f"sftp://x@crowdtwist{folder}", {}),
-        (f"sftp://x@crowdtwist{folder}", {"sftp_user": user.strip()}),
+        (f"sftp://x@crowdtwist{folder}", {"sftp_user": user}),
         (url, {"sftp_user": "x"}),
         (url, {"sftp_password": PASSWORD}),
-    ):
+    ]
+    for given, settings in others:
         rejected(read(given, code=1, **settings), "Setting `data_push_path`: cannot open ")
-    named = f"sftp://{user.strip()}@crowdtwist{folder}"
+    named = f"sftp://{user}@crowdtwist{folder}"
     assert ids(read(named, sftp_user="x")) == ROWS
 
 
@@ -259,7 +293,7 @@ def test_the_ssh_config_may_name_a_command_that_connects(
     config = nothing / "config"
     command = f"{shlex.quote(sys.executable)} {relay} %h %p"
     config.write_text(f"HostName {HOST}\nProxyCommand {command}\n", encoding="utf-8")
-    settings = {"sftp_key_file": str(keys / "ed25519")}
+    settings: dict[str, Any] = {"sftp_key_file": str(keys / "ed25519")}
     url = f"sftp://crowdtwist:{server.port}{folder}"
     assert ids(read(url, **settings)) == ROWS
     for system in list(KnownHostsFileSystem._cache.values()):  # noqa: SLF001 - has no public name
@@ -333,6 +367,24 @@ def test_a_password_is_used(home: Path, password_server: SftpPasswordServer, fol
     wrong = password_server.url(folder, f"{USER}:cAn4ry0000@")
     rejected(read(wrong, code=1), "rejected the login: check the user and the password in the URL")
     rejected(read(named, sftp_password=PASSWORD, code=1), "check `sftp_user` and `sftp_password`")
+
+
+def test_a_host_may_ask_for_a_key_and_a_password(
+    home: Path, keys: Path, password_server: SftpPasswordServer, folder: Path
+) -> None:
+    (home / "known_hosts").write_text(password_server.known(), encoding="ascii")
+    password_server.password = PASSWORD
+    password_server.needs_key = True
+    url = password_server.url(folder, f"{USER}@")
+    settings: dict[str, Any] = {"sftp_password": PASSWORD}
+    rejected(read(url, code=1, **settings), "check `sftp_user` and `sftp_password`")
+    settings["sftp_key_file"] = str(keys / "ecdsa")
+    assert ids(read(url, **settings)) == ROWS
+    password_server.password = "another"
+    forget_connections()
+    result = read(url, code=1, **settings)
+    rejected(result, "check `sftp_user` and `sftp_key_file` and `sftp_password`")
+    password_server.needs_key = False
 
 
 def test_settings_may_come_from_the_environment(

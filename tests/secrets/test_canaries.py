@@ -1,4 +1,4 @@
-"""The key and the HMAC keys are in the outgoing request and nowhere else, whatever goes wrong."""
+"""Keys are in the outgoing request and no secret is elsewhere, whatever goes wrong."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.canaries import API_KEY, HMAC, SECRETS, forms, leaks
+from support.canaries import API_KEY, HMAC, SECRETS, SFTP, forms, leaks
 from support.fake_clock_tap import run_main, sync
 from support.harness import Result, config_of, run_process, sandbox
 
@@ -52,7 +52,7 @@ def run_under(running: Sandbox, spec: str, **settings: Any) -> Result:
     running.reset()
     running.set_faults(spec)
     try:
-        result = sync(running, *STREAMS, request_timeout=1, **(HMAC | settings))
+        result = sync(running, *STREAMS, request_timeout=1, **(HMAC | SFTP | settings))
     finally:
         running.set_faults("")
     assert " | DEBUG    | urllib3.connectionpool " in result.stderr
@@ -107,7 +107,7 @@ def test_a_signature_is_made_anew_at_each_attempt(signing: Sandbox) -> None:
 @pytest.mark.parametrize("form", [[], ["--format=json"], ["--format=markdown"]])
 def test_about_tells_no_value(form: list[str], running: Sandbox, tmp_path: Path) -> None:
     config = tmp_path / "config.json"
-    config.write_text(json.dumps(config_of(running, **HMAC)), encoding="utf-8")
+    config.write_text(json.dumps(config_of(running, **HMAC, **SFTP)), encoding="utf-8")
     result = run_main("--config", str(config), "--about", *form)
     assert result.exit_code == 0
     assert "hmac_private_key" in result.stdout
@@ -130,7 +130,7 @@ def test_a_process_of_its_own_keeps_them_too(running: Sandbox, tmp_path: Path) -
         "USER_IDS": json.dumps(running.roster()[:2]),
         "MAX_RETRIES": "1",
         "CHECKPOINT_INTERVAL": "1",
-        **{name.upper(): value for name, value in HMAC.items()},
+        **{name.upper(): value for name, value in (HMAC | SFTP).items()},
     }
     env = {f"TAP_CROWDTWIST_{name}": value for name, value in settings.items()}
     running.set_faults("server_error@3,reset_before@5,invalid_auth@12")
@@ -150,7 +150,7 @@ def test_meltano_does_not_tell_them_either(running: Sandbox, tmp_path: Path) -> 
     project.create()
     settings = {"API_KEY": API_KEY, "API_URL": running.api_url, "POS_URL": running.pos_url}
     settings |= {"USER_IDS": json.dumps(running.roster()[:2])}
-    settings |= {name.upper(): value for name, value in HMAC.items()}
+    settings |= {name.upper(): value for name, value in (HMAC | SFTP).items()}
     command = [str(Path(sys.executable).with_name("meltano")), "--log-level=debug", "invoke"]
     done = subprocess.run(
         [*command, "tap-crowdtwist"],

@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 API_KEY = 'cAn4ry/k+e y%7E&="key"'
 PUBLIC_KEY = "cAn4ry/pub+lic&key=="
 PRIVATE_KEY = "cAn4ry/pri+vate key?"
-SECRETS = (API_KEY, PUBLIC_KEY, PRIVATE_KEY)
+PASSWORD = 'cAn4ry/pass+word@&"sftp'
+PASSPHRASE = 'cAn4ry/phr+ase %"sftp'
+SECRETS = (API_KEY, PUBLIC_KEY, PRIVATE_KEY, PASSWORD, PASSPHRASE)
 HMAC = {"hmac_public_key": PUBLIC_KEY, "hmac_private_key": PRIVATE_KEY}
+SFTP = {"sftp_password": PASSWORD, "sftp_key_passphrase": PASSPHRASE}
 
 
 def forms(secret: str) -> Iterator[str]:

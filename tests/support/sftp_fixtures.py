@@ -5,14 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from fsspec.implementations.cached import (
-    CachingFileSystem,
-    SimpleCacheFileSystem,
-    WholeFileCacheFileSystem,
-)
 
-from support.sftp_server import SftpServer
-from tap_crowdtwist.files.sftp import KnownHostsFileSystem
+from support.sftp_server import SftpServer, forget_connections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,15 +27,7 @@ def home(tmp_path: Path, server: SftpServer, monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh" / "id_ed25519").write_bytes(server.user_key.read_bytes())
     yield tmp_path / ".ssh"
-    for system in list(KnownHostsFileSystem._cache.values()):  # noqa: SLF001 - has no public name
-        system.close()
-    for kind in (
-        KnownHostsFileSystem,
-        CachingFileSystem,
-        SimpleCacheFileSystem,
-        WholeFileCacheFileSystem,
-    ):
-        kind.clear_instance_cache()
+    forget_connections()
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ class SftpPasswordServer:
     Attributes:
         port: where it listens.
         logins: user and password of each attempt.
+        needs_key: whether a key has to come before the password; any key will do.
 
     Args:
         user: the name of the user.
@@ -32,6 +33,7 @@ class SftpPasswordServer:
     def __init__(self, user: str, password: str) -> None:
         self.user = user
         self.password = password
+        self.needs_key = False
         self.logins: list[tuple[str, str]] = []
         self._key = paramiko.ECDSAKey.generate()
         self._listener = socket.create_server((HOST, 0))
@@ -81,16 +83,23 @@ class _Login(paramiko.ServerInterface):  # type: ignore[misc]  # paramiko is unt
 
     def __init__(self, server: SftpPasswordServer) -> None:
         self._server = server
+        self._has_key = False
 
     @override
     def get_allowed_auths(self, username: str) -> str:
-        return "password"
+        return "publickey" if self._server.needs_key and not self._has_key else "password"
+
+    @override
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        self._has_key = self._server.needs_key
+        return int(paramiko.AUTH_PARTIALLY_SUCCESSFUL if self._has_key else paramiko.AUTH_FAILED)
 
     @override
     def check_auth_password(self, username: str, password: str) -> int:
         given = (username, password)
         self._server.logins.append(given)
         is_right = given == (self._server.user, self._server.password)
+        is_right &= self._has_key or not self._server.needs_key
         return int(paramiko.AUTH_SUCCESSFUL if is_right else paramiko.AUTH_FAILED)
 
     @override

@@ -12,6 +12,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from fsspec.implementations.cached import (
+    CachingFileSystem,
+    SimpleCacheFileSystem,
+    WholeFileCacheFileSystem,
+)
+
+from tap_crowdtwist.files.sftp import KnownHostsFileSystem
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -53,7 +61,7 @@ def make_key(path: Path, kind: str) -> str:
             "-N",
             "",
             "-C",
-            "",
+            "test",
             *_SIZES.get(kind, ()),
             "-f",
             path,
@@ -62,6 +70,19 @@ def make_key(path: Path, kind: str) -> str:
         timeout=_SECONDS,
     )
     return path.with_name(f"{path.name}.pub").read_text(encoding="ascii").strip()
+
+
+def forget_connections() -> None:
+    """Close all connections, and let nobody share them."""
+    for system in list(KnownHostsFileSystem._cache.values()):  # noqa: SLF001 - has no public name
+        system.close()
+    for kind in (
+        KnownHostsFileSystem,
+        CachingFileSystem,
+        SimpleCacheFileSystem,
+        WholeFileCacheFileSystem,
+    ):
+        kind.clear_instance_cache()
 
 
 class SftpServer:
