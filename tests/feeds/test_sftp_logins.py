@@ -166,8 +166,8 @@ def test_a_passphrase_that_is_not_needed_does_no_harm(
     [
         (None, "there is no file 'key'"),
         ("directory", "cannot read 'key': Is a directory"),
-        (b"", "'key' holds no private key that can be used"),
-        (b"PuTTY-User-Key-File-3: ssh-ed25519\n\xff\x00", "'key' holds no private key"),
+        (b"", "key that can be used: an RSA, ECDSA or Ed25519 key"),
+        (b"PuTTY-User-Key-File-3: ssh-ed25519\n\xff\x00", "no .ppk file of PuTTY"),
         (b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA comment", "(not the .pub file"),
     ],
 )
