@@ -322,7 +322,7 @@ while piece := host.recv(65536):
     [
         (b"ProxyJump jump", "ProxyJump in ~/.ssh/config is not supported; use ProxyCommand, as in"),
         (b"ProxyCommand /no/such/program", "ProxyCommand in ~/.ssh/config cannot be run: No such"),
-        (b"ProxyCommand false", "the SFTP host closed the connection before the login"),
+        (b"ProxyCommand false", "the SFTP host closed the connection before the login, or "),
         (b"Match user\n", "cannot use ~/.ssh/config: "),
         (b"Port many", "cannot use ~/.ssh/config: Port is not a number, or "),
         (b"ProxyCommand 'a", "or ProxyCommand has unequal quotes"),
