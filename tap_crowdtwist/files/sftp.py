@@ -163,8 +163,14 @@ class KnownHostsFileSystem(SftpTransfer):
             self.close()
             if known.has_accepted and isinstance(error, paramiko.SSHException):
                 raise TapError(f"the SFTP host rejected the login: {login.advice}") from None
-            if isinstance(error, EOFError):
-                raise TapError("the SFTP host closed the connection before the login") from None
+            # Which of them it is depends on the moment. Subclasses of SSHException say more.
+            if (
+                isinstance(error, (EOFError, ConnectionError))
+                or type(error) is paramiko.SSHException
+            ):
+                raise TapError(
+                    "the SFTP host closed the connection before the login, or does not speak SSH"
+                ) from None
             raise
 
     def _start_proxy(self, command: list[str]) -> socket.socket:

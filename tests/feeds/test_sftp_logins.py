@@ -166,8 +166,8 @@ def test_a_passphrase_that_is_not_needed_does_no_harm(
     [
         (None, "there is no file 'key'"),
         ("directory", "cannot read 'key': Is a directory"),
-        (b"", "'key' holds no private key that can be used"),
-        (b"PuTTY-User-Key-File-3: ssh-ed25519\n\xff\x00", "'key' holds no private key"),
+        (b"", "key that can be used: an RSA, ECDSA or Ed25519 key"),
+        (b"PuTTY-User-Key-File-3: ssh-ed25519\n\xff\x00", "no .ppk file of PuTTY"),
         (b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA comment", "(not the .pub file"),
     ],
 )
@@ -322,7 +322,7 @@ while piece := host.recv(65536):
     [
         (b"ProxyJump jump", "ProxyJump in ~/.ssh/config is not supported; use ProxyCommand, as in"),
         (b"ProxyCommand /no/such/program", "ProxyCommand in ~/.ssh/config cannot be run: No such"),
-        (b"ProxyCommand false", "the SFTP host closed the connection before the login"),
+        (b"ProxyCommand false", "the SFTP host closed the connection before the login, or "),
         (b"Match user\n", "cannot use ~/.ssh/config: "),
         (b"Port many", "cannot use ~/.ssh/config: Port is not a number, or "),
         (b"ProxyCommand 'a", "or ProxyCommand has unequal quotes"),
