@@ -192,6 +192,6 @@ def check_valid(result: Result) -> None:
 
 def check_failure(result: Result, *said: str) -> None:
     """The run ended in one clear line."""
-    assert "Traceback" not in result.stderr
+    assert "Traceback" not in result.stderr, result.stderr
     for words in said:
         assert words in result.last_line, result.last_line

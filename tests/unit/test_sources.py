@@ -643,6 +643,10 @@ def test_a_web_address_without_its_library_names_it(
     monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "aiohttp", None)
+    # Another test of this process may have loaded what needs it.
+    monkeypatch.delitem(sys.modules, "fsspec.implementations.http", raising=False)
+    loaded = sys.modules["fsspec.registry"]._registry  # noqa: SLF001
+    monkeypatch.delitem(loaded, scheme, raising=False)
     assert refusal(f"{scheme}://user:word@host.test/members.csv?sig=abc") == (
         "Setting `user_ids_path`: cannot open 'members.csv': http and https URLs need aiohttp: "
         "pip install aiohttp; or use a copy of the file"
