@@ -100,11 +100,8 @@ class RedactingFormatter(logging.Formatter):
         return self._redactor(self._inner.format(record))
 
 
-_UNSAFE_AT_DEBUG = ("aiobotocore", "botocore", "gcsfs")
-"""Loggers of packages that log at DEBUG whole requests, credentials in their headers included.
-
-gcsfs logs how it looked for credentials, with tracebacks.
-"""
+_UNSAFE_AT_DEBUG = ("aiobotocore", "botocore")
+"""Loggers of packages that log whole requests at DEBUG, credentials in their headers included."""
 
 
 def guard_logging(redactor: Redactor = REDACTOR) -> None:
