@@ -38,7 +38,8 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))  # for `support`
 import paramiko
 from paramiko.sftp import CMD_NAMES
 from support.latency import Latency
-from support.sftp_server import HOST, SftpServer
+from support.processes import HOST
+from support.sftp_server import SftpServer
 
 from tap_crowdtwist.files.filesystems import url_to_fs
 

@@ -34,7 +34,7 @@ _SMALLEST, _LARGEST = 0.5, 1.5
 
 
 class Usage(NamedTuple):
-    """What the shards of a roster used.
+    """Requests and time that the shards of a roster took.
 
     Attributes:
         shards: their number.

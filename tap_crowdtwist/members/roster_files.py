@@ -11,9 +11,7 @@ import io
 import re
 from collections import Counter
 from contextlib import ExitStack
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fsspec.implementations.local import LocalFileSystem
 
@@ -21,7 +19,7 @@ from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.files.filesystems import open_files
 from tap_crowdtwist.files.packing import PackingError, check_regular, open_unpacked
 from tap_crowdtwist.files.paths import describe_error, display_name
-from tap_crowdtwist.files.read_ahead import ReplacedError
+from tap_crowdtwist.files.read_ahead import ReadAhead
 from tap_crowdtwist.files.remote_access import NO_SETTINGS, RemoteAccess
 from tap_crowdtwist.members.roster_columns import FILES_WITH_FIELDS, values_with_lines
 from tap_crowdtwist.records.member_id import SEPARATORS, bare, parse_id
@@ -40,7 +38,6 @@ _EXPECTED = {
 _PROBLEMS: tuple[tuple[type[Exception], str], ...] = (
     (PackingError, "{name} {error}"),
     (FileNotFoundError, "there is no file {name}"),
-    (ReplacedError, "{name} changed while it was read; read it again when it is complete"),
     (UnicodeError, "{name} is not UTF-8 text"),
     (Exception, "cannot read {name}: {reason}"),
 )
@@ -116,14 +113,19 @@ def _from_file(file: Any, id_type: str, column: str | None) -> Iterator[tuple[st
         ) from None
 
 
+class _Roster(NamedTuple):
+    """A remote file that was not listed."""
+
+    path: str
+    size: int = 0
+
+
 def _opened(file: Any, inner: ExitStack) -> Any:
     """Open a file; a remote one is copied first, since reading in parts costs round trips."""
     if isinstance(file.fs, LocalFileSystem):
         return inner.enter_context(file)
-    folder = inner.enter_context(TemporaryDirectory(prefix="tap-crowdtwist-"))
-    copy = Path(folder, "roster")
-    file.fs.get_file(file.path, str(copy))
-    return inner.enter_context(copy.open("rb"))
+    copies = inner.enter_context(ReadAhead(file.fs, (), growing=False))
+    return inner.enter_context(copies.open(_Roster(file.path)))
 
 
 def _checked(

@@ -16,7 +16,8 @@ from support.push_files import check_failure, ids, name_of, profiles, put, put_d
 from tap_crowdtwist.errors import SettingError, TapError
 from tap_crowdtwist.files.folder import FileSource
 from tap_crowdtwist.files.naming import DATA_PUSH
-from tap_crowdtwist.files.read_ahead import ATTEMPTS, CopyError, ReadAhead
+from tap_crowdtwist.files.read_ahead import ATTEMPTS, CopyError, ReadAhead, ReplacedError
+from tap_crowdtwist.members.roster_files import located_in_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -246,6 +247,33 @@ def test_a_lacking_directory_for_copies_is_named(
         FileSource("remote:///in", DATA_PUSH).reading(),
     ):
         pass
+
+
+def test_a_roster_is_copied_as_files_are(remote: Remote, temporary: Path) -> None:
+    remote.pipe_file("/members.csv", b"id\n7\n")
+    changes = [b"id\n7\n", b"id\n7\n8\n"]
+
+    def change(_: str, target: str) -> None:
+        if changes:
+            Path(target).write_bytes(b"id\n6\n")
+            remote.pipe_file("/members.csv", changes.pop())
+            raise ReplacedError
+
+    Remote.before = staticmethod(change)
+    assert [member for _, member in located_in_files("remote:///members.csv", "id")] == [7]
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_full_disk_for_the_copy_of_a_roster_is_named_too(remote: Remote) -> None:
+    remote.pipe_file("/members.csv", b"id\n7\n")
+    words = "the directory for its temporary copy is full; set the environment variable TMPDIR"
+
+    def fill(_: str, __: str) -> None:
+        Path("/dev/full").write_bytes(b"1")
+
+    Remote.before = staticmethod(fill)
+    with pytest.raises(SettingError, match=f"cannot read 'members.csv': {words}"):
+        list(located_in_files("remote:///members.csv", "id"))
 
 
 def test_local_files_are_not_copied(tmp_path: Path, temporary: Path) -> None:

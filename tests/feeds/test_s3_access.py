@@ -12,14 +12,13 @@ from support.pages import block
 from support.push_files import (
     ANYWHERE,
     PUSH,
-    check_failure,
     ids,
     name_of,
     profiles,
     read,
     zipped,
 )
-from support.s3_server import OWNER, Key, Reader, S3Server
+from support.s3_server import SECRET, Key, Reader, S3Server, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +26,9 @@ if TYPE_CHECKING:
 
     from crowdtwist_sandbox import Sandbox
 
+pytest_plugins = ["support.s3_fixtures"]
+
 PLACE = "s3://brand/in"
-SECRET = "canary/secret+7391"
 NO_CREDENTIALS = "no AWS credentials were found; set AWS_PROFILE"
 DENIED = "access denied (AccessDenied)"
 
@@ -42,26 +42,6 @@ def server() -> Iterator[S3Server]:
         running.publish("open-data")
         running.put(f"in/{name_of('PROFILE', 1)}", zipped(profiles(1)), "open-data")
         yield running
-
-
-@pytest.fixture
-def reader(server: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Reader]:
-    """Somebody without any credentials."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("NO_PROXY", "*")
-    somebody = Reader(server, monkeypatch)
-    somebody.become()
-    server.requests.clear()
-    yield somebody
-    somebody.forget()
-
-
-def refused(result: Result, *said: str) -> None:
-    """Not a row was read; one sentence says why, with the name of a setting and no secret."""
-    check_failure(result, "Setting `", *said)
-    assert not result.records
-    assert SECRET not in result.stderr
-    assert OWNER.secret not in result.stderr
 
 
 def roster(world: Sandbox, url: str) -> Result:

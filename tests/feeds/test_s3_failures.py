@@ -6,17 +6,15 @@ import io
 import json
 import select as readiness
 import socket
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import fsspec
 import pytest
 from dotenv import dotenv_values
-from support.harness import Result, run_tap, select
+from support.harness import Result, run_tap
 from support.pages import block
-from support.push_files import ANYWHERE, check_failure, name_of, profiles, read, zipped
-from support.s3_server import Reader, S3Server
+from support.push_files import check_failure, name_of, profiles, read, run_without, zipped
+from support.s3_server import SECRET, Reader, S3Server, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +22,9 @@ if TYPE_CHECKING:
 
     from crowdtwist_sandbox import Sandbox
 
+pytest_plugins = ["support.s3_fixtures"]
+
 PLACE = "s3://brand/in"
-SECRET = "canary/secret+7391"
 
 
 @pytest.fixture(scope="module")
@@ -34,23 +33,6 @@ def server() -> Iterator[S3Server]:
         running.put(f"in/{name_of('PROFILE', 1)}", zipped(profiles(1)))
         running.put("roster/members.txt", b"1200001\n")
         yield running
-
-
-@pytest.fixture
-def reader(server: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Reader]:
-    """Somebody without any credentials."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("NO_PROXY", "*")
-    somebody = Reader(server, monkeypatch)
-    yield somebody
-    somebody.forget()
-
-
-def refused(result: Result, *said: str) -> None:
-    """Not a row was read; one sentence says why, with the name of a setting and no secret."""
-    check_failure(result, "Setting `", *said)
-    assert not result.records
-    assert SECRET not in result.stderr
 
 
 def roster(world: Sandbox, url: str) -> Result:
@@ -155,16 +137,6 @@ def waiting(listener: socket.socket) -> int:
 
 
 def test_a_missing_s3fs_is_told_of(tmp_path: Path) -> None:
-    (tmp_path / "config").write_text(json.dumps({"data_push_path": "s3://bucket/in"}))
-    (tmp_path / "catalog").write_text(json.dumps(select("push_users", paths=ANYWHERE)))
-    code = "import sys; sys.modules['s3fs'] = None; from tap_crowdtwist.cli import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, "--config", "config", "--catalog", "catalog"],
-        cwd=tmp_path,
-        check=False,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-    )
+    result = run_without("s3fs", "s3://bucket/in", tmp_path)
     said = "Setting `data_push_path`: cannot open 's3://bucket/in': it needs what the extra `s3`"
-    check_failure(Result(done.returncode, done.stdout, done.stderr), said, "tap-crowdtwist[s3]")
+    check_failure(result, said, "tap-crowdtwist[s3]")

@@ -16,10 +16,10 @@ from fsspec.implementations.sftp import SFTPFileSystem
 from fsspec.registry import register_implementation
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.harness import Result, run_cli, run_tap, select
+from support.harness import Result, run_cli, run_tap
 from support.pages import block
+from support.processes import HOST
 from support.push_files import (
-    ANYWHERE,
     BATCH,
     check_failure,
     ids,
@@ -28,8 +28,9 @@ from support.push_files import (
     put,
     put_days,
     read,
+    run_without,
 )
-from support.sftp_server import HOST, KEY_TYPES, SftpServer, make_key
+from support.sftp_server import KEY_TYPES, SftpServer, make_key
 
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.files import filesystems, sftp
@@ -344,23 +345,9 @@ def test_paramiko_is_not_imported_for_other_urls(tmp_path: Path) -> None:
 
 
 def test_a_missing_paramiko_is_told_of(tmp_path: Path) -> None:
-    given = {
-        "config": {"data_push_path": "sftp://host.test/in"},
-        "catalog": select("push_users", paths=ANYWHERE),
-    }
-    for name, content in given.items():
-        (tmp_path / name).write_text(json.dumps(content), encoding="utf-8")
-    code = "import sys; sys.modules['paramiko'] = None; from tap_crowdtwist.cli import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, "--config", "config", "--catalog", "catalog"],
-        cwd=tmp_path,
-        check=False,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-    )
+    result = run_without("paramiko", "sftp://host.test/in", tmp_path)
     said = "Setting `data_push_path`: cannot open 'sftp://host.test/in': it needs what the extra "
-    check_failure(Result(done.returncode, done.stdout, done.stderr), said, "tap-crowdtwist[sftp]")
+    check_failure(result, said, "tap-crowdtwist[sftp]")
 
 
 # Silence

@@ -19,6 +19,7 @@ import pytest
 from support.cutting_proxy import CuttingProxy
 from support.harness import Result, run_tap, select
 from support.live_events import NOW, Captures
+from support.processes import HOST
 from support.push_files import (
     ANYWHERE,
     FAR,
@@ -31,7 +32,7 @@ from support.push_files import (
     table,
     zipped,
 )
-from support.sftp_server import HOST, SftpServer
+from support.sftp_server import SftpServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

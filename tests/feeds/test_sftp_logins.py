@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.canaries import PASSPHRASE, PASSWORD
 from support.harness import run_process, select
+from support.processes import HOST
 from support.push_files import ANYWHERE, check_failure, ids, put_days, read
 from support.sftp_password_server import SftpPasswordServer
-from support.sftp_server import HOST, KEY_TYPES, SftpServer, binary, forget_connections, make_key
+from support.sftp_server import KEY_TYPES, SftpServer, binary, forget_connections, make_key
 
 from tap_crowdtwist.files.sftp import KnownHostsFileSystem
 from tap_crowdtwist.files.sftp_login import read_key

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 import requests
 from support.certificates import Certificate, make_certificate
-from support.nginx_server import HOST, NginxServer, free_port
+from support.nginx_server import NginxServer
+from support.processes import HOST, free_port
 from support.receiver import HEADERS, Running, answer_on, head, receiving, stored
 
 if TYPE_CHECKING:

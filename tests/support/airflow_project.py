@@ -12,7 +12,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
+
+from support.processes import HOST, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).resolve().parents[2]
 DAGS = CHECKOUT / "orchestrate" / "airflow" / "dags"
 VENV = os.environ.get("AIRFLOW_VENV", "")
-_HOST = "127.0.0.1"
 _PARTS = ("api-server", "dag-processor", "scheduler")
 SLOTS = 4
 """Tasks of a worker at the same time."""
@@ -43,11 +43,11 @@ _NOT_OURS = (
 )
 
 
-def shards() -> Any:
-    """The module beside the DAG, which needs no Airflow."""
+def dag_module(name: str) -> Any:
+    """Import a module beside the DAG, which needs no Airflow."""
     if str(DAGS) not in sys.path:
         sys.path.append(str(DAGS))
-    return importlib.import_module("crowdtwist_shards")
+    return importlib.import_module(name)
 
 
 def wait_for(condition: Callable[[], Any], what: str, seconds: float = 120) -> Any:
@@ -86,15 +86,13 @@ class Airflow:
         environment: Mapping[str, str],
         dags: Path,
     ) -> None:
-        with socket.socket() as free:
-            free.bind((_HOST, 0))
-            port = free.getsockname()[1]
+        port = free_port()
         self.home = home
-        self._url = f"http://{_HOST}:{port}"
+        self._url = f"http://{HOST}:{port}"
         around = {n: value for n, value in os.environ.items() if not n.startswith(_NOT_OURS)}
         settings = {
             "api__base_url": self._url,
-            "api__host": _HOST,
+            "api__host": HOST,
             "api__port": str(port),
             "api__secret_key": secrets.token_urlsafe(32),
             "api__workers": "1",

@@ -1,4 +1,4 @@
-"""A real nginx of one's own, started by the tests from the binary on the machine."""
+"""A real nginx, started by the tests from the binary on the machine."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import time
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
+from support import processes
+from support.processes import HOST
+
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
 
-HOST = "127.0.0.1"
 _SECONDS = 30
 # In one process, which runs as the user who runs the tests: it can write to their directories, and
 # nothing is left of it when it ends.
@@ -50,13 +52,6 @@ def nginx() -> str:
     raise FileNotFoundError(
         "These tests start an nginx of their own, and there is none: install the package `nginx`"
     )
-
-
-def free_port() -> int:
-    """A port of loopback that is free at the moment."""
-    with socket.create_server((HOST, 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 class NginxServer:
@@ -115,12 +110,6 @@ class NginxServer:
         return False
 
     def _stop(self) -> None:
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        if self._process is not None:
+            processes.stop(self._process)
         self._process = None

@@ -6,13 +6,15 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from support import processes
+from support.processes import HOST
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -23,7 +25,6 @@ OLDEST = 15
 TIME_ZONE = "Asia/Kathmandu"
 """Where the server believes to be: 5:45 hours off, so that a shifted instant cannot be missed."""
 
-_HOST = "127.0.0.1"
 _USER = "loader"
 _PASSWORD = "p@ss:word/%41 √"  # what has to be escaped in a URL
 _START_SECONDS = 60
@@ -129,13 +130,11 @@ class PostgresServer:
         )
 
     def _start(self) -> None:
-        with socket.socket() as free:
-            free.bind((_HOST, 0))
-            self.port = free.getsockname()[1]
+        self.port = processes.free_port()
         settings = {
             **_QUICKLY,
             "TimeZone": TIME_ZONE,
-            "listen_addresses": _HOST,
+            "listen_addresses": HOST,
             "port": str(self.port),
             "unix_socket_directories": str(self._home),
         }
@@ -154,7 +153,7 @@ class PostgresServer:
         ready: list[str | Path] = [
             self._bin / "pg_isready",
             "--quiet",
-            f"--host={_HOST}",
+            f"--host={HOST}",
             f"--port={self.port}",
         ]
         while subprocess.run(ready, check=False, timeout=_START_SECONDS).returncode:
@@ -165,11 +164,7 @@ class PostgresServer:
     def _stop(self) -> None:
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)  # at once; the data is thrown away
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            processes.end(self._process)
             self._process = None
         shutil.rmtree(self._home, ignore_errors=True)
 
@@ -181,7 +176,7 @@ class PostgresServer:
     def settings(self, database: str) -> dict[str, str]:
         """What target-postgres has to know, as environment variables of Meltano."""
         return {
-            "TARGET_POSTGRES_HOST": _HOST,
+            "TARGET_POSTGRESHOST": HOST,
             "TARGET_POSTGRES_PORT": str(self.port),
             "TARGET_POSTGRES_USER": _USER,
             "TARGET_POSTGRES_PASSWORD": _PASSWORD,
@@ -198,7 +193,7 @@ class PostgresServer:
                 "--tuples-only",
                 "--no-align",
                 "--set=ON_ERROR_STOP=1",
-                f"--host={_HOST}",
+                f"--host={HOST}",
                 f"--port={self.port}",
                 f"--username={_USER}",
                 f"--dbname={database}",

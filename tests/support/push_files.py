@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -188,6 +190,27 @@ def check_valid(result: Result) -> None:
         for record in records:
             checker.validate(record)
             assert None not in [record[key] for key in schema["key_properties"]]
+
+
+def run_without(package: str, place: str, folder: Path) -> Result:
+    """Read the files of a place in a process in which a package cannot be imported."""
+    given = {
+        "config": {"data_push_path": place},
+        "catalog": select("push_users", paths=ANYWHERE),
+    }
+    for name, content in given.items():
+        (folder / name).write_text(json.dumps(content), encoding="utf-8")
+    code = f"import sys; sys.modules['{package}'] = None; "
+    code += "from tap_crowdtwist.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--config", "config", "--catalog", "catalog"],
+        cwd=folder,
+        check=False,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+    return Result(done.returncode, done.stdout, done.stderr)
 
 
 def check_failure(result: Result, *said: str) -> None:

@@ -1,4 +1,4 @@
-"""A real Redis server of one's own, started by the tests from the binary on the machine."""
+"""A real Redis server, started by the tests from the binary on the machine."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
+from support import processes
+from support.processes import HOST
+
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
 
-_HOST = "127.0.0.1"
 _SECONDS = 30
 
 
@@ -36,7 +38,7 @@ class RedisServer:
     @property
     def url(self) -> str:
         """The URL of its first database."""
-        return f"redis://{_HOST}:{self.port}/0"
+        return f"redis://{HOST}:{self.port}/0"
 
     def __enter__(self) -> Self:
         program = shutil.which("redis-server")
@@ -45,11 +47,9 @@ class RedisServer:
                 "These tests start a Redis of their own, and there is no `redis-server`: install "
                 "the package `redis-server`, or put the program's directory on the PATH"
             )
-        with socket.socket() as free:
-            free.bind((_HOST, 0))
-            self.port = free.getsockname()[1]
+        self.port = processes.free_port()
         self._process = subprocess.Popen(
-            [program, "--bind", _HOST, "--port", str(self.port), "--dir", self._home],
+            [program, "--bind", HOST, "--port", str(self.port), "--dir", self._home],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )
@@ -72,7 +72,7 @@ class RedisServer:
     def ask(self, command: str) -> bytes:
         """Send a command; return what it answers, or nothing if it is not there."""
         try:
-            with socket.create_connection((_HOST, self.port), timeout=_SECONDS) as connection:
+            with socket.create_connection((HOST, self.port), timeout=_SECONDS) as connection:
                 connection.sendall(f"{command}\r\n".encode())
                 return connection.recv(1 << 16)
         except OSError:
@@ -80,9 +80,4 @@ class RedisServer:
 
     def _stop(self) -> None:
         assert self._process is not None
-        self._process.terminate()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        processes.stop(self._process)

@@ -19,6 +19,8 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from s3fs import S3FileSystem  # type: ignore[import-untyped]
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from support.push_files import check_failure
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import TracebackType
@@ -26,8 +28,13 @@ if TYPE_CHECKING:
     import pytest
     from typing_extensions import Self
 
+    from support.harness import Result
+
 HOST = "127.0.0.1"
 REGION = "us-east-1"
+SECRET = "canary/secret+7391"
+"""A secret that no server knows, to be looked for in what a run prints."""
+
 PART_BYTES = 5 << 20
 """The smallest part of an upload in parts, but for the last."""
 
@@ -252,3 +259,11 @@ def _operation(environ: Mapping[str, Any]) -> str:
         return "ListObjectsV2"
     suffix = next((name for name in ("location", "acl", "uploads") if name in query), "")
     return f"{environ['REQUEST_METHOD'].capitalize()}{of}{suffix.capitalize()}"
+
+
+def refused(result: Result, *said: str) -> None:
+    """Check that no row was read, and that one sentence says why, with a setting and no secret."""
+    check_failure(result, "Setting `", *said)
+    assert not result.records
+    assert SECRET not in result.stderr
+    assert OWNER.secret not in result.stderr

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 from contextlib import suppress
@@ -18,6 +17,8 @@ from fsspec.implementations.cached import (
     WholeFileCacheFileSystem,
 )
 
+from support import processes
+from support.processes import HOST
 from tap_crowdtwist.files.sftp import KnownHostsFileSystem
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-HOST = "127.0.0.1"
 KEY_TYPES = ("ed25519", "rsa", "ecdsa")
 """What the server has host keys of; most clients ask for the first."""
 
@@ -125,9 +125,7 @@ class SftpServer:
 
     def __enter__(self) -> Self:
         if not self.port:
-            with socket.socket() as free:
-                free.bind((HOST, 0))
-                self.port = free.getsockname()[1]
+            self.port = processes.free_port()
         config = self._home / "sshd_config"
         lines = [
             f"ListenAddress {HOST}:{self.port}",
@@ -217,12 +215,7 @@ class SftpServer:
         """End the process that listens; return those of its connections, which outlive it."""
         assert self._process is not None
         connections = self._connections(self._process.pid)
-        self._process.terminate()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        processes.stop(self._process)
         self._process = None
         return connections
 

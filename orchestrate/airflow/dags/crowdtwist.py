@@ -47,15 +47,8 @@ from airflow.sdk.exceptions import (
     AirflowFailException,
     AirflowSkipException,
 )
-from crowdtwist_shards import (
-    TAP_PREFIX,
-    Settings,
-    find_problems,
-    run_blocks,
-    run_meltano,
-    variables,
-    write_roster,
-)
+from crowdtwist_meltano import run_blocks, run_meltano
+from crowdtwist_shards import TAP_PREFIX, Settings, find_problems, variables, write_roster
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
