@@ -176,7 +176,7 @@ class PostgresServer:
     def settings(self, database: str) -> dict[str, str]:
         """What target-postgres has to know, as environment variables of Meltano."""
         return {
-            "TARGET_POSTGRESHOST": HOST,
+            "TARGET_POSTGRES_HOST": HOST,
             "TARGET_POSTGRES_PORT": str(self.port),
             "TARGET_POSTGRES_USER": _USER,
             "TARGET_POSTGRES_PASSWORD": _PASSWORD,
