@@ -12,10 +12,11 @@ from tap_crowdtwist.api import endpoints
 from tap_crowdtwist.api.endpoints import PAGE_SIZE
 from tap_crowdtwist.api.errors import is_about_form
 from tap_crowdtwist.conformance.date_queries import compare_undated, query_dates
-from tap_crowdtwist.conformance.observations import page_params, unix_seconds
+from tap_crowdtwist.conformance.observations import page_params
 from tap_crowdtwist.conformance.recorder import BudgetSpentError, Recorder
 from tap_crowdtwist.conformance.requester import Requester
 from tap_crowdtwist.records import values
+from tap_crowdtwist.records.timestamps import unix_seconds
 from tap_crowdtwist.sync.run import build_client
 
 if TYPE_CHECKING:

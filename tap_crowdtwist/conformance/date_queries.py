@@ -16,7 +16,8 @@ from tap_crowdtwist.api.endpoints import DateFilter
 from tap_crowdtwist.api.errors import ApiError
 from tap_crowdtwist.conformance.date_checks import date_column
 from tap_crowdtwist.conformance.evidence import UP_TO_PRESENT
-from tap_crowdtwist.conformance.observations import page_params, unix_seconds
+from tap_crowdtwist.conformance.observations import page_params
+from tap_crowdtwist.records.timestamps import unix_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

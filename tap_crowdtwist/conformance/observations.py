@@ -15,7 +15,6 @@ from tap_crowdtwist.api.errors import (
     is_success,
     parse_error_body,
 )
-from tap_crowdtwist.records import timestamps, values
 from tap_crowdtwist.streams.member_payloads import parse_expirations
 
 if TYPE_CHECKING:
@@ -191,12 +190,3 @@ def page_params(form: Form, number: int, size: int | None = None) -> Params:
     page_size = size or form.page_size
     params = ((form.page, str(number)),)
     return (*params, ("page_size", str(page_size))) if page_size else params
-
-
-def unix_seconds(value: Any) -> int | None:
-    """Convert a timestamp in any known format to Unix seconds; None if it is not one."""
-    try:
-        text = timestamps.normalize_timestamp(value)
-    except values.ConversionError:
-        return None
-    return int(timestamps.parse_timestamp(text).timestamp()) if text else None

@@ -17,8 +17,8 @@ from tap_crowdtwist.conformance.findings import (
     differs,
     unknown,
 )
-from tap_crowdtwist.conformance.observations import unix_seconds
 from tap_crowdtwist.conformance.response_checks import RESPONSE_ASSUMPTIONS
+from tap_crowdtwist.records.timestamps import unix_seconds
 from tap_crowdtwist.streams.member_payloads import parse_deletion, parse_expirations
 
 if TYPE_CHECKING:

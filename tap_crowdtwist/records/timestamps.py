@@ -191,3 +191,12 @@ def _parse_offset(text: str) -> timedelta:
 def format_timestamp(timestamp: datetime) -> str:
     """Return a timestamp that is in UTC as RFC 3339 text."""
     return timestamp.isoformat().replace("+00:00", "Z")
+
+
+def unix_seconds(value: Any) -> int | None:
+    """Convert a timestamp in any known form to Unix seconds; None if it is not one."""
+    try:
+        text = normalize_timestamp(value)
+    except ConversionError:
+        return None
+    return int(parse_timestamp(text).timestamp()) if text else None
