@@ -6,11 +6,10 @@ import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
-from urllib.parse import SplitResult, urlsplit
 
-from tap_crowdtwist.api.endpoints import Host, base_url
-from tap_crowdtwist.api.transport import LOOPBACK
+from tap_crowdtwist.api.endpoints import Host
 from tap_crowdtwist.config.file_settings import FEED_PATHS
+from tap_crowdtwist.config.urls import text_of, url_of
 from tap_crowdtwist.errors import SettingError
 from tap_crowdtwist.files.csv_format import CsvFormat
 from tap_crowdtwist.files.remote_access import RemoteAccess
@@ -24,18 +23,12 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-_URLS = {Host.MAIN: "api_url", Host.POS: "pos_url"}
 _HMAC_KEYS = ("hmac_public_key", "hmac_private_key")
 
 _OF_API = ("user_ids", "user_ids_path", *_HMAC_KEYS)
 _CHOICES_OF_API = {"auth_method": "hmac", "sweep_members": "changed"}
 """Settings, and values of settings, that are of no use without the API."""
 
-_API_VERSION = re.compile(r"/v\d")
-_PLAIN_URL = re.compile(r"https?://(?:(?![?#@\\])[!-~])+", re.IGNORECASE)
-"""No blanks, characters beyond ASCII, backslash, and marks of a query, fragment or user."""
-
-_CLIENT_ID = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
 _SENDABLE = re.compile(r"[ -~]*")
 """A value that can be sent in a header: printable ASCII."""
 
@@ -110,7 +103,7 @@ class Settings:
         _check_sweep(config)
         shard = Shard.parse(config["shard"])
         return cls(
-            urls={host: _url(config, host) for host in Host} if api_key else {},
+            urls={host: url_of(config, host) for host in Host} if api_key else {},
             auth_method=config["auth_method"],
             api_key=api_key,
             hmac_keys=_hmac_keys(config),
@@ -228,15 +221,10 @@ def _csv_format(config: Mapping[str, Any]) -> CsvFormat:
 
 
 def _one_line(config: Mapping[str, Any], name: str) -> str:
-    stripped = _text(config, name)
+    stripped = text_of(config, name)
     if not _SENDABLE.fullmatch(stripped):
         raise SettingError(name, "contains characters that cannot be sent; copy it again")
     return stripped
-
-
-def _text(config: Mapping[str, Any], name: str) -> str:
-    """Return a setting without surrounding blanks; "" if it is not set."""
-    return str(config[name] or "").strip()
 
 
 def _policy(config: Mapping[str, Any]) -> Policy:
@@ -249,44 +237,6 @@ def _policy(config: Mapping[str, Any]) -> Policy:
         f"{too_short if policy.key else 'is missing'}; `sensitive_data` {policy.mode} needs one "
         "that cannot be guessed, such as the output of `openssl rand -hex 32`",
     )
-
-
-def _url(config: Mapping[str, Any], host: Host) -> str:
-    name = _URLS[host]
-    url = _text(config, name)
-    if not url:
-        return base_url(host, config["environment"], _client_id(config, name))
-    parts = _split_url(name, url)
-    if _API_VERSION.search(parts.path):
-        raise SettingError(name, "must end before the version, such as the `/v2`, of a resource")
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        raise SettingError(
-            name, "must begin with https://, since the key would be sent unencrypted"
-        )
-    return url.rstrip("/")
-
-
-def _client_id(config: Mapping[str, Any], url_name: str) -> str:
-    client_id = _text(config, "client_id")
-    if not client_id:
-        raise SettingError(
-            "client_id",
-            f"is missing; set it, or both `api_url` and `pos_url` (`{url_name}` is not set)",
-        )
-    if not _CLIENT_ID.fullmatch(client_id):
-        raise SettingError("client_id", "must be the client number alone, such as 512")
-    return client_id
-
-
-def _split_url(name: str, url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        is_plain = _PLAIN_URL.fullmatch(url) and parts.hostname and parts.port != 0
-    except ValueError:  # by `port`, or by `urlsplit`
-        is_plain = False
-    if not is_plain:
-        raise SettingError(name, "must be a plain URL such as https://api512.crowdtwist.com")
-    return parts
 
 
 def _timestamp(name: str, value: str | None) -> datetime | None:
