@@ -27,6 +27,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "user_ids_column",
         "id_type",
         "sweep_members",
+        "sweep_all_days",
         "shard",
         "max_missing_ratio",
         "missing_members_path",

@@ -25,15 +25,14 @@ from tap_crowdtwist.config.schema import CONFIG_SCHEMA, SECRETS
 from tap_crowdtwist.config.settings import Settings
 from tap_crowdtwist.config.validation import validate
 from tap_crowdtwist.errors import SettingError, TapError
-from tap_crowdtwist.members.missing_members import check_path
 from tap_crowdtwist.privacy import policy
 from tap_crowdtwist.privacy.log_redaction import REDACTOR
 from tap_crowdtwist.state import resume
-from tap_crowdtwist.streams import FILE_STREAMS, STREAMS, runs, stream_maps
+from tap_crowdtwist.streams import FILE_STREAMS, STREAMS, runs, stream_maps, sweeps
 from tap_crowdtwist.streams.file_stream import FileStream, check_file_streams
 from tap_crowdtwist.streams.member_stream import MemberStream
 from tap_crowdtwist.streams.runs import SyncRuns
-from tap_crowdtwist.sync import notices, summary
+from tap_crowdtwist.sync import summary
 from tap_crowdtwist.sync.message_writer import MessageWriter, discard_output, lift_write_limit
 from tap_crowdtwist.sync.run import SyncRun, utc_now
 from tap_crowdtwist.sync.shutdown import StoppedError
@@ -110,12 +109,12 @@ class TapCrowdTwist(Tap):
 
     @cached_property
     def _streams_in_order(self) -> dict[str, Stream]:
-        return runs.last(super().streams)
+        return sweeps.in_order(super().streams, self.config)
 
     @property
     @override
     def streams(self) -> dict[str, Stream]:
-        """All streams by name; that of the run last, since its rows are about the others."""
+        """All streams by name, in the order in which they are read."""
         return self._streams_in_order
 
     @override
@@ -249,7 +248,9 @@ class TapCrowdTwist(Tap):
         Raises:
             TapError: rows are missing from the output, or the run could not go on.
         """
-        self.run.is_resumed = resume.is_resumable(self.state, self.now())
+        # Which profiles the interrupted run found updated is not known, so it starts over.
+        starts_over = self.run.settings.only_updated
+        self.run.is_resumed = not starts_over and resume.is_resumable(self.state, self.now())
         if self.run.is_resumed:
             self.logger.info("Resuming the interrupted run")
         else:
@@ -257,7 +258,7 @@ class TapCrowdTwist(Tap):
         with closing(self.run):
             try:
                 if self.sweeps:
-                    self._prepare_sweeps()
+                    sweeps.prepare(self.run, self.sweeps, self.logger)
                 if not self.run.skip_reason:
                     self.run.pool.schedule({s.name: s.begin_early for s in self.sweeps})
                 self.sync_all()
@@ -274,23 +275,6 @@ class TapCrowdTwist(Tap):
                 lift_write_limit()
                 summary.report(self.run, self.logger)
         summary.check(self.run, self.state.get("bookmarks", {}))
-
-    def _prepare_sweeps(self) -> None:
-        """Find the members that changed, or else warn of settings that cost rows or hours."""
-        settings = self.run.settings
-        check_path(settings.missing_members_path, settings.user_ids_path)
-        if settings.only_changed:  # such a run uses no bookmark, so no warning applies
-            self.run.find_changed_members({s.name: s.stream_state for s in self.sweeps})
-            return
-        bookmarks = self.state.get("bookmarks", {})
-        states = [bookmarks.get(stream.name, {}) for stream in self.sweeps]
-        warnings = list(notices.shrunken_roster(states, len(self.run.roster)))
-        incremental = [stream for stream in self.sweeps if stream.is_incremental]
-        if incremental:
-            warnings += notices.short_lookback(settings.lookback)
-        warnings += notices.earlier_start([s.name for s in incremental if s.starts_later])
-        for sentence in warnings:
-            self.logger.warning("%s", sentence)
 
     def _close_run(self) -> None:
         """Write the last STATE, without the marks by which the next run would resume this one."""

@@ -11,7 +11,7 @@ from tap_crowdtwist.config.file_settings import FILE_SETTINGS
 from tap_crowdtwist.privacy.policy import MODES
 from tap_crowdtwist.records.member_id import ID_TYPES
 
-_SWEEP_MODES = ("all", "changed")
+_SWEEP_MODES = ("all", "changed", "updated")
 _VANISHED_ROWS = ("keep", "forget")
 _ID_LIST = {"type": "array", "items": {"type": ["string", "integer"]}}
 
@@ -55,7 +55,16 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         title="Members to sweep",
         description="`all`: request the data of every member in the roster. `changed`: only of "
         "members that appear in files of `data_push_path` (and `live_push_path`) that arrived "
-        "since the last complete sweep; run once with `all` first.",
+        "since the last complete sweep. `updated`: every profile, and the other data only of "
+        "members whose profile was updated since. Both need a complete run with `all` first.",
+    ),
+    th.Property(
+        "sweep_all_days",
+        th.IntegerType(minimum=1, maximum=36_500),
+        default=7,
+        title="Age of the last sweep of all",
+        description="With `sweep_members` updated, days after which a warning asks for a run with "
+        "`all`, which reads what no profile shows.",
     ),
     *FILE_SETTINGS,
     th.Property(

@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from tap_crowdtwist.state.sweep import SweepMembers
+
 _HMAC_KEYS = ("hmac_public_key", "hmac_private_key")
 
 _OF_API = ("user_ids", "user_ids_path", *_HMAC_KEYS)
-_CHOICES_OF_API = {"auth_method": "hmac", "sweep_members": "changed"}
+_CHOICES_OF_API = {"auth_method": ("hmac",), "sweep_members": ("changed", "updated")}
 """Settings, and values of settings, that are of no use without the API."""
 
 _SENDABLE = re.compile(r"[ -~]*")
@@ -66,7 +68,8 @@ class Settings:
     max_failed_members: int
     policy: Policy
     tombstones: bool
-    only_changed: bool
+    sweep_members: SweepMembers
+    sweep_all_age: timedelta
     forgets: bool
     data_push_path: str | None = field(repr=False)
     live_push_path: str | None = field(repr=False)
@@ -74,6 +77,16 @@ class Settings:
     data_push_format: CsvFormat
     data_push_daily: tuple[str, ...]
     remote_access: RemoteAccess
+
+    @property
+    def only_changed(self) -> bool:
+        """Whether only members that appear in new files are read."""
+        return self.sweep_members == "changed"
+
+    @property
+    def only_updated(self) -> bool:
+        """Whether only the profile is read of members whose profile has not been updated."""
+        return self.sweep_members == "updated"
 
     @property
     def has_api(self) -> bool:
@@ -126,7 +139,8 @@ class Settings:
             max_failed_members=config["max_failed_members"],
             policy=_policy(config),
             tombstones=config["deleted_members"] == "tombstone",
-            only_changed=config["sweep_members"] == "changed",
+            sweep_members=config["sweep_members"],
+            sweep_all_age=timedelta(days=config["sweep_all_days"]),
             forgets=config["vanished_rows"] == "forget",
             data_push_path=config["data_push_path"],
             live_push_path=config["live_push_path"],
@@ -143,11 +157,11 @@ def wants_only_files(config: Mapping[str, Any]) -> bool:
     That is so if the path of some files is set, but no key, and nothing else that only the API
     needs.
     """
-    # A roster, HMAC keys or `sweep_members` changed without a key mean that the key was forgotten.
+    # A roster, HMAC keys or part of the members without a key mean that the key was forgotten.
     # Such a run must fail instead of silently reading nothing from the API.
     has_key = bool((config.get("api_key") or "").strip())
     means_api = any(config.get(name) for name in _OF_API)
-    chooses_api = any(config.get(name) == choice for name, choice in _CHOICES_OF_API.items())
+    chooses_api = any(config.get(name) in choices for name, choices in _CHOICES_OF_API.items())
     has_files = any(config.get(name) for name in FEED_PATHS)
     return has_files and not (has_key or means_api or chooses_api)
 

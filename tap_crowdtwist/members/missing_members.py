@@ -57,6 +57,10 @@ class MissingMembers:
         """Whether CrowdTwist has answered for any member."""
         return bool(self._answers)
 
+    def has(self, position: int) -> bool:
+        """Return whether CrowdTwist does not know a member."""
+        return self._answers[position : position + 1] == bytes([_MISSING])
+
     def __len__(self) -> int:
         return self._answers.count(_MISSING)
 

@@ -7,6 +7,7 @@ a test checks that both name the same fields:
      "start_date": "2025-01-01T00:00:00Z",
      "roster": {"id_type": "id", "shard": "1/1", "swept_at": "…", "members": 200000,
                 "found": 199990, "sums": "…", "largest": 1200999},
+     "profile_dates": {"all_at": "…", "read_at": "…", "checked": 812, "contradicted": 0},
      "sweep": {"started_at": "…", "at": "…", "since": "…", "after": 1200345, "asked": 56000,
                "missing": 3, "read_digest": {…}, "failed": {"count": 1, "bits": 20, "ids": "…"},
                "failed_since": "…", "check": 2849711623}}
@@ -40,11 +41,13 @@ a test checks that both name the same fields:
     (see `failed_members`), and their lower bound; without `failed_since`, everything of theirs is
     missing. The next run retries them.
   * `overflowed`: more members failed than `failed` can list.
-  * `members`: "changed", if it sweeps only members that changed.
+  * `members`: "changed" or "updated", if it is no sweep of all members.
+  * `checked`, `contradicted`: see `profile_dates`; of this sweep so far.
   * `files`, `version`, `checksum`, `doubt`: see the attributes of `SweepState`.
   * `check`: a checksum of the other keys of `sweep`. If it is wrong, only `failed` counts.
 
 * `files`: the Data Push and Live Push files that are accounted for (see `files_seen`).
+* `profile_dates`: what a sweep of updated members has to know (see `profile_dates`).
 * `whole_since`, full tables only: the start of the last sweep of all members without a failure and
   without a doubt. A row that was last read before it no longer exists, if its member was asked
   since.
@@ -59,7 +62,7 @@ one. `swept_at` and `check` show that.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tap_crowdtwist.state.failed_members import FailedMembers
 from tap_crowdtwist.state.roster_digest import RosterDigest
@@ -68,6 +71,10 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from tap_crowdtwist.records.member_id import Member
+
+
+SweepMembers = Literal["all", "changed", "updated"]
+"""The members that are swept, as in the setting `sweep_members`."""
 
 
 @dataclass
@@ -93,7 +100,9 @@ class SweepState:
         not_configured: those of them for which it said that the program lacks the resource.
         failures: those of them that failed; one that failed twice counts twice in both.
         files: the files that were there when it began (see `files_seen`); None if there are none.
-        changed: whether only members that changed are swept.
+        members: the members that are swept.
+        checked: members whose newest row was compared with their profile.
+        contradicted: those of them with a row that is dated later than the profile.
         version: the table version of its records (see `table_version`); None if they have none.
         roster_checksum: checksum of the roster, in a sweep of all members.
         doubt: why it may have missed a row of a member of the roster, or "".
@@ -113,10 +122,17 @@ class SweepState:
     not_configured: int = 0
     failures: int = 0
     files: dict[str, Any] | None = None
-    changed: bool = False
+    members: SweepMembers = "all"
+    checked: int = 0
+    contradicted: int = 0
     version: int | None = None
     roster_checksum: int | None = None
     doubt: str = ""
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether not all members are swept, so that the state keeps what the last sweep left."""
+        return self.members != "all"
 
     @property
     def are_all_missing(self) -> bool:
@@ -172,8 +188,10 @@ class SweepPlan:
         start_date: the setting; None for everything.
         lookback: the time before the bookmark that is read again.
         files: the files that exist now (see `files_seen`); None if that is not known.
-        changed: whether only members that changed are swept, from `start_date` on.
+        members: the members that are swept; with "changed", from `start_date` on.
         versioned: whether records carry a table version.
+        identifies: whether it is the sweep that tells which members are new to the roster, for all
+            streams of a run that sweeps updated members.
     """
 
     stream: str
@@ -182,13 +200,19 @@ class SweepPlan:
     start_date: datetime | None
     lookback: timedelta
     files: dict[str, Any] | None = None
-    changed: bool = False
+    members: SweepMembers = "all"
     versioned: bool = False
+    identifies: bool = False
 
     @property
-    def has_bookmark(self) -> bool:
+    def moves_bookmark(self) -> bool:
         """Whether the sweep moves a bookmark when it is complete."""
-        return self.replication_key is not None and not self.changed
+        return self.replication_key is not None and self.members == "all"
+
+    @property
+    def has_digest(self) -> bool:
+        """Whether the sweep adds the members that it reads to a digest."""
+        return self.moves_bookmark or (self.identifies and self.members != "changed")
 
     def since(self, bookmark: datetime | None) -> datetime | None:
         """Return the lower bound of a new sweep; None for everything.
@@ -196,7 +220,7 @@ class SweepPlan:
         Args:
             bookmark: the bookmark of the stream, if there is one.
         """
-        if bookmark is None or not self.has_bookmark:
+        if bookmark is None or self.replication_key is None or self.members == "changed":
             return self.start_date
         bound = bookmark - self.lookback
         return max(bound, self.start_date) if self.start_date else bound

@@ -52,10 +52,20 @@ def begin(state: Mapping[str, Any], plan: SweepPlan, roster: Roster) -> SweepSta
             f"The state cannot be read: the entry of `{plan.stream}`; remove it "
             "to read the stream from the start"
         ) from None
-    # A sweep that reads all members from `start_date` need not know which were read before.
-    if sweep.since != plan.start_date:
-        sweep.previous_digest = RosterDigest.load(state.get("roster"))
+    sweep.previous_digest = _previous_digest(state, sweep, plan)
     return sweep
+
+
+def _previous_digest(
+    state: Mapping[str, Any], sweep: SweepState, plan: SweepPlan
+) -> RosterDigest | None:
+    """Return the digest with which the sweep compares the members that it reads, if it does."""
+    last = RosterDigest.load(state.get("roster"))
+    if plan.members == "updated":
+        # Only the first stream compares, for all of them. With an empty digest, everybody is new.
+        return (last or RosterDigest()) if plan.identifies else None
+    # A sweep that reads all members from `start_date` need not know which were read before.
+    return None if sweep.since == plan.start_date else last
 
 
 def read_bookmark(state: Mapping[str, Any], plan: SweepPlan) -> datetime | None:
@@ -102,7 +112,8 @@ def is_resumable(stored: Mapping[str, Any], plan: SweepPlan, since: datetime | N
     """
     if "started_at" not in stored:
         return False
-    if (stored.get("members") == "changed") is not plan.changed:
+    # Which profiles an interrupted run found updated is not in the state: it starts over.
+    if plan.members == "updated" or stored.get("members", "all") != plan.members:
         return False
     # With a later bound, the members before the cursor were read from too late a date on.
     bound = load_timestamp(stored.get("since"))
@@ -117,7 +128,7 @@ def _start(
     roster: Roster,
 ) -> SweepState:
     """Return a new sweep; only the failed members are taken from the one in the state."""
-    sweep = SweepState(plan.now.replace(microsecond=0), since, changed=plan.changed)
+    sweep = SweepState(plan.now.replace(microsecond=0), since, members=plan.members)
     sweep.failed = FailedMembers.load(stored)
     # An interrupted sweep that is not resumed had not yet found out which of them are new.
     if "started_at" in (state.get("sweep") or {}):
@@ -125,9 +136,9 @@ def _start(
         failed.earlier_since = lower_bound(failed.earlier_since, plan.start_date)
     if plan.files is not None:
         sweep.files = files_seen.files_at_start(state.get("files"), plan.files)
-    if not plan.has_bookmark:
+    if not plan.has_digest:
         sweep.read_digest = None
-    if not plan.changed:
+    if not sweep.is_partial:
         sweep.roster_checksum = roster.checksum
     new_version = table_version.next_version(state, sweep.started_at)
     sweep.version = _version(state, plan, new_version)
@@ -142,9 +153,9 @@ def _resume(
     # Without a cursor all members are asked again.
     if sweep.after is None:
         sweep.asked = sweep.missing = sweep.not_configured = sweep.failures = 0
-    if plan.changed and plan.files is not None:
+    if sweep.is_partial and plan.files is not None:
         sweep.files = files_seen.files_on_resume(state.get("files"), sweep.files, plan.files)
-    if not plan.changed:
+    if not sweep.is_partial:
         # Members that are new in the roster and before the cursor are not read by this sweep.
         if sweep.roster_checksum != roster.checksum:
             sweep.doubt = ROSTER_CHANGED
@@ -167,4 +178,4 @@ def _version(state: Mapping[str, Any], plan: SweepPlan, own: int | None) -> int 
         return None
     # The version of the last sweep of all members: the next one of all then replaces these rows
     # too. Without a version they would stay for ever in some targets.
-    return table_version.last_version(state) if plan.changed else own
+    return own if plan.members == "all" else table_version.last_version(state)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_crowdtwist.state import files_seen, table_version
+from tap_crowdtwist.state import files_seen, profile_dates, table_version
 from tap_crowdtwist.state.compatibility import roster_entry, roster_identity
 from tap_crowdtwist.state.roster_digest import RosterDigest
 from tap_crowdtwist.state.sweep_storage import forget
@@ -33,17 +33,23 @@ def finish(
     end(state, sweep, roster)
     if sweep.failed.overflowed:
         return
+    if sweep.members == "updated":
+        profile_dates.record_updated(state, sweep.started_at)
+        return
     state["completed_at"] = dump_timestamp(now)
     if sweep.doubt or "doubt" in state:
         state["doubt"] = sweep.doubt or None
-    files_seen.record_complete(state, sweep.files, sweep.started_at, changed=sweep.changed)
+    files_seen.record_complete(state, sweep.files, sweep.started_at, changed=sweep.is_partial)
     # Bookmark, digest and version describe the last sweep of all members.
-    if sweep.changed:
+    if sweep.is_partial:
         return
+    profile_dates.record_all(state, sweep)
     found = found_members(sweep, roster)
     version = table_version.completed(state, sweep.version, found, versioned=plan.versioned)
     state["roster"] |= {"members": len(roster), **version, "checksum": sweep.roster_checksum}
-    if plan.has_bookmark:
+    if plan.has_digest:
+        state["roster"] |= _digest_after(sweep).dump()
+    if plan.moves_bookmark:
         _move_bookmark(state, sweep, plan)
     else:
         _finish_table(state, sweep)
@@ -67,7 +73,6 @@ def _move_bookmark(state: MutableMapping[str, Any], sweep: SweepState, plan: Swe
     state["start_date"] = _covered_since(state, sweep, plan)
     state["replication_key"] = plan.replication_key
     state["replication_key_value"] = dump_timestamp(sweep.started_at)
-    state["roster"] |= _digest_after(sweep).dump()
 
 
 def _digest_after(sweep: SweepState) -> RosterDigest:

@@ -31,7 +31,7 @@ MIN_UNAVAILABLE = 25
 """Members after which the program must lack a resource, if all of them lack it."""
 
 MIN_MISSING_CHANGED = 10
-"""In a sweep of changed members, fewer missing ones than this prove nothing about the files."""
+"""If only some members are swept, fewer missing ones than this prove nothing about the rest."""
 
 
 @dataclass(frozen=True)
@@ -147,14 +147,14 @@ class FailurePolicy:
             SettingError: too many are.
         """
         # If a single member changed and was deleted, all are missing; that proves nothing.
-        are_too_few = sweep.changed and sweep.missing < MIN_MISSING_CHANGED
+        are_too_few = sweep.is_partial and sweep.missing < MIN_MISSING_CHANGED
         if not are_too_few and sweep.missing > sweep.asked * self.settings.max_missing_ratio:
             self._raise_wrong_roster(sweep)
 
     def _raise_wrong_roster(self, sweep: SweepState) -> NoReturn:
         """Fail, and have the sweep forgotten: a corrected roster has to be read from the start."""
         self.stats.wrong_roster = True
-        if sweep.changed:
+        if sweep.members == "changed":
             raise SettingError(
                 "data_push_path",
                 f"CrowdTwist does not know {sweep.missing} of {sweep.asked} members asked for "

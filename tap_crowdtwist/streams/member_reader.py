@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tap_crowdtwist.state import SweepPlan, SweepState
     from tap_crowdtwist.sync.run import SyncRun
     from tap_crowdtwist.sync.tasks import SweepJob
+    from tap_crowdtwist.sync.updated_members import UpdatedMembers
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class MemberReader:
         sweep: the state of the sweep.
         read: reads the rows of one member, in a worker thread.
         logger: the stream's.
+        updated: the members to read, in a sweep of updated members; None for all.
     """
 
     stream: str
@@ -38,6 +40,7 @@ class MemberReader:
     sweep: SweepState
     read: Callable[[MemberRequest, SweepState], list[Row]]
     logger: Logger | LoggerAdapter[Any]  # the latter from SDK 0.55 on
+    updated: UpdatedMembers | None
 
     def start(self) -> SweepJob[MemberRequest, MemberResult]:
         """Let the workers start on the sweep."""
@@ -64,7 +67,9 @@ class MemberReader:
         # Which members may be new is known only after the last result. The next stream's sweep must
         # not begin before that: its results would fill the window and wait until these are taken.
         is_new = member_request.new_member_test(self.sweep)
-        if is_new is None:
+        if self.run.updated is not None:
+            self._complete_updated(self.run.updated, is_new)
+        if is_new is None or self.run.updated is not None:
             self.run.pool.begin_next(self.stream)
             return
         self.logger.info(
@@ -77,6 +82,17 @@ class MemberReader:
         )
         reread = run.pool.add(requests, self._fetcher(is_new))
         yield from self._results_of(reread, is_last=True)
+
+    def _complete_updated(
+        self, updated: UpdatedMembers, may_be_new: Callable[[int], bool] | None
+    ) -> None:
+        """Let the other streams know who is new to the roster, now that all profiles are read."""
+        sweep = self.sweep
+
+        def is_new(user_id: int) -> bool:
+            return sweep.is_new_member(user_id) or (may_be_new is not None and may_be_new(user_id))
+
+        updated.complete(self.run.user_ids.known_id, is_new, self.run.missing)
 
     def _results_of(
         self, job: SweepJob[MemberRequest, MemberResult], *, is_last: bool
@@ -93,7 +109,7 @@ class MemberReader:
 
     def _requests(self) -> Iterator[MemberRequest]:
         start_date = self.run.settings.start_date
-        return member_request.requests_of(self.run.roster, self.sweep, start_date)
+        return member_request.requests_of(self.run.roster, self.sweep, start_date, self.updated)
 
     def _fetcher(
         self, is_new: Callable[[int], bool] | None = None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tap_crowdtwist.members.user_ids import UserIdLookup
     from tap_crowdtwist.records.normalizer import Row
     from tap_crowdtwist.state import SweepState
+    from tap_crowdtwist.sync.updated_members import UpdatedMembers
 
 DELETED_AT = "_sdc_deleted_at"
 """The property by which targets learn when a row was deleted."""
@@ -64,9 +65,15 @@ class MemberResult(NamedTuple):
 
 
 def requests_of(
-    roster: Roster, sweep: SweepState, start_date: datetime | None
+    roster: Roster, sweep: SweepState, start_date: datetime | None, updated: UpdatedMembers | None
 ) -> Iterator[MemberRequest]:
     """Yield the rest of the roster, then the members that failed in earlier runs.
+
+    Args:
+        roster: the members of the run.
+        sweep: the sweep.
+        start_date: the lower bound of members that are new to the roster.
+        updated: the members to read, besides those that failed; None for all.
 
     Those come last, so that a member that fails for good never keeps others from being read. One
     that is read now leaves the list when the sweep is complete; one that fails again is added anew
@@ -75,8 +82,12 @@ def requests_of(
     failed = roster.with_tokens(sweep.failed.earlier)
     later = frozenset(failed)
     for position in range(roster.after(sweep.after), len(roster)):
-        if position not in later:
+        if position in later:
+            continue
+        if updated is None:
             yield MemberRequest(position, sweep.since)
+        elif position in updated:
+            yield MemberRequest(position, start_date if updated.is_new(position) else sweep.since)
     bound = lower_bound(sweep.failed.earlier_since, sweep.since)
     # The same email or user name may belong to another member by now, who was never read.
     if roster.id_type != "id":

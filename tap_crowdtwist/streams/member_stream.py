@@ -12,6 +12,7 @@ from tap_crowdtwist.streams import member_request
 from tap_crowdtwist.streams.member_reader import ActiveSweep, MemberReader
 from tap_crowdtwist.streams.member_request import RequestKind
 from tap_crowdtwist.streams.resumable_stream import LACKING, WRONG_ROSTER, ResumableStream
+from tap_crowdtwist.sync.updated_members import PROFILES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from tap_crowdtwist.records.normalizer import Row
-    from tap_crowdtwist.streams.member_request import MemberRequest
+    from tap_crowdtwist.streams.member_request import MemberRequest, MemberResult
+    from tap_crowdtwist.sync.updated_members import UpdatedMembers
 
 
 class MemberStream(ResumableStream):
@@ -86,7 +88,9 @@ class MemberStream(ResumableStream):
             plan = self._plan()
             sweep = state.begin(self.stream_state, plan, self.run.roster)
             first = self.run.roster.after(sweep.after)
-            reader = MemberReader(self.name, self.run, sweep, self._read, self.logger)
+            reader = MemberReader(
+                self.name, self.run, sweep, self._read, self.logger, self._updated_members()
+            )
             # A dry run of the SDK stops after a few records: reading ahead would waste requests.
             job = reader.start() if self.ABORT_AT_RECORD_COUNT is None else None
             self._active = ActiveSweep(sweep, plan, reader, job, first)
@@ -99,7 +103,12 @@ class MemberStream(ResumableStream):
             TapError: the catalog wants it incremental by a property that does not allow that, or
                 `start_date` is in the future.
         """
-        settings, now, feeds = self.run.settings, self.run.now(), self.run.feeds
+        run, settings = self.run, self.run.settings
+        now = run.now()
+        if run.updated is not None:
+            # A member that is updated after its profile was read has to be read by the next run.
+            now = run.updated.started_at
+        feeds = None if settings.only_updated else run.feeds
         key = self.replication_key if self.is_incremental else None
         if self.is_incremental and key not in self.valid_replication_keys:
             possible = " or ".join(self.valid_replication_keys)
@@ -117,8 +126,9 @@ class MemberStream(ResumableStream):
             settings.start_date,
             settings.lookback,
             files=feeds.marks if feeds is not None else None,
-            changed=settings.only_changed,
+            members=settings.sweep_members,
             versioned=self.forgets_rows and settings.shard.count == 1,
+            identifies=self.name == PROFILES,
         )
 
     @override
@@ -138,7 +148,9 @@ class MemberStream(ResumableStream):
             return
         active = self.begin()
         stats.sweep = active.bounds
-        with self.measured() as count, run.progress(self.name, stats):
+        members = self._updated_members()
+        total = len(run.roster) if members is None else members.count
+        with self.measured() as count, run.progress(self.name, stats, total):
             try:
                 yield from self._records(active, count, write=write_messages)
                 self._finish(active, write=write_messages)
@@ -162,6 +174,7 @@ class MemberStream(ResumableStream):
             self.failure_policy.record_result(request, result, active.sweep)
             if stats.skip_reason:
                 return
+            self._record_dates(request, result, active.sweep)
             rows = [row for row in result.rows if self.wanted(row, result.since)]
             before = stats.records
             version = active.sweep.version
@@ -177,6 +190,21 @@ class MemberStream(ResumableStream):
             if run.clock() >= due:
                 self._checkpoint(active)
                 due = run.clock() + run.settings.checkpoint_interval
+
+    def _updated_members(self) -> UpdatedMembers | None:
+        """Return the members whose rows to read; None for all."""
+        return self.run.updated
+
+    def _record_dates(
+        self,
+        request: MemberRequest,
+        result: MemberResult,
+        sweep: state.SweepState,  # noqa: ARG002 - for the profiles
+    ) -> None:
+        """Record the newest date of a member's rows, to be compared with the profile."""
+        if self.run.newest_rows is not None and self.valid_replication_keys:
+            name = self.valid_replication_keys[0]
+            self.run.newest_rows.record(request.position, result.rows, name)
 
     def _read(self, request: MemberRequest, sweep: state.SweepState) -> list[Row]:
         """Read the rows of one member, in a worker thread."""

@@ -10,8 +10,10 @@ from typing_extensions import override
 from tap_crowdtwist.api import endpoints
 from tap_crowdtwist.api.errors import MemberMissingError, NotConfiguredError, RejectedError
 from tap_crowdtwist.records import surrogate_keys, timestamps, values
+from tap_crowdtwist.records.profile_dates import profile_date
 from tap_crowdtwist.state.timestamps import load_timestamp
 from tap_crowdtwist.streams import member_payloads
+from tap_crowdtwist.streams.member_request import RequestKind
 from tap_crowdtwist.streams.member_stream import MemberStream
 from tap_crowdtwist.streams.undated_lists import EARLIEST_DATE, UndatedLists
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     from tap_crowdtwist import state
     from tap_crowdtwist.records.normalizer import Row
-    from tap_crowdtwist.streams.member_request import MemberRequest
+    from tap_crowdtwist.streams.member_request import MemberRequest, MemberResult
 
 _COMPLETION_FIELDS = {
     "user_id": values.integer,
@@ -86,6 +88,30 @@ class Users(MemberStream):
         # it would be requested twice. New members need no earlier bound here, since a profile is
         # never filtered by the request, only by `wanted`.
         return self.fetch(request.position, request.since, sweep.started_at)
+
+    @override
+    def _updated_members(self) -> None:
+        """Return None: every profile is read, since it tells who was updated."""
+
+    @override
+    def _record_dates(
+        self, request: MemberRequest, result: MemberResult, sweep: state.SweepState
+    ) -> None:
+        """Note whether the member was updated, or whether a newer row contradicts the profile."""
+        if isinstance(result.error, MemberMissingError) or result.deleted:
+            return  # there is nothing else to read
+        run = self.run
+        date = profile_date(result.rows[0]) if result.rows else None
+        if run.updated is not None:
+            run.updated.record(request.position, date)
+        if run.newest_rows is None or date is None or request.kind is RequestKind.REREAD:
+            return
+        contradicts = run.newest_rows.contradicts(request.position, date)
+        if contradicts is not None:
+            sweep.checked += 1
+            sweep.contradicted += contradicts
+            self.stats.checked += 1
+            self.stats.contradicted += contradicts
 
     @override
     def wanted(self, row: Row, since: datetime | None) -> bool:

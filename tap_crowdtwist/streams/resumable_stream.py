@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
@@ -15,14 +15,18 @@ from tap_crowdtwist.state.resume import COMPLETED_AT, DOUBT
 from tap_crowdtwist.streams import stream_maps, vanished_rows
 from tap_crowdtwist.streams.base import CrowdTwistStream
 from tap_crowdtwist.streams.failure_policy import MIN_UNAVAILABLE, FailurePolicy
+from tap_crowdtwist.sync.run import UNKNOWN_CHANGES
 from tap_crowdtwist.sync.stats import FORGOTTEN, SweepBounds
+from tap_crowdtwist.sync.updated_members import PROFILES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tap_crowdtwist.streams.member_reader import ActiveSweep
 
 
 LACKING = "the program lacked this; the next sweep of all members looks again"
-"""Reason for which a sweep of changed members does not read a stream."""
+"""Reason for which a sweep of only some members does not read a stream."""
 
 
 COMPLETED = "complete since the interrupted run"
@@ -41,8 +45,12 @@ class ResumableStream(CrowdTwistStream):
         """Reason not to read the stream in this run, or ""."""
         if self.run.skip_reason:
             return self.run.skip_reason
-        if self.run.settings.only_changed and files_seen.is_not_configured(self.stream_state):
+        is_partial = self.run.settings.sweep_members != "all"
+        if is_partial and files_seen.is_not_configured(self.stream_state):
             return LACKING
+        updated = self.run.updated
+        if updated is not None and self.name != PROFILES and not updated.is_complete:
+            return UNKNOWN_CHANGES
         return COMPLETED if self.is_complete else ""
 
     @property
@@ -74,12 +82,19 @@ class ResumableStream(CrowdTwistStream):
         """
         if not self.is_incremental:
             return False
-        # Not `stream_state`, which adds an entry for the stream to the state before its turn.
-        own = self.tap_state.get("bookmarks", {}).get(self.name, {})
         try:
-            return state.misses_earlier_rows(own, self.run.settings.start_date)
+            return state.misses_earlier_rows(self.stored_state, self.run.settings.start_date)
         except (AttributeError, TypeError, ValueError):
             return False
+
+    @property
+    def stored_state(self) -> Mapping[str, Any]:
+        """The state of the stream; empty if it has none.
+
+        Unlike `stream_state`, this adds no entry to the state of the tap before the stream's turn.
+        """
+        stored: Mapping[str, Any] = self.tap_state.get("bookmarks", {}).get(self.name, {})
+        return stored
 
     @property
     def shares_table(self) -> bool:
@@ -152,11 +167,10 @@ class ResumableStream(CrowdTwistStream):
     def _mark_skipped(self) -> None:
         """Record why the stream is not read, and what the interrupted run knew about its sweep."""
         run, stats, own = self.run, self.stats, self.stream_state
-        has_new_roster = not run.settings.only_changed and state.void_if_roster_changed(
-            own, run.roster
-        )
-        if stats.skip_reason == run.skip_reason:
-            stats.gap = run.skip_reason
+        is_whole = run.settings.sweep_members == "all"
+        has_new_roster = is_whole and state.void_if_roster_changed(own, run.roster)
+        if stats.skip_reason in {run.skip_reason, UNKNOWN_CHANGES}:
+            stats.gap = stats.skip_reason
             return
         if stats.skip_reason == COMPLETED:
             stats.sweep = SweepBounds(state.swept_at(own), None, is_resumed=True)
@@ -176,7 +190,7 @@ class ResumableStream(CrowdTwistStream):
         if self.forgets_rows:
             stats.vanished_rows = "the stream was skipped"
         self.mark_read()
-        if sweep.changed and sweep.not_configured < MIN_UNAVAILABLE:
+        if sweep.is_partial and sweep.not_configured < MIN_UNAVAILABLE:
             state.end(self.stream_state, sweep, self.run.roster)
             stats.gap = FAILED if failed.dump() else self.run.roster_gap
             return

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context
-    from singer_sdk.streams import Stream
 
     from tap_crowdtwist.records.normalizer import Row
     from tap_crowdtwist.sync.run import SyncRun
@@ -137,7 +136,7 @@ def _sweep_columns(stream: CrowdTwistStream, stats: StreamStats, run: SyncRun) -
         "roster_members": None,
     }
     if isinstance(stream, MemberStream):
-        columns["sweep_members"] = "changed" if run.settings.only_changed else "all"
+        columns["sweep_members"] = run.settings.sweep_members
         # A full table without dates is read whole, whatever `start_date` says.
         if stream.is_incremental or stream.endpoint.dates is not None:
             columns["bound"] = _timestamp(sweep.since)
@@ -169,11 +168,6 @@ def listed(counts: Mapping[str, int], *, withhold: bool = False) -> list[Row] | 
         is_hidden = withhold or is_withheld_name(name) or not _PLAIN_NAME.fullmatch(name)
         by_name[_WITHHELD if is_hidden else name] += count
     return [{"name": name, "count": by_name[name]} for name in sorted(by_name)] or None
-
-
-def last(streams: Mapping[str, Stream]) -> dict[str, Stream]:
-    """Return streams in their order, but the one of the run last."""
-    return dict(sorted(streams.items(), key=lambda item: isinstance(item[1], SyncRuns)))
 
 
 def write_rows(tap: Tap, run: SyncRun, error: Exception) -> None:

@@ -63,7 +63,7 @@ def why_kept(
     )
     has_failed_members = bool(sweep.failed.new) or sweep.failed.overflowed
     return _first(
-        (sweep.changed, "only members who changed were swept"),
+        (sweep.is_partial, "only a sweep of all members shows what vanished"),
         (is_shard, "this run is one shard of several"),
         (sweep.version is None, "the sweep began without table versions"),
         (has_failed_members, "members failed"),

@@ -27,9 +27,10 @@ from tap_crowdtwist.members.roster import Roster
 from tap_crowdtwist.state import files_seen, stored_sweep
 from tap_crowdtwist.state.failed_members import FailedMembers
 from tap_crowdtwist.sync.file_gaps import SWEEP_ALL_ONCE, check_age, check_gap, check_kept
+from tap_crowdtwist.sync.swept_streams import check_none_begun, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from tap_crowdtwist.config.settings import Settings
@@ -39,9 +40,6 @@ logger = logging.getLogger(__name__)
 
 _IN_ORDER = attrgetter("period", "path")
 """Sorts files, so that the first error is always the same."""
-
-_MAX_SHOWN = 3
-"""Streams that an error names."""
 
 LACKS_MEMBERS = "not all members that changed are known"
 """Reason for which streams of members are not complete."""
@@ -197,21 +195,10 @@ def _check_swept(states: Mapping[str, Mapping[str, Any]]) -> None:
         raise SettingError(
             "sweep_members",
             f"`changed` is possible only after a complete sweep of all members with "
-            f"`data_push_path` set, which {_list(lacking)} had not; {SWEEP_ALL_ONCE}, then with "
+            f"`data_push_path` set, which {listed(lacking)} had not; {SWEEP_ALL_ONCE}, then with "
             "`changed` and the state of that run",
         )
-    sweeps = {name: stored_sweep(entry) for name, entry in states.items()}
-    begun = [
-        name
-        for name, sweep in sweeps.items()
-        if "started_at" in sweep and sweep.get("members") != "changed"
-    ]
-    if begun:
-        raise SettingError(
-            "sweep_members",
-            f"`changed` is possible only when the sweep of all members that has begun for "
-            f"{_list(begun)} is complete; continue with `sweep_members` all until then",
-        )
+    check_none_begun(states, "changed")
 
 
 def _check_kept(
@@ -227,12 +214,6 @@ def _check_kept(
     for kind, naming, files in (("push", DATA_PUSH, feeds.push), ("live", LIVE_PUSH, feeds.live)):
         read, at_start = files_seen.history_of(seen, kind), files_seen.history_of(begun, kind)
         check_kept(naming, files, read, at_start)
-
-
-def _list(streams: Sequence[str]) -> str:
-    shown = ", ".join(f"`{stream}`" for stream in streams[:_MAX_SHOWN])
-    more = len(streams) - _MAX_SHOWN
-    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _marks(files: Iterable[File], kind: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from tap_crowdtwist.members.user_ids import UserIdLookup
 from tap_crowdtwist.sync.changed_members import LACKS_MEMBERS, ChangeFiles, changed_roster
 from tap_crowdtwist.sync.progress import Progress
 from tap_crowdtwist.sync.shutdown import StopSignal
+from tap_crowdtwist.sync.updated_members import NewestRows, UpdatedMembers, updated_members
 from tap_crowdtwist.sync.workers import WorkerPool
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
     from tap_crowdtwist.config.settings import Settings
     from tap_crowdtwist.records.member_id import Member
     from tap_crowdtwist.sync.stats import StreamStats
+
+
+UNKNOWN_CHANGES = "who changed is not known"
+"""Reason to read no member."""
 
 
 def utc_now() -> datetime:
@@ -78,6 +83,10 @@ class SyncRun:
         self.failures: list[str] = []
         """Reasons why streams were given up, one sentence each; the other streams continue."""
         self.missing = MissingMembers()
+        self.updated: UpdatedMembers | None = None
+        """Who is read besides the profiles, if not everybody."""
+        self.newest_rows: NewestRows | None = None
+        """The dates to compare with the profiles, in a sweep of all members that reads them."""
         self.skip_reason = ""
         """Reason to read no member at all, or ""."""
         self.roster_gap = ""
@@ -130,20 +139,39 @@ class SyncRun:
             assert self.feeds is not None  # noqa: S101 - ensured by the settings
             self.roster = changed_roster(self.feeds, states, self.settings, self.fail, self.now())
         except TapError as error:
-            self.skip_reason = "who changed is not known"
+            self.skip_reason = UNKNOWN_CHANGES
             self.fail(error)
             return
         # All failures so far are about the files that say who changed.
         self.roster_gap = LACKS_MEMBERS if self.failures else ""
+
+    def find_updated_members(self, states: Mapping[str, Mapping[str, Any]]) -> None:
+        """Prepare to find the members that were updated; skip member streams if that is impossible.
+
+        Args:
+            states: the states of the member streams, by name.
+        """
+        members = len(self.roster)
+        try:
+            self.updated = updated_members(states, members, self.now())
+        except TapError as error:
+            self.skip_reason = UNKNOWN_CHANGES
+            self.fail(error)
+
+    def compare_profiles(self) -> None:
+        """Prepare to compare the profiles of all members with their newest rows."""
+        self.newest_rows = NewestRows(len(self.roster), self.begun_at)
 
     @cached_property
     def user_ids(self) -> UserIdLookup:
         """The CrowdTwist ids of the roster's members."""
         return UserIdLookup(self.roster, self.client)
 
-    def progress(self, stream: str, stats: StreamStats) -> AbstractContextManager[None]:
+    def progress(
+        self, stream: str, stats: StreamStats, members: int
+    ) -> AbstractContextManager[None]:
         """Report the progress of a stream's sweep while the context is open."""
-        return self._progress.of(stream, stats, len(self.roster))
+        return self._progress.of(stream, stats, members)
 
     def on_wait(self) -> None:
         """Report progress; raise if a stop was requested.

@@ -45,6 +45,8 @@ class StreamStats:
         not_configured: members for which the program lacks the resource.
         unavailable: members that failed because the key may not read the resource, or similar.
         rejected_rows: rows left out because they have no key.
+        checked: members whose newest row was compared with their profile.
+        contradicted: those of them with a row that is dated later than the profile.
         texts: by property, values that should be objects but are text, and were kept as they are.
         skip_reason: why the stream was not read at all, or "".
         last_error: the error of the last failed member, or "".
@@ -67,6 +69,8 @@ class StreamStats:
     not_configured: int = 0
     unavailable: int = 0
     rejected_rows: int = 0
+    checked: int = 0
+    contradicted: int = 0
     texts: dict[str, int] = field(default_factory=dict)
     skip_reason: str = ""
     last_error: str = ""

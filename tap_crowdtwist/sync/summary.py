@@ -13,6 +13,7 @@ import msgspec
 from tap_crowdtwist.errors import IncompleteError, SettingError
 from tap_crowdtwist.files.paths import display_name
 from tap_crowdtwist.members.roster import Roster
+from tap_crowdtwist.sync import profile_report
 from tap_crowdtwist.sync.run import roster_lines_of
 from tap_crowdtwist.sync.stats import FORGOTTEN, MAX_SHOWN
 
@@ -25,8 +26,13 @@ if TYPE_CHECKING:
 _COLUMNS = ("records", "asked", "missing", "deleted", "failed", "requests")
 _PRIVATE = ("failed_positions", "failed_in_row", "ended_at", "gap", "sweep")
 """Fields that only decide how a run continues, or that only `sync_runs` tells."""
-_OPTIONAL = ("texts", "vanished_rows")
-"""Fields that the JSON summary has only where they are not empty."""
+_OPTIONAL = {
+    "checked": "checked",
+    "contradicted": "checked",
+    "texts": "texts",
+    "vanished_rows": "vanished_rows",
+}
+"""Fields that the JSON summary has only where another one, or the field itself, is not empty."""
 
 
 def report(run: SyncRun, logger: logging.Logger) -> None:
@@ -45,6 +51,7 @@ def report(run: SyncRun, logger: logging.Logger) -> None:
         "rate_limited": requests.rate_limited.total(),
         "mended": requests.mended,
         "seconds_waiting": round(run.client.waited, 3),
+        **profile_report.totals(run),
     }
     rows = {
         stream: {**public_stats(stats), "requests": requests.requests[stream]}
@@ -58,6 +65,7 @@ def report(run: SyncRun, logger: logging.Logger) -> None:
     _report_missing(run, logger)
     _report_texts(run, logger)
     _report_kept_rows(run, logger)
+    profile_report.report(run, logger)
     logger.info(
         "%(requests)d requests: %(retried)d sent again, %(rate_limited)d answered 429 (too fast); "
         "the rate limit held them back for %(seconds_waiting).1f s",
@@ -70,9 +78,9 @@ def public_stats(stats: StreamStats) -> dict[str, Any]:
     fields = asdict(stats)
     for name in _PRIVATE:
         del fields[name]
-    for name in _OPTIONAL:
-        if not fields[name]:
-            del fields[name]
+    left_out = [name for name, condition in _OPTIONAL.items() if not fields[condition]]
+    for name in left_out:
+        del fields[name]
     return fields
 
 

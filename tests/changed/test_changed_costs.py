@@ -138,7 +138,8 @@ def add_owing(
                 NOW - timedelta(days=3650),
                 timedelta(days=7),
                 noted if files else None,
-                changed,
+                "changed" if changed else "all",
+                identifies=stream == "users",
             )
             sweep = state.begin(entry, plan, roster)
             for read, owed in ((5, False), (10**6 + day, False), (17, True)):

@@ -42,7 +42,8 @@ def test_sweeps_of_the_changed_forget_nothing_and_carry_the_last_version(tmp_pat
 
         brand.pass_day()
         outcome = brand.run("changed", **settings)
-        assert outcome.summary["users"]["vanished_rows"] == "only members who changed were swept"
+        kept = outcome.summary["users"]["vanished_rows"]
+        assert kept == "only a sweep of all members shows what vanished"
         assert brand.versions("RECORD", "users") == {first}
         assert not brand.versions("ACTIVATE_VERSION", "users")
         assert brand.entry("users")["roster"]["version"] == first

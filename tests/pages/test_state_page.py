@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from tap_crowdtwist.state.sweep import SweepMembers
+
 STREAMS = ("points_expiration", "purchases", "users")
 FAILS, ENDS = 52, 70
 """Requests of the second run: one member's that fails, and the one that ends the run."""
@@ -80,24 +82,25 @@ def explained_in_the_docstring(part: str) -> set[str]:
 
 
 def everything_in_the_state(
-    replication_key: str | None, *, changed: bool = False
+    replication_key: str | None, *, members: SweepMembers = "all"
 ) -> dict[str, Any]:
     """Return the entry of a stream with a complete sweep and one under way, with every field.
 
     Args:
         replication_key: the property of the bookmark; None for a full table.
-        changed: whether the complete sweep read only members that changed.
+        members: the members that the complete sweep read.
     """
     digest = RosterDigest()
     digest.add(5)
     roster = Roster([3, 5])
     files: dict[str, Any] = {"push": {}, "live": {}, "feeds": ["PROFILE"]}
     plan = state.SweepPlan(
-        "stream", NOW, replication_key, None, timedelta(), files, changed, versioned=True
+        "stream", NOW, replication_key, None, timedelta(), files, members, versioned=True
     )
     entry: dict[str, Any] = {}
     complete = state.begin(entry, plan, roster)
     # A doubt keeps a full table from being whole, which is a field too.
+    complete.checked = complete.contradicted = 1
     complete.doubt = "a list disagreed with its total" if replication_key else ""
     state.finish(entry, complete, plan, roster, NOW)
     under_way = state.SweepState(
@@ -113,7 +116,9 @@ def everything_in_the_state(
         not_configured=1,
         failures=1,
         files=files,
-        changed=True,
+        members="changed",
+        checked=1,
+        contradicted=1,
         version=1,
         roster_checksum=1,
         doubt="a list disagreed with its total",
@@ -131,7 +136,7 @@ def test_page_and_docstring_name_every_field_of_the_files_that_were_seen() -> No
     page = (DOCS / "incremental.md").read_text(encoding="utf-8")
     (explained,) = re.findall(r"(?m)^`files`\n: (With (?:.+\n)+)", page)
 
-    for entry in (everything_in_the_state(None), everything_in_the_state(None, changed=True)):
+    for entry in (everything_in_the_state(None), everything_in_the_state(None, members="changed")):
         assert set(entry["files"]) <= set(re.findall(r"`(\w+)`", explained))
         assert set(entry["files"]) <= set(re.findall(r'"(\w+)":', files_seen.__doc__ or ""))
 

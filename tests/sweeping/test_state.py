@@ -6,7 +6,7 @@ import dataclasses
 import json
 import logging
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +17,9 @@ from tap_crowdtwist.config.inputs import check_state
 from tap_crowdtwist.errors import TapError
 from tap_crowdtwist.members.roster import Roster, Shard
 from tap_crowdtwist.state import resume, timestamps
+
+if TYPE_CHECKING:
+    from tap_crowdtwist.state.sweep import SweepMembers
 
 NOW = datetime(2026, 11, 20, 2, tzinfo=timezone.utc)
 START = datetime(2025, 1, 1, tzinfo=timezone.utc)
@@ -116,12 +119,12 @@ def test_a_full_table_sweep_has_a_cursor_and_no_bookmark() -> None:
     state.save(stored, sweep, ROSTER, NOW)
     assert stored["sweep"]["after"] == 3
     state.finish(stored, sweep, plan(key=None), ROSTER, NOW)
-    assert stored.keys() == {"completed_at", "roster", "whole_since"}
+    assert stored.keys() == {"completed_at", "profile_dates", "roster", "whole_since"}
 
 
 def test_a_full_table_is_whole_since_the_last_sweep_of_all_in_which_nobody_failed() -> None:
-    def swept(day: int, *, fails: bool = False, changed: bool = False) -> str | None:
-        own = dataclasses.replace(plan(key=None, now=NOW + day * DAY), changed=changed)
+    def swept(day: int, *, fails: bool = False, members: SweepMembers = "all") -> str | None:
+        own = dataclasses.replace(plan(key=None, now=NOW + day * DAY), members=members)
         sweep = state.begin(stored, own, ROSTER)
         sweep.failed.earlier.clear()
         if fails:
@@ -133,8 +136,9 @@ def test_a_full_table_is_whole_since_the_last_sweep_of_all_in_which_nobody_faile
     assert swept(0, fails=True) is None
     first = swept(1)
     assert first == timestamps.dump_timestamp(NOW + DAY)
-    assert swept(2, fails=True) == swept(3, changed=True) == first
-    assert swept(4) == timestamps.dump_timestamp(NOW + 4 * DAY)
+    assert swept(2, fails=True) == swept(3, members="changed") == first
+    assert swept(4, members="updated") == first
+    assert swept(5) == timestamps.dump_timestamp(NOW + 5 * DAY)
 
 
 @pytest.mark.parametrize(("roster", "moves"), [(ROSTER, True), (Roster(range(1, 51)), False)])

@@ -56,6 +56,7 @@ def test_defaults_are_filled_in() -> None:
         "hmac_digest": "base64_of_hex",
         "id_type": "id",
         "sweep_members": "all",
+        "sweep_all_days": 7,
         "data_push_columns": "same",
         "data_push_delimiter": ",",
         "data_push_encoding": "utf-8",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +15,9 @@ from tap_crowdtwist.state.failed_members import FailedMembers
 from tap_crowdtwist.state.roster_digest import RosterDigest
 from tap_crowdtwist.state.sweep_begin import is_resumable
 from tap_crowdtwist.state.sweep_storage import dump, load
+
+if TYPE_CHECKING:
+    from tap_crowdtwist.state.sweep import SweepMembers
 
 NOW = datetime(2026, 11, 20, 2, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
@@ -53,7 +56,7 @@ def sweeps(draw: st.DrawFn) -> SweepState:
         missing=draw(COUNTS),
         not_configured=draw(COUNTS),
         files=draw(st.none() | st.just({"push": {"first": 20523}, "feeds": ["PROFILE"]})),
-        changed=draw(st.booleans()),
+        members=draw(st.sampled_from(["all", "changed", "updated"])),
         version=draw(st.none() | NUMBERS),
         roster_checksum=draw(st.none() | st.integers(1, 2**32 - 1)),
         doubt=draw(st.text()),
@@ -86,8 +89,8 @@ def test_a_digest_that_is_damaged_counts_as_lost() -> None:
     assert load(damaged).read_digest is None
 
 
-def plan(*, changed: bool = False) -> SweepPlan:
-    return SweepPlan("toys", NOW, "order_date", None, DAY, changed=changed)
+def plan(members: SweepMembers = "all") -> SweepPlan:
+    return SweepPlan("toys", NOW, "order_date", None, DAY, members=members)
 
 
 @pytest.mark.parametrize(
@@ -107,11 +110,16 @@ def test_a_sweep_is_resumed_only_with_a_bound_that_is_early_enough(
     assert is_resumable(dump(SweepState(NOW, began)), plan(), now) is resumes
 
 
-@pytest.mark.parametrize("began", [True, False])
-def test_a_sweep_of_changed_members_and_one_of_all_do_not_resume_each_other(*, began: bool) -> None:
-    stored = dump(SweepState(NOW, None, changed=began))
-    assert is_resumable(stored, plan(changed=began), None)
-    assert not is_resumable(stored, plan(changed=not began), None)
+MODES: tuple[SweepMembers, ...] = ("all", "changed", "updated")
+
+
+@pytest.mark.parametrize("began", MODES)
+@pytest.mark.parametrize("now", MODES)
+def test_a_sweep_is_resumed_by_one_of_its_kind_and_one_of_updated_members_never(
+    began: SweepMembers, now: SweepMembers
+) -> None:
+    stored = dump(SweepState(NOW, None, members=began))
+    assert is_resumable(stored, plan(now), None) is (began == now != "updated")
 
 
 def test_failed_members_alone_are_no_sweep() -> None:
