@@ -33,7 +33,7 @@ _MEASURE_EVERY = 16
 _SWEEP_GROWTH_BYTES = 6_000
 """Bytes by which the state of a stream can grow during its sweep."""
 
-_NEW_STREAM_BYTES = 2_000
+_NEW_STREAM_BYTES = 2_200
 """Bytes to reserve for each stream that has no state yet."""
 
 

@@ -160,6 +160,9 @@ class SweepState:
         """
         if self.read_digest is None:
             return
+        if self.previous_digest is None:  # nothing will be compared
+            self.read_digest.add(user_id)
+            return
         # `previous_digest` has no member that failed before. In `read_digest` it would make its
         # buckets differ, so that others are read again from `start_date`.
         if failed_before or self.is_new_member(user_id):
@@ -173,7 +176,9 @@ class SweepState:
         That keeps it from looking new: the next run reads it from the list of failed members, with
         its own lower bound.
         """
-        if self.read_digest is not None and not self.is_new_member(user_id):
+        if self.previous_digest is None or self.read_digest is None:
+            return
+        if not self.is_new_member(user_id):
             self.failed_digest.add(user_id)
 
 
