@@ -28,7 +28,7 @@ from benchmarks.report import table
 from crowdtwist_sandbox import Sandbox, SandboxOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
 _TIMEOUT_SECONDS = 3600
 ACTIVITY_COLUMNS = (
@@ -133,9 +133,14 @@ def table_of_reading(rows: int) -> str:
 
 
 class Warehouse:
-    """The tables that a target would have which loads by key."""
+    """The tables that a target would have which loads by key.
 
-    def __init__(self) -> None:
+    Args:
+        streams: the streams whose rows are kept.
+    """
+
+    def __init__(self, streams: Container[str]) -> None:
+        self._streams = streams
         self.keys: dict[str, list[str]] = {}
         self.rows: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {}
 
@@ -148,7 +153,7 @@ class Warehouse:
                 state = message["value"]
             elif message["type"] == "SCHEMA":
                 self.keys[message["stream"]] = message["key_properties"]
-            elif message["type"] == "RECORD":
+            elif message["type"] == "RECORD" and message["stream"] in self._streams:
                 row, stream = message["record"], message["stream"]
                 key = tuple(row[name] for name in self.keys[stream])
                 self.rows.setdefault(stream, {})[key] = row
@@ -200,13 +205,13 @@ def tables_of_changed(members: int, daily: float) -> Iterator[str]:
             "deleted_members": "ignore",
         }
         sandbox.write_data_push(push)
-        warehouse = Warehouse()
+        warehouse = Warehouse(COMPARED)
         state, full = _sync(sandbox, folder, settings, {}, warehouse)
         sandbox.advance()
         sandbox.write_data_push(push)
         # Both runs of the second day start from the same state; the first one's rows do not count.
         copied_state = json.loads(json.dumps(state))
-        _, daily_all = _sync(sandbox, folder, settings, copied_state, Warehouse())
+        _, daily_all = _sync(sandbox, folder, settings, copied_state, Warehouse(()))
         only = {**settings, "sweep_members": "changed"}
         _, changed = _sync(sandbox, folder, only, state, warehouse)
         appeared = _appeared(push, today + timedelta(days=2))  # files have the next day's date
