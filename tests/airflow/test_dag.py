@@ -275,9 +275,7 @@ def test_only_members_in_new_files_and_those_that_failed_are_read_the_next_day(
     cluster.sandbox.advance()
     cluster.push_files()
     cluster.sandbox.reset()
-    extra = json.dumps(cluster.tap_settings(sweep_members="changed"))
-    airflow.change_connection("crowdtwist_default", conn_type="generic", extra=extra)
-    airflow.trigger(DAG, "changed", shards=1, streams=["purchases"])
+    airflow.trigger(DAG, "changed", shards=1, streams=["purchases"], sweep_members="changed")
 
     assert airflow.ended(DAG, "changed", 120) == "success", airflow.log("complete", "changed")
     members = {m[1] for r in cluster.sandbox.requests() if (m := MEMBER.search(r["path"]))}

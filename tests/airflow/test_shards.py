@@ -152,6 +152,7 @@ def test_what_the_variable_leaves_out_has_a_default() -> None:
         ('{"streams": "users"}', r"\$.streams"),
         ('{"streams": []}', r"\$.streams"),
         ('{"streams": [1]}', r"\$.streams"),
+        ('{"sweep_members": "some"}', r"\$.sweep_members"),
         ('{"project": null}', r"\$.project"),
         ('{"project": "~no-such-user/x"}', "`project` or `meltano` begins with ~ and an unknown"),
         ('{"roster": ["a.csv", "b.csv"]}', r"\$.roster"),

@@ -127,7 +127,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "say which column": {"user_ids": None, "user_ids_path": "members.csv"},
     "No response from CrowdTwist: …; check": {},
     "was written with": {"id_type": "email", "user_ids": ["ada@example.test"]},
-    "is possible only after": {"sweep_members": "changed", "data_push_path": "."},
+    "`changed` is possible only": {"sweep_members": "changed", "data_push_path": "."},
+    "`updated` is possible only": {"sweep_members": "updated"},
     "close to that of a": {"data_push_path": "push"},
 }
 """Part of a message -> settings that cause it."""
@@ -186,7 +187,8 @@ FAULTS: dict[str, tuple[str, Sequence[str]]] = {
 """Part of a message -> a fault that causes it, and the streams to read."""
 
 IN_A_ROW, NOT_CONVERTED, UNEXPECTED = "members in a row failed", "does not fit", "shows where"
-PRODUCED = (*SETTINGS, *RUNS, *FAULTS, IN_A_ROW, NOT_CONVERTED, UNEXPECTED)
+CONTRADICTED = "members had a row"
+PRODUCED = (*SETTINGS, *RUNS, *FAULTS, IN_A_ROW, NOT_CONVERTED, UNEXPECTED, CONTRADICTED)
 
 
 @pytest.mark.parametrize("part", RUNS)
@@ -217,6 +219,14 @@ def test_members_that_fail_in_a_row_give_the_stream_up(running: Sandbox) -> None
 def test_a_value_that_does_not_fit_is_logged_as_the_page_says() -> None:
     with sandbox(members=1, deviations="activities_with_words_for_points") as deviating:
         assert explained(run_tap(deviating, "activities"), NOT_CONVERTED)
+
+
+def test_profiles_that_do_not_move_are_answered_as_the_page_says() -> None:
+    with sandbox(members=10, deviations="profiles_of_the_first_day") as deviating:
+        streams = ("users", "user_activity_history")
+        first = sync(deviating, *streams)
+        second = sync(deviating, *streams, state=first.state, sweep_members="updated")
+    assert explained(second, CONTRADICTED)
 
 
 class BrokenTransport(Transport):

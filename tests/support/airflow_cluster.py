@@ -175,12 +175,11 @@ class Cluster:
             },
         )
 
-    def tap_settings(self, **more: Any) -> dict[str, Any]:
+    def tap_settings(self) -> dict[str, Any]:
         """The extra of the tap's Connection."""
         return {
             "api_url": self.sandbox.api_url,
             "pos_url": self.sandbox.pos_url,
             "checkpoint_interval": 1,
             "data_push_path": "s3://brand/push",
-            **more,
         }

@@ -230,12 +230,6 @@ class Airflow:
         """Add a Connection."""
         self.call("POST", "connections", {"connection_id": conn_id, **properties})
 
-    def change_connection(self, conn_id: str, **properties: Any) -> None:
-        """Replace some properties of a Connection."""
-        body = {"connection_id": conn_id, **properties}
-        path = f"connections/{conn_id}?" + "&".join(f"update_mask={name}" for name in properties)
-        self.call("PATCH", path, body)
-
     def trigger(self, dag: str, run: str, **params: Any) -> None:
         """Start a run of a DAG."""
         body = {"dag_run_id": run, "logical_date": None, "conf": params}

@@ -159,6 +159,9 @@ def transform() -> None:
         "shards": Param(None, type=["null", "integer"], minimum=1, maximum=1000),
         "requests_per_minute": Param(None, type=["null", "integer"], minimum=1, maximum=10_000),
         "streams": Param(None, type=["null", "array"], items={"type": "string"}, minItems=1),
+        "sweep_members": Param(
+            None, type=["null", "string"], enum=[None, "all", "changed", "updated"]
+        ),
     },
 )
 def crowdtwist() -> None:
@@ -191,11 +194,16 @@ def tap_environment(settings: Settings) -> dict[str, str]:
     connection = Connection.get(CONNECTION)
     # Meltano's variable for the selection; it takes patterns of properties.
     select = [name if "." in name else f"{name}.*" for name in settings.streams or ()]
+    own = {
+        "user_ids_path": settings.roster,
+        "sweep_members": settings.sweep_members,
+        "_select": select,
+    }
     return (
         worker_environment()
         | variables(TAP_PREFIX, {"api_key": connection.password})
         | variables(TAP_PREFIX, connection.extra_dejson)
-        | variables(TAP_PREFIX, {"user_ids_path": settings.roster, "_select": select})
+        | variables(TAP_PREFIX, own)
     )
 
 

@@ -11,7 +11,7 @@ import json
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import fsspec
 import msgspec
@@ -44,6 +44,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     shards: Number = 16
     requests_per_minute: Number = 5000
     streams: Annotated[list[Text], Meta(min_length=1)] | None = None
+    sweep_members: Literal["all", "changed", "updated"] | None = None
     transform: Text | None = None
 
     def __post_init__(self) -> None:
