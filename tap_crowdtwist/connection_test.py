@@ -199,6 +199,8 @@ def _check_roster(run: SyncRun) -> Check:
         return Check("roster", has_passed=False, message=run.failures[0])
     sentence = _ROSTERS[run.settings.only_changed, members > 0]
     message = sentence.format(members=members, shard=run.roster.shard)
+    if run.settings.only_updated:
+        message += "; `sweep_members` updated needs a complete run with all members before it"
     return Check("roster", has_passed=members > 0, message=message)
 
 
