@@ -14,7 +14,12 @@ from array import array
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.errors import SettingError, TapError
-from tap_crowdtwist.records.profile_dates import MARGIN, is_contradicted, newest_date
+from tap_crowdtwist.records.profile_dates import (
+    MARGIN,
+    TOLERANCE_SECONDS,
+    is_contradicted,
+    newest_date,
+)
 from tap_crowdtwist.state import files_seen, profile_dates
 from tap_crowdtwist.state.compatibility import roster_entry
 from tap_crowdtwist.state.timestamps import load_timestamp
@@ -38,12 +43,13 @@ class NewestRows:
 
     Args:
         members: the size of the roster.
-        until: rows that are dated later prove nothing: they may have come after the profile.
+        begun_at: when the run began. The newest rows prove nothing: their profile may move a little
+            later, or have been read before they came.
     """
 
-    def __init__(self, members: int, until: datetime) -> None:
+    def __init__(self, members: int, begun_at: datetime) -> None:
         self._dates = array("q", [_NO_DATE]) * members
-        self._until = int(until.timestamp())
+        self._until = int(begun_at.timestamp()) - TOLERANCE_SECONDS
 
     def record(self, position: int, rows: Iterable[Mapping[str, Any]], name: str) -> None:
         """Record the newest date among rows of a member.
