@@ -1,4 +1,4 @@
-"""What a sweep of updated members saves: `python -m benchmarks.updated`.
+"""Requests that a sweep of updated members saves: `python -m benchmarks.updated`.
 
 A sandbox of 20,000 members, of whom 2 % change in a day, is read with `sweep_members` all on day 0,
 and with updated on each of the seven days after it. On days 1, 3 and 7 the same day is also read

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from scripts.erd_picture import Picture
 from tap_crowdtwist.streams import STREAMS, batch_activity, data_push, live_push, members
+from tap_crowdtwist.streams.users import Users
 
 _CLASSES = {stream.name: stream for stream in STREAMS}
 
@@ -82,7 +83,7 @@ def _to(target: str, *columns: str, unless: str = "") -> tuple[Relation, ...]:
     return tuple(Relation(column, target, unless) for column in columns)
 
 
-_MEMBER_STREAMS = [stream.name for stream in members.STREAMS if stream is not members.Users]
+_MEMBER_STREAMS = [stream.name for stream in members.STREAMS if stream is not Users]
 _NO_ACTIVITY = "`activities` does not list it, as may be the case for purchases and redemptions"
 _NO_REWARD = "the program no longer has the reward"
 _NO_COMPLETION = "the API did not send it, or the completion is older than `start_date`"

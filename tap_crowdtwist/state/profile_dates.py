@@ -1,4 +1,4 @@
-"""What a stream has to remember for sweeps of updated members.
+"""The facts that a stream remembers for sweeps of updated members.
 
     {"all_at": "…", "read_at": "…", "checked": 812, "contradicted": 0}
 
