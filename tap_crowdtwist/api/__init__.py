@@ -5,7 +5,7 @@ names below are the public ones; the page "The client library" of the documentat
 """
 
 from tap_crowdtwist.api.auth import HeaderKey, HmacSignature, QueryKey
-from tap_crowdtwist.api.client import Client, RequestStats
+from tap_crowdtwist.api.client import Client
 from tap_crowdtwist.api.connection import connect
 from tap_crowdtwist.api.endpoints import (
     ACTIVITIES,
@@ -36,6 +36,7 @@ from tap_crowdtwist.api.errors import (
     UnavailableError,
 )
 from tap_crowdtwist.api.rate_limiter import RateLimiter
+from tap_crowdtwist.api.request_stats import RequestStats
 from tap_crowdtwist.api.transport import Transport
 
 __all__ = [

@@ -9,8 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from urllib.parse import quote, urlencode
 from tap_crowdtwist.api import date_filters, listing_checks, responses
 from tap_crowdtwist.api.errors import ResponseAction
 from tap_crowdtwist.api.list_reader import ListReader, run_sequentially
+from tap_crowdtwist.api.request_stats import RequestStats
 from tap_crowdtwist.api.retry import RetryBudget
 from tap_crowdtwist.api.transport import NoResponseError
 
@@ -38,25 +38,6 @@ _MIN_LOGGED_PAUSE_SECONDS = 10.0
 """Shortest pause asked for by CrowdTwist that is logged, in seconds."""
 
 _PAUSE_TOO_LONG = "CrowdTwist asks to wait for more than 24 hours (Retry-After); run again later"
-
-
-@dataclass
-class RequestStats:
-    """Statistics of the requests sent so far.
-
-    Attributes:
-        requests: attempts by endpoint name, retries included.
-        retried: those of them that were retries.
-        rate_limited: responses with status 429, by endpoint name.
-        mended: responses that could be read although they were not valid JSON.
-        has_succeeded: whether any request has returned data.
-    """
-
-    requests: Counter[str] = field(default_factory=Counter)
-    retried: Counter[str] = field(default_factory=Counter)
-    rate_limited: Counter[str] = field(default_factory=Counter)
-    mended: int = 0
-    has_succeeded: bool = False
 
 
 class Client:
@@ -167,7 +148,7 @@ class Client:
         while True:
             departed = self._rate_limiter.acquire()
             began = self._rate_limiter.unpaused_time()
-            self._count(endpoint, is_retry=retries is not None)
+            self._count(endpoint, member, is_retry=retries is not None)
             outcome = self._attempt(endpoint, url, parse)
             if outcome.action is None:
                 self.stats.has_succeeded = True
@@ -227,10 +208,12 @@ class Client:
         query = _query(endpoint.params + params)
         return f"{self._urls[endpoint.host]}{path}{'?' if query else ''}{query}"
 
-    def _count(self, endpoint: Endpoint, *, is_retry: bool) -> None:
+    def _count(self, endpoint: Endpoint, member: int | str | None, *, is_retry: bool) -> None:
         with self._lock:
             self.stats.requests[endpoint.name] += 1
             self.stats.retried[endpoint.name] += is_retry
+            if self.stats.by_member is not None:
+                self.stats.by_member[endpoint.name, member] += 1
 
     def _report_defects(self, endpoint: Endpoint, defects: tuple[str, ...]) -> None:
         with self._lock:

@@ -8,6 +8,7 @@ CrowdTwist.
 from __future__ import annotations
 
 import hashlib
+import heapq
 import re
 import zlib
 from array import array
@@ -60,9 +61,7 @@ class Shard:
         """Return whether a member belongs to this shard."""
         if self.count == 1:
             return True
-        # Not `hash`: it is salted per process, and shards run on several machines.
-        digest = hashlib.blake2b(str(member).encode(), digest_size=8).digest()
-        return int.from_bytes(digest, "big") % self.count == self.number - 1
+        return _stable_hash(member) % self.count == self.number - 1
 
 
 class Roster:
@@ -135,6 +134,17 @@ class Roster:
         """Whether the names of members are pseudonyms, not the ids by which they are requested."""
         return self._pseudonymize is not None
 
+    def sample(self, count: int) -> Roster:
+        """Return a roster of some of the members; all if there are no more.
+
+        They are those with the smallest hashes: the first ones would be the oldest members, who
+        have the longest histories. So a smaller sample is always a part of a larger one.
+        """
+        chosen = heapq.nsmallest(count, self._members, key=sample_rank)
+        sample = Roster(chosen, self.id_type, self.shard, self._pseudonymize)
+        sample.ids_read = self.ids_read
+        return sample
+
     def name(self, position: int) -> Member:
         """Return the name of a member."""
         return self._name(self._members[position])
@@ -179,6 +189,18 @@ class Roster:
 
     def __getitem__(self, position: int) -> Member:
         return self._members[position]
+
+
+def sample_rank(member: Member) -> int:
+    """Return a number that decides which members a sample takes first; 64 bits."""
+    # Other hashes than those of shards, whose members would otherwise be no random ones.
+    return _stable_hash(member, b"sample")
+
+
+def _stable_hash(member: Member, purpose: bytes = b"") -> int:
+    # Not `hash`: it is salted per process, and shards run on several machines.
+    digest = hashlib.blake2b(str(member).encode(), digest_size=8, person=purpose).digest()
+    return int.from_bytes(digest, "big")
 
 
 def _short_hash(name: Member) -> int:

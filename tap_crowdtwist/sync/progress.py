@@ -13,7 +13,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tap_crowdtwist.api.client import RequestStats
+    from tap_crowdtwist.api.request_stats import RequestStats
     from tap_crowdtwist.sync.stats import StreamStats
 
 logger = logging.getLogger(__name__)

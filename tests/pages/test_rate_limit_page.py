@@ -12,7 +12,7 @@ from support.clocks import FakeClock
 from support.harness import run_cli, run_tap, sandbox
 from support.pages import DOCS, block
 
-from tap_crowdtwist.api.client import RequestStats
+from tap_crowdtwist.api.request_stats import RequestStats
 from tap_crowdtwist.sync import summary
 from tap_crowdtwist.sync.progress import Progress
 from tap_crowdtwist.sync.shutdown import StoppedError

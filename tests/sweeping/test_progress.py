@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.clocks import FakeClock
 
-from tap_crowdtwist.api.client import RequestStats
+from tap_crowdtwist.api.request_stats import RequestStats
 from tap_crowdtwist.sync.progress import INTERVAL_SECONDS, Progress
 from tap_crowdtwist.sync.stats import StreamStats
 
