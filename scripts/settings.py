@@ -29,6 +29,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "sweep_members",
         "sweep_all_days",
         "shard",
+        "sample_members",
         "max_missing_ratio",
         "missing_members_path",
     ),

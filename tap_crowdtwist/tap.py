@@ -248,12 +248,14 @@ class TapCrowdTwist(Tap):
         Raises:
             TapError: rows are missing from the output, or the run could not go on.
         """
+        settings = self.run.settings
+        is_sample = settings.sample_members is not None
         # Which profiles the interrupted run found updated is not known, so it starts over.
-        starts_over = self.run.settings.only_updated
+        starts_over = settings.only_updated or is_sample
         self.run.is_resumed = not starts_over and resume.is_resumable(self.state, self.now())
         if self.run.is_resumed:
             self.logger.info("Resuming the interrupted run")
-        else:
+        elif not is_sample:  # a run over a sample keeps the marks of an interrupted run
             resume.clear_marks(self.state)
         with closing(self.run):
             try:
@@ -278,5 +280,6 @@ class TapCrowdTwist(Tap):
 
     def _close_run(self) -> None:
         """Write the last STATE, without the marks by which the next run would resume this one."""
-        resume.remove_marks(self.state)
+        if not self.run.settings.sample_members:
+            resume.remove_marks(self.state)
         self.state_writer.write_state(self.state)

@@ -75,6 +75,14 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         "files are read with part 1.",
     ),
     th.Property(
+        "sample_members",
+        th.IntegerType(minimum=1),
+        title="Sample of members",
+        description="Read only this many members of the roster, chosen by a hash, for "
+        "development. Nothing is marked as complete, and the state of member streams stays as it "
+        "is. With `--estimate`, the size of the sample; 100 if not set.",
+    ),
+    th.Property(
         "start_date",
         th.DateTimeType,
         title="Start date",

@@ -56,6 +56,7 @@ class Settings:
     user_ids_column: str | None
     id_type: str
     shard: Shard
+    sample_members: int | None
     start_date: datetime | None
     lookback: timedelta
     requests_per_minute: int
@@ -127,6 +128,7 @@ class Settings:
             user_ids_column=config["user_ids_column"],
             id_type=config["id_type"],
             shard=shard,
+            sample_members=config["sample_members"],
             start_date=_timestamp("start_date", config["start_date"]),
             lookback=timedelta(days=config["lookback_days"]),
             requests_per_minute=config["requests_per_minute"],
@@ -175,6 +177,11 @@ def _raise_missing_key() -> NoReturn:
 
 
 def _check_sweep(config: Mapping[str, Any]) -> None:
+    if config["sweep_members"] != "all" and config["sample_members"]:
+        raise SettingError(
+            "sample_members",
+            "is possible only if `sweep_members` is all: members of a sample are read whole",
+        )
     if config["sweep_members"] != "changed":
         return
     if not config.get("data_push_path"):

@@ -67,7 +67,7 @@ class MissingMembers:
     def __iter__(self) -> Iterator[int]:
         return _positions(self._answers)
 
-    def write(self, path: Path, roster: Roster, *, changed: bool) -> int:
+    def write(self, path: Path, roster: Roster, *, is_part: bool) -> int:
         """Write the file, and return how many members it lists.
 
         A run that resumes a sweep, or is stopped, requests only a part of the roster. So a member
@@ -76,20 +76,20 @@ class MissingMembers:
         Args:
             path: the file; replaced if it exists.
             roster: the roster of the run.
-            changed: whether the roster has only members that changed; if so, members of the file
-                that are not in the roster stay too.
+            is_part: whether the roster has only some of the members, such as those that changed;
+                if so, members of the file that are not in the roster stay too.
 
         Raises:
             SettingError: the file cannot be written, or exists and is not such a file.
         """
         try:
-            return self._write(path, roster, changed=changed)
+            return self._write(path, roster, is_part=is_part)
         except OSError as error:
             raise SettingError(
                 _SETTING, f"cannot write {display_name(str(path))}: {describe_error(error)}"
             ) from None
 
-    def _write(self, path: Path, roster: Roster, *, changed: bool) -> int:
+    def _write(self, path: Path, roster: Roster, *, is_part: bool) -> int:
         header = roster.id_type + (_HASHED if roster.is_pseudonymized else "")
         answers = bytearray(self._answers.ljust(len(roster), b"\0"))
         others = []
@@ -100,7 +100,7 @@ class MissingMembers:
                 others.append(name)
             elif answers[position] != _FOUND:
                 answers[position] = _MISSING
-        kept = others if changed else []
+        kept = others if is_part else []
         listed = map(roster.name, _positions(answers))
         # A draft beside the file, renamed at the end: a crash never leaves half a file.
         handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600

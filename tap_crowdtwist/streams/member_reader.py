@@ -11,7 +11,7 @@ from tap_crowdtwist.streams.member_request import MemberRequest, MemberResult
 from tap_crowdtwist.sync.stats import SweepBounds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
     from logging import Logger, LoggerAdapter
 
@@ -42,9 +42,11 @@ class MemberReader:
     logger: Logger | LoggerAdapter[Any]  # the latter from SDK 0.55 on
     updated: UpdatedMembers | None
 
-    def start(self) -> SweepJob[MemberRequest, MemberResult]:
-        """Let the workers start on the sweep."""
-        return self.run.pool.add(self._requests(), self._fetcher())
+    def start(
+        self, requests: Iterable[MemberRequest] | None = None
+    ) -> SweepJob[MemberRequest, MemberResult]:
+        """Let the workers start on some requests; on those of the sweep if none are given."""
+        return self.run.pool.add(requests or self._requests(), self._fetcher())
 
     def read_in_turn(self) -> Iterator[tuple[MemberRequest, MemberResult]]:
         """Read members in this thread, one at a time, each when its result is asked for."""

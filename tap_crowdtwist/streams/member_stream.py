@@ -8,20 +8,21 @@ from typing_extensions import override
 
 from tap_crowdtwist import state
 from tap_crowdtwist.errors import IncompleteError, SettingError, TapError
+from tap_crowdtwist.state.timestamps import dump_timestamp
 from tap_crowdtwist.streams import member_request
 from tap_crowdtwist.streams.member_reader import ActiveSweep, MemberReader
-from tap_crowdtwist.streams.member_request import RequestKind
+from tap_crowdtwist.streams.member_request import MemberRequest, RequestKind
 from tap_crowdtwist.streams.resumable_stream import LACKING, WRONG_ROSTER, ResumableStream
 from tap_crowdtwist.sync.updated_members import PROFILES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from datetime import datetime
 
     from singer_sdk.helpers.types import Context
 
     from tap_crowdtwist.records.normalizer import Row
-    from tap_crowdtwist.streams.member_request import MemberRequest, MemberResult
+    from tap_crowdtwist.streams.member_request import MemberResult
     from tap_crowdtwist.sync.updated_members import UpdatedMembers
 
 
@@ -95,6 +96,38 @@ class MemberStream(ResumableStream):
             job = reader.start() if self.ABORT_AT_RECORD_COUNT is None else None
             self._active = ActiveSweep(sweep, plan, reader, job, first)
         return self._active
+
+    def read_some(
+        self, positions: Iterable[int], bookmark: datetime | None = None
+    ) -> Iterator[tuple[int, MemberResult]]:
+        """Read some members as a new sweep would, and write their records; leave the state alone.
+
+        Args:
+            positions: the members, by their positions in the roster.
+            bookmark: the bookmark of the sweep; None for a first sweep.
+
+        Yields:
+            Each member with its raw rows, after its records have been written.
+
+        Raises:
+            TapError: as in a sweep: too many members are missing, for example.
+        """
+        plan = self._plan()
+        dated = {"replication_key": plan.replication_key}
+        own = {**dated, "replication_key_value": dump_timestamp(bookmark)} if bookmark else {}
+        sweep = state.begin(own, plan, self.run.roster)
+        reader = MemberReader(self.name, self.run, sweep, self._read, self.logger)
+        requests = [MemberRequest(position, sweep.since) for position in positions]
+        for request, result in self.run.pool.results(reader.start(requests)):
+            self.failure_policy.record_result(request, result, sweep)
+            if self.stats.skip_reason:
+                return
+            rows = [row for row in result.rows if self.wanted(row, result.since)]
+            for _ in self._write(rows, result.extracted, write=True, version=sweep.version):
+                pass
+            yield request.position, result
+            self.run.on_wait()
+        self.failure_policy.check_missing(sweep)
 
     def _plan(self) -> state.SweepPlan:
         """Return what decides the bounds of the sweep.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
+from typing_extensions import override
 
 from tap_crowdtwist import state
 from tap_crowdtwist.state import files_seen
@@ -39,6 +40,20 @@ FAILED = "members failed"
 
 class ResumableStream(CrowdTwistStream):
     """A stream whose sweep is saved in the state, so that a later run can resume it."""
+
+    @cached_property
+    def _state_of_sample(self) -> dict[str, Any]:
+        """State of a sweep of a sample, which is never written."""
+        return {}
+
+    @property
+    @override
+    def stream_state(self) -> dict[str, Any]:
+        """The stream's entry in the state; with `sample_members`, one that nobody else sees.
+
+        So a sample changes no bookmark and no sweep of all members that is under way.
+        """
+        return self._state_of_sample if self.config["sample_members"] else super().stream_state
 
     @property
     def skip_reason(self) -> str:

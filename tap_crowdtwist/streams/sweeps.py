@@ -49,6 +49,8 @@ def prepare(run: SyncRun, streams: Sequence[MemberStream], logger: logging.Logge
     """
     settings = run.settings
     check_path(settings.missing_members_path, settings.user_ids_path)
+    if settings.sample_members:  # such a run uses no state and proves nothing
+        return
     states = {stream.name: stream.stored_state for stream in streams}
     if settings.only_changed:  # such a run uses no bookmark, so no warning applies
         run.find_changed_members(states)

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 UNKNOWN_CHANGES = "who changed is not known"
 """Reason to read no member."""
 
+ONLY_SAMPLE = "only a sample of the members was read"
+"""Reason for which streams of members are not complete, with `sample_members`."""
+
 
 def utc_now() -> datetime:
     """Return the current time, aware, in UTC."""
@@ -89,7 +92,7 @@ class SyncRun:
         """The dates to compare with the profiles, in a sweep of all members that reads them."""
         self.skip_reason = ""
         """Reason to read no member at all, or ""."""
-        self.roster_gap = ""
+        self.roster_gap = ONLY_SAMPLE if settings.sample_members else ""
         """Reason for which the roster lacks members that it should have, or ""."""
         self.error: Exception | None = None
         """The error that ends the run before all streams are read, if there is one."""
@@ -227,7 +230,8 @@ def build_roster(settings: Settings) -> Roster:
         )
     pseudonymize = settings.policy.pseudonymize if settings.policy.mode != "keep" else None
     members = (member for _, member in _located_members(settings))
-    return Roster(members, settings.id_type, settings.shard, pseudonymize)
+    roster = Roster(members, settings.id_type, settings.shard, pseudonymize)
+    return roster.sample(settings.sample_members) if settings.sample_members else roster
 
 
 def _located_members(settings: Settings) -> Iterator[tuple[str, Member]]:

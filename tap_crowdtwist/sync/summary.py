@@ -43,8 +43,10 @@ def report(run: SyncRun, logger: logging.Logger) -> None:
     requests = run.client.stats
     # Not `run.roster`: a run of program streams alone has none, and must not look for one.
     roster = vars(run).get("roster", Roster(()))
+    sample = run.settings.sample_members
     totals = {
         "members": len(roster),
+        **({"sample_members": sample} if sample else {}),
         "roster_ids": 0 if run.settings.only_changed else roster.ids_read,
         "requests": requests.requests.total(),
         "retried": requests.retried.total(),
@@ -62,6 +64,12 @@ def report(run: SyncRun, logger: logging.Logger) -> None:
     level = logging.DEBUG if sys.stderr.isatty() else logging.INFO
     logger.log(level, "Summary: %s", msgspec.json.encode({**totals, "streams": rows}).decode())
     _log_table(rows, logger)
+    if sample:
+        logger.warning(
+            "Only a sample of %d members was read (`sample_members`): no stream of members is "
+            "marked as complete, and its state is unchanged",
+            len(roster),
+        )
     _report_missing(run, logger)
     _report_texts(run, logger)
     _report_kept_rows(run, logger)
@@ -131,7 +139,8 @@ def _write_missing_file(run: SyncRun, logger: logging.Logger) -> int | None:
     if path is None or not run.missing.asked:
         return None
     try:
-        return run.missing.write(path, run.roster, changed=run.settings.only_changed)
+        is_part = run.settings.only_changed or run.settings.sample_members is not None
+        return run.missing.write(path, run.roster, is_part=is_part)
     except SettingError as error:
         run.fail(error)
         logger.warning("%s", error)
@@ -222,8 +231,11 @@ def check(run: SyncRun, bookmarks: Mapping[str, Any]) -> None:
 def _failed_by_stream(run: SyncRun, bookmarks: Mapping[str, Any]) -> dict[str, int]:
     """Return how many members failed, by stream.
 
-    The state counts members too that an earlier run failed to read and this one did not retry.
+    The state counts members too that an earlier run failed to read and this one did not retry. That
+    of a sample stays as it was.
     """
+    if run.settings.sample_members:
+        return {name: stats.failed for name, stats in run.all_stats.items() if stats.failed}
     counts = {}
     for stream in run.all_stats:
         failed = bookmarks.get(stream, {}).get("sweep", {}).get("failed")
@@ -238,11 +250,11 @@ def _failed_members(run: SyncRun, failed_by_stream: Mapping[str, int]) -> str:
     members = "1 member" if first_count == 1 else f"{first_count:,} members"
     streams = "".join(f", {count:,} in `{stream}`" for stream, count in further)
     total = sum(failed_by_stream.values())
+    sentence = f"{members} failed in `{first_stream}`{streams}{_failure_details(run, total)}"
+    if run.settings.sample_members:
+        return sentence  # the state does not list them
     them = "it" if total == 1 else "them"
-    return (
-        f"{members} failed in `{first_stream}`{streams}{_failure_details(run, total)}. "
-        f"The next run retries {them} after the other members"
-    )
+    return f"{sentence}. The next run retries {them} after the other members"
 
 
 def _failure_details(run: SyncRun, total: int) -> str:

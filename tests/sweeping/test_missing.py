@@ -175,7 +175,7 @@ def test_a_run_of_those_who_changed_keeps_who_was_not_asked(tmp_path: Path) -> N
     missing = MissingMembers()
     for position, unknown in enumerate([True, False]):
         missing.record(position, missing=unknown)
-    assert missing.write(path, Roster([3, 5]), changed=True) == 3
+    assert missing.write(path, Roster([3, 5]), is_part=True) == 3
     assert sorted(listed(path)) == ["1", "3", "7"]
 
 
