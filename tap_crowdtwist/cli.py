@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,6 +17,7 @@ from singer_sdk.plugin_base import _ConfigInput
 from tap_crowdtwist import dbt_sources
 from tap_crowdtwist.api.errors import ApiError
 from tap_crowdtwist.errors import TapError
+from tap_crowdtwist.estimate import print_estimate
 from tap_crowdtwist.privacy.log_redaction import guard_logging
 from tap_crowdtwist.streams import STREAMS
 from tap_crowdtwist.sync.shutdown import StoppedError
@@ -36,7 +38,7 @@ def main(args: Sequence[str] | None = None, tap: type[TapCrowdTwist] = TapCrowdT
     if sys.stderr is None:  # closed by the parent process, so there is nowhere to log to
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the end
     command = tap.cli
-    command.params.append(_dbt_sources_option(tap))
+    command.params += [_dbt_sources_option(tap), _estimate_option(tap)]
     guard_logging()
     for option in command.params:
         option.callback = _OPTION_CALLBACKS.get(str(option.name), option.callback)
@@ -92,6 +94,28 @@ def _dbt_sources_option(tap: type[TapCrowdTwist]) -> click.Option:
         is_flag=True,
         help="Print the streams as sources for a dbt project, in YAML.",
         callback=print_sources,
+        expose_value=False,
+    )
+
+
+def _estimate_option(tap: type[TapCrowdTwist]) -> click.Option:
+    """Return the option that prints what a sync of the whole roster costs."""
+
+    def estimate(ctx: click.Context, _option: click.Parameter, value: bool) -> None:  # noqa: FBT001 - the flag
+        if not value:
+            return
+        config, catalog = ctx.params.get("config"), ctx.params.get("catalog")
+        # The estimate is of all modes; `changed` need not be possible yet.
+        asking = tap.from_input(config, catalog, sweep_members="all")
+        with closing(asking.run):
+            print_estimate(asking.run, asking.streams.values())
+        ctx.exit()
+
+    return click.Option(
+        ["--estimate"],
+        is_flag=True,
+        help="Ask a sample of the members, and print what a sync of all of them costs.",
+        callback=estimate,
         expose_value=False,
     )
 

@@ -46,7 +46,8 @@ class MemberReader:
         self, requests: Iterable[MemberRequest] | None = None
     ) -> SweepJob[MemberRequest, MemberResult]:
         """Let the workers start on some requests; on those of the sweep if none are given."""
-        return self.run.pool.add(requests or self._requests(), self._fetcher())
+        requests = self._requests() if requests is None else requests
+        return self.run.pool.add(requests, self._fetcher())
 
     def read_in_turn(self) -> Iterator[tuple[MemberRequest, MemberResult]]:
         """Read members in this thread, one at a time, each when its result is asked for."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
@@ -112,7 +113,7 @@ class MemberStream(ResumableStream):
         Raises:
             TapError: as in a sweep: too many members are missing, for example.
         """
-        plan = self._plan()
+        plan = replace(self._plan(), changed=False)
         dated = {"replication_key": plan.replication_key}
         own = {**dated, "replication_key_value": dump_timestamp(bookmark)} if bookmark else {}
         sweep = state.begin(own, plan, self.run.roster)

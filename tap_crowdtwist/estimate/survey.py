@@ -1,0 +1,235 @@
+"""The requests of an estimate: it reads members as a run does, and counts instead of writing."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from tap_crowdtwist.api import endpoints
+from tap_crowdtwist.api.errors import MemberMissingError, NotConfiguredError
+from tap_crowdtwist.errors import IncompleteError
+from tap_crowdtwist.estimate.record_counter import counted_output
+from tap_crowdtwist.records.profile_dates import MARGIN, profile_date
+from tap_crowdtwist.streams.members import Users
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from tap_crowdtwist.api.endpoints import Endpoint
+    from tap_crowdtwist.estimate.record_counter import RecordCounter
+    from tap_crowdtwist.estimate.sample import Sample
+    from tap_crowdtwist.streams.member_request import MemberResult
+    from tap_crowdtwist.streams.member_stream import MemberStream
+    from tap_crowdtwist.streams.program import ProgramStream
+    from tap_crowdtwist.sync.run import SyncRun
+
+logger = logging.getLogger(__name__)
+
+DAY = timedelta(days=1)
+LOOK_UPS = "(look-up of ids)"
+"""Name of the requests for profiles if `users` is not read."""
+
+
+class Cost(NamedTuple):
+    """What a member costs in one stream, or what a whole stream of the program costs.
+
+    `bytes` are those of the RECORD messages.
+    """
+
+    requests: int = 0
+    rows: int = 0
+    bytes: int = 0
+
+
+@dataclass
+class StreamCosts:
+    """What the members of a sample cost in one stream.
+
+    Attributes:
+        name: the stream.
+        is_wide: whether the wide group of members is asked, and not only the narrow one.
+        reads_everybody: whether `sweep_members` updated, too, asks every member.
+        first: the cost in a first sync, by position in the roster of the sample.
+        daily: the cost in a sync of all members a day after another one.
+        failed: how many members could not be read.
+    """
+
+    name: str
+    is_wide: bool
+    reads_everybody: bool
+    first: dict[int, Cost] = field(default_factory=dict)
+    daily: dict[int, Cost] = field(default_factory=dict)
+    failed: int = 0
+
+
+class Surveyor:
+    """Reads a sample of the members.
+
+    Args:
+        run: the shared parts of the run.
+        sample: who to ask.
+        streams: the streams of members to read.
+
+    Attributes:
+        sample: who is asked.
+        streams: what each stream costs that could be read.
+        once: requests at the beginning of a first sync by which the tap tries several forms.
+        updated: positions of members whose profile was updated within a day, or cannot be read;
+            None if `users` is not read.
+        missing: how many members CrowdTwist does not know.
+    """
+
+    def __init__(self, run: SyncRun, sample: Sample, streams: Sequence[MemberStream]) -> None:
+        self._run = run
+        self._streams = list(streams)
+        self._by_member: Counter[tuple[str, int | str | None]] = Counter()
+        # A daily sync is what a sync would read now if the last one had begun a day ago.
+        self._bookmark = run.now() - DAY
+        self._updated_since = int((self._bookmark - MARGIN).timestamp())
+        self.sample = sample
+        self.streams: list[StreamCosts] = []
+        self.once = 0
+        self.updated: set[int] | None = None
+        self.missing: set[int] = set()
+
+    def ask(self) -> None:
+        """Read the members, once as a first sync does and once as a daily one."""
+        self._run.roster = self.sample.roster
+        self._run.client.stats.by_member = self._by_member
+        if any(isinstance(stream, Users) for stream in self._streams):
+            self.updated = set()
+        with counted_output() as counter:
+            warm_up = self._warm_up(counter)
+            self._by_member.clear()
+            read = {s: costs for s in self._streams if (costs := self._first(s, counter))}
+            self._count_requests(read)
+            self._by_member.clear()
+            self._daily(read, counter)
+        self.streams.extend(read.values())
+        self.once = self._beyond_usual(warm_up)
+
+    def _warm_up(self, counter: RecordCounter) -> int:
+        """Read members that are not counted; return the requests that it took.
+
+        The first requests of a run cost more: the tap finds out in which form CrowdTwist wants
+        them, and whether it returns whole lists.
+        """
+        paged = [stream for stream in self._streams if stream.endpoint.is_paged]
+        for stream in paged:
+            for _ in self._read(stream, self.sample.warm_up, counter):
+                pass
+        # Profiles: look-ups of ids are no attempts, the dates on which members joined are.
+        has_ids = self._run.roster.id_type == "id"
+        names = [stream.endpoint.name for stream in paged]
+        names += [endpoints.USER.name] if has_ids else []
+        return sum(self._run.client.stats.requests[name] for name in names)
+
+    def _beyond_usual(self, requests: int) -> int:
+        members = len(self.sample.warm_up)
+        paged = {stream.name for stream in self._streams if stream.endpoint.is_paged}
+        usual = sum(
+            members * sum(cost.requests for cost in costs.first.values()) / len(costs.first)
+            for costs in self.streams
+            if costs.name in paged
+        )
+        return max(round(requests - usual), 0)
+
+    def _first(self, stream: MemberStream, counter: RecordCounter) -> StreamCosts | None:
+        """Read a stream as a first sync does; return None if it cannot be read."""
+        is_profile = isinstance(stream, Users)
+        costs = StreamCosts(stream.name, stream.endpoint.is_paged or is_profile, is_profile)
+        asked = self._asked(costs, changed=True)
+        logger.info("%s: asking %d members", stream.name, len(asked))
+        for position, result, cost in self._read(stream, asked, counter):
+            costs.first[position] = cost
+            if isinstance(result.error, MemberMissingError):
+                self.missing.add(position)
+            elif result.error and not isinstance(result.error, NotConfiguredError):
+                costs.failed += 1
+            if self.updated is not None and is_profile and self._is_updated(result):
+                self.updated.add(position)
+        return None if stream.stats.gap or stream.stats.skip_reason else costs
+
+    def _asked(self, costs: StreamCosts, *, changed: bool) -> list[int]:
+        groups = [self.sample.whole]
+        if changed and self.sample.changed:
+            groups.append(self.sample.changed)
+        return sorted({place for group in groups for place in group.asked(wide=costs.is_wide)})
+
+    def _daily(self, read: dict[MemberStream, StreamCosts], counter: RecordCounter) -> None:
+        """Read the incremental streams from the bookmark; the others cost the same every day."""
+        for stream, costs in read.items():
+            costs.daily = dict(costs.first)
+            if stream.is_incremental:
+                asked = self._asked(costs, changed=False)
+                for position, _, cost in self._read(stream, asked, counter, self._bookmark):
+                    requests = self._requests(stream, position)
+                    costs.daily[position] = cost._replace(requests=requests)
+
+    def _read(
+        self,
+        stream: MemberStream,
+        positions: Iterable[int],
+        counter: RecordCounter,
+        bookmark: datetime | None = None,
+    ) -> Iterator[tuple[int, MemberResult, Cost]]:
+        """Yield some members with what they cost, requests excepted."""
+        try:
+            for position, result in stream.read_some(positions, bookmark):
+                yield position, result, Cost(0, *counter.take())
+        except IncompleteError as error:
+            stream.give_up(error)
+
+    def _is_updated(self, result: MemberResult) -> bool:
+        """Return whether `sweep_members` updated would read the rest of a member today."""
+        if result.error:
+            return not isinstance(result.error, MemberMissingError)
+        dates = [profile_date(row) for row in result.rows]
+        return any(date is None or date >= self._updated_since for date in dates)
+
+    def _count_requests(self, read: dict[MemberStream, StreamCosts]) -> None:
+        """Add the requests of the first sync to the costs, look-ups of ids included."""
+        for stream, costs in read.items():
+            for position, cost in costs.first.items():
+                requests = self._requests(stream, position)
+                costs.first[position] = cost._replace(requests=requests)
+        if self.updated is None:
+            self._add_look_ups(read.values())
+
+    def _add_look_ups(self, read: Iterable[StreamCosts]) -> None:
+        is_wide = any(costs.is_wide for costs in read)
+        look_ups = StreamCosts(LOOK_UPS, is_wide, reads_everybody=True)
+        for position in self._asked(look_ups, changed=True):
+            look_ups.first[position] = Cost(self._sent(endpoints.USER, position))
+        look_ups.daily = look_ups.first
+        if any(cost.requests for cost in look_ups.first.values()):
+            self.streams.append(look_ups)
+
+    def _requests(self, stream: MemberStream, position: int) -> int:
+        requests = self._sent(stream.endpoint, position)
+        # `users` also asks whether a member that it does not find was deleted.
+        if isinstance(stream, Users):
+            requests += self._sent(endpoints.DELETION, position)
+        return requests
+
+    def _sent(self, endpoint: Endpoint, position: int) -> int:
+        """Return the requests for a member, retries included, since the counter was cleared."""
+        run = self._run
+        given = run.roster[position]
+        member = given if endpoint is endpoints.USER else run.user_ids.known_id(position)
+        return self._by_member[endpoint.name, member]
+
+
+def read_program(run: SyncRun, streams: Sequence[ProgramStream]) -> dict[str, Cost]:
+    """Read the streams of the program whole, and return what each costs."""
+    costs = {}
+    with counted_output() as counter:
+        for stream in streams:
+            stream.sync()
+            rows, size = counter.take()
+            costs[stream.name] = Cost(run.client.stats.requests[stream.name], rows, size)
+    return costs

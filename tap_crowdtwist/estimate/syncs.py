@@ -1,0 +1,83 @@
+"""What whole syncs cost: the first one, and a daily one in each mode of `sweep_members`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from tap_crowdtwist.estimate.survey import Cost
+from tap_crowdtwist.estimate.totals import Total, total_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tap_crowdtwist.estimate.sample import Group
+    from tap_crowdtwist.estimate.survey import StreamCosts, Surveyor
+
+CostOf = Callable[["StreamCosts", int], Cost]
+
+_FIELDS = len(Cost._fields)
+
+
+class SyncCost(NamedTuple):
+    """What one sync costs."""
+
+    name: str
+    requests: Total
+    rows: Total
+    bytes: Total
+
+
+def syncs_of(survey: Surveyor | None, program: Mapping[str, Cost]) -> list[SyncCost]:
+    """Return the cost of each kind of sync that the settings make possible.
+
+    Args:
+        survey: what the members of the sample cost; None if no stream of members is selected.
+        program: what the streams of the program cost, which every sync reads.
+    """
+    if survey is None:
+        return [_sync("every sync", program)]
+    whole, changed, updated = survey.sample.whole, survey.sample.changed, survey.updated
+    streams = survey.streams
+    first = _sync("first", program, sums(streams, whole, lambda s, p: s.first[p]))
+    first = first._replace(requests=first.requests + Total(survey.once))
+    syncs = [first, _sync("daily, all", program, sums(streams, whole, lambda s, p: s.daily[p]))]
+    if updated is not None:
+
+        def of_updated(stream: StreamCosts, place: int) -> Cost:
+            is_read = stream.reads_everybody or place in updated
+            return stream.daily[place] if is_read else Cost()
+
+        syncs.append(_sync("daily, updated", program, sums(streams, whole, of_updated)))
+    if changed is not None:
+        # Such a sweep has no bookmark: it reads all rows of the members in the files.
+        costs = sums(streams, changed, lambda s, p: s.first[p])
+        syncs.append(_sync("daily, changed", program, costs))
+    return syncs
+
+
+def sums(streams: Iterable[StreamCosts], group: Group, cost_of: CostOf) -> list[Total]:
+    """Return requests, rows and bytes of all members that a group stands for.
+
+    Args:
+        streams: the streams to add up.
+        group: the members.
+        cost_of: returns what a member of the group costs in a stream.
+    """
+    totals = [Total(0.0)] * _FIELDS
+    for is_wide in (False, True):
+        asked = [stream for stream in streams if stream.is_wide is is_wide]
+        for place, total in enumerate(totals):
+            # Summed per member first: who has many rows in one stream often has many in another.
+            values = [
+                sum(cost_of(stream, position)[place] for stream in asked)
+                for position in group.asked(wide=is_wide)
+            ]
+            totals[place] = total + total_of(values, group.members)
+    return totals
+
+
+def _sync(name: str, program: Mapping[str, Cost], of_members: Iterable[Total] = ()) -> SyncCost:
+    fixed = [Total(sum(cost[place] for cost in program.values())) for place in range(_FIELDS)]
+    members = list(of_members) or [Total(0.0)] * _FIELDS
+    return SyncCost(name, *(one + other for one, other in zip(fixed, members, strict=True)))

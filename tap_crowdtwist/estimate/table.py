@@ -1,0 +1,155 @@
+"""The text of an estimate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_crowdtwist.estimate.syncs import sums, syncs_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from tap_crowdtwist.config.settings import Settings
+    from tap_crowdtwist.estimate.survey import Cost, StreamCosts, Surveyor
+    from tap_crowdtwist.estimate.syncs import CostOf, SyncCost
+
+CEILING = 10_000
+"""Requests a minute that CrowdTwist allows."""
+
+_COLUMN = 16
+_SYNC_WIDTH = 16
+"""Characters of a column."""
+
+
+def lines(
+    survey: Surveyor | None, program: Mapping[str, Cost], settings: Settings
+) -> Iterator[str]:
+    """Yield the lines of an estimate.
+
+    Args:
+        survey: what the members of the sample cost; None if no stream of members is selected.
+        program: what each stream of the program costs.
+        settings: the settings.
+    """
+    if survey is not None:
+        yield from _introduction(survey, settings)
+        yield ""
+        yield from _streams(survey)
+    yield from _program(program)
+    yield ""
+    syncs = syncs_of(survey, program)
+    yield from _syncs(syncs, settings.requests_per_minute)
+    if survey is not None and survey.streams:
+        yield ""
+        yield from _advice(survey, settings.requests_per_minute)
+
+
+def _introduction(survey: Surveyor, settings: Settings) -> Iterator[str]:
+    whole, changed = survey.sample.whole, survey.sample.changed
+    shard = f" of shard {settings.shard}" if settings.shard.count > 1 else ""
+    start = f"{settings.start_date:%Y-%m-%d}" if settings.start_date else "the beginning"
+    yield f"{whole.members:,} members{shard}, read from {start}."
+    if is_exact(survey):
+        yield "All of them were asked, so the first sync is exact."
+    else:
+        yield (
+            f"Asked were {len(whole.narrow):,} of them, chosen by hash; {len(whole.wide):,} for "
+            "profiles and for lists with pages."
+        )
+    for count, what in _losses(survey):
+        yield f"{count:,} {what}."
+    if survey.updated is not None:
+        share = len(survey.updated.intersection(whole.wide)) / len(whole.wide)
+        yield f"Profiles updated within a day: {share:.1%}."
+    if changed is not None:
+        yield f"Members in the files of the newest day: {changed.members:,}."
+
+
+def is_exact(survey: Surveyor) -> bool:
+    """Return whether every member was asked for everything."""
+    return len(survey.sample.whole.narrow) == survey.sample.whole.members
+
+
+def _losses(survey: Surveyor) -> Iterator[tuple[int, str]]:
+    if survey.missing:
+        yield len(survey.missing), "members of the sample are not known to CrowdTwist"
+    for costs in survey.streams:
+        if costs.failed:
+            yield costs.failed, f"members failed in {costs.name}, and count as without rows"
+
+
+def _streams(survey: Surveyor) -> Iterator[str]:
+    """Yield what each stream costs per member, and its share of the requests."""
+    whole, streams = survey.sample.whole, survey.streams
+    first = {s.name: _requests(survey, s, lambda s, p: s.first[p]) for s in streams}
+    daily = {s.name: _requests(survey, s, lambda s, p: s.daily[p]) for s in streams}
+    width = max((len(stream.name) for stream in streams), default=0) + 1
+    head = ("asked", "requests", "rows", "bytes", "first sync", "daily")
+    yield _cells("per member", head, width)
+    for stream in streams:
+        requests, rows, size = sums([stream], whole, lambda s, p: s.first[p])
+        cells = (
+            f"{len(whole.asked(wide=stream.is_wide)):,}",
+            *(f"{each.estimate / whole.members:,.2f}" for each in (requests, rows)),
+            f"{size.estimate / whole.members:,.0f}",
+            *(f"{_share(costs, stream.name):.0%}" for costs in (first, daily)),
+        )
+        yield _cells(stream.name, cells, width)
+
+
+def _requests(survey: Surveyor, stream: StreamCosts, cost_of: CostOf) -> float:
+    return sums([stream], survey.sample.whole, cost_of)[0].estimate
+
+
+def _share(costs: Mapping[str, float], name: str) -> float:
+    return costs[name] / (sum(costs.values()) or 1)
+
+
+def _program(program: Mapping[str, Cost]) -> Iterator[str]:
+    if program:
+        yield ""
+        width = max(map(len, program)) + 1
+        yield _cells("in all", ("requests", "rows", "bytes"), width)
+    for name, cost in program.items():
+        yield _cells(name, (f"{number:,}" for number in cost), width)
+
+
+def _syncs(syncs: Iterable[SyncCost], rate: int) -> Iterator[str]:
+    """Yield what each sync costs, and the interval below it."""
+    head = ("requests", f"h at {rate:,}", f"h at {CEILING:,}", "rows", "bytes")
+    yield _cells("sync", head, _SYNC_WIDTH)
+    for sync in syncs:
+        totals = sync[1:]
+        ends = {sync.name: [each.estimate for each in totals]}
+        if any(each.margin for each in totals):
+            ends |= {"  from": [t.low for t in totals], "  to": [t.high for t in totals]}
+        for name, (requests, rows, size) in ends.items():
+            cells = (
+                f"{requests:,.0f}",
+                *(f"{requests / each / 60:,.2f}" for each in (rate, CEILING)),
+                f"{rows:,.0f}",
+                f"{size:,.0f}",
+            )
+            yield _cells(name, cells, _SYNC_WIDTH)
+
+
+def _advice(survey: Surveyor, rate: int) -> Iterator[str]:
+    """Yield which streams cost most, and what to deselect."""
+    first = {s.name: _requests(survey, s, lambda s, p: s.first[p]) for s in survey.streams}
+    daily = {s.name: _requests(survey, s, lambda s, p: s.daily[p]) for s in survey.streams}
+    name = max(first, key=first.__getitem__)
+    yield f"{name} costs most in the first sync: {_share(first, name):.0%} of the requests."
+    optional = {s.name: daily[s.name] for s in survey.streams if not s.reads_everybody}
+    if optional:
+        name = max(optional, key=optional.__getitem__)
+        yield (
+            f"{name} costs most every day: {_share(daily, name):.0%} of the requests. If you do "
+            f"not need it, deselect it: that saves {daily[name]:,.0f} requests a day, "
+            f"{daily[name] / rate / 60:,.2f} hours at {rate:,} a minute."
+        )
+    if survey.updated is None:
+        yield "`sweep_members` updated needs `users`, which is not selected."
+
+
+def _cells(name: str, cells: Iterable[str], width: int) -> str:
+    return name.ljust(width) + "".join(cell.rjust(_COLUMN) for cell in cells)
