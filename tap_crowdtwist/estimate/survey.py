@@ -56,6 +56,7 @@ class StreamCosts:
         first: the cost in a first sync, by position in the roster of the sample.
         daily: the cost in a sync of all members a day after another one.
         failed: how many members could not be read.
+        last_error: why the last one of them could not be read.
     """
 
     name: str
@@ -64,6 +65,7 @@ class StreamCosts:
     first: dict[int, Cost] = field(default_factory=dict)
     daily: dict[int, Cost] = field(default_factory=dict)
     failed: int = 0
+    last_error: str = ""
 
 
 class Surveyor:
@@ -150,9 +152,15 @@ class Surveyor:
                 self.missing.add(position)
             elif result.error and not isinstance(result.error, NotConfiguredError):
                 costs.failed += 1
+                costs.last_error = str(result.error)
             if self.updated is not None and is_profile and self._is_updated(result):
                 self.updated.add(position)
-        return None if stream.stats.gap or stream.stats.skip_reason else costs
+        if _is_given_up(stream):
+            return None
+        if costs.failed == len(asked):
+            self._run.fail(f"{stream.name}: every member failed (last error: {costs.last_error})")
+            return None
+        return costs
 
     def _asked(self, costs: StreamCosts, *, changed: bool) -> list[int]:
         groups = [self.sample.whole]
@@ -178,6 +186,8 @@ class Surveyor:
         bookmark: datetime | None = None,
     ) -> Iterator[tuple[int, MemberResult, Cost]]:
         """Yield some members with what they cost, requests excepted."""
+        if _is_given_up(stream):
+            return
         try:
             for position, result in stream.read_some(positions, bookmark):
                 yield position, result, Cost(0, *counter.take())
@@ -222,6 +232,11 @@ class Surveyor:
         given = run.roster[position]
         member = given if endpoint is endpoints.USER else run.user_ids.known_id(position)
         return self._by_member[endpoint.name, member]
+
+
+def _is_given_up(stream: MemberStream) -> bool:
+    """Return whether no member can be read, since the program lacks the resource for example."""
+    return bool(stream.stats.gap or stream.stats.skip_reason)
 
 
 def read_program(run: SyncRun, streams: Sequence[ProgramStream]) -> dict[str, Cost]:

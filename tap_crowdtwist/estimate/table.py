@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 CEILING = 10_000
 """Requests a minute that CrowdTwist allows."""
 
-_COLUMN = 16
-_SYNC_WIDTH = 16
+_COLUMN = 14
+_SYNC_WIDTH = 15
 """Characters of a column."""
 
 
@@ -56,8 +56,7 @@ def _introduction(survey: Surveyor, settings: Settings) -> Iterator[str]:
             f"Asked were {len(whole.narrow):,} of them, chosen by hash; {len(whole.wide):,} for "
             "profiles and for lists with pages."
         )
-    for count, what in _losses(survey):
-        yield f"{count:,} {what}."
+    yield from _losses(survey)
     if survey.updated is not None:
         share = len(survey.updated.intersection(whole.wide)) / len(whole.wide)
         yield f"Profiles updated within a day: {share:.1%}."
@@ -70,12 +69,15 @@ def is_exact(survey: Surveyor) -> bool:
     return len(survey.sample.whole.narrow) == survey.sample.whole.members
 
 
-def _losses(survey: Surveyor) -> Iterator[tuple[int, str]]:
+def _losses(survey: Surveyor) -> Iterator[str]:
     if survey.missing:
-        yield len(survey.missing), "members of the sample are not known to CrowdTwist"
+        yield f"Not known to CrowdTwist: {len(survey.missing):,} of the members asked."
     for costs in survey.streams:
         if costs.failed:
-            yield costs.failed, f"members failed in {costs.name}, and count as without rows"
+            yield (
+                f"Failed in {costs.name}: {costs.failed:,} of the members asked, which count as "
+                f"without rows (last error: {costs.last_error})."
+            )
 
 
 def _streams(survey: Surveyor) -> Iterator[str]:
