@@ -82,7 +82,8 @@ class Surveyor:
         once: requests at the beginning of a first sync by which the tap tries several forms.
         updated: positions of members whose profile was updated within a day, or cannot be read;
             None if `users` is not read.
-        missing: how many members CrowdTwist does not know.
+        missing: positions of members that CrowdTwist does not know.
+        looks_up_twice: whether a sync of all members requests every profile twice.
     """
 
     def __init__(self, run: SyncRun, sample: Sample, streams: Sequence[MemberStream]) -> None:
@@ -97,6 +98,8 @@ class Surveyor:
         self.once = 0
         self.updated: set[int] | None = None
         self.missing: set[int] = set()
+        # `users` comes last, after the look-ups of ids; `updated` reads it first instead of them.
+        self.looks_up_twice = self._run.settings.id_type != "id" and len(streams) > 1
 
     def ask(self) -> None:
         """Read the members, once as a first sync does and once as a daily one."""

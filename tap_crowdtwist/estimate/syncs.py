@@ -45,8 +45,10 @@ def syncs_of(survey: Surveyor | None, program: Mapping[str, Cost]) -> list[SyncC
     if updated is not None:
 
         def of_updated(stream: StreamCosts, place: int) -> Cost:
-            is_read = stream.reads_everybody or place in updated
-            return stream.daily[place] if is_read else Cost()
+            cost = stream.daily[place]
+            if stream.reads_everybody:
+                return cost._replace(requests=cost.requests - survey.looks_up_twice)
+            return cost if place in updated else Cost()
 
         syncs.append(_sync("daily, updated", program, sums(streams, whole, of_updated)))
     if changed is not None:

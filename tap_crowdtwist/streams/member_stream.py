@@ -113,11 +113,11 @@ class MemberStream(ResumableStream):
         Raises:
             TapError: as in a sweep: too many members are missing, for example.
         """
-        plan = replace(self._plan(), changed=False)
+        plan = replace(self._plan(), members="all")
         dated = {"replication_key": plan.replication_key}
         own = {**dated, "replication_key_value": dump_timestamp(bookmark)} if bookmark else {}
         sweep = state.begin(own, plan, self.run.roster)
-        reader = MemberReader(self.name, self.run, sweep, self._read, self.logger)
+        reader = MemberReader(self.name, self.run, sweep, self._read, self.logger, None)
         requests = [MemberRequest(position, sweep.since) for position in positions]
         for request, result in self.run.pool.results(reader.start(requests)):
             self.failure_policy.record_result(request, result, sweep)
