@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 DAY = timedelta(days=1)
 LOOK_UPS = "(look-up of ids)"
-"""Name of the requests for profiles if `users` is not read."""
+"""Name of the requests that find the CrowdTwist ids of members."""
 
 
 class Cost(NamedTuple):
@@ -52,7 +52,7 @@ class StreamCosts:
     Attributes:
         name: the stream.
         is_wide: whether the wide group of members is asked, and not only the narrow one.
-        reads_everybody: whether `sweep_members` updated, too, asks every member.
+        is_profile: whether it reads profiles, which `sweep_members` updated reads of everybody.
         first: the cost in a first sync, by position in the roster of the sample.
         daily: the cost in a sync of all members a day after another one.
         failed: how many members could not be read.
@@ -61,7 +61,7 @@ class StreamCosts:
 
     name: str
     is_wide: bool
-    reads_everybody: bool
+    is_profile: bool
     first: dict[int, Cost] = field(default_factory=dict)
     daily: dict[int, Cost] = field(default_factory=dict)
     failed: int = 0
@@ -83,7 +83,6 @@ class Surveyor:
         updated: positions of members whose profile was updated within a day, or cannot be read;
             None if `users` is not read.
         missing: positions of members that CrowdTwist does not know.
-        looks_up_twice: whether a sync of all members requests every profile twice.
     """
 
     def __init__(self, run: SyncRun, sample: Sample, streams: Sequence[MemberStream]) -> None:
@@ -98,8 +97,7 @@ class Surveyor:
         self.once = 0
         self.updated: set[int] | None = None
         self.missing: set[int] = set()
-        # `users` comes last, after the look-ups of ids; `updated` reads it first instead of them.
-        self.looks_up_twice = self._run.settings.id_type != "id" and len(streams) > 1
+        self._look_ups: dict[int, Cost] = {}
 
     def ask(self) -> None:
         """Read the members, once as a first sync does and once as a daily one."""
@@ -109,12 +107,10 @@ class Surveyor:
             self.updated = set()
         with counted_output() as counter:
             warm_up = self._warm_up(counter)
-            self._by_member.clear()
             read = {s: costs for s in self._streams if (costs := self._first(s, counter))}
-            self._count_requests(read)
-            self._by_member.clear()
             self._daily(read, counter)
-        self.streams.extend(read.values())
+        self.streams = list(read.values())
+        self._add_look_ups()
         self.once = self._beyond_usual(warm_up)
 
     def _warm_up(self, counter: RecordCounter) -> int:
@@ -158,6 +154,7 @@ class Surveyor:
                 costs.last_error = str(result.error)
             if self.updated is not None and is_profile and self._is_updated(result):
                 self.updated.add(position)
+        self._take_requests(stream, costs.first)
         if _is_given_up(stream):
             return None
         if costs.failed == len(asked):
@@ -177,9 +174,10 @@ class Surveyor:
             costs.daily = dict(costs.first)
             if stream.is_incremental:
                 asked = self._asked(costs, changed=False)
-                for position, _, cost in self._read(stream, asked, counter, self._bookmark):
-                    requests = self._requests(stream, position)
-                    costs.daily[position] = cost._replace(requests=requests)
+                read_again = self._read(stream, asked, counter, self._bookmark)
+                of_a_day = {position: cost for position, _, cost in read_again}
+                self._take_requests(stream, of_a_day)
+                costs.daily |= of_a_day
 
     def _read(
         self,
@@ -204,37 +202,37 @@ class Surveyor:
         dates = [profile_date(row) for row in result.rows]
         return any(date is None or date >= self._updated_since for date in dates)
 
-    def _count_requests(self, read: dict[MemberStream, StreamCosts]) -> None:
-        """Add the requests of the first sync to the costs, look-ups of ids included."""
-        for stream, costs in read.items():
-            for position, cost in costs.first.items():
-                requests = self._requests(stream, position)
-                costs.first[position] = cost._replace(requests=requests)
-        if self.updated is None:
-            self._add_look_ups(read.values())
-
-    def _add_look_ups(self, read: Iterable[StreamCosts]) -> None:
-        is_wide = any(costs.is_wide for costs in read)
-        look_ups = StreamCosts(LOOK_UPS, is_wide, reads_everybody=True)
-        for position in self._asked(look_ups, changed=True):
-            look_ups.first[position] = Cost(self._sent(endpoints.USER, position))
-        look_ups.daily = look_ups.first
-        if any(cost.requests for cost in look_ups.first.values()):
-            self.streams.append(look_ups)
-
-    def _requests(self, stream: MemberStream, position: int) -> int:
-        requests = self._sent(stream.endpoint, position)
-        # `users` also asks whether a member that it does not find was deleted.
-        if isinstance(stream, Users):
+    def _take_requests(self, stream: MemberStream, costs: dict[int, Cost]) -> None:
+        """Add the requests since the last call to the costs, and keep look-ups of ids apart."""
+        for position, cost in costs.items():
+            requests = self._sent(endpoints.USER, position)
+            if requests and self._looks_up(stream) and position not in self._look_ups:
+                self._look_ups[position] = Cost(1)
+                requests -= 1
+            if stream.endpoint is not endpoints.USER:
+                requests += self._sent(stream.endpoint, position)
+            # `users` also asks whether a member that it does not find was deleted.
             requests += self._sent(endpoints.DELETION, position)
-        return requests
+            costs[position] = cost._replace(requests=requests)
+        self._by_member.clear()
+
+    def _looks_up(self, stream: MemberStream) -> bool:
+        return self._run.roster.id_type != "id" and not isinstance(stream, Users)
 
     def _sent(self, endpoint: Endpoint, position: int) -> int:
-        """Return the requests for a member, retries included, since the counter was cleared."""
         run = self._run
         given = run.roster[position]
         member = given if endpoint is endpoints.USER else run.user_ids.known_id(position)
         return self._by_member[endpoint.name, member]
+
+    def _add_look_ups(self) -> None:
+        """Add the look-ups of ids as if they were a stream, since any stream may send them."""
+        if self._look_ups:
+            is_wide = any(s.endpoint.is_paged for s in self._streams if self._looks_up(s))
+            costs = StreamCosts(LOOK_UPS, is_wide, is_profile=False)
+            asked = self._asked(costs, changed=True)
+            costs.first = costs.daily = {p: self._look_ups.get(p, Cost()) for p in asked}
+            self.streams.append(costs)
 
 
 def _is_given_up(stream: MemberStream) -> bool:

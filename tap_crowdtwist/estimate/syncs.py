@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from tap_crowdtwist.estimate.survey import Cost
+from tap_crowdtwist.estimate.survey import LOOK_UPS, Cost
 from tap_crowdtwist.estimate.totals import Total, total_of
 
 if TYPE_CHECKING:
@@ -45,10 +45,9 @@ def syncs_of(survey: Surveyor | None, program: Mapping[str, Cost]) -> list[SyncC
     if updated is not None:
 
         def of_updated(stream: StreamCosts, place: int) -> Cost:
-            cost = stream.daily[place]
-            if stream.reads_everybody:
-                return cost._replace(requests=cost.requests - survey.looks_up_twice)
-            return cost if place in updated else Cost()
+            # Profiles come first and name the ids, so nothing has to be looked up.
+            is_read = stream.is_profile or (place in updated and stream.name != LOOK_UPS)
+            return stream.daily[place] if is_read else Cost()
 
         syncs.append(_sync("daily, updated", program, sums(streams, whole, of_updated)))
     if changed is not None:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 CEILING = 10_000
 """Requests a minute that CrowdTwist allows."""
 
-_COLUMN = 14
-_SYNC_WIDTH = 15
+_COLUMN = 16
+_SYNC_WIDTH = 16
 """Characters of a column."""
 
 
@@ -141,7 +141,7 @@ def _advice(survey: Surveyor, rate: int) -> Iterator[str]:
     daily = {s.name: _requests(survey, s, lambda s, p: s.daily[p]) for s in survey.streams}
     name = max(first, key=first.__getitem__)
     yield f"{name} costs most in the first sync: {_share(first, name):.0%} of the requests."
-    optional = {s.name: daily[s.name] for s in survey.streams if not s.reads_everybody}
+    optional = {s.name: daily[s.name] for s in survey.streams if not s.is_profile}
     if optional:
         name = max(optional, key=optional.__getitem__)
         yield (

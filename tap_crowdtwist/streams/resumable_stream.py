@@ -53,7 +53,7 @@ class ResumableStream(CrowdTwistStream):
 
         So a sample changes no bookmark and no sweep of all members that is under way.
         """
-        return self._state_of_sample if self.config["sample_members"] else super().stream_state
+        return self._state_of_sample if self.config.get("sample_members") else super().stream_state
 
     @property
     def skip_reason(self) -> str:
