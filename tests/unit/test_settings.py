@@ -95,7 +95,7 @@ def test_null_or_an_empty_text_is_the_same_as_not_set(blank: Any) -> None:
 def test_a_blank_number_is_the_same_as_not_set(name: str) -> None:
     config: dict[str, Any] = {name: " "}
     validate(config, CONFIG_SCHEMA)
-    assert config[name] == PROPERTIES[name]["default"]
+    assert config[name] == PROPERTIES[name].get("default")
 
 
 @pytest.mark.parametrize("name", WHOLE)
