@@ -9,7 +9,7 @@ import click
 
 from tap_crowdtwist.errors import IncompleteError, TapError
 from tap_crowdtwist.estimate import sample, table
-from tap_crowdtwist.estimate.survey import Surveyor, read_program
+from tap_crowdtwist.estimate.survey import Survey, read_program
 from tap_crowdtwist.streams.member_stream import MemberStream
 from tap_crowdtwist.streams.program import ProgramStream
 
@@ -40,7 +40,7 @@ def print_estimate(run: SyncRun, streams: Iterable[Stream]) -> None:
         raise TapError("No stream of the API is selected, so there is nothing to estimate")
     survey = None
     if of_members:
-        survey = Surveyor(run, sample.choose(run), of_members)
+        survey = Survey(run, sample.choose(run), of_members)
         asked = len(survey.sample.roster)
         logger.info("The roster has %d members; asking %d", survey.sample.whole.members, asked)
         survey.ask()

@@ -68,8 +68,8 @@ class StreamCosts:
     last_error: str = ""
 
 
-class Surveyor:
-    """Reads a sample of the members.
+class Survey:
+    """What a sample of the members costs, once they have been asked.
 
     Args:
         run: the shared parts of the run.
@@ -123,13 +123,15 @@ class Surveyor:
         for stream in paged:
             for _ in self._read(stream, self.sample.warm_up, counter):
                 pass
-        # Profiles: look-ups of ids are no attempts, the dates on which members joined are.
-        has_ids = self._run.roster.id_type == "id"
         names = [stream.endpoint.name for stream in paged]
-        names += [endpoints.USER.name] if has_ids else []
+        # Redemptions may take the profile, for the date on which a member joined. With ids of
+        # another type, profiles are requested anyway, to look up the id.
+        if self._run.roster.id_type == "id":
+            names.append(endpoints.USER.name)
         return sum(self._run.client.stats.requests[name] for name in names)
 
     def _beyond_usual(self, requests: int) -> int:
+        """Return by how many requests the warm-up exceeded what its members usually cost."""
         members = len(self.sample.warm_up)
         paged = {stream.name for stream in self._streams if stream.endpoint.is_paged}
         usual = sum(
@@ -247,5 +249,6 @@ def read_program(run: SyncRun, streams: Sequence[ProgramStream]) -> dict[str, Co
         for stream in streams:
             stream.sync()
             rows, size = counter.take()
-            costs[stream.name] = Cost(run.client.stats.requests[stream.name], rows, size)
+            requests = run.client.stats.requests[stream.endpoint.name]
+            costs[stream.name] = Cost(requests, rows, size)
     return costs

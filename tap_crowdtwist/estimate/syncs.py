@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from tap_crowdtwist.estimate.sample import Group
-    from tap_crowdtwist.estimate.survey import StreamCosts, Surveyor
+    from tap_crowdtwist.estimate.survey import StreamCosts, Survey
 
 CostOf = Callable[["StreamCosts", int], Cost]
 
@@ -28,7 +28,7 @@ class SyncCost(NamedTuple):
     bytes: Total
 
 
-def syncs_of(survey: Surveyor | None, program: Mapping[str, Cost]) -> list[SyncCost]:
+def syncs_of(survey: Survey | None, program: Mapping[str, Cost]) -> list[SyncCost]:
     """Return the cost of each kind of sync that the settings make possible.
 
     Args:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from tap_crowdtwist.config.settings import Settings
-    from tap_crowdtwist.estimate.survey import Cost, StreamCosts, Surveyor
+    from tap_crowdtwist.estimate.survey import Cost, StreamCosts, Survey
     from tap_crowdtwist.estimate.syncs import CostOf, SyncCost
 
 CEILING = 10_000
@@ -21,9 +21,7 @@ _SYNC_WIDTH = 16
 """Characters of a column."""
 
 
-def lines(
-    survey: Surveyor | None, program: Mapping[str, Cost], settings: Settings
-) -> Iterator[str]:
+def lines(survey: Survey | None, program: Mapping[str, Cost], settings: Settings) -> Iterator[str]:
     """Yield the lines of an estimate.
 
     Args:
@@ -44,7 +42,7 @@ def lines(
         yield from _advice(survey, settings.requests_per_minute)
 
 
-def _introduction(survey: Surveyor, settings: Settings) -> Iterator[str]:
+def _introduction(survey: Survey, settings: Settings) -> Iterator[str]:
     whole, changed = survey.sample.whole, survey.sample.changed
     shard = f" of shard {settings.shard}" if settings.shard.count > 1 else ""
     start = f"{settings.start_date:%Y-%m-%d}" if settings.start_date else "the beginning"
@@ -64,12 +62,12 @@ def _introduction(survey: Surveyor, settings: Settings) -> Iterator[str]:
         yield f"Members in the files of the newest day: {changed.members:,}."
 
 
-def is_exact(survey: Surveyor) -> bool:
+def is_exact(survey: Survey) -> bool:
     """Return whether every member was asked for everything."""
     return len(survey.sample.whole.narrow) == survey.sample.whole.members
 
 
-def _losses(survey: Surveyor) -> Iterator[str]:
+def _losses(survey: Survey) -> Iterator[str]:
     if survey.missing:
         yield f"Not known to CrowdTwist: {len(survey.missing):,} of the members asked."
     for costs in survey.streams:
@@ -80,7 +78,7 @@ def _losses(survey: Surveyor) -> Iterator[str]:
             )
 
 
-def _streams(survey: Surveyor) -> Iterator[str]:
+def _streams(survey: Survey) -> Iterator[str]:
     """Yield what each stream costs per member, and its share of the requests."""
     whole, streams = survey.sample.whole, survey.streams
     first = {s.name: _requests(survey, s, lambda s, p: s.first[p]) for s in streams}
@@ -99,7 +97,7 @@ def _streams(survey: Surveyor) -> Iterator[str]:
         yield _cells(stream.name, cells, width)
 
 
-def _requests(survey: Surveyor, stream: StreamCosts, cost_of: CostOf) -> float:
+def _requests(survey: Survey, stream: StreamCosts, cost_of: CostOf) -> float:
     return sums([stream], survey.sample.whole, cost_of)[0].estimate
 
 
@@ -135,7 +133,7 @@ def _syncs(syncs: Iterable[SyncCost], rate: int) -> Iterator[str]:
             yield _cells(name, cells, _SYNC_WIDTH)
 
 
-def _advice(survey: Surveyor, rate: int) -> Iterator[str]:
+def _advice(survey: Survey, rate: int) -> Iterator[str]:
     """Yield which streams cost most, and what to deselect."""
     first = {s.name: _requests(survey, s, lambda s, p: s.first[p]) for s in survey.streams}
     daily = {s.name: _requests(survey, s, lambda s, p: s.daily[p]) for s in survey.streams}

@@ -45,24 +45,25 @@ def test_every_stream_of_the_api_is_estimated(world: Sandbox) -> None:
 
 
 def test_start_date_is_heeded(world: Sandbox) -> None:
-    result = estimated(world, start_date="2026-02-01")
+    result = estimated(world, select("purchases"), start_date="2026-02-01")
     assert "read from 2026-02-01." in result.stdout
     first = syncs(result)["first"].estimate
-    assert first == cost_of(run_tap(world, start_date="2026-02-01"))
-    assert first.rows < syncs(estimated(world))["first"].estimate.rows
+    assert first == cost_of(run_tap(world, "purchases", start_date="2026-02-01"))
+    assert first.rows < syncs(estimated(world, select("purchases")))["first"].estimate.rows
 
 
 def test_a_daily_sync_is_a_sync_whose_bookmark_is_a_day_old(world: Sandbox) -> None:
-    daily = syncs(estimated(world))["daily, all"].estimate
-    whole = run_tap(world)
+    streams = ("redemptions", "user_activity_history", "users")
+    daily = syncs(estimated(world, select(*streams)))["daily, all"].estimate
+    whole = run_tap(world, *streams)
     for entry in whole.state["bookmarks"].values():
         if "replication_key_value" in entry:
             entry["replication_key_value"] = "2026-03-10T02:00:00Z"
-    assert daily == cost_of(run_tap(world, state=whole.state))
+    assert daily == cost_of(run_tap(world, *streams, state=whole.state))
 
 
 def test_hours_are_those_at_the_set_rate_and_at_the_ceiling(world: Sandbox) -> None:
-    result = estimated(world, requests_per_minute=60)
+    result = estimated(world, select("users"), requests_per_minute=60)
     (line,) = (line for line in result.stdout.splitlines() if line.startswith("first "))
     _, requests, slow, fast, _, _ = line.split()
     assert "h at 60" in result.stdout
@@ -86,9 +87,10 @@ def test_updated_asks_one_profile_of_everybody_and_the_rest_of_those_updated(
 
 
 def test_changed_reads_the_members_in_the_newest_files(world: Sandbox, tmp_path: Path) -> None:
-    assert "daily, changed" not in syncs(estimated(world))
+    catalog = select("users", "purchases")
+    assert "daily, changed" not in syncs(estimated(world, catalog))
     world.write_data_push(tmp_path)
-    result = estimated(world, data_push_path=str(tmp_path))
+    result = estimated(world, catalog, data_push_path=str(tmp_path))
     members = re.search(r"Members in the files of the newest day: (\d+)", result.stdout)
     assert members is not None
     assert 0 < int(members[1]) < len(world.roster())
@@ -101,7 +103,7 @@ def test_it_can_be_asked_before_a_sweep_of_changed_members_is_possible(
 ) -> None:
     world.write_data_push(tmp_path)
     settings: dict[str, Any] = {"data_push_path": str(tmp_path), "sweep_members": "changed"}
-    assert "daily, changed" in syncs(estimated(world, **settings))
+    assert "daily, changed" in syncs(estimated(world, select("users"), **settings))
 
 
 def test_it_names_the_costliest_streams_and_what_to_deselect(world: Sandbox) -> None:
