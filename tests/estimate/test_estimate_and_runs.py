@@ -48,7 +48,7 @@ def test_requests_are_within_10_percent_and_rows_and_bytes_in_the_interval() -> 
 
 @pytest.mark.slow
 def test_the_estimate_on_the_page_is_what_the_tap_prints(tmp_path: Path) -> None:
-    with sandbox(members=20_000) as running:
+    with sandbox(members=20_000, daily_changes=0.02) as running:
         running.write_data_push(tmp_path)
         settings: dict[str, Any] = {"data_push_path": str(tmp_path), "max_concurrency": 1}
         printed = estimated(running, **settings).stdout
