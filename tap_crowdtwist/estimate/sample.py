@@ -1,4 +1,4 @@
-"""Which members an estimate asks."""
+"""The members that an estimate asks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEFAULT_SIZE = 100
 """Members that are asked for everything, unless `sample_members` is set."""
 
 WIDE = 5
-"""How many times as many are asked for their profile, and for lists that have pages.
+"""Factor by which more are asked for their profile, and for lists that have pages.
 
 One member in a hundred may have ten times the pages of all others. A sample of 100 often has none
 of them.

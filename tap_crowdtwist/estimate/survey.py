@@ -35,7 +35,7 @@ LOOK_UPS = "(look-up of ids)"
 
 
 class Cost(NamedTuple):
-    """What a member costs in one stream, or what a whole stream of the program costs.
+    """The cost of a member in one stream, or of a whole stream of the program.
 
     `bytes` are those of the RECORD messages.
     """
@@ -47,7 +47,7 @@ class Cost(NamedTuple):
 
 @dataclass
 class StreamCosts:
-    """What the members of a sample cost in one stream.
+    """The costs of the members of a sample in one stream.
 
     Attributes:
         name: the stream.
@@ -69,7 +69,7 @@ class StreamCosts:
 
 
 class Survey:
-    """What a sample of the members costs, once they have been asked.
+    """The costs of a sample of the members, once they have been asked.
 
     Args:
         run: the shared parts of the run.

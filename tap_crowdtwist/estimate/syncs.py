@@ -1,4 +1,4 @@
-"""What whole syncs cost: the first one, and a daily one in each mode of `sweep_members`."""
+"""The cost of whole syncs: the first one, and a daily one in each mode of `sweep_members`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FIELDS = len(Cost._fields)
 
 
 class SyncCost(NamedTuple):
-    """What one sync costs."""
+    """The cost of one sync."""
 
     name: str
     requests: Total
@@ -32,7 +32,7 @@ def syncs_of(survey: Survey | None, program: Mapping[str, Cost]) -> list[SyncCos
     """Return the cost of each kind of sync that the settings make possible.
 
     Args:
-        survey: what the members of the sample cost; None if no stream of members is selected.
+        survey: the costs of the members of a sample; None if no stream of members is selected.
         program: what the streams of the program cost, which every sync reads.
     """
     if survey is None:

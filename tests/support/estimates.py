@@ -33,7 +33,7 @@ class Cost(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """What a sync costs by an estimate, and the ends of the interval."""
+    """The cost of a sync by an estimate, and the ends of the interval."""
 
     estimate: Cost
     low: Cost
@@ -96,7 +96,7 @@ def syncs(result: Result) -> dict[str, Interval]:
 
 
 def cost_of(run: Result) -> Cost:
-    """What a real run cost."""
+    """The cost of a real run."""
     requests = re.search(r"(\d+) requests: \d+ sent again", run.stderr)
     assert requests is not None
     records = [
