@@ -13,7 +13,7 @@ from tap_crowdtwist.api.errors import MemberMissingError, NotConfiguredError
 from tap_crowdtwist.errors import IncompleteError
 from tap_crowdtwist.estimate.record_counter import counted_output
 from tap_crowdtwist.records.profile_dates import MARGIN, profile_date
-from tap_crowdtwist.streams.members import Users
+from tap_crowdtwist.streams.users import Users
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
