@@ -34,9 +34,6 @@ COMPARED_DAYS = (1, 3, 7)
 """Days after the sweep of all on which both kinds of sweep are measured."""
 
 _TODAY = date(2026, 3, 10)
-_NIGHT = timedelta(days=1, hours=2)
-"""From the beginning of a day to the sync of that day."""
-
 _TIMEOUT_SECONDS = 3600
 
 
@@ -91,7 +88,9 @@ class Runs:
         config, stored = folder / "config.json", folder / "state.json"
         config.write_text(json.dumps(settings), encoding="utf-8")
         stored.write_text(json.dumps(state), encoding="utf-8")
-        present = datetime.combine(_TODAY, time(), timezone.utc) + timedelta(days=day) + _NIGHT
+        # At midnight: the sandbox stands at the last second of the day, so nothing has happened
+        # since that it does not show yet.
+        present = datetime.combine(_TODAY, time(), timezone.utc) + timedelta(days=day + 1)
         command = [sys.executable, "-m", "benchmarks.updated", "--present", present.isoformat()]
         arguments = ["--config", str(config), "--state", str(stored)]
         sandbox.reset()

@@ -17,18 +17,24 @@ if TYPE_CHECKING:
 DEFAULT_SIZE = 100
 """Members that are asked for everything, unless `sample_members` is set."""
 
-WIDE = 5
-"""Factor by which more are asked for their profile, and for lists that have pages.
+PAGED = 5
+"""Factor by which more are asked for lists that have pages.
 
 One member in a hundred may have ten times the pages of all others. A sample of 100 often has none
 of them.
+"""
+
+PROFILES = 20
+"""Factor by which more are asked for their profile.
+
+The part of them that was updated decides what `sweep_members` updated costs.
 """
 
 _MIN_SIZE = 10
 """Fewer members than this say nothing about the others."""
 
 _WARM_UP = 25
-"""Further members that are read first, since the first requests of a run try several forms."""
+"""Further members whose lists are read first: the first requests of a run try several forms."""
 
 
 @dataclass(frozen=True)
@@ -37,18 +43,15 @@ class Group:
 
     Attributes:
         members: how many members it stands for, itself included.
-        narrow: positions in the roster of those that are asked for everything.
-        wide: positions of those that are asked for their profile and for lists with pages; the
-            narrow ones are part of them.
+        ranked: their positions in the roster; a smaller sample is the beginning of a larger one.
     """
 
     members: int
-    narrow: tuple[int, ...]
-    wide: tuple[int, ...]
+    ranked: tuple[int, ...]
 
-    def asked(self, *, wide: bool) -> tuple[int, ...]:
-        """Return the positions of those that are asked."""
-        return self.wide if wide else self.narrow
+    def first(self, count: int) -> tuple[int, ...]:
+        """Return the positions of a sample of this size, in ascending order."""
+        return tuple(sorted(self.ranked[:count]))
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,14 @@ class Sample:
 
     Attributes:
         roster: all of them.
+        size: how many are asked for everything.
         whole: those that stand for the whole roster.
         changed: those that stand for the members in the newest files; None if there are no files.
-        warm_up: positions of members that are read first, and not counted.
+        warm_up: positions of members whose lists are read first, and not counted.
     """
 
     roster: Roster
+    size: int
     whole: Group
     changed: Group | None
     warm_up: tuple[int, ...]
@@ -79,21 +84,22 @@ def choose(run: SyncRun) -> Sample:
     roster = build_roster(replace(settings, sample_members=None))
     if not len(roster):
         raise SettingError("shard", f"no member of the roster belongs to {settings.shard}")
-    ranked = _ranked(roster, size * WIDE + _WARM_UP)
+    ranked = _ranked(roster, max(size * PROFILES, size * PAGED + _WARM_UP))
     named = _in_files(run)
-    in_files = _ranked(named, size * WIDE) if named else []
+    in_files = _ranked(named, size * PAGED) if named else []
     asked = Roster((*ranked, *in_files), "id") if in_files else roster.sample(len(ranked))
     places = {member: position for position, member in enumerate(asked)}
 
     def group(members: int, chosen: list[Member]) -> Group:
-        wide = [places[member] for member in chosen[: size * WIDE]]
-        return Group(members, tuple(sorted(wide[:size])), tuple(sorted(wide)))
+        return Group(members, tuple(places[member] for member in chosen))
 
+    warm_up = ranked[size * PAGED : size * PAGED + _WARM_UP]
     return Sample(
         asked,
+        size,
         group(len(roster), ranked),
         group(len(named), in_files) if named else None,
-        tuple(sorted(places[member] for member in ranked[size * WIDE :])),
+        tuple(sorted(places[member] for member in warm_up)),
     )
 
 

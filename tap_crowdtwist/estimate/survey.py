@@ -12,6 +12,7 @@ from tap_crowdtwist.api import endpoints
 from tap_crowdtwist.api.errors import MemberMissingError, NotConfiguredError
 from tap_crowdtwist.errors import IncompleteError
 from tap_crowdtwist.estimate.record_counter import counted_output
+from tap_crowdtwist.estimate.sample import PAGED, PROFILES
 from tap_crowdtwist.records.profile_dates import MARGIN, profile_date
 from tap_crowdtwist.streams.users import Users
 
@@ -51,7 +52,7 @@ class StreamCosts:
 
     Attributes:
         name: the stream.
-        is_wide: whether the wide group of members is asked, and not only the narrow one.
+        size: how many members of a group are asked.
         is_profile: whether it reads profiles, which `sweep_members` updated reads of everybody.
         first: the cost in a first sync, by position in the roster of the sample.
         daily: the cost in a sync of all members a day after another one.
@@ -60,7 +61,7 @@ class StreamCosts:
     """
 
     name: str
-    is_wide: bool
+    size: int
     is_profile: bool
     first: dict[int, Cost] = field(default_factory=dict)
     daily: dict[int, Cost] = field(default_factory=dict)
@@ -98,6 +99,16 @@ class Survey:
         self.updated: set[int] | None = None
         self.missing: set[int] = set()
         self._look_ups: dict[int, Cost] = {}
+
+    def updated_share(self, size: int = 0) -> float:
+        """Return the part of the members whose profile was updated.
+
+        Args:
+            size: of the members in a sample of this size; of all that were asked if it is 0.
+        """
+        whole = self.sample.whole
+        asked = whole.first(size or self.sample.size * PROFILES)
+        return len((self.updated or set()).intersection(asked)) / len(asked)
 
     def ask(self) -> None:
         """Read the members, once as a first sync does and once as a daily one."""
@@ -144,7 +155,7 @@ class Survey:
     def _first(self, stream: MemberStream, counter: RecordCounter) -> StreamCosts | None:
         """Read a stream as a first sync does; return None if it cannot be read."""
         is_profile = isinstance(stream, Users)
-        costs = StreamCosts(stream.name, stream.endpoint.is_paged or is_profile, is_profile)
+        costs = StreamCosts(stream.name, self._size(stream), is_profile)
         asked = self._asked(costs, changed=True)
         logger.info("%s: asking %d members", stream.name, len(asked))
         for position, result, cost in self._read(stream, asked, counter):
@@ -168,7 +179,13 @@ class Survey:
         groups = [self.sample.whole]
         if changed and self.sample.changed:
             groups.append(self.sample.changed)
-        return sorted({place for group in groups for place in group.asked(wide=costs.is_wide)})
+        return sorted({place for group in groups for place in group.first(costs.size)})
+
+    def _size(self, stream: MemberStream) -> int:
+        """Return how many members of a group are asked in a stream."""
+        if isinstance(stream, Users):
+            return self.sample.size * PROFILES
+        return self.sample.size * (PAGED if stream.endpoint.is_paged else 1)
 
     def _daily(self, read: dict[MemberStream, StreamCosts], counter: RecordCounter) -> None:
         """Read the incremental streams from the bookmark; the others cost the same every day."""
@@ -230,8 +247,8 @@ class Survey:
     def _add_look_ups(self) -> None:
         """Add the look-ups of ids as if they were a stream, since any stream may send them."""
         if self._look_ups:
-            is_wide = any(s.endpoint.is_paged for s in self._streams if self._looks_up(s))
-            costs = StreamCosts(LOOK_UPS, is_wide, is_profile=False)
+            size = max(self._size(stream) for stream in self._streams if self._looks_up(stream))
+            costs = StreamCosts(LOOK_UPS, size, is_profile=False)
             asked = self._asked(costs, changed=True)
             costs.first = costs.daily = {p: self._look_ups.get(p, Cost()) for p in asked}
             self.streams.append(costs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,7 +10,7 @@ from tap_crowdtwist.estimate.survey import LOOK_UPS, Cost
 from tap_crowdtwist.estimate.totals import Total, total_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from tap_crowdtwist.estimate.sample import Group
     from tap_crowdtwist.estimate.survey import StreamCosts, Survey
@@ -43,13 +44,7 @@ def syncs_of(survey: Survey | None, program: Mapping[str, Cost]) -> list[SyncCos
     first = first._replace(requests=first.requests + Total(survey.once))
     syncs = [first, _sync("daily, all", program, sums(streams, whole, lambda s, p: s.daily[p]))]
     if updated is not None:
-
-        def of_updated(stream: StreamCosts, place: int) -> Cost:
-            # Profiles come first and name the ids, so nothing has to be looked up.
-            is_read = stream.is_profile or (place in updated and stream.name != LOOK_UPS)
-            return stream.daily[place] if is_read else Cost()
-
-        syncs.append(_sync("daily, updated", program, sums(streams, whole, of_updated)))
+        syncs.append(_sync("daily, updated", program, _of_updated(survey, updated)))
     if changed is not None:
         # Such a sweep has no bookmark: it reads all rows of the members in the files.
         costs = sums(streams, changed, lambda s, p: s.first[p])
@@ -65,16 +60,41 @@ def sums(streams: Iterable[StreamCosts], group: Group, cost_of: CostOf) -> list[
         group: the members.
         cost_of: returns what a member of the group costs in a stream.
     """
+    by_size = defaultdict(list)
+    for stream in streams:
+        by_size[stream.size].append(stream)
     totals = [Total(0.0)] * _FIELDS
-    for is_wide in (False, True):
-        asked = [stream for stream in streams if stream.is_wide is is_wide]
+    for size, asked in by_size.items():
         for place, total in enumerate(totals):
             # Summed per member first: who has many rows in one stream often has many in another.
             values = [
                 sum(cost_of(stream, position)[place] for stream in asked)
-                for position in group.asked(wide=is_wide)
+                for position in group.first(size)
             ]
             totals[place] = total + total_of(values, group.members)
+    return totals
+
+
+def _of_updated(survey: Survey, updated: Container[int]) -> list[Total]:
+    """Return requests, rows and bytes of a sweep of updated members."""
+    whole = survey.sample.whole
+    # Profiles come first and name the ids, so nothing has to be looked up.
+    streams = [stream for stream in survey.streams if stream.name != LOOK_UPS]
+    totals = sums([s for s in streams if s.is_profile], whole, lambda s, p: s.daily[p])
+    share = survey.updated_share()
+    for stream in streams:
+        if stream.is_profile:
+            continue
+        # Far more members are asked for their profile than for anything else. So they tell how many
+        # were updated, and those asked in the stream tell what each of them costs.
+        share_here = survey.updated_share(stream.size)
+        if not share_here:
+            own = sums([stream], whole, lambda s, p: s.daily[p])
+            weight = share
+        else:
+            own = sums([stream], whole, lambda s, p: s.daily[p] if p in updated else Cost())
+            weight = share / share_here
+        totals = [total + each * weight for total, each in zip(totals, own, strict=True)]
     return totals
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tap_crowdtwist.estimate.sample import PAGED, PROFILES
 from tap_crowdtwist.estimate.syncs import sums, syncs_of
 
 if TYPE_CHECKING:
@@ -50,21 +51,22 @@ def _introduction(survey: Survey, settings: Settings) -> Iterator[str]:
     if is_exact(survey):
         yield "All of them were asked, so the first sync is exact."
     else:
+        size = survey.sample.size
+        paged, profiles = (len(whole.first(size * factor)) for factor in (PAGED, PROFILES))
         yield (
-            f"Asked were {len(whole.narrow):,} of them, chosen by hash; {len(whole.wide):,} for "
-            "profiles and for lists with pages."
+            f"Asked were {size:,} of them, chosen by hash; {paged:,} for lists with pages, and "
+            f"{profiles:,} for profiles."
         )
     yield from _losses(survey)
     if survey.updated is not None:
-        share = len(survey.updated.intersection(whole.wide)) / len(whole.wide)
-        yield f"Profiles updated within a day: {share:.1%}."
+        yield f"Profiles updated within a day: {survey.updated_share():.1%}."
     if changed is not None:
         yield f"Members in the files of the newest day: {changed.members:,}."
 
 
 def is_exact(survey: Survey) -> bool:
     """Return whether every member was asked for everything."""
-    return len(survey.sample.whole.narrow) == survey.sample.whole.members
+    return survey.sample.size >= survey.sample.whole.members
 
 
 def _losses(survey: Survey) -> Iterator[str]:
@@ -89,7 +91,7 @@ def _streams(survey: Survey) -> Iterator[str]:
     for stream in streams:
         requests, rows, size = sums([stream], whole, lambda s, p: s.first[p])
         cells = (
-            f"{len(whole.asked(wide=stream.is_wide)):,}",
+            f"{len(whole.first(stream.size)):,}",
             *(f"{each.estimate / whole.members:,.2f}" for each in (requests, rows)),
             f"{size.estimate / whole.members:,.0f}",
             *(f"{_share(costs, stream.name):.0%}" for costs in (first, daily)),

@@ -31,6 +31,10 @@ class Total:
         """Add a total; the margins are added too, since both may err on the same side."""
         return Total(self.estimate + other.estimate, self.margin + other.margin)
 
+    def __mul__(self, factor: float) -> Total:
+        """Return a multiple of a total."""
+        return Total(self.estimate * factor, self.margin * factor)
+
     @property
     def low(self) -> float:
         """The lower end of the interval."""

@@ -130,14 +130,13 @@ def test_the_sample_is_that_of_a_run_over_a_sample(world: Sandbox) -> None:
     assert {path for _, path, _ in queries(world)} == asked
 
 
-def test_lists_with_pages_are_asked_of_five_times_as_many_members() -> None:
-    with sandbox(members=120) as running:
-        result = estimated(running, sample_members=20)
+def test_lists_with_pages_and_profiles_are_asked_of_more_members() -> None:
+    with sandbox(members=250) as running:
+        result = estimated(running, sample_members=10)
     asked = dict(re.findall(r"(?m)^(\w+) +(\d+) +[\d.]+ +[\d.]+ ", result.stdout))
+    size_of = dict.fromkeys(_PAGED, "50") | {"users": "200"}
     assert asked == {
-        name: "100" if name in ("users", *_PAGED) else "20"
-        for name in DEFAULT_STREAMS
-        if name in MEMBER_STREAMS
+        name: size_of.get(name, "10") for name in DEFAULT_STREAMS if name in MEMBER_STREAMS
     }
 
 

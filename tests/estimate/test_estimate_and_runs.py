@@ -30,7 +30,7 @@ def test_requests_are_within_10_percent_and_rows_and_bytes_in_the_interval() -> 
     with sandbox(members=600) as running:
         settings: dict[str, Any] = {"user_ids": running.roster()}
         asked = estimated(running, sample_members=SIZE, **settings)
-        assert "Asked were 60 of them, chosen by hash; 300 for profiles" in asked.stdout
+        assert "Asked were 60 of them, chosen by hash; 300 for lists with pages" in asked.stdout
         first = run_tap(running, **settings)
         check(syncs(asked)["first"], cost_of(first))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.harness import DAY, PRESENT, run_tap
-from support.updated_members import DATED, STREAMS, Program
+from support.updated_members import DATED, STREAMS, TODAY_ENDS, Program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ def test_the_next_sweep_of_all_reads_from_the_bound_of_the_last_one(program: Pro
         for pair in request["query"].split("&")
         if pair.startswith("date_start")
     }
-    assert bounds == {f"date_start={PRESENT:%Y-%m-%d}"}
+    assert bounds == {f"date_start={TODAY_ENDS:%Y-%m-%d}"}
     assert not program.lacks(streams=STREAMS)
 
 
@@ -199,7 +199,7 @@ def test_the_summary_counts_the_updated_and_names_the_age_of_the_last_sweep_of_a
     assert "members were updated since the last sweep, or are new" in result.stderr
     assert "began 4 days ago, more than `sweep_all_days` allows" in result.stderr
     summary = json.loads(result.stderr.partition("Summary: ")[2].partition("\n")[0])
-    assert summary["swept_all_at"] == "2026-03-11T02:00:00Z"
+    assert summary["swept_all_at"] == "2026-03-11T00:00:00Z"
     assert 0 < summary["updated_members"] < summary["members"]
     again = run_tap(
         program.running,
