@@ -272,6 +272,7 @@ class TapCrowdTwist(Tap):
                     self._close_run()
                 raise
             else:
+                sweeps.finish(self.run, self.sweeps)
                 self._close_run()
             finally:
                 lift_write_limit()

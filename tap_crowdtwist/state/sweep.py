@@ -43,6 +43,7 @@ a test checks that both name the same fields:
   * `overflowed`: more members failed than `failed` can list.
   * `members`: "changed" or "updated", if it is no sweep of all members.
   * `checked`, `contradicted`: see `profile_dates`; of this sweep so far.
+  * `newest_profile`: the newest date of a profile so far, in Unix seconds.
   * `files`, `version`, `checksum`, `doubt`: see the attributes of `SweepState`.
   * `check`: a checksum of the other keys of `sweep`. If it is wrong, only `failed` counts.
 
@@ -103,6 +104,8 @@ class SweepState:
         members: the members that are swept.
         checked: members whose newest row was compared with their profile.
         contradicted: those of them with a row that is dated later than the profile.
+        newest_profile: the newest date of a profile, in Unix seconds; 0 if none has been read.
+        identifies: as in `SweepPlan`.
         version: the table version of its records (see `table_version`); None if they have none.
         roster_checksum: checksum of the roster, in a sweep of all members.
         doubt: why it may have missed a row of a member of the roster, or "".
@@ -125,6 +128,8 @@ class SweepState:
     members: SweepMembers = "all"
     checked: int = 0
     contradicted: int = 0
+    newest_profile: int = 0
+    identifies: bool = False
     version: int | None = None
     roster_checksum: int | None = None
     doubt: str = ""
@@ -163,6 +168,8 @@ class SweepState:
         if self.previous_digest is None:  # nothing will be compared
             self.read_digest.add(user_id)
             return
+        # The digest that tells who is new to the roster has members that failed too.
+        failed_before = failed_before and not self.identifies
         # `previous_digest` has no member that failed before. In `read_digest` it would make its
         # buckets differ, so that others are read again from `start_date`.
         if failed_before or self.is_new_member(user_id):
@@ -176,10 +183,21 @@ class SweepState:
         That keeps it from looking new: the next run reads it from the list of failed members, with
         its own lower bound.
         """
-        if self.previous_digest is None or self.read_digest is None:
+        if self.read_digest is None or (self.previous_digest is None and not self.identifies):
             return
         if not self.is_new_member(user_id):
             self.failed_digest.add(user_id)
+        elif self.identifies:
+            self.new_members.add(user_id)
+
+    @property
+    def known_digest(self) -> RosterDigest:
+        """The digest of the members that need not be read from `start_date` by the next sweep."""
+        if self.read_digest is None:
+            return RosterDigest()
+        known = self.read_digest | self.new_members
+        # Who failed here is read from its own bound, and by the other streams all the same.
+        return known | self.failed_digest if self.identifies else known
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,9 @@ MAX_CLOCK_SKEW = timedelta(hours=1)
 ROSTER_CHANGED = "the roster changed while the sweep was interrupted"
 """Why a resumed sweep may have missed members."""
 
+MIXED_ROSTERS = -1
+"""Checksum of a sweep that has read a part of one roster and a part of another."""
+
 _MAX_SHOWN = 60
 """Characters of a malformed bookmark that an error shows."""
 
@@ -140,6 +143,7 @@ def _start(
         sweep.read_digest = None
     if not sweep.is_partial:
         sweep.roster_checksum = roster.checksum
+    sweep.identifies = plan.identifies
     new_version = table_version.next_version(state, sweep.started_at)
     sweep.version = _version(state, plan, new_version)
     return sweep
@@ -150,16 +154,16 @@ def _resume(
 ) -> SweepState:
     """Adapt an interrupted sweep to this run."""
     sweep.is_uncertain = True
+    sweep.identifies = plan.identifies
     # Without a cursor all members are asked again.
     if sweep.after is None:
         sweep.asked = sweep.missing = sweep.not_configured = sweep.failures = 0
     if sweep.is_partial and plan.files is not None:
         sweep.files = files_seen.files_on_resume(state.get("files"), sweep.files, plan.files)
-    if not sweep.is_partial:
-        # Members that are new in the roster and before the cursor are not read by this sweep.
-        if sweep.roster_checksum != roster.checksum:
-            sweep.doubt = ROSTER_CHANGED
-        sweep.roster_checksum = roster.checksum
+    # Members that are new in the roster and before the cursor are not read by this sweep.
+    if not sweep.is_partial and sweep.roster_checksum != roster.checksum:
+        sweep.doubt = ROSTER_CHANGED
+        sweep.roster_checksum = MIXED_ROSTERS
     # If the interrupted run wrote its rows without a version, this one must not have a version
     # either: the target would forget those rows.
     sweep.version = _version(state, plan, sweep.version)

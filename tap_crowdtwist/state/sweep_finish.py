@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.state import files_seen, profile_dates, table_version
 from tap_crowdtwist.state.compatibility import roster_entry, roster_identity
-from tap_crowdtwist.state.roster_digest import RosterDigest
 from tap_crowdtwist.state.sweep_storage import forget
 from tap_crowdtwist.state.timestamps import dump_timestamp, load_timestamp
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_crowdtwist.members.roster import Roster
+    from tap_crowdtwist.state.roster_digest import RosterDigest
     from tap_crowdtwist.state.sweep import SweepPlan, SweepState
 
 
@@ -34,7 +34,7 @@ def finish(
     if sweep.failed.overflowed:
         return
     if sweep.members == "updated":
-        profile_dates.record_updated(state, sweep.started_at)
+        profile_dates.record_updated(state, sweep, now)
         return
     state["completed_at"] = dump_timestamp(now)
     if sweep.doubt or "doubt" in state:
@@ -43,7 +43,7 @@ def finish(
     # Bookmark, digest and version describe the last sweep of all members.
     if sweep.is_partial:
         return
-    profile_dates.record_all(state, sweep)
+    profile_dates.record_all(state, sweep, now)
     found = found_members(sweep, roster)
     version = table_version.completed(state, sweep.version, found, versioned=plan.versioned)
     state["roster"] |= {"members": len(roster), **version, "checksum": sweep.roster_checksum}
@@ -80,12 +80,10 @@ def _digest_after(sweep: SweepState) -> RosterDigest:
 
     An empty one makes the next sweep read all members from there.
     """
-    if sweep.read_digest is None:
-        return RosterDigest()
-    digest = sweep.read_digest | sweep.new_members
+    digest = sweep.known_digest
     # Members in buckets that differ may lack older rows if the sweep was interrupted, or if they
     # failed when they were read again. So the next sweep has to find these buckets different too.
-    if sweep.is_uncertain and sweep.previous_digest is not None:
+    if sweep.is_uncertain and sweep.previous_digest is not None and sweep.read_digest is not None:
         return digest.without_changed_buckets(
             sweep.previous_digest, sweep.read_digest | sweep.failed_digest
         )

@@ -120,10 +120,12 @@ class FailurePolicy:
         sweep.failed.add(self.roster.token(request.position), since, self.characters_left)
         if request.kind is not RequestKind.REREAD:
             sweep.failures += 1
+        user_id = self.user_ids.known_id(request.position)
         if request.kind is RequestKind.FAILED_BEFORE:
+            if user_id and sweep.identifies:
+                sweep.record_failed(user_id)
             return
         stats.failed_in_row += 1
-        user_id = self.user_ids.known_id(request.position)
         if request.kind is RequestKind.REREAD:
             sweep.is_uncertain = True
         elif user_id:

@@ -41,6 +41,9 @@ class MemberStream(ResumableStream):
     The SDK has no such attribute of streams: its catalogs name only `replication_key`.
     """
 
+    is_dated_by_program: ClassVar[bool] = False
+    """Whether CrowdTwist dates the rows, and not the brand, whose clocks may be wrong."""
+
     _active: ActiveSweep | None = None
 
     def fetch(self, position: int, since: datetime | None, until: datetime) -> list[Row]:
@@ -236,7 +239,7 @@ class MemberStream(ResumableStream):
         sweep: state.SweepState,  # noqa: ARG002 - for the profiles
     ) -> None:
         """Record the newest date of a member's rows, to be compared with the profile."""
-        if self.run.newest_rows is not None and self.valid_replication_keys:
+        if self.run.newest_rows is not None and self.is_dated_by_program:
             name = self.valid_replication_keys[0]
             self.run.newest_rows.record(request.position, result.rows, name)
 

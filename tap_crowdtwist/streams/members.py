@@ -64,6 +64,7 @@ class UserActivityHistory(MemberStream):
     primary_keys = ("id",)
     replication_key = "date_created"
     valid_replication_keys = ("date_created",)
+    is_dated_by_program = True
 
     @override
     def fetch(self, position: int, since: datetime | None, until: datetime) -> list[Row]:
@@ -102,6 +103,7 @@ class Redemptions(MemberStream):
     }
     replication_key = "order_date"
     valid_replication_keys = ("order_date",)
+    is_dated_by_program = True
 
     @override
     def __init__(self, *args: Any, **kwargs: Any) -> None:

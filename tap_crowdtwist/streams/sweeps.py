@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.members.missing_members import check_path
+from tap_crowdtwist.state import files_seen, profile_dates
 from tap_crowdtwist.streams.runs import SyncRuns
 from tap_crowdtwist.sync import notices
+from tap_crowdtwist.sync.file_gaps import SWEEP_ALL_ONCE
+from tap_crowdtwist.sync.run import UNKNOWN_CHANGES
 from tap_crowdtwist.sync.updated_members import PROFILES
 
 if TYPE_CHECKING:
@@ -67,3 +70,24 @@ def prepare(run: SyncRun, streams: Sequence[MemberStream], logger: logging.Logge
         warnings += notices.earlier_start([s.name for s in incremental if s.starts_later])
     for sentence in warnings:
         logger.warning("%s", sentence)
+
+
+def finish(run: SyncRun, streams: Sequence[MemberStream]) -> None:
+    """Record who is known to all streams, after a run that swept updated members."""
+    updated = run.updated
+    if updated is None:
+        return
+    if not updated.is_complete:
+        # If `users` was given up, the reason is known; if the program lacks it, this is the reason.
+        if not run.failures:
+            run.fail(f"{PROFILES} has no profiles, so {UNKNOWN_CHANGES}; {SWEEP_ALL_ONCE}")
+        return
+    # Streams that the program lacks wait for the next sweep of all members.
+    states = {
+        stream.name: stream.stream_state
+        for stream in streams
+        if not files_seen.is_not_configured(stream.stored_state)
+    }
+    profile_dates.record_known(
+        states, PROFILES, updated.known, run.roster.checksum, updated.started_at
+    )

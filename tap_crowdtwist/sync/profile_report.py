@@ -38,8 +38,8 @@ def report(run: SyncRun, logger: logging.Logger) -> None:
         )
     elif checked:
         logger.info(
-            "None of %s profiles is older than the newest row of its member, so `sweep_members` "
-            "updated can be used",
+            "None of %s profiles is older than the newest row of its member, as `sweep_members` "
+            "updated requires",
             f"{checked:,}",
         )
 

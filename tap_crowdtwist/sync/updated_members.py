@@ -4,13 +4,14 @@ Every profile is read. All other data is read only of members whose profile was 
 last complete sweep, who are new to the roster, or whose profile could not be read.
 
 That points move the date of a profile is documented nowhere. So each sweep of all members compares
-every member's newest row with the profile that was read before it (`ProfileDates`), and a sweep of
-updated members is refused if none has, or if a row was dated later than the profile.
+every member's newest row with the profile that is read after it (`NewestRows`). A sweep of updated
+members is refused if none has compared any, or if a row was dated later than the profile.
 """
 
 from __future__ import annotations
 
 from array import array
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist.errors import SettingError, TapError
@@ -21,8 +22,9 @@ from tap_crowdtwist.records.profile_dates import (
     newest_date,
 )
 from tap_crowdtwist.state import files_seen, profile_dates
-from tap_crowdtwist.state.compatibility import roster_entry
-from tap_crowdtwist.state.timestamps import load_timestamp
+from tap_crowdtwist.state.roster_digest import RosterDigest
+from tap_crowdtwist.state.sweep_begin import MAX_CLOCK_SKEW, MIXED_ROSTERS
+from tap_crowdtwist.state.timestamps import dump_timestamp, load_timestamp
 from tap_crowdtwist.sync.file_gaps import SWEEP_ALL_ONCE
 from tap_crowdtwist.sync.swept_streams import check_none_begun, listed
 
@@ -59,8 +61,8 @@ class NewestRows:
             rows: raw rows.
             name: the property with the date.
         """
-        newest = newest_date(rows, name)
-        if newest is not None and newest <= self._until:
+        newest = newest_date(rows, name, self._until)
+        if newest is not None:
             self._dates[position] = max(newest, self._dates[position])
 
     def contradicts(self, position: int, profile: int) -> bool | None:
@@ -98,6 +100,9 @@ class UpdatedMembers:
         self._since = int(since.timestamp())
         self._bits = bytearray(members // 8 + 1)
         self._members = members
+        self.known = RosterDigest()
+        self._known_id: Callable[[int], int | None] = lambda _: None
+        self._is_new: Callable[[int], bool] = lambda _: True
 
     def record(self, position: int, date: int | None) -> None:
         """Record the date of a member's profile, in Unix seconds; None if it is not known."""
@@ -106,6 +111,7 @@ class UpdatedMembers:
 
     def complete(
         self,
+        known: RosterDigest,
         known_id: Callable[[int], int | None],
         is_new: Callable[[int], bool],
         missing: MissingMembers,
@@ -113,11 +119,12 @@ class UpdatedMembers:
         """Add the members that are new to the roster, when all profiles have been read.
 
         Args:
+            known: the members whose profile was read.
             known_id: returns the number of a member, by position, or None.
-            is_new: returns whether the last sweep of all members has not read a member, by number.
+            is_new: returns whether the last sweep has not read a member, by number.
             missing: the members that CrowdTwist does not know.
         """
-        self._known_id, self._is_new = known_id, is_new
+        self.known, self._known_id, self._is_new = known, known_id, is_new
         for position in range(self._members):
             if self.is_new(position) and not missing.has(position):
                 self._add(position)
@@ -159,21 +166,22 @@ def updated_members(
     if PROFILES not in states:
         raise SettingError(
             "sweep_members",
-            f"`updated` needs the stream `{PROFILES}`, whose profiles tell who changed; select it",
+            f"`updated` needs the stream `{PROFILES}`, whose profiles tell who changed; select it, "
+            f"or {SWEEP_ALL_ONCE} if the program lacked it",
         )
     check_none_begun(states, "updated")
     _check_swept(states)
     _check_proof(states)
-    return UpdatedMembers(
-        members, now, _oldest(states, "read_at") - MARGIN, _oldest(states, "all_at")
-    )
+    lag = timedelta(seconds=profile_dates.entry_of(states[PROFILES]).get("lag", 0))
+    since = _oldest(states, "read_at", now) - lag - MARGIN
+    return UpdatedMembers(members, now, since, _oldest(states, "all_at", now))
 
 
-def _oldest(states: Mapping[str, Mapping[str, Any]], name: str) -> datetime:
-    return min(_timestamp_of(stream, entry, name) for stream, entry in states.items())
+def _oldest(states: Mapping[str, Mapping[str, Any]], name: str, now: datetime) -> datetime:
+    return min(_timestamp_of(stream, entry, name, now) for stream, entry in states.items())
 
 
-def _timestamp_of(stream: str, state: Mapping[str, Any], name: str) -> datetime:
+def _timestamp_of(stream: str, state: Mapping[str, Any], name: str, now: datetime) -> datetime:
     try:
         timestamp = load_timestamp(profile_dates.entry_of(state)[name])
     except (AttributeError, TypeError, ValueError):
@@ -182,6 +190,11 @@ def _timestamp_of(stream: str, state: Mapping[str, Any], name: str) -> datetime:
         raise TapError(
             f"The state cannot be read: the entry of `{stream}`; {SWEEP_ALL_ONCE}, which rewrites "
             "it"
+        )
+    if timestamp > now + MAX_CLOCK_SKEW:
+        raise TapError(
+            f"The state says that `{stream}` was read at {dump_timestamp(timestamp)}, which lies "
+            f"in the future, so a clock is or was wrong; correct the clock, and {SWEEP_ALL_ONCE}"
         )
     return timestamp
 
@@ -201,14 +214,17 @@ def _check_swept(states: Mapping[str, Mapping[str, Any]]) -> None:
             "that run",
         )
     # The digest of `users` tells for all streams who is new.
-    rosters = {name: roster_entry(entry).get("checksum") for name, entry in states.items()}
-    others = [name for name, checksum in rosters.items() if checksum != rosters[PROFILES]]
+    rosters = {name: profile_dates.entry_of(entry)["roster"] for name, entry in states.items()}
+    others = [
+        name
+        for name, checksum in rosters.items()
+        if checksum == MIXED_ROSTERS or checksum != rosters[PROFILES]
+    ]
     if others:
         raise SettingError(
             "sweep_members",
             f"`updated` is not possible, since {listed(others)} had another roster than "
-            f"`{PROFILES}` in the last sweep of all members, so who is new is not known; "
-            f"{SWEEP_ALL_ONCE}",
+            f"`{PROFILES}` in the last sweep, so who is new is not known; {SWEEP_ALL_ONCE}",
         )
 
 
@@ -223,14 +239,14 @@ def _check_proof(states: Mapping[str, Mapping[str, Any]]) -> None:
     if contradicted:
         raise SettingError(
             "sweep_members",
-            f"`updated` is not possible, since {contradicted:,} of {checked:,} members had a row "
-            "that is dated later than their profile, so points do not always update it; use "
+            f"`updated` is not possible, since {contradicted:,} of {checked:,} profiles were older "
+            "than the newest row of their member, so points do not always update them; use "
             "`sweep_members` all, or changed with the files of Data Push",
         )
     if not checked:
         raise SettingError(
             "sweep_members",
             "`updated` is not possible, since no sweep of all members has compared profiles with "
-            f"rows; {SWEEP_ALL_ONCE} and `user_activity_history`, `purchases` or `redemptions` "
-            "selected, or use `changed` with the files of Data Push",
+            f"rows; {SWEEP_ALL_ONCE} and `user_activity_history` or `redemptions` selected, or use "
+            "`changed` with the files of Data Push",
         )

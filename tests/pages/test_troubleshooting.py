@@ -187,7 +187,7 @@ FAULTS: dict[str, tuple[str, Sequence[str]]] = {
 """Part of a message -> a fault that causes it, and the streams to read."""
 
 IN_A_ROW, NOT_CONVERTED, UNEXPECTED = "members in a row failed", "does not fit", "shows where"
-CONTRADICTED = "members had a row"
+CONTRADICTED = "profiles were older"
 PRODUCED = (*SETTINGS, *RUNS, *FAULTS, IN_A_ROW, NOT_CONVERTED, UNEXPECTED, CONTRADICTED)
 
 
