@@ -41,7 +41,6 @@ OPEN = {
     "auth.header",
     "auth.hmac",
     "limits.429",
-    "users.date_last_updated",
     "receipts.inactive",
     "feeds.columns",
     "feeds.days",
