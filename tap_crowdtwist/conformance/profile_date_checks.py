@@ -1,7 +1,7 @@
 """The check of `date_last_updated`, on which `sweep_members` updated relies.
 
-Every member's newest row is compared with the profile that was read before it, as a sweep of all
-members does.
+Every member's newest row is compared with the profile, as a sweep of all members does. But here
+profiles are read first, since the other requests need the numbers of the members.
 """
 
 from __future__ import annotations

@@ -1,0 +1,200 @@
+"""Whatever comes between two days, what a profile tells of arrives: a machine that tries."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from support.changed_members import Brand, Outcome
+from support.harness import DAY, INCREMENTAL, PRESENT
+from support.mortal_writer import LARGEST_STATE
+
+from crowdtwist_sandbox.world.profile_dates import LATE_ROWS
+from tap_crowdtwist.state.timestamps import load_timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+pytestmark = pytest.mark.slow
+
+STREAMS = ("users", *INCREMENTAL)
+MINUTE = timedelta(minutes=1)
+MINUTES_LATE = 20
+"""How late some programs show in a profile what happened: well within the margin of an hour."""
+
+MIDNIGHT = PRESENT - timedelta(hours=2)
+"""A second after the sandbox's present of day 0. A sync begins a few minutes after its day."""
+
+NOBODY = "1"
+"""A member of the roster whom the program does not know, or no longer."""
+
+
+class Syncing(RuleBasedStateMachine):
+    """Days pass, rows arrive late, members join, runs crash, `sweep_members` changes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._place = tempfile.TemporaryDirectory()
+        self.brand = Brand(Path(self._place.name), members=14)
+        self.runs = 0
+        self.dates = self.late_rows = ""
+        self.outside: list[str] = []
+        self.known: dict[str, set[int]] = {}
+        self.can_update = False
+
+    @initialize(
+        seed=st.integers(1, 9),
+        dates=st.sampled_from(["with_points", str(MINUTES_LATE)]),
+        late_rows=st.sampled_from(LATE_ROWS),
+    )
+    def open(self, seed: int, dates: str, late_rows: str) -> None:
+        options = {"seed": seed, "profile_dates": dates, "late_rows": late_rows}
+        self.dates, self.late_rows = dates, late_rows
+        self.brand = Brand(Path(self._place.name, "brand"), members=14, **options)
+        self.brand.running.start()
+        self.brand.deliver(0)
+        self.outside = self.brand.running.roster()[::4]
+        self.sweep_all()
+        assert self.can_update
+
+    @rule()
+    def a_day_passes(self) -> None:
+        self.brand.pass_day()
+
+    @precondition(lambda self: self.outside)
+    @rule()
+    def a_member_joins_the_roster(self) -> None:
+        """Who has been a member of the program for years, and may have done nothing since."""
+        self.outside.pop()
+
+    @rule()
+    def some_requests_fail(self) -> None:
+        self.brand.running.set_faults("bad_gateway=0.05")
+
+    @rule()
+    def all_is_well_again(self) -> None:
+        self.brand.running.set_faults("")
+
+    @rule()
+    def sweep_updated(self) -> None:
+        self.sync("updated")
+
+    @rule(dated=st.sampled_from(tuple(INCREMENTAL)))
+    def sweep_updated_of_one_stream(self, dated: str) -> None:
+        self.sync("updated", ("users", dated))
+
+    @rule()
+    def sweep_changed(self) -> None:
+        self.sync("changed")
+
+    @rule()
+    def sweep_all(self) -> None:
+        self.sync("all")
+
+    @rule(mode=st.sampled_from(["updated", "updated", "changed"]), life=st.integers(5, 80))
+    def sweep_some_and_crash(self, mode: str, life: int) -> None:
+        self.sync(mode, life=life)
+
+    @rule(life=st.integers(5, 500))
+    def sweep_all_and_crash(self, life: int) -> None:
+        self.sync("all", life=life)
+
+    def sync(self, mode: str, streams: tuple[str, ...] = STREAMS, **how: Any) -> Outcome:
+        """Run, and check what a run may claim that ends with 0."""
+        self.runs += 1
+        later = MIDNIGHT - PRESENT + self.runs * MINUTE
+        roster = [*(m for m in self.brand.running.roster() if m not in self.outside), NOBODY]
+        swept_before = {stream: self.moment(stream, "all_at") for stream in streams}
+        outcome = self.brand.run(mode, streams=streams, later=later, user_ids=roster, **how)
+        for stream in streams:
+            is_swept = self.moment(stream, "all_at") != swept_before[stream]
+            if is_swept or (mode == "updated" and outcome.error is None):
+                self.known[stream] = set(map(int, roster))
+        if mode == "updated":
+            self.check_refusal(outcome)
+        if outcome.error is None:
+            self.check(mode, streams)
+        if mode == "all":
+            self.can_update = outcome.error is None
+        return outcome
+
+    def moment(self, stream: str, name: str) -> datetime | None:
+        """A time in the state of a stream."""
+        return load_timestamp(self.brand.entry(stream).get("profile_dates", {}).get(name))
+
+    def check_refusal(self, outcome: Outcome) -> None:
+        """Who has swept all, and whose profiles follow points, may sweep updated members."""
+        if outcome.summary["users"]["skip_reason"]:
+            assert "`sweep_members`" in outcome.said
+            is_contradicted = "dated later than their profile" in outcome.said
+            assert is_contradicted or not self.can_update, outcome.said
+            assert self.late_rows == "leave_profiles" or not is_contradicted, outcome.said
+
+    def check(self, mode: str, streams: tuple[str, ...]) -> None:
+        """Nothing is lacking that a run promises which ends with 0."""
+        for stream in streams:
+            day = self.day_of(stream, "all_at" if mode == "changed" else "read_at")
+            if mode == "updated":
+                assert day == self.brand.day
+            wrong = dict(self.lacking(stream, day))
+            if mode == "updated" and stream in INCREMENTAL:
+                wrong = {key: row for key, row in wrong.items() if self.is_shown(stream, row, day)}
+            assert not wrong, f"{mode} lacks {stream} of day {day}"
+
+    def day_of(self, stream: str, name: str) -> int:
+        moment = self.moment(stream, name)
+        assert moment is not None
+        return (moment - MIDNIGHT) // DAY
+
+    def lacking(self, stream: str, day: int) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
+        """The rows of a day that are not there, of members who were asked for."""
+        for key in self.brand.lacks(day, [stream]).get(stream, ()):
+            row = self.brand.truth(stream, day)[key]
+            if row["id" if stream == "users" else "user_id"] in self.known[stream]:
+                yield key, row
+
+    def is_shown(self, stream: str, row: dict[str, Any], day: int) -> bool:
+        """Whether the profile was updated for a row when the day ended."""
+        date = load_timestamp(row[INCREMENTAL[stream]])
+        assert date is not None
+        end = MIDNIGHT + day * DAY
+        if self.dates != "with_points" and date >= end - MINUTES_LATE * MINUTE:
+            return False
+        if self.late_rows != "leave_profiles":
+            return True
+        then = max(0, (date - MIDNIGHT) // DAY + 1)
+        return row in self.brand.truth(stream, then).values()
+
+    @invariant()
+    def the_state_is_small(self) -> None:
+        assert len(json.dumps(self.brand.state)) <= LARGEST_STATE
+
+    def teardown(self) -> None:
+        """However it went so far: one full sweep has everything."""
+        try:
+            self.all_is_well_again()
+            if self.runs:
+                self.sync("all")  # may go on with a run that owes members
+                assert self.sync("all").error is None
+                assert not any(dict(self.lacking(stream, self.brand.day)) for stream in STREAMS)
+        finally:
+            self.brand.running.stop()
+            self._place.cleanup()
+
+
+Syncing.TestCase.settings = settings(
+    max_examples=8,
+    stateful_step_count=16,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a failing run is short as it is
+    suppress_health_check=[HealthCheck.too_slow],
+)
+TestSyncing = Syncing.TestCase
