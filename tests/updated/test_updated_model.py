@@ -53,7 +53,7 @@ class Syncing(RuleBasedStateMachine):
     @initialize(
         seed=st.integers(1, 9),
         dates=st.sampled_from(["with_points", str(MINUTES_LATE)]),
-        late_rows=st.sampled_from(LATE_ROWS),
+        late_rows=st.sampled_from([*LATE_ROWS, "move_profiles"]),
     )
     def open(self, seed: int, dates: str, late_rows: str) -> None:
         options = {"seed": seed, "profile_dates": dates, "late_rows": late_rows}
@@ -62,12 +62,8 @@ class Syncing(RuleBasedStateMachine):
         self.brand.running.start()
         self.brand.deliver(0)
         self.outside = self.brand.running.roster()[::4]
-        self.sweep_all()
+        self.sync("all")
         assert self.can_update
-
-    @rule()
-    def a_day_passes(self) -> None:
-        self.brand.pass_day()
 
     @precondition(lambda self: self.outside)
     @rule()
@@ -75,37 +71,20 @@ class Syncing(RuleBasedStateMachine):
         """Who has been a member of the program for years, and may have done nothing since."""
         self.outside.pop()
 
-    @rule()
-    def some_requests_fail(self) -> None:
-        self.brand.running.set_faults("bad_gateway=0.05")
-
-    @rule()
-    def all_is_well_again(self) -> None:
-        self.brand.running.set_faults("")
-
-    @rule()
-    def sweep_updated(self) -> None:
-        self.sync("updated")
-
-    @rule(dated=st.sampled_from(tuple(INCREMENTAL)))
-    def sweep_updated_of_one_stream(self, dated: str) -> None:
-        self.sync("updated", ("users", dated))
-
-    @rule()
-    def sweep_changed(self) -> None:
-        self.sync("changed")
-
-    @rule()
-    def sweep_all(self) -> None:
-        self.sync("all")
-
-    @rule(mode=st.sampled_from(["updated", "updated", "changed"]), life=st.integers(5, 80))
-    def sweep_some_and_crash(self, mode: str, life: int) -> None:
-        self.sync(mode, life=life)
-
-    @rule(life=st.integers(5, 500))
-    def sweep_all_and_crash(self, life: int) -> None:
-        self.sync("all", life=life)
+    @rule(
+        days=st.integers(0, 2),
+        mode=st.sampled_from(["updated", "updated", "updated", "changed", "all"]),
+        dated=st.sampled_from(["", "", *INCREMENTAL]),
+        fails=st.sampled_from(["", "", "bad_gateway=0.2"]),
+        life=st.sampled_from([None, None, 10, 40]),
+    )
+    def a_run(self, days: int, mode: str, dated: str, fails: str, life: int | None) -> None:
+        """Some days pass; then a run reads all streams or two, and may fail or crash."""
+        for _ in range(days):
+            self.brand.pass_day()
+        self.brand.running.set_faults(fails)
+        is_part = dated and mode == "updated"
+        self.sync(mode, ("users", dated) if is_part else STREAMS, life=life)
 
     def sync(self, mode: str, streams: tuple[str, ...] = STREAMS, **how: Any) -> Outcome:
         """Run, and check what a run may claim that ends with 0."""
@@ -113,7 +92,9 @@ class Syncing(RuleBasedStateMachine):
         later = MIDNIGHT - PRESENT + self.runs * MINUTE
         roster = [*(m for m in self.brand.running.roster() if m not in self.outside), NOBODY]
         swept_before = {stream: self.moment(stream, "all_at") for stream in streams}
-        outcome = self.brand.run(mode, streams=streams, later=later, user_ids=roster, **how)
+        outcome = self.brand.run(
+            mode, streams=streams, later=later, user_ids=roster, lookback_days=4, **how
+        )
         for stream in streams:
             is_swept = self.moment(stream, "all_at") != swept_before[stream]
             if is_swept or (mode == "updated" and outcome.error is None):
@@ -180,7 +161,7 @@ class Syncing(RuleBasedStateMachine):
     def teardown(self) -> None:
         """However it went so far: one full sweep has everything."""
         try:
-            self.all_is_well_again()
+            self.brand.running.set_faults("")
             if self.runs:
                 self.sync("all")  # may go on with a run that owes members
                 assert self.sync("all").error is None
@@ -191,8 +172,8 @@ class Syncing(RuleBasedStateMachine):
 
 
 Syncing.TestCase.settings = settings(
-    max_examples=8,
-    stateful_step_count=16,
+    max_examples=10,
+    stateful_step_count=14,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a failing run is short as it is
     suppress_health_check=[HealthCheck.too_slow],
