@@ -6,6 +6,7 @@ import argparse
 from datetime import date
 
 from crowdtwist_sandbox.options import default_today
+from crowdtwist_sandbox.world.profile_dates import LATE_ROWS, WITH_POINTS
 
 WORLD_OPTIONS = (
     "members",
@@ -15,6 +16,8 @@ WORLD_OPTIONS = (
     "drift",
     "expiration_rule",
     "receipt_scanning",
+    "profile_dates",
+    "late_rows",
 )
 """Options that define the world; commands with equal values see the same world."""
 
@@ -41,3 +44,16 @@ def add_world_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--expiration-rule", action=switch, default=True, help="points expire")
     add("--receipt-scanning", action=switch, default=True, help="receipts are scanned")
+    add(
+        "--profile-dates",
+        default=WITH_POINTS,
+        metavar="RULE",
+        help="whether points move date_last_updated of a profile: with_points, without_points, or "
+        "a number of minutes after which they do",
+    )
+    add(
+        "--late-rows",
+        default="none",
+        choices=LATE_ROWS,
+        help="some rows arrive up to three days after their date, and move the profile or leave it",
+    )

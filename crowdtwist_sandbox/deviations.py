@@ -38,7 +38,6 @@ DEVIATIONS: dict[str, str] = {
     "receipts_repeat_the_last_page": "a page of receipts beyond the last one is the last one again",
     "user_activities_in_an_object": "user activities are in an object, not a bare array",
     "users_with_another_property": "profiles have a property that no page names",
-    "profiles_of_the_first_day": "`date_last_updated` stays what it was on the first day",
     "deletions_without_history": "the status of a deletion has no history",
     "missing_as_400": "a member that does not exist is 400 on the main host",
     "pos_errors_flat": "the POS host sends errors in the form of the main host",

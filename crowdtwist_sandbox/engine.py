@@ -12,6 +12,7 @@ from crowdtwist_sandbox.request_log import RequestLog
 from crowdtwist_sandbox.wire.encoder import Encoder
 from crowdtwist_sandbox.wire.fields import FIELDS
 from crowdtwist_sandbox.world.pace import Pace
+from crowdtwist_sandbox.world.profile_dates import ProfileDates
 from crowdtwist_sandbox.world.world import World
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ class Engine:
         self.options = options
         self.deviations = deviations.parse(options.deviations)
         pace = Pace.of(options.daily_changes)
-        self.world = World(options.seed, options.members, options.today, pace)
+        dates = ProfileDates.of(options.profile_dates, options.late_rows)
+        self.world = World(options.seed, options.members, options.today, pace, dates)
         self.clock = Clock(options.today)
         self.request_log = RequestLog()
         self.faults = Faults(options.seed, options.api_key, self.request_log)

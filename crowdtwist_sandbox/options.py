@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta, timezone
 from crowdtwist_sandbox import deviations
 from crowdtwist_sandbox.auth import DIGESTS, TIMESTAMPS
 from crowdtwist_sandbox.faults.spec import parse
+from crowdtwist_sandbox.world.profile_dates import WITH_POINTS, ProfileDates
 
 DEFAULT_KEY = "sandbox-key"
 _DAYS_BACK = 5
@@ -46,6 +47,12 @@ class SandboxOptions:
         deviations: names with commas; see the module `deviations`.
         daily_changes: share of members who change on a day; joins, moves and deletions scale with
             it. None for about a fifth. Month ends, when points expire, have more.
+        profile_dates: what moves `date_last_updated` of a profile: "with_points" (everything that
+            happens to the member), "without_points" (changes of the profile itself), or the
+            minutes after which everything does. It then shows the time of what happened.
+        late_rows: rows that arrive up to three days after their date, from day 1 on: "none",
+            "move_profiles" (a quarter of all new rows; the profile's date is that of the arrival)
+            or "leave_profiles" (the same, and the profile's date stays).
     """
 
     members: int = 300
@@ -68,6 +75,8 @@ class SandboxOptions:
     faults: str = ""
     deviations: str = ""
     daily_changes: float | None = None
+    profile_dates: str = WITH_POINTS
+    late_rows: str = "none"
 
     def __post_init__(self) -> None:
         """Check the options.
@@ -93,3 +102,4 @@ class SandboxOptions:
             raise ValueError("api_key: must not be empty")
         parse(self.faults)
         deviations.parse(self.deviations)
+        ProfileDates.of(self.profile_dates, self.late_rows)

@@ -2,8 +2,8 @@
 
 A member who exists at the end of the day appears for one of these reasons:
 
-* The profile's `date_last_updated` is in the day: the member joined, moved, did, bought or redeemed
-  something, or had points expire at the end of a month. Rows of `users`, `user_activity_history`,
+* Something happened: the member joined, moved, did, bought or redeemed something, or had points
+  expire at the end of a month. Rows of `users`, `user_activity_history`,
   `purchases`, `redemptions`, `coupons`, `receipts`, `user_badges` and `points_awaiting_fulfillment`
   change for no other reason than this and the next.
 * A receipt of the day before was scanned. That changes a row of `receipts`, but no date in the
@@ -12,11 +12,15 @@ A member who exists at the end of the day appears for one of these reasons:
 
 Changes by the calendar alone are in no feed:
 
+* `users`: `date_last_updated` where profiles show it late;
 * `users`: `days_until_expiration_date` and `is_maintenance_mode` of `tier_info`;
 * `points_expiration`: `days_until_expiry`, and on the first of a month its ten months and what
   expires in each;
 * `user_activities` and `user_rewards`: the program changes each day, and so does what a member may
   do.
+
+Rows that arrive late are in no day's rows, but their members have a profile in the files of the day
+of the arrival.
 
 A deleted member is in no feed, since no documentation says that CrowdTwist pushes deletions.
 """

@@ -61,9 +61,6 @@ CHANGES: dict[str, Change] = {
         _HISTORY, _each("activities", lambda row: {**row, "user_activity_id": row["activity_id"]})
     ),
     "redemptions_without_ids": Change(_REDEMPTIONS, _each("rewards", _without("order_id"))),
-    "profiles_of_the_first_day": Change(
-        "/v2/users/{id}", lambda body: {**body, "date_last_updated": body["date_created"]}
-    ),
     "deletions_without_history": Change("/v2/users/delete/{id}", _without("status_history")),
 }
 

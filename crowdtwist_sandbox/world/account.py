@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from crowdtwist_sandbox.world.deterministic_random import mix
 from crowdtwist_sandbox.world.events import (
+    COMPLETION,
+    RECEIPT,
+    REDEMPTION,
     Completion,
     Event,
     Line,
@@ -19,7 +22,9 @@ from crowdtwist_sandbox.world.timestamps import DAY
 from crowdtwist_sandbox.world.words import TIERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from crowdtwist_sandbox.world.profile_dates import ProfileDates
 
 _SEQUENCE = 1_000_000  # room for the events of one member
 _LATER = 500_000  # added to the sequence number of a later receipt, for its own history line
@@ -27,6 +32,11 @@ _LATER = 500_000  # added to the sequence number of a later receipt, for its own
 _DEDUCTION_EVERY, _DEDUCTION_REST = 60, 1
 _RETURN_EVERY = 6  # of the later receipts
 _MOST_POINTS = 150  # of a receipt, at once
+_LATE_EVERY = 4  # with the option `late_rows`
+
+
+_MAY_BE_LATE = frozenset({COMPLETION, RECEIPT, REDEMPTION})
+"""Kinds of events whose rows may arrive after their date."""
 
 
 class Prices(NamedTuple):
@@ -44,15 +54,20 @@ class Account:
     another.
     """
 
-    def __init__(self, index: int, joined_at: int, prices: Prices) -> None:
+    def __init__(
+        self, index: int, joined_at: int, prices: Prices, profile_dates: ProfileDates
+    ) -> None:
         self._prefix = (index + 1) * _SEQUENCE
         self._prices = prices
+        self._profile_dates = profile_dates
+        self._profile_events: list[int] = []
         self._joined_at = self._tier_since = joined_at
         self._completions: list[Completion] = []
         self._purchases: dict[int, Purchase] = {}
         self._redemptions: list[Redemption] = []
         self._expiries: list[tuple[int, int]] = []
         self._total = self._balance = self._bought = self._tier = self._at = 0
+        self._dated = 0  # the date of the current event's rows
         # In the order of the constants of the kinds, which are its indexes.
         self._booking: tuple[Callable[[int, int], None], ...] = (
             self._complete,
@@ -67,18 +82,36 @@ class Account:
         at, kind, sequence, seed = event
         # No two events at the same second.
         self._at = max(at, self._at + 1)
+        late_days = self._late_days(kind, seed)
+        self._dated = self._at - late_days * DAY
+        if not late_days or self._profile_dates.with_late_rows:
+            self._profile_events.append(self._at)
         self._booking[kind](sequence, seed)
 
-    def timeline(self, last_change_at: int, moved: int) -> Timeline:
+    def _late_days(self, kind: int, seed: int) -> int:
+        """Return how many days after their date an event's rows arrive; 0 for nearly all.
+
+        The event keeps its place, so that no balance that was sent before is another one later.
+        """
+        may_be_late = self._profile_dates.has_late_rows and kind in _MAY_BE_LATE
+        since_day_0 = self._at // DAY - self._prices.first_day
+        if not may_be_late or since_day_0 < 1 or (seed >> 50) % _LATE_EVERY:
+            return 0
+        days = 1 + (seed >> 52) % 3
+        return days if self._at - days * DAY > self._joined_at else 0
+
+    def timeline(self, changes: Sequence[int], moved: int, now: int) -> Timeline:
         """Return everything booked so far.
 
         Args:
-            last_change_at: time of the last change that is not an event.
+            changes: times of changes of the profile itself, that of joining first.
             moved: seed of the last move to another city.
+            now: the present.
         """
         return Timeline(
             self._joined_at,
-            max(last_change_at, self._at),
+            max(*changes, self._at),
+            self._profile_dates.date(changes, self._profile_events, now),
             self._completions,
             list(self._purchases.values()),
             self._redemptions,
@@ -100,14 +133,14 @@ class Account:
             self._add_line(Line.DEDUCTION, sequence, -points, seed)
             return
         # Only activities that existed on that day.
-        today = self._at // DAY - self._prices.first_day
+        today = self._dated // DAY - self._prices.first_day
         activity = (seed >> 8) % activity_count(today)
         points = self._prices.program.activity_points(activity)
-        awarded = self._at
+        awarded = self._dated
         if back_dated:  # awarded for an earlier day
             awarded -= (1 + (seed >> 44) % 4) * DAY
         number = self._prefix + sequence
-        line = Completion(number, self._at, awarded, activity, points, seed, Line.ACTIVITY)
+        line = Completion(number, self._dated, awarded, activity, points, seed, Line.ACTIVITY)
         self._add(line)
 
     def _buy(self, sequence: int, seed: int) -> None:
@@ -122,7 +155,7 @@ class Account:
         points = 1 + (seed >> 24) % min(self._balance, old.awarded)
         # A point stands for 100 cents, so no purchase is worth less than nothing.
         self._purchases[sequence] = old._replace(
-            last=self._at,
+            last=self._dated,
             cents=old.cents - 100 * points,
             earned=old.earned - points,
             awarded=old.awarded - points,
@@ -134,10 +167,10 @@ class Account:
         earned = cents // 100
         # A purchase above 150 points is awarded in part; the rest awaits fulfillment.
         points = min(earned, _MOST_POINTS)
-        first = Purchase(sequence, self._at, self._at, 0, 0, 0, seed)
+        first = Purchase(sequence, self._dated, self._dated, 0, 0, 0, seed)
         old = self._purchases.get(sequence, first)
         self._purchases[sequence] = old._replace(
-            last=self._at,
+            last=self._dated,
             cents=old.cents + cents,
             earned=old.earned + earned,
             awarded=old.awarded + points,
@@ -152,7 +185,9 @@ class Account:
         cost = min(self._balance, quantity * self._prices.rewards.price(reward))
         left = self._balance - cost
         number = self._prefix + sequence
-        self._redemptions.append(Redemption(number, self._at, reward, quantity, cost, left, seed))
+        self._redemptions.append(
+            Redemption(number, self._dated, reward, quantity, cost, left, seed)
+        )
         self._add_line(Line.REDEMPTION, sequence, -cost, seed)
 
     def _expire(self, _sequence: int, seed: int) -> None:
@@ -162,7 +197,7 @@ class Account:
 
     def _add_line(self, kind: Line, sequence: int, points: int, seed: int) -> None:
         number = self._prefix + sequence
-        self._add(Completion(number, self._at, self._at, None, points, seed, kind))
+        self._add(Completion(number, self._dated, self._dated, None, points, seed, kind))
 
     def _add(self, line: Completion) -> None:
         """Add a line to the history; only points that were earned count towards a tier."""

@@ -62,10 +62,14 @@ class Redemption(NamedTuple):
 
 
 class Timeline(NamedTuple):
-    """A member's life up to a day; its lists are in order of time."""
+    """A member's life up to a day; its lists are in the order in which things were booked.
+
+    `updated_at` is when something last happened; `profile_updated_at` is what the profile says.
+    """
 
     joined_at: int
     updated_at: int
+    profile_updated_at: int
     completions: list[Completion]
     purchases: list[Purchase]
     redemptions: list[Redemption]

@@ -10,6 +10,7 @@ from crowdtwist_sandbox.world.absences import is_away
 from crowdtwist_sandbox.world.deterministic_random import mix, seed_of
 from crowdtwist_sandbox.world.pace import USUAL, Pace
 from crowdtwist_sandbox.world.population import Population
+from crowdtwist_sandbox.world.profile_dates import USUAL_DATES, ProfileDates
 from crowdtwist_sandbox.world.program import Program
 from crowdtwist_sandbox.world.rewards import Rewards
 from crowdtwist_sandbox.world.timeline import TimelineBuilder
@@ -24,9 +25,16 @@ _CACHED_TIMELINES = 256  # so that the pages of one listing do not compute it ag
 
 
 class Facts:
-    """The world defined by a seed, a number of members, a first day and a pace."""
+    """The world of a seed: a number of members, a first day, a pace, and the dates of profiles."""
 
-    def __init__(self, seed: int, members: int, today: date, pace: Pace = USUAL) -> None:
+    def __init__(
+        self,
+        seed: int,
+        members: int,
+        today: date,
+        pace: Pace = USUAL,
+        dates: ProfileDates = USUAL_DATES,
+    ) -> None:
         self.first_day = epoch_day(today)
         self.key = mix(seed)
         self.pace = pace
@@ -34,7 +42,7 @@ class Facts:
         self.program = Program(self.key, self.first_day)
         self.rewards = Rewards(self.key, self.first_day)
         timelines = TimelineBuilder(
-            self.key, self.first_day, self.population, self.program, self.rewards, pace
+            self.key, self.first_day, self.population, self.program, self.rewards, pace, dates
         )
         self.timeline = lru_cache(maxsize=_CACHED_TIMELINES)(timelines.timeline)
 

@@ -118,7 +118,8 @@ def history_row(line: Completion) -> tuple[Row, int]:
 
 def _history(_world: Facts, member: Member) -> Listing:
     """List the points history, newest first; redemptions are among its lines."""
-    return Listing(member.life.completions[::-1], history_row)
+    lines = sorted(member.life.completions, key=lambda line: line.created, reverse=True)
+    return Listing(lines, history_row)
 
 
 def _purchases(_world: Facts, member: Member) -> Listing:

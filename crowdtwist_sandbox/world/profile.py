@@ -79,7 +79,7 @@ def profile(key: int, index: int, life: Timeline, now: int) -> Row:
         "activity_stream_opt_in": random.one_in(3),
         "store_id": maybe(f"{random.below(90):04d}"),
         "date_last_login": maybe(life.updated_at),
-        "date_last_updated": life.updated_at,
+        "date_last_updated": life.profile_updated_at,
         "date_created": life.joined_at,
         "rank": maybe(1 + index),
         "weekly_rank": None,

@@ -80,7 +80,8 @@ def redemption_row(world: Facts, member: Member, order: Redemption) -> tuple[Row
 
 def redemptions(world: Facts, member: Member) -> Listing:
     """List the member's orders of rewards, newest first."""
-    return Listing(member.life.redemptions[::-1], partial(redemption_row, world, member))
+    orders = sorted(member.life.redemptions, key=lambda order: order.at, reverse=True)
+    return Listing(orders, partial(redemption_row, world, member))
 
 
 def _has_coupon(order: Redemption) -> bool:

@@ -2,7 +2,8 @@
 
 A later day only adds events. It changes nothing that an earlier day has shown, except purchases (by
 a later receipt for the same order, or a return). All events of a member have different times, so
-that no two rows of a listing are equal even without their ids.
+that no two rows of a listing are equal even without their ids. With the option `late_rows`, some
+events are dated days before the day that adds them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from crowdtwist_sandbox.world.events import (
 from crowdtwist_sandbox.world.expiration import month_end_clock
 from crowdtwist_sandbox.world.pace import USUAL, Pace
 from crowdtwist_sandbox.world.population import Population, is_heavy
+from crowdtwist_sandbox.world.profile_dates import USUAL_DATES, ProfileDates
 from crowdtwist_sandbox.world.timestamps import DAY, date_of, month_end
 
 if TYPE_CHECKING:
@@ -48,12 +50,14 @@ class TimelineBuilder:
         program: Program,
         rewards: Rewards,
         pace: Pace = USUAL,
+        dates: ProfileDates = USUAL_DATES,
     ) -> None:
         self._key = key
         self._first_day = first_day
         self._population = population
         self._prices = Prices(program, rewards, first_day)
         self._pace = pace
+        self._dates = dates
 
     def timeline(self, index: int, day: int) -> Timeline:
         """Return a member's timeline at the end of a day."""
@@ -66,10 +70,10 @@ class TimelineBuilder:
         # Later receipts were added with their purchase, and may lie after the end of the day.
         last = (self._first_day + day + 1) * DAY
         events = [event for event in events if event[0] < last]
-        account = Account(index, joined_at, self._prices)
+        account = Account(index, joined_at, self._prices, self._dates)
         for event in sorted(events):
             account.book(event)
-        return account.timeline(max(joined_at, moved_at), moved)
+        return account.timeline([joined_at, *moved_at], moved, last - 1)
 
     def _past_events(self, index: int, joined: int) -> list[Event]:
         """Return the events between the day of joining and the days computed one by one."""
@@ -98,11 +102,14 @@ class TimelineBuilder:
 
     def _add_daily_events(
         self, index: int, joined: int, day: int, events: list[Event]
-    ) -> tuple[int, int]:
-        """Add each day's events; return the seed and the time of the last move to another city."""
+    ) -> tuple[int, list[int]]:
+        """Add each day's events; return the seed of the last move to another city, and the times.
+
+        The times are those of all moves.
+        """
         key = seed_of(self._key, "daily", index)
         moved = key
-        moved_at = 0
+        moved_at = []
         start = max(joined, _FIRST_DAILY)
         if joined <= 0 and seed_of(self._key, "shape", index) % 12 == 0 and not is_heavy(index):
             start = 1
@@ -111,7 +118,7 @@ class TimelineBuilder:
             midnight = (self._first_day + today) * DAY
             if (seed >> 32) % self._pace.move_every == 0:
                 moved = seed
-                moved_at = midnight + (seed >> 40) % _SECONDS
+                moved_at.append(midnight + (seed >> 40) % _SECONDS)
             # On the day of joining, every member does something.
             if seed & 0xFFFF >= self._pace.eager and today != joined:
                 continue

@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 MAX_MEMBERS = 20
 """Members of the roster that are requested."""
 
-_ENOUGH_MEMBERS = {"users": 20, "user_activity_history": 8, "redemptions": 8, "purchases": 6}
-"""Members with rows after which no more are requested, by stream; 4 for all others."""
+_ENOUGH_MEMBERS = {"user_activity_history": MAX_MEMBERS, "redemptions": 8, "purchases": 6}
+"""Members with rows after which no more are requested, by stream; 4 for all others.
+
+The history of all members is compared with their profiles, for `sweep_members` updated.
+"""
 
 _NONEXISTENT_MEMBER = 999_999_999_999
 """Member id that no program has assigned."""

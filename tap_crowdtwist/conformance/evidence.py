@@ -62,6 +62,7 @@ class Evidence:
 
     Attributes:
         auth_method: authentication method used for the main host.
+        started_at: when the first request was sent, or shortly before, in Unix seconds.
         requests: number of requests sent.
         members: number of members requested.
         observations: all observations.
@@ -76,6 +77,7 @@ class Evidence:
     """
 
     auth_method: str
+    started_at: int = 0
     requests: int = 0
     members: int = 0
     observations: list[Observation] = field(default_factory=list)

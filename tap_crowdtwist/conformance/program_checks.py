@@ -17,15 +17,13 @@ from tap_crowdtwist.conformance.findings import (
     differs,
     unknown,
 )
+from tap_crowdtwist.conformance.profile_date_checks import check_profile_dates
 from tap_crowdtwist.conformance.response_checks import RESPONSE_ASSUMPTIONS
-from tap_crowdtwist.records.timestamps import unix_seconds
 from tap_crowdtwist.streams.member_payloads import parse_deletion, parse_expirations
 
 if TYPE_CHECKING:
     from tap_crowdtwist.conformance.evidence import Evidence
     from tap_crowdtwist.conformance.findings import CheckResult
-
-_DAY_SECONDS = 24 * 60 * 60
 
 
 def _missing(stream: str, error_shape: str, evidence: Evidence) -> CheckResult:
@@ -79,28 +77,6 @@ def _undated(evidence: Evidence) -> CheckResult:
         return confirmed(f"rows older than a year are returned for {counts['whole']} members")
     observed = f"{counts['same']} members have the same rows with dates and without"
     return unknown(observed, "a member with a redemption older than a year")
-
-
-def _updates(evidence: Evidence) -> CheckResult:
-    updates = {
-        profile.position: unix_seconds(profile.first_row.get("date_last_updated"))
-        for profile in evidence.streams["users"].first
-    }
-    # An activity changes points. If it is newer than `date_last_updated`, that column does not
-    # follow changes of points. The day of tolerance allows for time zones.
-    later = []
-    for history in evidence.streams["user_activity_history"].with_rows:
-        dates = [unix_seconds(row.get("date_created")) for row in history.rows]
-        latest = max(filter(None, dates), default=None)
-        updated = updates.get(history.position)
-        if updated is not None and latest is not None:
-            later.append(latest > updated + _DAY_SECONDS)
-    if any(later):
-        observed = f"{sum(later)} of {len(later)} members had an activity a day or more after it"
-        return adapts(observed, "keep `users` full table: incremental would miss changes of points")
-    if later:
-        return unknown(f"no contradiction in {len(later)} members", "two runs, a day apart")
-    return unknown("no member to compare", "a member with activities")
 
 
 def _expiration(evidence: Evidence) -> CheckResult:
@@ -160,7 +136,9 @@ PROGRAM_ASSUMPTIONS = (
         "users.deletion", "`status`, and `status_history` with dates; else 404.", _deletions
     ),
     Assumption(
-        "users.date_last_updated", "Whether a change of points updates it is not stated.", _updates
+        "users.date_last_updated",
+        "Whether a change of points updates it is not stated.",
+        check_profile_dates,
     ),
     Assumption(
         "redemptions.undated", "Without dates all rows are returned, or those of a year.", _undated

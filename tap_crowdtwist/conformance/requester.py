@@ -38,7 +38,7 @@ class Requester:
         self.now = run.now()
         self.tomorrow = self.now + DATE_END_MARGIN
         self.member_ids: list[int] = []
-        self.evidence = Evidence(run.settings.auth_method)
+        self.evidence = Evidence(run.settings.auth_method, int(self.now.timestamp()))
         self._rejecting_hosts: set[Host] = set()
 
     @property

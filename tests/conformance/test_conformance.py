@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.conformance import (
@@ -41,7 +41,6 @@ OPEN = {
     "auth.header",
     "auth.hmac",
     "limits.429",
-    "users.date_last_updated",
     "receipts.inactive",
     "feeds.columns",
     "feeds.days",
@@ -102,7 +101,7 @@ def test_a_wrong_key_is_told_and_asked_with_once() -> None:
 
 @pytest.mark.parametrize("method", ["header", "hmac"])
 def test_the_method_of_the_user_is_the_one_that_is_judged(method: str) -> None:
-    keys = {"hmac_public_key": "public", "hmac_private_key": "private"}
+    keys: dict[str, Any] = {"hmac_public_key": "public", "hmac_private_key": "private"}
     with plain(**(keys if method == "hmac" else {})) as running:
         result = conform(running, auth_method=method, **keys)
     assert result.exit_code == 0
@@ -110,7 +109,7 @@ def test_the_method_of_the_user_is_the_one_that_is_judged(method: str) -> None:
 
 
 def test_a_signature_in_another_form_is_found_and_said_how_to_set() -> None:
-    keys = {"hmac_public_key": "public", "hmac_private_key": "private"}
+    keys: dict[str, Any] = {"hmac_public_key": "public", "hmac_private_key": "private"}
     with plain(hmac_timestamp="seconds", hmac_digest="hex", **keys) as running:
         result = conform(running, auth_method="hmac", **keys)
         assert len(running.requests()) <= MAX_REQUESTS

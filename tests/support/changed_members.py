@@ -1,4 +1,4 @@
-"""A brand that gets files of Data Push day by day, and syncs with them, come what may."""
+"""A brand that gets files of Data Push day by day, and syncs with them or by profiles."""
 
 from __future__ import annotations
 
@@ -86,6 +86,7 @@ class Brand:
         self.state: State = {}
         self.tables: dict[str, dict[tuple[Any, ...], Row]] = {name: {} for name in KEYS}
         self.settings: dict[str, Any] = {}
+        self._truths: dict[tuple[str, int], dict[tuple[Any, ...], Row]] = {}
 
     def __enter__(self) -> Self:
         self.running.start()
@@ -208,10 +209,12 @@ class Brand:
 
     def truth(self, stream: str, day: int) -> dict[tuple[Any, ...], Row]:
         """The true rows of a stream at the end of a day, by key."""
-        return {
-            tuple(row[name] for name in KEYS[stream]): comparable(stream, row)
-            for row in self.running.expected_rows(stream, day)
-        }
+        if (stream, day) not in self._truths:
+            self._truths[stream, day] = {
+                tuple(row[name] for name in KEYS[stream]): comparable(stream, row)
+                for row in self.running.expected_rows(stream, day)
+            }
+        return self._truths[stream, day]
 
 
 def comparable(stream: str, row: Mapping[str, Any]) -> Row:
