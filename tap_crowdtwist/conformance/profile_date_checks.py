@@ -16,13 +16,14 @@ from tap_crowdtwist.records.profile_dates import (
     newest_date,
     profile_date,
 )
-from tap_crowdtwist.records.timestamps import unix_seconds
 
 if TYPE_CHECKING:
     from tap_crowdtwist.conformance.evidence import Evidence
     from tap_crowdtwist.conformance.findings import CheckResult
 
-_DATED_STREAMS = ("user_activity_history", "purchases", "redemptions")
+_DATED_STREAMS = ("user_activity_history", "redemptions")
+"""The streams that CrowdTwist dates; the dates of purchases are the brand's."""
+
 _ENOUGH_MEMBERS = 10
 """Members without a contradiction that are needed for an answer."""
 
@@ -63,8 +64,7 @@ def _newest_rows(evidence: Evidence) -> dict[int | None, int]:
         seen = evidence.streams[name]
         column = date_column(seen.endpoint)
         for page in seen.with_rows:
-            settled = [row for row in page.rows if (unix_seconds(row.get(column)) or 0) <= until]
-            date = newest_date(settled, column)
+            date = newest_date(page.rows, column, until)
             if date is not None:
                 newest[page.position] = max(newest.get(page.position, date), date)
     return newest

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from tap_crowdtwist.state.timestamps import dump_timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping
+    from collections.abc import Iterable, Mapping, MutableMapping
     from datetime import datetime
 
     from tap_crowdtwist.state.roster_digest import RosterDigest
@@ -73,6 +73,7 @@ def _lag(before: Mapping[str, Any], sweep: SweepState, now: datetime) -> dict[st
 
 def record_known(
     states: Mapping[str, MutableMapping[str, Any]],
+    others: Iterable[Mapping[str, Any]],
     profiles: str,
     known: RosterDigest,
     checksum: int,
@@ -80,11 +81,12 @@ def record_known(
 ) -> None:
     """Record who is known to all streams after a run that swept updated members.
 
-    Only if every stream is complete: otherwise one of them may not have read who was new, so the
-    next run has to find them new again.
+    Only if every stream is complete, and none was left out that knew the same members before.
+    Otherwise a stream may not have read who was new, so the next run has to find them new again.
 
     Args:
         states: the states of the streams of the run, by name.
+        others: the states of all other streams.
         profiles: the name of the stream of profiles.
         known: the members that it read.
         checksum: the checksum of the roster.
@@ -92,7 +94,9 @@ def record_known(
     """
     entries = {name: entry_of(state) for name, state in states.items()}
     began = dump_timestamp(started_at)
-    if any(entry.get("read_at") != began for entry in entries.values()):
+    is_complete = all(entry.get("read_at") == began for entry in entries.values())
+    own = entries[profiles].get("roster")
+    if not is_complete or any(entry_of(state).get("roster") == own for state in others):
         return
     for name, entry in entries.items():
         states[name][_KEY] = {**entry, "roster": checksum}

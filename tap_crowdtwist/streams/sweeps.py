@@ -88,6 +88,8 @@ def finish(run: SyncRun, streams: Sequence[MemberStream]) -> None:
         for stream in streams
         if not files_seen.is_not_configured(stream.stored_state)
     }
+    bookmarks = streams[0].tap_state.get("bookmarks", {})
+    others = [entry for name, entry in bookmarks.items() if name not in states]
     profile_dates.record_known(
-        states, PROFILES, updated.known, run.roster.checksum, updated.started_at
+        states, others, PROFILES, updated.known, run.roster.checksum, updated.started_at
     )

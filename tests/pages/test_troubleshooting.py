@@ -222,7 +222,7 @@ def test_a_value_that_does_not_fit_is_logged_as_the_page_says() -> None:
 
 
 def test_profiles_that_do_not_move_are_answered_as_the_page_says() -> None:
-    with sandbox(members=10, deviations="profiles_of_the_first_day") as deviating:
+    with sandbox(members=10, profile_dates="without_points") as deviating:
         streams = ("users", "user_activity_history")
         first = sync(deviating, *streams)
         second = sync(deviating, *streams, state=first.state, sweep_members="updated")

@@ -106,3 +106,13 @@ def test_a_program_that_lacks_profiles_is_said(program: Program) -> None:
     program.entry("users")["files"] = {"not_configured": True}
     outcome = program.sync()
     assert "run once with `sweep_members` all if the program lacked it" in outcome.said
+
+
+def test_a_run_of_fewer_streams_does_not_hide_newcomers_from_the_others(program: Program) -> None:
+    roster = program.running.roster()
+    assert not program.sync("all", user_ids=roster[5:]).said
+    assert not program.sync(streams=("users", "purchases"), later=DAY / 8).said
+    outcome = program.sync(later=DAY / 4)
+    assert not outcome.said
+    assert set(roster[:5]) <= program.asked("user_rewards")
+    assert not program.lacks(streams=STREAMS)

@@ -61,7 +61,7 @@ def test_without_dated_rows_nothing_proves_that_points_update_profiles(program: 
 
 
 def test_a_program_whose_profiles_do_not_move_is_refused(tmp_path: Path) -> None:
-    with Program(tmp_path, members=30, deviations="profiles_of_the_first_day") as program:
+    with Program(tmp_path, members=30, profile_dates="without_points") as program:
         outcome = program.sync("all")
         assert not outcome.said
         users = outcome.summary["users"]
