@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MASK = "[redacted]"
 _MIN_SECRET_CHARACTERS = 4
-MIN_CHARACTERS_IN_RECORDS = 16
+_MIN_CHARACTERS_IN_RECORDS = 16
 """A shorter secret may occur in data by chance, and data must not be changed."""
 
 _NAMED_SECRET = re.compile(
@@ -52,7 +52,7 @@ class Redactor:
         """Add the values of secrets; those that are too short are ignored."""
         self._secrets = self._secrets.union(map(str.strip, secrets))
         self._log_forms = _forms(self._secrets, _MIN_SECRET_CHARACTERS)
-        self._record_forms = _forms(self._secrets, MIN_CHARACTERS_IN_RECORDS)
+        self._record_forms = _forms(self._secrets, _MIN_CHARACTERS_IN_RECORDS)
 
     def __call__(self, text: str) -> str:
         """Return a log line without secrets."""
@@ -61,7 +61,7 @@ class Redactor:
     def in_record(self, text: str) -> str:
         """Return a text of a record without the secrets that are long enough."""
         # Called for every text of every record; most are shorter.
-        if len(text) < MIN_CHARACTERS_IN_RECORDS:
+        if len(text) < _MIN_CHARACTERS_IN_RECORDS:
             return text
         return _mask(text, self._record_forms)
 

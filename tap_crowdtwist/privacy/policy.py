@@ -17,7 +17,6 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tap_crowdtwist import json_text, schemas
@@ -46,13 +45,11 @@ _LINK_NAMES = frozenset({"paging", "next_page", "prev_page", "previous_page"})
 """Names of links to other pages of a list, whose URLs contain the API key."""
 
 
-@lru_cache(maxsize=1024)
 def is_withheld_name(name: str) -> bool:
     """Return whether a property outside the schema is withheld because of its name."""
     return name in _LINK_NAMES or schemas.is_credential_name(name)
 
 
-@lru_cache(maxsize=1024)
 def is_withheld_or_spendable_name(name: str) -> bool:
     """Return the same in a stream with coupons, where names of spendable values count too."""
     return is_withheld_name(name) or bool(_SPENDABLE_NAME.search(schemas.snake_case(name)))
