@@ -117,7 +117,7 @@ class Normalizer:
         """Return the record of a row, or None if the row lacks a value for its key."""
         record: Row = self._blank.copy()
         extra: Row = {}
-        converters, errors = self._converters, self._conversion_errors
+        converters = self._converters
         if self._aliases:
             row = self._rename_aliases(row)
         for name, value in row.items():
@@ -129,8 +129,8 @@ class Normalizer:
                 try:
                     record[name] = convert(value)
                 except ConversionError:
-                    errors.append(name)
-                if errors:
+                    self._conversion_errors.append(name)
+                if self._conversion_errors:
                     self._keep_unconverted(name, value, extra)
         if extra:
             record[EXTRA] = extra
