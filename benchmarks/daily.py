@@ -15,7 +15,7 @@ from datetime import date, datetime, time, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from singer_sdk.singerlib import StateMessage
+import msgspec
 from typing_extensions import override
 
 from crowdtwist_sandbox import Sandbox, SandboxOptions
@@ -27,8 +27,6 @@ from tap_crowdtwist.tap import TapCrowdTwist
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
-    from singer_sdk.singerlib import Message
 
 OPTIONS = SandboxOptions(members=200, seed=1, today=date(2026, 3, 10))
 NIGHT = timedelta(days=1, hours=2)
@@ -66,9 +64,9 @@ class _StateKeeper(MessageWriter):
     state: dict[str, Any]
 
     @override
-    def write_message(self, message: Message) -> None:
-        if isinstance(message, StateMessage):
-            self.state = dict(message.value)
+    def write_line(self, line: bytearray, *, flush: bool = False) -> None:
+        if line.startswith(b'{"type":"STATE"'):
+            self.state = msgspec.json.decode(line)["value"]
 
 
 def member_streams(*, by_default: bool) -> list[str]:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import requests
 from requests.adapters import HTTPAdapter
-from singer_sdk.singerlib import RecordMessage
+from typing_extensions import override
 
 from benchmarks import report
 from benchmarks.server import Server
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
     from tap_crowdtwist.api.date_filters import Params
     from tap_crowdtwist.api.endpoints import Endpoint
+
+    Answer = tuple[str, list[Any]]
 
 MEMBERS = 40
 TURNS = 9
@@ -150,31 +152,40 @@ def _page(endpoint: Endpoint, body: Any) -> Any:
     return pagination.parse_page(body, endpoint.envelope, endpoint.sibling_fields)
 
 
+class _Discarder(MessageWriter):
+    """Encodes messages and writes none."""
+
+    @override
+    def write_line(self, line: bytearray, *, flush: bool = False) -> None:
+        pass
+
+
 class Writing:
     """The steps from rows to messages.
 
     Args:
-        rows: raw rows of each resource.
+        answers: resource and raw rows of each answer.
     """
 
-    def __init__(self, rows: dict[str, list[dict[str, Any]]]) -> None:
-        self._rows = rows
-        self._normalizers = {name: Normalizer(name, public_schema(name), ()) for name in rows}
-        self._writer = MessageWriter()
+    def __init__(self, answers: list[Answer]) -> None:
+        self._answers = answers
+        names = {name for name, _ in answers}
+        self._normalizers = {name: Normalizer(name, public_schema(name), ()) for name in names}
+        self._writer = _Discarder()
 
-    def normalize(self) -> list[tuple[str, Any]]:
+    def normalize(self) -> list[Answer]:
         """Convert all rows to records."""
         return [
-            (name, self._normalizers[name](row))
-            for name, rows in self._rows.items()
-            for row in rows
+            (name, [self._normalizers[name](row) for row in rows]) for name, rows in self._answers
         ]
 
-    def encode(self, records: list[tuple[str, Any]]) -> None:
+    def encode(self, answers: list[Answer]) -> None:
         """Encode all records as messages."""
         now = datetime.now(timezone.utc)
-        for name, record in records:
-            self._writer.format_message(RecordMessage(name, record, None, now))
+        for name, records in answers:
+            write = self._writer.record_writer(name, None, now)
+            for record in records:
+                write(record)
 
 
 def cost(call: Callable[[], Any]) -> float:
@@ -205,7 +216,7 @@ def costs(server: Server) -> Iterator[tuple[str, float]]:
             "the tap's `Client.get` (rate limiter, classification, page)": clients.client,
         }
         requested = [target for target in requested if "error" not in clients.plain(target)]
-        writing = Writing(_rows(clients, requested))
+        writing = Writing([_answer(clients, target) for target in requested])
         records = writing.normalize()
         # The variants must do equal work, so members whose profile is missing are left out above.
         work: dict[str, Callable[[], Any]] = {
@@ -229,16 +240,13 @@ def _request_all(ask: Callable[[Target], Any], requested: Iterable[Target]) -> N
         ask(target)
 
 
-def _rows(clients: ClientVariants, requested: Iterable[Target]) -> dict[str, list[dict[str, Any]]]:
-    rows: dict[str, list[dict[str, Any]]] = {}
-    for target in requested:
-        answer: Any = clients.client(target)
-        result = rows.setdefault(target.endpoint.name, [])
-        if target.endpoint is endpoints.POINTS_EXPIRATION:
-            result += [row for entries in answer.values() for row in entries or ()]
-        else:
-            result += [answer] if target.endpoint is endpoints.USER else answer.rows
-    return rows
+def _answer(clients: ClientVariants, target: Target) -> Answer:
+    answer: Any = clients.client(target)
+    if target.endpoint is endpoints.POINTS_EXPIRATION:
+        rows = [row for entries in answer.values() for row in entries or ()]
+    else:
+        rows = [answer] if target.endpoint is endpoints.USER else answer.rows
+    return target.endpoint.name, rows
 
 
 def hot(server: Server) -> str:

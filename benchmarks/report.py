@@ -96,6 +96,20 @@ def ratios(close: Sequence[Result], results: Sequence[Result], small: Result, la
     )
 
 
+def turns(results: Iterable[Result]) -> str:
+    """Return a table of contenders that took turns: minimum and median, CPU as a ratio too."""
+    runs: dict[str, list[Usage]] = {}
+    for result in results:
+        runs.setdefault(result.contender, []).append(result.usage)
+    ours = min(usage.cpu for usage in runs[TAP])
+    rows = []
+    for name, usages in runs.items():
+        cpu, wall = ([getattr(usage, of) for usage in usages] for of in ("cpu", "wall"))
+        cells = [f"{fold(each):.1f}" for each in (cpu, wall) for fold in (min, statistics.median)]
+        rows.append((name, *cells, f"{ours / min(cpu):.2f}"))
+    return table(("", "CPU s, minimum", "median", "wall s, minimum", "median", "tap's CPU"), rows)
+
+
 def limits(runs: Mapping[str, Result], memory: Mapping[int, Usage]) -> str:
     """Return the table of required values.
 

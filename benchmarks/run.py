@@ -2,6 +2,7 @@
 
 python -m benchmarks            everything, about 20 minutes
 python -m benchmarks --quick    small sizes, under a minute
+python -m benchmarks --turns 4  1,000 members with 50 requests at once, beside dlt, in turns
 
 Prints the tables of benchmarks/README.md.
 """
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import environments, report
 from benchmarks.environments import ROOT
 from benchmarks.measure import catalog_of
-from benchmarks.setups import BARE, NAMES, TAP, Result, Runner, Setup
+from benchmarks.setups import BARE, DLT, EXTRACT, NAMES, TAP, Result, Runner, Setup
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -87,6 +88,12 @@ def quick(benchmark: Benchmark) -> Iterator[str]:
     yield report.matrix(list(benchmark.matrix([Setup(50), Setup(50, 20)])))
 
 
+def in_turns(benchmark: Benchmark, turns: int) -> Iterator[str]:
+    """Measure the contenders with 50 requests at once in turns, as load on the machine changes."""
+    setup = Setup(1000, 50, concurrency=50)
+    yield report.turns(list(benchmark.run(setup, (TAP, DLT, EXTRACT, BARE) * turns)))
+
+
 def full(benchmark: Benchmark) -> Iterator[str]:
     """Measure everything, and yield the tables."""
     setups = [
@@ -138,12 +145,18 @@ def main() -> None:
     """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes")
+    parser.add_argument("--turns", type=int, default=0, help="50 requests at once, in turns")
     options = parser.parse_args()
     where = environments.present() if options.quick else environments.fresh()
     sys.stdout.write(f"{facts(where)}\n")
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         benchmark = Benchmark(where, Path(folder))
-        for table in quick(benchmark) if options.quick else full(benchmark):
+        if options.turns:
+            tables = in_turns(benchmark, options.turns)
+        else:
+            tables = quick(benchmark) if options.quick else full(benchmark)
+        for table in tables:
             sys.stdout.write(f"{table}\n")
     sys.stdout.flush()
-    subprocess.run([str(where.python), "-m", "benchmarks.profile"], cwd=ROOT, check=True)  # noqa: S603 - our own
+    # Not in the environment of the tap alone: it starts a sandbox.
+    subprocess.run([sys.executable, "-m", "benchmarks.profile"], cwd=ROOT, check=True)

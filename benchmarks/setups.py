@@ -46,11 +46,13 @@ class Setup:
         members: size of the roster.
         latency: delay of every response, in milliseconds.
         ceiling: whether the sandbox enforces, and the tap is set to, 10,000 requests a minute.
+        concurrency: requests at once, where a contender sends several.
     """
 
     members: int
     latency: int = 0
     ceiling: bool = False
+    concurrency: int = CONCURRENCY
 
     def server(self) -> Server:
         """Start the sandbox of this configuration."""
@@ -103,12 +105,13 @@ class Runner:
             **server.urls,
             "user_ids_path": str(roster),
             "requests_per_minute": CEILING if setup.ceiling else UNLIMITED,
-            "max_concurrency": CONCURRENCY,
+            "max_concurrency": setup.concurrency,
             "deleted_members": "ignore",
         }
         if setup.members <= _LARGEST_LIST:
             ids = [int(line) for line in roster.read_text(encoding="utf-8").split()]
-            self._write("sdk", {**server.urls, "user_ids": ids, "max_concurrency": CONCURRENCY})
+            at_once = {"max_concurrency": setup.concurrency}
+            self._write("sdk", {**server.urls, "user_ids": ids, **at_once})
 
     def run(self, name: str, timeout_seconds: float = 600, **settings: Any) -> Result:
         """Run one contender to its end.
@@ -146,7 +149,7 @@ class Runner:
             return [str(self._where.tap), "--config", config, *chosen]
         if name == BARE:
             urls, key = str(self._folder / "urls.txt"), self._server.urls["api_key"]
-            return [python, "-m", f"{module}bare_loop", urls, key, str(CONCURRENCY)]
+            return [python, "-m", f"{module}bare_loop", urls, key, str(self._setup.concurrency)]
         config = str(self._folder / "sdk.json")
         if name in SEQUENTIAL:
             script = "textbook" if name == TEXTBOOK else "tuned"

@@ -18,6 +18,7 @@ from tap_crowdtwist.errors import TapError
 from tap_crowdtwist.privacy.policy import public_schema
 from tap_crowdtwist.records.normalizer import Normalizer
 from tap_crowdtwist.streams import stream_maps
+from tap_crowdtwist.sync.message_writer import MessageWriter
 from tap_crowdtwist.sync.stats import StreamStats
 
 if TYPE_CHECKING:
@@ -206,8 +207,8 @@ class CrowdTwistStream(Stream):
             write: whether to write RECORD messages.
             version: the table version, in streams that send ACTIVATE_VERSION.
         """
-        stats = self.stats
-        normalize, send = self.normalizer, self._tap.write_message
+        stats, normalize = self.stats, self.normalizer
+        send = self._record_writer(version, extracted)
         for row in rows:
             try:
                 record = normalize(row)
@@ -218,10 +219,18 @@ class CrowdTwistStream(Stream):
                 continue
             self._check_max_record_limit(stats.records)
             if write:
-                if self._mapped:
-                    for alias, mapped in stream_maps.apply_maps(self, record):
-                        send(RecordMessage(alias, mapped, version, extracted))
-                else:
-                    send(RecordMessage(self.name, record, version, extracted))
+                send(record)
             stats.records += 1
             yield record
+
+    def _record_writer(self, version: int | None, extracted: datetime) -> Callable[[Row], None]:
+        """Return a function that writes a record, transformed by the user's settings."""
+        writer = self._tap.message_writer
+        if isinstance(writer, MessageWriter) and not self._mapped:
+            return writer.record_writer(self.name, version, extracted)
+
+        def write(record: Row) -> None:
+            for alias, mapped in stream_maps.apply_maps(self, record):
+                self._tap.write_message(RecordMessage(alias, mapped, version, extracted))
+
+        return write

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from singer_sdk.singerlib import StateMessage
 from typing_extensions import override
 
 from tap_crowdtwist.sync.message_writer import MessageWriter
-
-if TYPE_CHECKING:
-    from singer_sdk.singerlib import Message
 
 LARGEST_STATE = 64 * 1024
 
@@ -29,9 +25,10 @@ class MortalWriter(MessageWriter):
         self.messages: list[dict[str, Any]] = []
 
     @override
-    def write_message(self, message: Message) -> None:
+    def write_line(self, line: bytearray, *, flush: bool = False) -> None:
         if self._life is not None and len(self.messages) >= self._life:
             raise CrashError
-        self.messages.append(json.loads(self.format_message(message)))
-        if isinstance(message, StateMessage):
-            assert len(json.dumps(self.messages[-1])) <= LARGEST_STATE
+        message = json.loads(line)
+        self.messages.append(message)
+        if message["type"] == "STATE":
+            assert len(json.dumps(message)) <= LARGEST_STATE
