@@ -7,7 +7,7 @@ a test checks that both name the same fields:
      "start_date": "2025-01-01T00:00:00Z",
      "roster": {"id_type": "id", "shard": "1/1", "swept_at": "…", "members": 200000,
                 "found": 199990, "sums": "…", "largest": 1200999},
-     "profile_dates": {"all_at": "…", "read_at": "…", "checked": 812, "contradicted": 0},
+     "profile_dates": {"all_at": "…", "read_at": "…", "roster": 658034120},
      "sweep": {"started_at": "…", "at": "…", "since": "…", "after": 1200345, "asked": 56000,
                "missing": 3, "read_digest": {…}, "failed": {"count": 1, "bits": 20, "ids": "…"},
                "failed_since": "…", "check": 2849711623}}

@@ -119,6 +119,7 @@ def everything_in_the_state(
         members="changed",
         checked=1,
         contradicted=1,
+        newest_profile=1,
         version=1,
         roster_checksum=1,
         doubt="a list disagreed with its total",
