@@ -31,12 +31,12 @@ _ENOUGH_MEMBERS = 10
 def check_profile_dates(evidence: Evidence) -> CheckResult:
     """Return whether profiles are updated when points change."""
     newest = _newest_rows(evidence)
-    verdicts = [
+    are_contradicted = [
         is_contradicted(updated, newest[profile.position])
         for profile in evidence.streams["users"].first
         if profile.position in newest and (updated := profile_date(profile.first_row)) is not None
     ]
-    checked, contradicted = len(verdicts), sum(verdicts)
+    checked, contradicted = len(are_contradicted), sum(are_contradicted)
     if contradicted:
         return adapts(
             f"{contradicted} of {checked} members have a row dated later than their profile",
