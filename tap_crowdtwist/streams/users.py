@@ -80,7 +80,7 @@ class Users(MemberStream):
         run = self.run
         date = profile_date(result.rows[0]) if result.rows else None
         # A date ahead of the clock says nothing about how far the others lie behind it.
-        if date is not None and date <= run.begun_at.timestamp():
+        if date is not None and date <= result.extracted.timestamp():
             sweep.newest_profile = max(sweep.newest_profile, date)
         if run.updated is not None:
             run.updated.record(request.position, date)
