@@ -86,7 +86,7 @@ class Brand:
         self.state: State = {}
         self.tables: dict[str, dict[tuple[Any, ...], Row]] = {name: {} for name in KEYS}
         self.settings: dict[str, Any] = {}
-        self._truths: dict[tuple[str, int], dict[tuple[Any, ...], Row]] = {}
+        self._truths: dict[tuple[Any, ...], dict[tuple[Any, ...], Row]] = {}
 
     def __enter__(self) -> Self:
         self.running.start()
@@ -209,12 +209,14 @@ class Brand:
 
     def truth(self, stream: str, day: int) -> dict[tuple[Any, ...], Row]:
         """The true rows of a stream at the end of a day, by key."""
-        if (stream, day) not in self._truths:
-            self._truths[stream, day] = {
+        # Tests may change what the program has, such as receipts.
+        asked = (stream, day, self.running.engine.options)
+        if asked not in self._truths:
+            self._truths[asked] = {
                 tuple(row[name] for name in KEYS[stream]): comparable(stream, row)
                 for row in self.running.expected_rows(stream, day)
             }
-        return self._truths[stream, day]
+        return self._truths[asked]
 
 
 def comparable(stream: str, row: Mapping[str, Any]) -> Row:
