@@ -183,9 +183,12 @@ class SweepState:
         That keeps it from looking new: the next run reads it from the list of failed members, with
         its own lower bound.
         """
-        if self.read_digest is None or (self.previous_digest is None and not self.identifies):
+        if self.read_digest is None:
             return
-        if not self.is_new_member(user_id):
+        if self.previous_digest is None:  # nothing will be compared
+            if self.identifies:
+                self.read_digest.add(user_id)
+        elif not self.is_new_member(user_id):
             self.failed_digest.add(user_id)
         elif self.identifies:
             self.new_members.add(user_id)
