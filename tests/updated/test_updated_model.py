@@ -71,12 +71,12 @@ class Syncing(RuleBasedStateMachine):
         assert self.can_update
 
     @rule(
-        days=st.integers(0, 2),
+        days=st.sampled_from([1, 1, 2, 0]),
         joins=st.sampled_from([False, False, True]),
         mode=st.sampled_from(["updated", "updated", "updated", "changed", "all"]),
         dated=st.sampled_from(["", "", *INCREMENTAL]),
         fails=st.sampled_from(["", "", "bad_gateway=0.2"]),
-        life=st.sampled_from([None, None, 10, 40]),
+        life=st.sampled_from([None, None, None, 10, 40]),
     )
     def days_pass_and_a_run_follows(
         self, days: int, *, joins: bool, mode: str, dated: str, fails: str, life: int | None
@@ -101,9 +101,9 @@ class Syncing(RuleBasedStateMachine):
         later = MIDNIGHT - PRESENT + self.runs * MINUTE
         roster = [*(m for m in self.brand.running.roster() if m not in self.outside), NOBODY]
         self.rosters[PRESENT + self.brand.day * DAY + later] = set(map(int, roster))
-        outcome = self.brand.run(
-            mode, streams=streams, later=later, user_ids=roster, lookback_days=4, **how
-        )
+        how |= {"user_ids": roster, "lookback_days": 4}
+        how |= {"max_concurrency": 1}  # so that the same requests fail when a test is repeated
+        outcome = self.brand.run(mode, streams=streams, later=later, **how)
         if mode == "updated":
             self.check_refusal(outcome)
         if outcome.error is None:
@@ -179,7 +179,7 @@ class Syncing(RuleBasedStateMachine):
 
 
 Syncing.TestCase.settings = settings(
-    max_examples=10,
+    max_examples=6,
     stateful_step_count=14,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a failing run is short as it is
