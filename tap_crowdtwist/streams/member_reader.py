@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_crowdtwist.api.errors import ApiError, FatalApiError
-from tap_crowdtwist.state.roster_digest import RosterDigest
 from tap_crowdtwist.streams import member_request
 from tap_crowdtwist.streams.member_request import MemberRequest, MemberResult
 from tap_crowdtwist.sync.stats import SweepBounds
@@ -96,12 +95,7 @@ class MemberReader:
         def is_new(user_id: int) -> bool:
             return sweep.is_new_member(user_id) or (may_be_new is not None and may_be_new(user_id))
 
-        updated.complete(
-            (sweep.read_digest or RosterDigest()) | sweep.new_members,
-            self.run.user_ids.known_id,
-            is_new,
-            self.run.missing,
-        )
+        updated.complete(sweep.known_digest, self.run.user_ids.known_id, is_new, self.run.missing)
 
     def _results_of(
         self, job: SweepJob[MemberRequest, MemberResult], *, is_last: bool

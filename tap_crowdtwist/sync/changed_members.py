@@ -27,7 +27,7 @@ from tap_crowdtwist.members.roster import Roster
 from tap_crowdtwist.state import files_seen, stored_sweep
 from tap_crowdtwist.state.failed_members import FailedMembers
 from tap_crowdtwist.sync.file_gaps import SWEEP_ALL_ONCE, check_age, check_gap, check_kept
-from tap_crowdtwist.sync.swept_streams import check_none_begun, listed
+from tap_crowdtwist.sync.swept_streams import check_none_begun, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -195,7 +195,7 @@ def _check_swept(states: Mapping[str, Mapping[str, Any]]) -> None:
         raise SettingError(
             "sweep_members",
             f"`changed` is possible only after a complete sweep of all members with "
-            f"`data_push_path` set, which {listed(lacking)} had not; {SWEEP_ALL_ONCE}, then with "
+            f"`data_push_path` set, which {quoted(lacking)} had not; {SWEEP_ALL_ONCE}, then with "
             "`changed` and the state of that run",
         )
     check_none_begun(states, "changed")

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import logging
 
     from tap_crowdtwist.sync.run import SyncRun
+    from tap_crowdtwist.sync.updated_members import UpdatedMembers
 
 
 def totals(run: SyncRun) -> dict[str, Any]:
@@ -25,7 +26,7 @@ def totals(run: SyncRun) -> dict[str, Any]:
 def report(run: SyncRun, logger: logging.Logger) -> None:
     """Log how many members were updated, or whether the profiles tell who was."""
     if run.updated is not None:
-        _report_updated(run, logger)
+        _report_updated(run, run.updated, logger)
         return
     checked = sum(stats.checked for stats in run.all_stats.values())
     contradicted = sum(stats.contradicted for stats in run.all_stats.values())
@@ -44,9 +45,7 @@ def report(run: SyncRun, logger: logging.Logger) -> None:
         )
 
 
-def _report_updated(run: SyncRun, logger: logging.Logger) -> None:
-    updated = run.updated
-    assert updated is not None  # noqa: S101 - for mypy
+def _report_updated(run: SyncRun, updated: UpdatedMembers, logger: logging.Logger) -> None:
     if updated.is_complete:
         logger.info(
             "%s of %s members were updated since the last sweep, or are new",

@@ -34,11 +34,11 @@ def check_none_begun(states: Mapping[str, Mapping[str, Any]], mode: str) -> None
         raise SettingError(
             "sweep_members",
             f"`{mode}` is possible only when the sweep of all members that has begun for "
-            f"{listed(begun)} is complete; continue with `sweep_members` all until then",
+            f"{quoted(begun)} is complete; continue with `sweep_members` all until then",
         )
 
 
-def listed(streams: Sequence[str]) -> str:
+def quoted(streams: Sequence[str]) -> str:
     """Return the names of the first streams, and how many more there are."""
     shown = ", ".join(f"`{stream}`" for stream in streams[:_MAX_SHOWN])
     more = len(streams) - _MAX_SHOWN

@@ -26,7 +26,7 @@ from tap_crowdtwist.state.roster_digest import RosterDigest
 from tap_crowdtwist.state.sweep_begin import MAX_CLOCK_SKEW, MIXED_ROSTERS
 from tap_crowdtwist.state.timestamps import dump_timestamp, load_timestamp
 from tap_crowdtwist.sync.file_gaps import SWEEP_ALL_ONCE
-from tap_crowdtwist.sync.swept_streams import check_none_begun, listed
+from tap_crowdtwist.sync.swept_streams import check_none_begun, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -119,7 +119,7 @@ class UpdatedMembers:
         """Add the members that are new to the roster, when all profiles have been read.
 
         Args:
-            known: the members whose profile was read.
+            known: the members whose profile was read, or failed: no stream has to find them new.
             known_id: returns the number of a member, by position, or None.
             is_new: returns whether the last sweep has not read a member, by number.
             missing: the members that CrowdTwist does not know.
@@ -210,7 +210,7 @@ def _check_swept(states: Mapping[str, Mapping[str, Any]]) -> None:
         raise SettingError(
             "sweep_members",
             "`updated` is possible only after a complete sweep of all members, which "
-            f"{listed(lacking)} had not; {SWEEP_ALL_ONCE}, then with `updated` and the state of "
+            f"{quoted(lacking)} had not; {SWEEP_ALL_ONCE}, then with `updated` and the state of "
             "that run",
         )
     # The digest of `users` tells for all streams who is new.
@@ -223,8 +223,8 @@ def _check_swept(states: Mapping[str, Mapping[str, Any]]) -> None:
     if others:
         raise SettingError(
             "sweep_members",
-            f"`updated` is not possible, since {listed(others)} had another roster than "
-            f"`{PROFILES}` in the last sweep, so who is new is not known; {SWEEP_ALL_ONCE}",
+            "`updated` is not possible, since not all streams were read with one and the same "
+            f"roster ({quoted(others)}), so who is new is not known; {SWEEP_ALL_ONCE}",
         )
 
 

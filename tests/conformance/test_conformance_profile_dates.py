@@ -25,7 +25,7 @@ def finding(present: datetime = MIDNIGHT, members: int = 80, **options: Any) -> 
 
 
 @pytest.mark.parametrize(
-    ("rule", "verdict", "observed"),
+    ("rule", "expected", "observed"),
     [
         ("with_points", AT_ONCE, "no row of 19 members is dated later than their profile"),
         ("20", AT_ONCE, "no row of 19 members is dated later than their profile"),
@@ -34,11 +34,11 @@ def finding(present: datetime = MIDNIGHT, members: int = 80, **options: Any) -> 
     ],
 )
 def test_profiles_that_follow_points_within_minutes_are_told_from_others(
-    rule: str, verdict: tuple[str, str], observed: str
+    rule: str, expected: tuple[str, str], observed: str
 ) -> None:
     found = finding(profile_dates=rule)
-    assert found["outcome"] == verdict[0]
-    assert found["advice"].startswith(verdict[1])
+    assert found["outcome"] == expected[0]
+    assert found["advice"].startswith(expected[1])
     assert found["observed"].startswith(observed)
 
 

@@ -28,7 +28,7 @@ def test_a_roster_that_grew_while_a_sweep_of_all_was_interrupted_is_swept_again(
     assert program.sync("all", user_ids=short, life=400).crashed
     assert not program.sync("all", user_ids=roster, later=DAY / 4).said
     outcome = program.sync(user_ids=roster, later=DAY / 2)
-    assert "had another roster than `users` in the last sweep" in outcome.said
+    assert "not all streams were read with one and the same roster" in outcome.said
     assert not program.sync("all", user_ids=roster, later=DAY / 2).said
     assert not program.sync(user_ids=roster, later=DAY / 2).said
     assert not program.lacks(streams=DATED)
@@ -116,3 +116,17 @@ def test_a_run_of_fewer_streams_does_not_hide_newcomers_from_the_others(program:
     assert not outcome.said
     assert set(roster[:5]) <= program.asked("user_rewards")
     assert not program.lacks(streams=STREAMS)
+
+
+def test_members_whose_profile_failed_cost_the_others_nothing_the_day_after(
+    program: Program,
+) -> None:
+    streams = ("users", "user_activity_history")
+    assert not program.sync("all", streams=streams).said
+    program.running.set_faults(",".join(f"bad_gateway@{number}" for number in range(5, 35, 2)))
+    outcome = program.sync(streams=streams, max_concurrency=1, later=DAY / 8)
+    assert "15 members failed in `users`" in outcome.said
+    program.running.set_faults("")
+    outcome = program.sync(streams=streams, later=DAY / 4)
+    assert not outcome.said
+    assert outcome.summary["user_activity_history"]["asked"] <= 3

@@ -118,7 +118,7 @@ class Syncing(RuleBasedStateMachine):
             assert "`sweep_members`" in outcome.said
             is_contradicted = "were older than the newest row" in outcome.said
             # A sweep of all that went on with another roster has not read everybody.
-            is_mixed = "had another roster" in outcome.said
+            is_mixed = "one and the same roster" in outcome.said
             assert is_contradicted or is_mixed or not self.can_update, outcome.said
             assert self.late_rows == "leave_profiles" or not is_contradicted, outcome.said
 

@@ -94,7 +94,7 @@ def test_streams_that_were_swept_with_another_roster_are_refused(program: Progra
     assert not program.sync("all", user_ids=roster[:-1]).said
     assert not program.sync("all", streams=("users",)).said
     outcome = program.sync()
-    assert "had another roster than `users` in the last sweep" in outcome.said
+    assert "not all streams were read with one and the same roster" in outcome.said
     assert not program.sync("all").said
     assert not program.sync().said
 
