@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from support.harness import PRESENT, Result, config_of, run_cli, tap_at
+from support.harness import PRESENT, Result, config_of, files_in, run_cli, tap_at
 from tap_crowdtwist.config.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,13 +52,7 @@ def estimated(
 ) -> Result:
     """Print an estimate of a sandbox."""
     with tempfile.TemporaryDirectory() as folder:
-        contents = {"config": config_of(running, **settings), "catalog": catalog}
-        args = []
-        for name, content in contents.items():
-            if content is not None:
-                path = Path(folder, f"{name}.json")
-                path.write_text(json.dumps(content), encoding="utf-8")
-                args += [f"--{name}", str(path)]
+        args = files_in(folder, config=config_of(running, **settings), catalog=catalog)
         result = run_cli(*args, "--estimate", tap=_rated_at(present))
     assert result.exit_code == code, result.stderr
     return result

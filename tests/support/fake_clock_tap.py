@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from functools import cached_property
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from support.harness import PRESENT, Result, config_of, run_cli, select
+from support.harness import PRESENT, Result, config_of, files_in, run_cli, select
 from tap_crowdtwist.api.auth import HeaderKey, HmacSignature, QueryKey
 from tap_crowdtwist.api.client import Client
 from tap_crowdtwist.api.endpoints import Host
@@ -90,13 +88,7 @@ def sync(
 def run_with(**files: Mapping[str, Any] | None) -> Result:
     """Run the command line with the files that its options name."""
     with TemporaryDirectory() as folder:
-        args = []
-        for name, content in files.items():
-            if content is not None:
-                path = Path(folder, f"{name}.json")
-                path.write_text(json.dumps(content), encoding="utf-8")
-                args += [f"--{name}", str(path)]
-        return run_main(*args)
+        return run_main(*files_in(folder, **files))
 
 
 def run_main(*args: str) -> Result:

@@ -250,25 +250,29 @@ def run_tap(
         feeds = {name: path for name in FEED_PATHS if (path := settings.get(name))}
         catalog = select(*streams, paths=feeds)
     with tempfile.TemporaryDirectory() as folder:
-        args = _file(folder, "config", config_of(running, **settings))
-        args += _file(folder, "state", state) if state is not None else []
-        args += _file(folder, "catalog", catalog) if catalog is not None else []
+        config = config_of(running, **settings)
+        args = files_in(folder, config=config, state=state, catalog=catalog)
         result = run_cli(*args, present=present)
     assert result.exit_code == code, result.stderr
     return result
 
 
-def _file(folder: str, name: str, content: Any) -> list[str]:
-    path = Path(folder, f"{name}.json")
-    path.write_text(json.dumps(content), encoding="utf-8")
-    return [f"--{name}", str(path)]
+def files_in(folder: str, **contents: Mapping[str, Any] | None) -> list[str]:
+    """Write the files that options of the command line name, and return these; None is left out."""
+    args = []
+    for name, content in contents.items():
+        if content is not None:
+            path = Path(folder, f"{name}.json")
+            path.write_text(json.dumps(content), encoding="utf-8")
+            args += [f"--{name}", str(path)]
+    return args
 
 
 @cache
 def _discovered(paths: tuple[tuple[str, str], ...] = ()) -> str:
     config = {"api_key": API_KEY, "client_id": "512", **dict(paths)}
     with tempfile.TemporaryDirectory() as folder:
-        result = run_cli(*(_file(folder, "config", config) if paths else ()), "--discover")
+        result = run_cli(*files_in(folder, config=config if paths else None), "--discover")
     assert result.exit_code == 0, result.stderr
     return result.stdout
 

@@ -10,7 +10,7 @@ from support.changed_members import Brand, Outcome
 from support.harness import DEFAULT_STREAMS, MEMBER_STREAMS, PRESENT
 
 TODAY_ENDS = PRESENT.replace(hour=0)
-"""The end of the sandbox's day 0."""
+"""A second after the sandbox's present of day 0."""
 
 STREAMS = tuple(stream for stream in DEFAULT_STREAMS if stream in MEMBER_STREAMS)
 DATED = ("user_activity_history", "purchases", "redemptions")

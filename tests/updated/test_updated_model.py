@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from support.changed_members import Brand, Outcome
 from support.harness import DAY, INCREMENTAL, PRESENT
 from support.mortal_writer import LARGEST_STATE
+from support.updated_members import TODAY_ENDS
 
 from crowdtwist_sandbox.world.profile_dates import LATE_ROWS
 from tap_crowdtwist.state.timestamps import load_timestamp
@@ -29,9 +30,6 @@ STREAMS = ("users", *INCREMENTAL)
 MINUTE = timedelta(minutes=1)
 MINUTES_LATE = 20
 """How late some programs show in a profile what happened: well within the margin of an hour."""
-
-MIDNIGHT = PRESENT - timedelta(hours=2)
-"""A second after the sandbox's present of day 0. A sync begins a few minutes after its day."""
 
 NOBODY = "1"
 """A member of the roster whom the program does not know, or no longer."""
@@ -98,7 +96,7 @@ class Syncing(RuleBasedStateMachine):
     def sync(self, mode: str, streams: tuple[str, ...] = STREAMS, **how: Any) -> Outcome:
         """Run, and check what a run may claim that ends with 0."""
         self.runs += 1
-        later = MIDNIGHT - PRESENT + self.runs * MINUTE
+        later = TODAY_ENDS - PRESENT + self.runs * MINUTE
         roster = [*(m for m in self.brand.running.roster() if m not in self.outside), NOBODY]
         self.rosters[PRESENT + self.brand.day * DAY + later] = set(map(int, roster))
         how |= {"user_ids": roster, "lookback_days": 4}
@@ -132,7 +130,7 @@ class Syncing(RuleBasedStateMachine):
             entry = self.brand.entry(stream)["profile_dates"]
             began = load_timestamp(entry["all_at" if mode == "changed" else "read_at"])
             assert began is not None
-            day = (began - MIDNIGHT) // DAY
+            day = (began - TODAY_ENDS) // DAY
             lacking = list(self.lacking(stream, day, self.rosters[began]))
             if mode == "updated":
                 assert day == self.brand.day
@@ -151,12 +149,12 @@ class Syncing(RuleBasedStateMachine):
         """Whether the profile was updated for a row when the day ended."""
         date = load_timestamp(row[INCREMENTAL[stream]])
         assert date is not None
-        end = MIDNIGHT + day * DAY
+        end = TODAY_ENDS + day * DAY
         if self.dates != "with_points" and date >= end - MINUTES_LATE * MINUTE:
             return False
         if self.late_rows != "leave_profiles":
             return True
-        then = max(0, (date - MIDNIGHT) // DAY + 1)
+        then = max(0, (date - TODAY_ENDS) // DAY + 1)
         return row in self.brand.truth(stream, then).values()
 
     @invariant()
