@@ -8,7 +8,7 @@ from tap_crowdtwist.estimate.sample import PAGED, PROFILES
 from tap_crowdtwist.estimate.syncs import sums, syncs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tap_crowdtwist.config.settings import Settings
     from tap_crowdtwist.estimate.survey import Cost, StreamCosts, Survey
@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 CEILING = 10_000
 """Requests a minute that CrowdTwist allows."""
 
-_COLUMN = 16
-_SYNC_WIDTH = 16
-"""Characters of a column."""
+_GAP = 2
+"""Blanks between columns; with as few as possible, a terminal of 80 characters has room."""
 
 
 def lines(survey: Survey | None, program: Mapping[str, Cost], settings: Settings) -> Iterator[str]:
@@ -85,18 +84,20 @@ def _streams(survey: Survey) -> Iterator[str]:
     whole, streams = survey.sample.whole, survey.streams
     first = {s.name: _requests(survey, s, lambda s, p: s.first[p]) for s in streams}
     daily = {s.name: _requests(survey, s, lambda s, p: s.daily[p]) for s in streams}
-    width = max((len(stream.name) for stream in streams), default=0) + 1
-    head = ("asked", "requests", "rows", "bytes", "first sync", "daily")
-    yield _cells("per member", head, width)
+    table: list[tuple[str, ...]] = [
+        ("per member", "asked", "requests", "rows", "bytes", "first sync", "daily")
+    ]
     for stream in streams:
         requests, rows, size = sums([stream], whole, lambda s, p: s.first[p])
         cells = (
+            stream.name,
             f"{len(whole.first(stream.size)):,}",
             *(f"{each.estimate / whole.members:,.2f}" for each in (requests, rows)),
             f"{size.estimate / whole.members:,.0f}",
             *(f"{_share(costs, stream.name):.0%}" for costs in (first, daily)),
         )
-        yield _cells(stream.name, cells, width)
+        table.append(cells)
+    yield from _aligned(table)
 
 
 def _requests(survey: Survey, stream: StreamCosts, cost_of: CostOf) -> float:
@@ -110,16 +111,16 @@ def _share(costs: Mapping[str, float], name: str) -> float:
 def _program(program: Mapping[str, Cost]) -> Iterator[str]:
     if program:
         yield ""
-        width = max(map(len, program)) + 1
-        yield _cells("in all", ("requests", "rows", "bytes"), width)
-    for name, cost in program.items():
-        yield _cells(name, (f"{number:,}" for number in cost), width)
+        head = ("in all", "requests", "rows", "bytes")
+        costs = ((name, *(f"{number:,}" for number in cost)) for name, cost in program.items())
+        yield from _aligned([head, *costs])
 
 
 def _syncs(syncs: Iterable[SyncCost], rate: int) -> Iterator[str]:
     """Yield what each sync costs, and the interval below it."""
-    head = ("requests", f"h at {rate:,}", f"h at {CEILING:,}", "rows", "bytes")
-    yield _cells("sync", head, _SYNC_WIDTH)
+    table: list[tuple[str, ...]] = [
+        ("sync", "requests", f"h at {rate:,}", f"h at {CEILING:,}", "rows", "bytes")
+    ]
     for sync in syncs:
         totals = sync[1:]
         ends = {sync.name: [each.estimate for each in totals]}
@@ -127,12 +128,14 @@ def _syncs(syncs: Iterable[SyncCost], rate: int) -> Iterator[str]:
             ends |= {"  from": [t.low for t in totals], "  to": [t.high for t in totals]}
         for name, (requests, rows, size) in ends.items():
             cells = (
+                name,
                 f"{requests:,.0f}",
                 *(f"{requests / each / 60:,.2f}" for each in (rate, CEILING)),
                 f"{rows:,.0f}",
                 f"{size:,.0f}",
             )
-            yield _cells(name, cells, _SYNC_WIDTH)
+            table.append(cells)
+    yield from _aligned(table)
 
 
 def _advice(survey: Survey, rate: int) -> Iterator[str]:
@@ -144,14 +147,19 @@ def _advice(survey: Survey, rate: int) -> Iterator[str]:
     optional = {s.name: daily[s.name] for s in survey.streams if not s.is_profile}
     if optional:
         name = max(optional, key=optional.__getitem__)
+        yield f"{name} costs most every day: {_share(daily, name):.0%} of the requests."
         yield (
-            f"{name} costs most every day: {_share(daily, name):.0%} of the requests. If you do "
-            f"not need it, deselect it: that saves {daily[name]:,.0f} requests a day, "
+            f"Deselecting it saves {daily[name]:,.0f} requests a day, "
             f"{daily[name] / rate / 60:,.2f} hours at {rate:,} a minute."
         )
     if survey.updated is None:
         yield "`sweep_members` updated needs `users`, which is not selected."
 
 
-def _cells(name: str, cells: Iterable[str], width: int) -> str:
-    return name.ljust(width) + "".join(cell.rjust(_COLUMN) for cell in cells)
+def _aligned(table: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield the rows of a table, its first column aligned to the left, all others to the right."""
+    first, *others = ([len(cell) for cell in column] for column in zip(*table, strict=True))
+    widths = [max(column) + _GAP for column in others]
+    for name, *cells in table:
+        aligned = (cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
+        yield name.ljust(max(first)) + "".join(aligned)
